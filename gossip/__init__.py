@@ -1,0 +1,1 @@
+"""Identities, signed records and the gossip protocol as a pure state machine."""

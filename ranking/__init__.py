@@ -1,0 +1,1 @@
+"""Trust-anchored personalised SALSA on arrays: kernels, bound, slate, reasons, metrics."""

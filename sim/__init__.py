@@ -1,0 +1,1 @@
+"""Virtual-time network of real cores, adversaries, experiments and evaluation."""

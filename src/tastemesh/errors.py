@@ -1,0 +1,66 @@
+"""Every exception that tastemesh raises on purpose. Imports nothing, importable by all.
+
+::
+
+    TastemeshError                  catch this for anything from tastemesh
+    ├── UsageError                  a value that the caller gave is wrong; names it and what was expected
+    │   └── ConfigError             ... in a configuration file, the environment or an option
+    ├── RemoteProtocolError         what a peer sent is not a valid record; carries a RejectReason
+    ├── TransportError              a broker cannot be reached or refused us
+    ├── StorageError                the window's database cannot be read or written
+    └── DataError                   an input file has a bad line; names file, line and what was expected
+"""
+
+
+class TastemeshError(Exception):
+    """Root of the tree: anything that tastemesh raises on purpose."""
+
+
+class UsageError(TastemeshError):
+    """A value given by the caller is wrong; the text names it and what was expected."""
+
+
+class ConfigError(UsageError):
+    """A setting is wrong; the text names the setting, where it came from and what was expected."""
+
+
+class RemoteProtocolError(TastemeshError):
+    """Bytes from a peer that are not an acceptable record.
+
+    Raised by the codec and the validation only, and turned into a counted rejection in one place
+    (`tastemesh.gossip.engine`). Any other exception out of the core is a bug of ours.
+
+    Args:
+        reason: the member of `tastemesh.gossip.limits.RejectReason` that applies.
+        detail: what was found, for the log; never the payload itself.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+        self.detail = detail
+
+
+class TransportError(TastemeshError):
+    """A broker cannot be reached, refused us, or went away."""
+
+
+class StorageError(TastemeshError):
+    """The database cannot be opened, read or written; the text names the file and the cause."""
+
+
+class DataError(TastemeshError):
+    """An input file is malformed.
+
+    Args:
+        path: the file as the user named it.
+        line: 1-based line number, or 0 where the whole file is meant.
+        problem: what was found and what was expected.
+    """
+
+    def __init__(self, path: str, line: int, problem: str) -> None:
+        where = f"{path}, line {line}" if line else path
+        super().__init__(f"{where}: {problem}")
+        self.path = path
+        self.line = line
+        self.problem = problem

@@ -1,0 +1,1 @@
+"""The window on disk: the only place with SQL."""
