@@ -1,0 +1,317 @@
+"""Bytes to records and back, strictly.
+
+Wire format, version 1 (MessagePack, positional arrays, integers only)::
+
+    body     = [1, network, author, epoch, seq, prev, created_ms, [statement, ...]]
+    envelope = [body as bytes, key, next_digest, signature]
+    bundle   = [envelope as bytes, ...]                    one MQTT payload
+
+The signature covers `b"tastemesh/1/record" 00 + body`, checked on the bytes as received and never
+on a re-encoding; so canonical form is not a security property. Decoding refuses unknown or missing
+fields, wrong types, trailing bytes and values over their limits. `decode` either returns a record
+or raises `RemoteProtocolError` with a `RejectReason`: no bytes whatever make it do anything else.
+"""
+
+import re
+from hashlib import sha256
+
+import msgspec
+
+from tastemesh.errors import RemoteProtocolError, UsageError
+from tastemesh.gossip.identity import ID_BYTES, SMALL_ORDER_KEYS, PublicIdentity, Signer, verify
+from tastemesh.gossip.limits import Limits, RejectReason
+from tastemesh.gossip.record import (
+    WEIGHT_SCALE,
+    Endorsement,
+    Interaction,
+    Record,
+    Statement,
+    Unknown,
+)
+
+VERSION = 1
+PREV_BYTES = 16
+
+_RECORD_DOMAIN = b"tastemesh/1/record\x00"
+_MAX_UINT32 = 2**32 - 1
+_MAX_INT64 = 2**63 - 1
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_KIND = re.compile("[a-z0-9-]+")
+_KNOWN_TAGS = (1, 2)
+
+# What msgspec raises for bytes that do not decode: its own error, a lone surrogate or bad UTF-8 in
+# a string, and nesting deeper than the interpreter's stack.
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _Body(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    version: int
+    network: str
+    author: bytes
+    epoch: int
+    seq: int
+    prev: bytes
+    created_ms: int
+    statements: list[Interaction | Endorsement]
+
+
+class _OpenBody(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """The same body with its statements left unread: the way to kinds that we do not know."""
+
+    version: int
+    network: str
+    author: bytes
+    epoch: int
+    seq: int
+    prev: bytes
+    created_ms: int
+    statements: list[msgspec.Raw]
+
+
+class _Envelope(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    body: bytes
+    key: bytes
+    next_digest: bytes
+    signature: bytes
+
+
+_encoder = msgspec.msgpack.Encoder()
+_envelope_decoder = msgspec.msgpack.Decoder(_Envelope)
+_body_decoder = msgspec.msgpack.Decoder(_Body)
+_open_body_decoder = msgspec.msgpack.Decoder(_OpenBody)
+_statement_decoder = msgspec.msgpack.Decoder(Interaction | Endorsement)
+_any_array_decoder = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_tag_decoder = msgspec.msgpack.Decoder(int)
+_bundle_decoder = msgspec.msgpack.Decoder(list[bytes])
+
+
+def _utf8_bytes(text: str) -> int:
+    """Return the encoded size, or 0 where the text has a lone surrogate and so no encoding."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return 0
+
+
+def check_statement(statement: Statement, limits: Limits) -> None:
+    """Hold a statement to the wire limits.
+
+    Raises:
+        RemoteProtocolError: with the reason; the detail says what was expected.
+    """
+    if isinstance(statement, Interaction):
+        item = statement.item
+        size = len(item) if item.isascii() else _utf8_bytes(item)
+        if not 1 <= size <= limits.item_bytes or _CONTROL.search(item):
+            raise RemoteProtocolError(
+                RejectReason.ITEM_LIMIT,
+                f"item id of {size} bytes; expected 1 to {limits.item_bytes} bytes of UTF-8 "
+                "without control characters",
+            )
+        if len(statement.kind) > limits.kind_chars or not _KIND.fullmatch(statement.kind):
+            raise RemoteProtocolError(
+                RejectReason.ITEM_LIMIT,
+                f"kind {statement.kind[:40]!r}; expected 1 to {limits.kind_chars} of a-z, 0-9, -",
+            )
+        if not 1 <= statement.weight_q <= WEIGHT_SCALE:
+            raise RemoteProtocolError(
+                RejectReason.WEIGHT_RANGE, f"weight {statement.weight}; expected 0.0001 to 1"
+            )
+        if not 0 <= statement.ago_ms <= _MAX_INT64:
+            raise RemoteProtocolError(RejectReason.FROM_FUTURE, "an interaction after its record")
+    elif isinstance(statement, Endorsement):
+        if len(statement.subject) != ID_BYTES:
+            raise RemoteProtocolError(
+                RejectReason.MALFORMED, f"subject of {len(statement.subject)} bytes; expected 32"
+            )
+        if not -WEIGHT_SCALE <= statement.weight_q <= WEIGHT_SCALE:
+            raise RemoteProtocolError(
+                RejectReason.WEIGHT_RANGE, f"weight {statement.weight}; expected -1 to 1"
+            )
+
+
+def _decode_open(body: bytes) -> tuple[_OpenBody, tuple[Statement, ...]]:
+    """Decode a body some of whose statements may be of unknown kinds."""
+    opened = _open_body_decoder.decode(body)
+    statements: list[Statement] = []
+    for raw in opened.statements:
+        fields = _any_array_decoder.decode(raw)
+        tag = _tag_decoder.decode(fields[0]) if fields else 0
+        statements.append(
+            _statement_decoder.decode(raw) if tag in _KNOWN_TAGS or tag <= 0 else Unknown(tag)
+        )
+    return opened, tuple(statements)
+
+
+def record_id(body: bytes) -> bytes:
+    """Return the id of the record with this body: its SHA-256, 32 bytes."""
+    return sha256(body).digest()
+
+
+def peek_id(envelope: bytes, limits: Limits) -> bytes:
+    """Return the id of an envelope without checking anything else: dedupe before the hard work.
+
+    Raises:
+        RemoteProtocolError: it is too large or not an envelope.
+    """
+    return record_id(_open_envelope(envelope, limits).body)
+
+
+def _open_envelope(envelope: bytes, limits: Limits) -> _Envelope:
+    if len(envelope) > limits.record_bytes:
+        raise RemoteProtocolError(
+            RejectReason.OVERSIZED, f"{len(envelope)} bytes; at most {limits.record_bytes}"
+        )
+    try:
+        return _envelope_decoder.decode(envelope)
+    except _UNDECODABLE as error:
+        raise RemoteProtocolError(RejectReason.MALFORMED, f"envelope: {error}") from None
+
+
+def decode(envelope: bytes, network: str, limits: Limits, *, verified: bool = False) -> Record:
+    """Return the record in `envelope` after every check that needs neither clock nor state.
+
+    Args:
+        envelope: bytes as received.
+        network: the network id that the record must be for.
+        limits: the wire limits.
+        verified: True only for bytes from our own store, whose signature was checked on arrival.
+
+    Raises:
+        RemoteProtocolError: with the reason; the only exception for any bytes.
+    """
+    outer = _open_envelope(envelope, limits)
+    statements: tuple[Statement, ...]
+    body: _Body | _OpenBody
+    try:
+        body = _body_decoder.decode(outer.body)
+        statements = tuple(body.statements)
+    except _UNDECODABLE:
+        try:
+            body, statements = _decode_open(outer.body)
+        except _UNDECODABLE as error:
+            raise RemoteProtocolError(RejectReason.MALFORMED, f"body: {error}") from None
+    if body.version != VERSION:
+        raise RemoteProtocolError(RejectReason.WRONG_VERSION, f"{body.version}; expected {VERSION}")
+    if body.network != network:
+        raise RemoteProtocolError(RejectReason.WRONG_NETWORK, "signed for another network")
+    if not 1 <= len(statements) <= limits.statement_count:
+        raise RemoteProtocolError(
+            RejectReason.STATEMENT_LIMIT,
+            f"{len(statements)} statements; expected 1 to {limits.statement_count}",
+        )
+    if not (
+        0 <= body.epoch <= _MAX_UINT32
+        and 1 <= body.seq <= _MAX_INT64
+        and 0 <= body.created_ms <= _MAX_INT64
+        and len(body.prev) in (0, PREV_BYTES)
+    ):
+        raise RemoteProtocolError(RejectReason.MALFORMED, "epoch, seq, date or prev out of range")
+    for statement in statements:
+        check_statement(statement, limits)
+    if not verified:
+        _check_author(outer, body.author)
+    return Record(
+        record_id(outer.body),
+        body.author,
+        body.epoch,
+        body.seq,
+        body.prev,
+        body.created_ms,
+        statements,
+        envelope,
+    )
+
+
+def _check_author(outer: _Envelope, author: bytes) -> None:
+    if outer.key in SMALL_ORDER_KEYS:
+        raise RemoteProtocolError(RejectReason.WEAK_KEY, "a key of small order")
+    if PublicIdentity(outer.key, outer.next_digest).id != author:
+        raise RemoteProtocolError(RejectReason.WRONG_AUTHOR, "the key is not the author's")
+    if not verify(outer.key, _RECORD_DOMAIN + outer.body, outer.signature):
+        raise RemoteProtocolError(RejectReason.BAD_SIGNATURE, "the signature does not fit")
+
+
+def sign_record(
+    signer: Signer,
+    network: str,
+    epoch: int,
+    seq: int,
+    prev: bytes,
+    created_ms: int,
+    statements: tuple[Interaction | Endorsement, ...],
+    limits: Limits,
+) -> Record:
+    """Return a record of ours, signed.
+
+    Args:
+        signer: the author.
+        network: network id.
+        epoch: the author's current epoch.
+        seq: next sequence number, 1 and up.
+        prev: id of the author's previous record in this epoch, or empty.
+        created_ms: milliseconds since 1970.
+        statements: 1 to 256.
+        limits: the wire limits.
+
+    Raises:
+        UsageError: a statement or the whole breaks a wire limit; says which and what is expected.
+    """
+    try:
+        for statement in statements:
+            check_statement(statement, limits)
+    except RemoteProtocolError as error:
+        raise UsageError(error.detail) from None
+    body = _encoder.encode(
+        _Body(
+            VERSION,
+            network,
+            signer.id,
+            epoch,
+            seq,
+            prev[:PREV_BYTES],
+            created_ms,
+            list(statements),
+        )
+    )
+    public = signer.public
+    envelope = _encoder.encode(
+        _Envelope(body, public.key, public.next_digest, signer.sign(_RECORD_DOMAIN + body))
+    )
+    try:
+        return decode(envelope, network, limits, verified=True)
+    except RemoteProtocolError as error:
+        raise UsageError(error.detail) from None
+
+
+def pack_bundles(envelopes: list[bytes], limits: Limits) -> list[bytes]:
+    """Pack envelopes into as few MQTT payloads as `limits.payload_bytes` allows, in order."""
+    bundles: list[bytes] = []
+    batch: list[bytes] = []
+    size = 8  # array header
+    for envelope in envelopes:
+        cost = len(envelope) + 5  # bin header
+        if batch and size + cost > limits.payload_bytes:
+            bundles.append(_encoder.encode(batch))
+            batch, size = [], 8
+        batch.append(envelope)
+        size += cost
+    if batch:
+        bundles.append(_encoder.encode(batch))
+    return bundles
+
+
+def unpack_bundle(payload: bytes, limits: Limits) -> list[bytes]:
+    """Return the envelopes in an MQTT payload, unchecked.
+
+    Raises:
+        RemoteProtocolError: too large, or not a bundle.
+    """
+    if len(payload) > limits.payload_bytes:
+        raise RemoteProtocolError(
+            RejectReason.OVERSIZED, f"{len(payload)} bytes; at most {limits.payload_bytes}"
+        )
+    try:
+        return _bundle_decoder.decode(payload)
+    except _UNDECODABLE as error:
+        raise RemoteProtocolError(RejectReason.MALFORMED, f"bundle: {error}") from None

@@ -1,0 +1,148 @@
+"""Orders that the core gives. The driver carries them out in order: what is to be persisted is
+committed before anything behind it is sent.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from tastemesh.gossip.limits import RejectReason
+from tastemesh.gossip.record import Interaction, Record
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """Base of all effects."""
+
+
+class EvictReason(StrEnum):
+    """Why a record left the window."""
+
+    AUTHOR_QUOTA = "author-quota"
+    WINDOW = "window"
+    AGE = "age"
+
+
+class Subscribe(Effect, frozen=True):
+    """Subscribe to these topics on every broker."""
+
+    topics: tuple[str, ...]
+
+
+class Send(Effect, frozen=True):
+    """Publish with QoS 1, on every broker or on one.
+
+    Attributes:
+        topic: the topic.
+        payload: at most `Limits.payload_bytes`.
+        broker: our name for one broker, or empty for all.
+    """
+
+    topic: str
+    payload: bytes
+    broker: str = ""
+
+
+class Persist(Effect, frozen=True):
+    """Commit a record.
+
+    Attributes:
+        record: the record.
+        first_seen_ms: wall clock of its arrival.
+        own: said by a local identity: it must survive power loss before anybody hears of it.
+    """
+
+    record: Record
+    first_seen_ms: int
+    own: bool = False
+
+
+class PersistPrivate(Effect, frozen=True):
+    """Commit an interaction that stays on this node."""
+
+    author: bytes
+    interaction: Interaction
+    wall_ms: int
+
+
+class ReserveSequence(Effect, frozen=True):
+    """Commit, against power loss, that seqs below `until` of (author, epoch) may have been used."""
+
+    author: bytes
+    epoch: int
+    until: int
+
+
+class Accepted(Effect, frozen=True):
+    """A record is in the window: for whoever ranks, and for the application.
+
+    Attributes:
+        record: the record.
+        first_seen_ms: wall clock of its arrival.
+        bulk: learned in reconciliation or at restore, so that its order of arrival among its
+            neighbours says nothing (the bulk-sync rule of adoption).
+        own: said by a local identity.
+    """
+
+    record: Record
+    first_seen_ms: int
+    bulk: bool = False
+    own: bool = False
+
+
+class AcceptedPrivate(Effect, frozen=True):
+    """A private interaction counts from now on for its author."""
+
+    author: bytes
+    interaction: Interaction
+    wall_ms: int
+
+
+class Evict(Effect, frozen=True):
+    """Delete these records: they left the window.
+
+    Attributes:
+        record_ids: their ids.
+        reason: why.
+    """
+
+    record_ids: tuple[bytes, ...]
+    reason: EvictReason
+
+
+class Misbehaved(Effect, frozen=True):
+    """Something from the network was refused.
+
+    Attributes:
+        reason: why.
+        author: whom a valid signature blames, or empty: an unsigned accusation blames nobody.
+        detail: what was found, never the payload.
+    """
+
+    reason: RejectReason
+    author: bytes
+    detail: str
+
+
+class SetTimer(Effect, frozen=True):
+    """Hand `TimerFired(timer)` back after this long; there is no cancel."""
+
+    timer: str
+    delay_ms: int
+
+
+class Fetch(Effect, frozen=True):
+    """Read these records' envelopes from the store and feed them back as `Fetched`.
+
+    Attributes:
+        record_ids: which.
+        topic: where they will go; handed back unchanged.
+    """
+
+    record_ids: tuple[bytes, ...]
+    topic: str
+
+
+class PeerSeen(Effect, frozen=True):
+    """A node announced itself for the first time, or again after it had been forgotten."""
+
+    node: bytes

@@ -1,0 +1,128 @@
+"""Identities: Ed25519 key lineages with a pre-committed next key.
+
+An identity's id is what other people trust, so it must outlive a key. It is the hash of the first
+public key *and* of the digest of the key that will replace it::
+
+    id = SHA-256("tastemesh/1/identity" 00 || key || SHA-256(next key))
+
+Whoever steals the current key can sign with it, but cannot name another successor: the successor is
+part of the id (the idea of KERI's pre-rotation). Verification needs the current key, which travels
+in every envelope beside the body and is bound to the author by this hash.
+
+Signatures are Ed25519 (RFC 8032) as OpenSSL verifies them through `cryptography`: one verifier
+everywhere, since libraries disagree on edge cases and a network can be split on purpose by a record
+that half of it accepts. Keys of small order are refused: under them, one signature fits any bytes.
+"""
+
+from hashlib import sha256
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from tastemesh.errors import UsageError
+
+ID_BYTES = 32
+KEY_BYTES = 32
+SIGNATURE_BYTES = 64
+
+_IDENTITY_DOMAIN = b"tastemesh/1/identity\x00"
+
+# The y coordinates of the eight points whose order divides 8, with the encodings y and y + p that
+# fit into 255 bits; the sign bit may be set on any. tests/gossip/test_identity.py derives them.
+_FIELD_PRIME = 2**255 - 19
+_ORDER_EIGHT_Y = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_SMALL_ORDER_Y = (
+    0,
+    1,
+    _FIELD_PRIME - 1,
+    _FIELD_PRIME,
+    _FIELD_PRIME + 1,
+    _ORDER_EIGHT_Y,
+    _FIELD_PRIME - _ORDER_EIGHT_Y,
+)
+SMALL_ORDER_KEYS = frozenset(
+    (y | sign << 255).to_bytes(KEY_BYTES, "little") for y in _SMALL_ORDER_Y for sign in (0, 1)
+)
+
+
+class PublicIdentity(msgspec.Struct, frozen=True):
+    """What others need to check an author's signatures.
+
+    Attributes:
+        key: the current Ed25519 public key, 32 bytes.
+        next_digest: SHA-256 of the public key that will replace it, 32 bytes.
+    """
+
+    key: bytes
+    next_digest: bytes
+
+    @property
+    def id(self) -> bytes:
+        """The identity's id, 32 bytes, for a lineage that has not rotated yet."""
+        return sha256(_IDENTITY_DOMAIN + self.key + self.next_digest).digest()
+
+
+class Signer:
+    """An identity that can sign: the current secret key and the commitment to the next one.
+
+    Args:
+        secret: the current Ed25519 secret, 32 bytes from a cryptographic source.
+        next_secret: the successor's secret, 32 bytes; only the digest of its public key is kept.
+
+    Raises:
+        UsageError: a secret is not 32 bytes long.
+    """
+
+    def __init__(self, secret: bytes, next_secret: bytes) -> None:
+        for name, value in (("secret", secret), ("next_secret", next_secret)):
+            if len(value) != KEY_BYTES:
+                raise UsageError(f"{name} has {len(value)} bytes; expected {KEY_BYTES}")
+        self._private = Ed25519PrivateKey.from_private_bytes(secret)
+        successor = Ed25519PrivateKey.from_private_bytes(next_secret).public_key()
+        self.public = PublicIdentity(
+            self._private.public_key().public_bytes_raw(),
+            sha256(successor.public_bytes_raw()).digest(),
+        )
+        self.id = self.public.id
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte signature of `message`; the caller adds the domain."""
+        return self._private.sign(message)
+
+
+def verify(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Tell whether `signature` by `key` fits `message`; never raises for any bytes.
+
+    Args:
+        key: public key; other than 32 bytes, or a key of small order, gives False.
+        message: the signed bytes, domain included.
+        signature: other than 64 bytes gives False.
+    """
+    if len(key) != KEY_BYTES or len(signature) != SIGNATURE_BYTES or key in SMALL_ORDER_KEYS:
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def format_id(identity: bytes) -> str:
+    """Return an id as the 64 hex digits that people exchange."""
+    return identity.hex()
+
+
+def parse_id(text: str) -> bytes:
+    """Return the id that `text` spells.
+
+    Raises:
+        UsageError: it is not 64 hex digits.
+    """
+    try:
+        identity = bytes.fromhex(text)
+    except ValueError:
+        identity = b""
+    if len(identity) != ID_BYTES:
+        raise UsageError(f"peer id {text!r} is not {2 * ID_BYTES} hex digits")
+    return identity

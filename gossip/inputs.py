@@ -1,0 +1,126 @@
+"""Facts that the outside tells the core. `wall_ms` is the clock on the wall, milliseconds since
+1970; `now_ms`, the monotonic clock, comes beside every input.
+"""
+
+import msgspec
+
+from tastemesh.gossip.record import Endorsement, Interaction
+
+
+class Input(msgspec.Struct, frozen=True):
+    """Base of all inputs."""
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """One record as the store gives it back.
+
+    Attributes:
+        envelope: the signed bytes.
+        first_seen_ms: wall clock when this node first had it.
+    """
+
+    envelope: bytes
+    first_seen_ms: int
+
+
+class Restored(Input, frozen=True):
+    """What the store held at start; fed once, before `Started`, oldest arrival first.
+
+    Attributes:
+        records: the window, in the order of arrival.
+        sequences: (author, epoch, next usable seq) of our own identities.
+        private: (author, interaction, wall_ms) of interactions that were never published.
+        wall_ms: wall clock.
+    """
+
+    records: tuple[Stored, ...]
+    sequences: tuple[tuple[bytes, int, int], ...]
+    private: tuple[tuple[bytes, Interaction, int], ...]
+    wall_ms: int
+
+
+class Started(Input, frozen=True):
+    """The node runs: timers may be set and topics subscribed."""
+
+    wall_ms: int
+
+
+class Recorded(Input, frozen=True):
+    """A local user did something, or the app says so for him.
+
+    Attributes:
+        author: a local identity.
+        statements: 1 or more; split into records by the core.
+        wall_ms: wall clock.
+        private: keep it on this node: it shapes this user's ranking and is never published.
+    """
+
+    author: bytes
+    statements: tuple[Interaction | Endorsement, ...]
+    wall_ms: int
+    private: bool = False
+
+
+class Received(Input, frozen=True):
+    """A broker handed us a message.
+
+    Attributes:
+        broker: our name for the broker.
+        topic: as received.
+        payload: as received.
+        wall_ms: wall clock.
+    """
+
+    broker: str
+    topic: str
+    payload: bytes
+    wall_ms: int
+
+
+class TimerFired(Input, frozen=True):
+    """A timer that the core set has expired; the handler asks whether its reason still holds."""
+
+    timer: str
+    wall_ms: int
+
+
+class BrokerUp(Input, frozen=True):
+    """The connection to a broker stands, subscriptions included."""
+
+    broker: str
+    wall_ms: int
+
+
+class BrokerDown(Input, frozen=True):
+    """The connection to a broker is gone."""
+
+    broker: str
+
+
+class Dropped(Input, frozen=True):
+    """Our own inbox for this broker overflowed: `count` messages were lost."""
+
+    broker: str
+    count: int
+
+
+class Fetched(Input, frozen=True):
+    """Envelopes that the core asked for with `Fetch`.
+
+    Attributes:
+        envelopes: those that the store still has.
+        topic: where they are to go, as `Fetch` had it.
+    """
+
+    envelopes: tuple[bytes, ...]
+    topic: str
+
+
+class TrustChanged(Input, frozen=True):
+    """Who is reached by trust has changed; the window keeps these first.
+
+    Attributes:
+        reached: ids of the authors with trust above zero for some local identity, sorted.
+    """
+
+    reached: tuple[bytes, ...]

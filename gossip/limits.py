@@ -1,0 +1,101 @@
+"""Every limit of the protocol in one value, each with its reason, and why a record was refused.
+
+The *wire limits* decide whether a record is valid, so every node of a network must use the same
+ones: a node with others would refuse what its neighbours relay. The *local limits* bound what one
+node spends; operators may change them.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+class RejectReason(StrEnum):
+    """Why something from the network was not accepted; every rejection is counted under one."""
+
+    OVERSIZED = "oversized"
+    MALFORMED = "malformed"
+    WRONG_VERSION = "wrong-version"
+    WRONG_NETWORK = "wrong-network"
+    STATEMENT_LIMIT = "statement-limit"
+    ITEM_LIMIT = "item-limit"
+    WEIGHT_RANGE = "weight-range"
+    TOO_OLD = "too-old"
+    FROM_FUTURE = "from-future"
+    WEAK_KEY = "weak-key"
+    WRONG_AUTHOR = "wrong-author"
+    BAD_SIGNATURE = "bad-signature"
+    DUPLICATE = "duplicate"
+    EQUIVOCATION = "equivocation"
+    BLOCKED = "blocked"
+    RATE = "rate"
+    OWN_AUTHOR = "own-author"
+    WINDOW_FULL = "window-full"
+    UNEXPECTED_TOPIC = "unexpected-topic"
+    SYNC_BUDGET = "sync-budget"
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds on what is valid on the wire and on what one node spends.
+
+    Attributes:
+        record_bytes: wire; largest signed batch. 16 KiB holds 64 interactions with ids of 200 bytes
+            and keeps four records inside one MQTT payload (design, section 3).
+        statement_count: wire; most statements in one record, 256 (design, section 3).
+        item_bytes: wire; longest item id in UTF-8, 256 (design, section 2).
+        kind_chars: wire; longest interaction kind, 32: a word, never a payload.
+        skew_ms: wire; how far ahead of our clock a record may be dated, 120 s (design, section 3;
+            gossipsub and RLN bound the future likewise).
+        window_age_ms: local; how long a record counts after its date, 30 days (design, section 5).
+            Older ones are refused, so tombstones and proofs never have to be kept for longer.
+        payload_bytes: wire; largest MQTT payload, 64 KiB: the smallest cap among hosted brokers
+            (p2p research, section 4).
+        window_statement_count: local; statements in the whole window, 200,000 (design, section 5).
+        author_interaction_count: local; one author's interactions in the window, 500 (design,
+            section 5): past that the author's own oldest go.
+        author_endorsement_count: local; one author's endorsements in the window, 256: more people
+            than anybody can vouch for, and it bounds the trust graph's out-degree.
+        reserved_share: local; share of the window that authors reached by trust can always use,
+            0.8 (design, section 5): a flood of fresh identities shares the rest.
+        author_rate_per_s: local; records a second that one author may push for long, 2. A person
+            produces a handful a minute; catching up goes through reconciliation, which is not
+            subject to it. Guess, with a wide margin.
+        author_burst_count: local; records that one author may push at once, 256: an import of a
+            listening history of 16,384 interactions in batches of 64.
+        author_bucket_count: local; authors whose push rate is remembered, 8,192, least recently
+            seen forgotten first; about 1 MB.
+        peer_count: local; nodes remembered from their presence, 1,024; about 0.5 MB.
+        peer_age_ms: local; a node unheard of for this long is forgotten, three presence periods.
+        presence_period_ms: local; how often a node says that it is there, 60 s: about 300 bytes a
+            minute. Guess.
+        sync_period_ms: local; how often a node reconciles with one peer, 30 s. Guess.
+        sync_reply_count: local; reconciliation frames answered per peer and sync period, 16: an
+            exchange of 100,000 records takes at most 8 (design, section 4).
+        sync_frame_bytes: wire; largest reconciliation frame, 16 KiB (design, section 4).
+        sync_record_count: local; most records sent in answer to one exchange, 4,096: the rest
+            follows in the next period.
+    """
+
+    record_bytes: int = 16 * 1024
+    statement_count: int = 256
+    item_bytes: int = 256
+    kind_chars: int = 32
+    skew_ms: int = 120_000
+    window_age_ms: int = 30 * DAY_MS
+    payload_bytes: int = 64 * 1024
+    window_statement_count: int = 200_000
+    author_interaction_count: int = 500
+    author_endorsement_count: int = 256
+    reserved_share: float = 0.8
+    author_rate_per_s: float = 2.0
+    author_burst_count: int = 256
+    author_bucket_count: int = 8_192
+    peer_count: int = 1_024
+    peer_age_ms: int = 180_000
+    presence_period_ms: int = 60_000
+    sync_period_ms: int = 30_000
+    sync_reply_count: int = 16
+    sync_frame_bytes: int = 16 * 1024
+    sync_record_count: int = 4_096

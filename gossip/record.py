@@ -1,0 +1,102 @@
+"""What is said: statements, and the record that carries up to 256 of one author's.
+
+A record is the unit that is signed, stored, relayed and evicted. Batching carries the cost of the
+signature: Ed25519 verification dominates ingestion (0.1 to 0.25 ms), so 64 statements a record make
+it 2 to 4 us each (ecosystem research, section 2).
+"""
+
+import msgspec
+
+# Weights are integers on the wire: floats have several encodings of one value.
+WEIGHT_SCALE = 10_000
+
+# Kinds of interaction that say "not for me". They are never holdings; they cost whoever carried the
+# item to this user (design, section 6).
+REJECTION_KINDS = frozenset({"skip", "dislike"})
+
+
+class Interaction(msgspec.Struct, frozen=True, array_like=True, tag=1, forbid_unknown_fields=True):
+    """The author did something with an item.
+
+    Attributes:
+        item: opaque UTF-8 id, 1 to 256 bytes, no control characters.
+        kind: a lower-case word such as `listen`, `like`, `skip`.
+        weight_q: strength in 1/10,000; 1 to 10,000.
+        ago_ms: how long before the record's date it happened; 0 or more. Relative, so that no
+            interaction can be later than its record, and a fresh one costs one byte.
+    """
+
+    item: str
+    kind: str
+    weight_q: int
+    ago_ms: int = 0
+
+    @property
+    def weight(self) -> float:
+        """Strength in (0, 1]."""
+        return self.weight_q / WEIGHT_SCALE
+
+
+class Endorsement(msgspec.Struct, frozen=True, array_like=True, tag=2, forbid_unknown_fields=True):
+    """The author vouches for, withdraws from, or distrusts a subject.
+
+    Attributes:
+        subject: the identity's id, 32 bytes.
+        weight_q: trust in 1/10,000; -10,000 to 10,000, 0 withdraws.
+    """
+
+    subject: bytes
+    weight_q: int
+
+    @property
+    def weight(self) -> float:
+        """Trust in [-1, 1]."""
+        return self.weight_q / WEIGHT_SCALE
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """A statement of a kind that this version does not know: kept and relayed, never ranked.
+
+    Attributes:
+        tag: the number that names its kind.
+    """
+
+    tag: int
+
+
+Statement = Interaction | Endorsement | Unknown
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A decoded record together with the bytes it came in.
+
+    Attributes:
+        id: SHA-256 of the body, 32 bytes; the signature is not part of it, so that a second valid
+            signature cannot mint a second id.
+        author: id of the identity that signed, 32 bytes.
+        epoch: 0 for a fresh lineage; a restore, a second device or a rotation starts another one.
+        seq: 1 and up within (author, epoch); gaps are allowed.
+        prev: first 16 bytes of the previous record's id, or empty for the first.
+        created_ms: the author's date, milliseconds since 1970. Never decides anything alone.
+        statements: 1 to 256.
+        envelope: the signed bytes exactly as received; relays and evidence use these.
+    """
+
+    id: bytes
+    author: bytes
+    epoch: int
+    seq: int
+    prev: bytes
+    created_ms: int
+    statements: tuple[Statement, ...]
+    envelope: bytes
+
+    @property
+    def interactions(self) -> tuple[Interaction, ...]:
+        """The statements that are interactions, in order."""
+        return tuple(s for s in self.statements if isinstance(s, Interaction))
+
+    @property
+    def endorsements(self) -> tuple[Endorsement, ...]:
+        """The statements that are endorsements, in order."""
+        return tuple(s for s in self.statements if isinstance(s, Endorsement))
