@@ -1,5 +1,7 @@
-"""Orders that the core gives. The driver carries them out in order: what is to be persisted is
-committed before anything behind it is sent.
+"""Orders that the core gives.
+
+The driver carries them out in order: what is to be persisted is committed before anything behind
+it is sent.
 """
 
 from enum import StrEnum
@@ -77,15 +79,12 @@ class Accepted(Effect, frozen=True):
 
     Attributes:
         record: the record.
-        first_seen_ms: wall clock of its arrival.
-        bulk: learned in reconciliation or at restore, so that its order of arrival among its
-            neighbours says nothing (the bulk-sync rule of adoption).
+        first_seen_ms: wall clock of its arrival here, whatever date it carries.
         own: said by a local identity.
     """
 
     record: Record
     first_seen_ms: int
-    bulk: bool = False
     own: bool = False
 
 

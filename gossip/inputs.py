@@ -1,5 +1,7 @@
-"""Facts that the outside tells the core. `wall_ms` is the clock on the wall, milliseconds since
-1970; `now_ms`, the monotonic clock, comes beside every input.
+"""Facts that the outside tells the core.
+
+`wall_ms` is the clock on the wall, milliseconds since 1970; `now_ms`, the monotonic clock, comes
+beside every input.
 """
 
 import msgspec

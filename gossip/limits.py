@@ -31,7 +31,7 @@ class RejectReason(StrEnum):
     EQUIVOCATION = "equivocation"
     BLOCKED = "blocked"
     RATE = "rate"
-    OWN_AUTHOR = "own-author"
+    AUTHOR_QUOTA = "author-quota"
     WINDOW_FULL = "window-full"
     UNEXPECTED_TOPIC = "unexpected-topic"
     SYNC_BUDGET = "sync-budget"

@@ -2,7 +2,7 @@
 
 ::
 
-    tastemesh/1/<network>/r/<shard>    bundles of records; shard = first byte of the author's id mod 64
+    tastemesh/1/<network>/r/<shard>    bundles of records; shard = first byte of author mod 64
     tastemesh/1/<network>/h/<shard>    signed presence; shard of the node's id
     tastemesh/1/<network>/n/<node>     a node's inbox, for reconciliation
 

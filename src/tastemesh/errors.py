@@ -2,13 +2,13 @@
 
 ::
 
-    TastemeshError                  catch this for anything from tastemesh
-    ├── UsageError                  a value that the caller gave is wrong; names it and what was expected
+    TastemeshError                  anything from tastemesh
+    ├── UsageError                  a value from the caller is wrong; names it and what was expected
     │   └── ConfigError             ... in a configuration file, the environment or an option
     ├── RemoteProtocolError         what a peer sent is not a valid record; carries a RejectReason
     ├── TransportError              a broker cannot be reached or refused us
     ├── StorageError                the window's database cannot be read or written
-    └── DataError                   an input file has a bad line; names file, line and what was expected
+    └── DataError                   a bad line in a file; names file, line and what was expected
 """
 
 

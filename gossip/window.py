@@ -1,0 +1,235 @@
+"""Which records a node keeps: quotas, reserved share, age.
+
+The window holds at most `Limits.window_statement_count` statements, however many records and
+authors they come from. A record's *key* is its date clamped to when it was first seen, so an author
+who post-dates gains nothing and one who back-dates only makes himself leave sooner; ties break by
+id. What leaves, in this order:
+
+1. An author over a quota of his own loses his own oldest. The order depends on the author's records
+   alone, so any two nodes that have seen all of them keep the same ones.
+2. In a full window, authors whom trust does not reach lose their oldest, while together they hold
+   more than their share (1 - `reserved_share`); otherwise authors whom it does reach lose theirs.
+   So a flood of fresh identities cannot push out a friend.
+3. Records older than `window_age_ms` leave.
+
+A record that would be the one to leave at once is refused. Costs: O(log n) a record.
+"""
+
+import heapq
+from bisect import insort
+
+import msgspec
+
+from tastemesh.gossip.effects import EvictReason
+from tastemesh.gossip.limits import Limits, RejectReason
+from tastemesh.gossip.record import Endorsement, Record
+
+_Key = tuple[int, bytes]  # (clamped date in ms, record id)
+
+
+class _Entry(msgspec.Struct):
+    key: _Key
+    author: bytes
+    slot: tuple[int, int]  # (epoch, seq)
+    endorsements: int
+    others: int  # interactions, and statements of unknown kinds
+    reached: bool
+
+    @property
+    def statements(self) -> int:
+        return self.endorsements + self.others
+
+
+class _Shelf(msgspec.Struct):
+    """One author's records, oldest key first."""
+
+    keys: list[_Key]
+    slots: dict[tuple[int, int], bytes]
+    endorsements: int = 0
+    others: int = 0
+
+
+class Window:
+    """The set of records that a node holds, by id.
+
+    Args:
+        limits: the local limits.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._entries: dict[bytes, _Entry] = {}
+        self._shelves: dict[bytes, _Shelf] = {}
+        self._reached: frozenset[bytes] = frozenset()
+        # Heaps of keys; an entry that left or changed sides stays until it comes to the top.
+        self._heaps: dict[bool, list[_Key]] = {False: [], True: []}
+        self._counts: dict[bool, int] = {False: 0, True: 0}
+
+    def __contains__(self, record_id: bytes) -> bool:
+        return record_id in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def statement_count(self) -> int:
+        """Statements held."""
+        return self._counts[False] + self._counts[True]
+
+    @property
+    def author_count(self) -> int:
+        """Authors who have a record here."""
+        return len(self._shelves)
+
+    def author_statement_count(self, author: bytes) -> int:
+        """Statements held of one author."""
+        shelf = self._shelves.get(author)
+        return shelf.endorsements + shelf.others if shelf else 0
+
+    def occupant(self, author: bytes, epoch: int, seq: int) -> bytes | None:
+        """Return the id of the record held under (author, epoch, seq), if any."""
+        shelf = self._shelves.get(author)
+        return shelf.slots.get((epoch, seq)) if shelf else None
+
+    def add(
+        self, record: Record, first_seen_ms: int
+    ) -> tuple[RejectReason | None, list[tuple[bytes, EvictReason]]]:
+        """Take a record in, and make room.
+
+        Args:
+            record: not yet held; its (author, epoch, seq) free.
+            first_seen_ms: wall clock of its arrival.
+
+        Returns:
+            (None, what left for it) or (why it is refused, nothing).
+        """
+        endorsements = sum(isinstance(s, Endorsement) for s in record.statements)
+        entry = _Entry(
+            key=(min(record.created_ms, first_seen_ms), record.id),
+            author=record.author,
+            slot=(record.epoch, record.seq),
+            endorsements=endorsements,
+            others=len(record.statements) - endorsements,
+            reached=record.author in self._reached,
+        )
+        if not self._fits_quota(entry):
+            return RejectReason.AUTHOR_QUOTA, []
+        if not self._fits_window(entry):
+            return RejectReason.WINDOW_FULL, []
+        self._insert(entry)
+        left = [(key[1], EvictReason.AUTHOR_QUOTA) for key in self._over_quota(entry.author)]
+        while self.statement_count > self._limits.window_statement_count:
+            key = self._oldest(self._side_to_shrink())
+            self._remove(key[1])
+            left.append((key[1], EvictReason.WINDOW))
+        return None, left
+
+    def expire(self, wall_ms: int) -> list[bytes]:
+        """Drop and return the ids of the records that are past the window's age."""
+        horizon_ms = wall_ms - self._limits.window_age_ms
+        left: list[bytes] = []
+        for reached in (False, True):
+            while self._counts[reached] and self._oldest(reached)[0] < horizon_ms:
+                left.append(self._oldest(reached)[1])
+                self._remove(left[-1])
+        return left
+
+    def set_reached(self, reached: tuple[bytes, ...]) -> None:
+        """Tell which authors trust reaches; their records change sides at once."""
+        before, self._reached = self._reached, frozenset(reached)
+        for author in sorted(before ^ self._reached):
+            shelf = self._shelves.get(author)
+            if shelf is None:
+                continue
+            side = author in self._reached
+            for key in shelf.keys:
+                entry = self._entries[key[1]]
+                self._counts[entry.reached] -= entry.statements
+                self._counts[side] += entry.statements
+                entry.reached = side
+                heapq.heappush(self._heaps[side], key)
+
+    def _fits_quota(self, entry: _Entry) -> bool:
+        """Tell whether the author's quotas keep this entry: is it not the oldest of too many?"""
+        shelf = self._shelves.get(entry.author)
+        if shelf is None or not shelf.keys or entry.key > shelf.keys[0]:
+            return True
+        limits = self._limits
+        return not (
+            (entry.others and shelf.others + entry.others > limits.author_interaction_count)
+            or (
+                entry.endorsements
+                and shelf.endorsements + entry.endorsements > limits.author_endorsement_count
+            )
+        )
+
+    def _fits_window(self, entry: _Entry) -> bool:
+        """Tell whether a full window would keep this entry."""
+        total = self.statement_count + entry.statements
+        if total <= self._limits.window_statement_count:
+            return True
+        shrink = self._side_to_shrink(entry)
+        if shrink != entry.reached:
+            return True
+        return bool(self._counts[shrink]) and entry.key > self._oldest(shrink)
+
+    def _side_to_shrink(self, candidate: _Entry | None = None) -> bool:
+        """Return which side must give way: False (not reached) while it is over its share."""
+        unreached = self._counts[False]
+        if candidate is not None and not candidate.reached:
+            unreached += candidate.statements
+        share = (1.0 - self._limits.reserved_share) * self._limits.window_statement_count
+        return not (unreached > share or (unreached and not self._counts[True]))
+
+    def _insert(self, entry: _Entry) -> None:
+        self._entries[entry.key[1]] = entry
+        shelf = self._shelves.setdefault(entry.author, _Shelf([], {}))
+        insort(shelf.keys, entry.key)
+        shelf.slots[entry.slot] = entry.key[1]
+        shelf.endorsements += entry.endorsements
+        shelf.others += entry.others
+        self._counts[entry.reached] += entry.statements
+        heapq.heappush(self._heaps[entry.reached], entry.key)
+
+    def _remove(self, record_id: bytes) -> None:
+        entry = self._entries.pop(record_id)
+        shelf = self._shelves[entry.author]
+        shelf.keys.remove(entry.key)
+        del shelf.slots[entry.slot]
+        shelf.endorsements -= entry.endorsements
+        shelf.others -= entry.others
+        if not shelf.keys:
+            del self._shelves[entry.author]
+        self._counts[entry.reached] -= entry.statements
+        self._shed_stale(entry.reached)
+
+    def _over_quota(self, author: bytes) -> list[_Key]:
+        """Remove and return the author's oldest records that his quotas do not cover."""
+        shelf = self._shelves[author]
+        limits = self._limits
+        gone: list[_Key] = []
+        for key in tuple(shelf.keys):
+            entry = self._entries[key[1]]
+            if (entry.others and shelf.others > limits.author_interaction_count) or (
+                entry.endorsements and shelf.endorsements > limits.author_endorsement_count
+            ):
+                self._remove(key[1])
+                gone.append(key)
+        return gone
+
+    def _oldest(self, reached: bool) -> _Key:
+        """Return the oldest key on one side, which must not be empty."""
+        heap = self._heaps[reached]
+        while True:
+            entry = self._entries.get(heap[0][1])
+            if entry is not None and entry.reached == reached:
+                return heap[0]
+            heapq.heappop(heap)
+
+    def _shed_stale(self, reached: bool) -> None:
+        """Rebuild a heap once stale keys outnumber live ones, so that it stays O(window)."""
+        heap = self._heaps[reached]
+        if len(heap) > 2 * len(self._entries) + 64:
+            live = [e.key for e in self._entries.values() if e.reached == reached]
+            heapq.heapify(live)
+            self._heaps[reached] = live
