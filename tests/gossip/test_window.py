@@ -1,0 +1,158 @@
+"""The window against a plain model, and what a flood can and cannot push out."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tastemesh.gossip.effects import EvictReason
+from tastemesh.gossip.limits import Limits, RejectReason
+from tastemesh.gossip.record import Endorsement, Interaction, Record, Statement
+from tastemesh.gossip.window import Window
+
+SMALL = Limits(
+    window_statement_count=40,
+    author_interaction_count=12,
+    author_endorsement_count=4,
+    window_age_ms=1_000,
+)
+
+
+def record(
+    author: int, seq: int, created_ms: int, interactions: int = 1, endorsements: int = 0
+) -> Record:
+    said: list[Statement] = [Interaction(f"i{n}", "listen", 1) for n in range(interactions)]
+    said += [Endorsement(bytes(32), 1)] * endorsements
+    identity = author.to_bytes(32, "big")
+    return Record(
+        identity[16:] + seq.to_bytes(16, "big"), identity, 0, seq, b"", created_ms, tuple(said), b""
+    )
+
+
+class WindowMachine(RuleBasedStateMachine):
+    """Any order of arrivals, changes of trust and ageing keeps every bound."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.window = Window(SMALL)
+        self.held: dict[bytes, Record] = {}
+        self.clamped_ms: dict[bytes, int] = {}
+        self.seq = 0
+        self.wall_ms = 10_000
+        self.reached: set[int] = set()
+
+    @rule(
+        author=st.integers(0, 6),
+        back_ms=st.integers(-100, 900),
+        interactions=st.integers(0, 6),
+        endorsements=st.integers(0, 3),
+    )
+    def arrive(self, author: int, back_ms: int, interactions: int, endorsements: int) -> None:
+        if not interactions + endorsements:
+            return
+        self.seq += 1
+        created_ms = self.wall_ms - back_ms
+        new = record(author, self.seq, created_ms, interactions, endorsements)
+        self.clamped_ms[new.id] = min(created_ms, self.wall_ms)
+        refusal, left = self.window.add(new, self.wall_ms)
+        if refusal is None:
+            self.held[new.id] = new
+        else:
+            assert left == []
+        for record_id, _ in left:
+            del self.held[record_id]
+
+    @rule(reached=st.sets(st.integers(0, 6)))
+    def trust(self, reached: set[int]) -> None:
+        self.reached = reached
+        self.window.set_reached(tuple(a.to_bytes(32, "big") for a in sorted(reached)))
+
+    @rule(passed_ms=st.integers(0, 400))
+    def age(self, passed_ms: int) -> None:
+        self.wall_ms += passed_ms
+        horizon_ms = self.wall_ms - SMALL.window_age_ms
+        for record_id in self.window.expire(self.wall_ms):
+            del self.held[record_id]
+            assert self.clamped_ms[record_id] < horizon_ms
+        assert all(self.clamped_ms[record_id] >= horizon_ms for record_id in self.held)
+
+    @invariant()
+    def holds_exactly_what_the_model_holds(self) -> None:
+        assert len(self.window) == len(self.held)
+        assert all(record_id in self.window for record_id in self.held)
+        assert self.window.statement_count == sum(len(r.statements) for r in self.held.values())
+        for r in self.held.values():
+            assert self.window.occupant(r.author, r.epoch, r.seq) == r.id
+
+    @invariant()
+    def keeps_every_bound(self) -> None:
+        assert self.window.statement_count <= SMALL.window_statement_count
+        authors = {r.author for r in self.held.values()}
+        assert self.window.author_count == len(authors)
+        for author in authors:
+            said = [s for r in self.held.values() if r.author == author for s in r.statements]
+            endorsed = sum(isinstance(s, Endorsement) for s in said)
+            assert endorsed <= SMALL.author_endorsement_count
+            assert len(said) - endorsed <= SMALL.author_interaction_count
+            assert self.window.author_statement_count(author) == len(said)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def a_slot_frees_with_its_record(self, data: st.DataObject) -> None:
+        r = self.held[data.draw(st.sampled_from(sorted(self.held)))]
+        assert self.window.occupant(r.author, r.epoch, r.seq + 10_000) is None
+
+
+TestWindow = WindowMachine.TestCase
+TestWindow.settings = settings(max_examples=60, stateful_step_count=50)
+
+
+def test_a_flood_of_fresh_identities_cannot_push_out_a_friend() -> None:
+    window = Window(SMALL)
+    window.set_reached(((0).to_bytes(32, "big"),))
+    friend = [record(0, seq, 10_000 + seq) for seq in range(1, 13)]
+    for r in friend:
+        assert window.add(r, 10_000)[0] is None
+    for fresh in range(1, 2_000):
+        window.add(record(fresh, 1, 50_000 + fresh), 50_000 + fresh)
+    assert all(r.id in window for r in friend)
+    assert window.statement_count <= SMALL.window_statement_count
+
+
+def test_without_anybody_reached_the_oldest_leave() -> None:
+    window = Window(SMALL)
+    for author in range(60):
+        window.add(record(author, 1, 10_000 + author), 20_000)
+    kept = [author for author in range(60) if record(author, 1, 0).id in window]
+    assert kept == list(range(20, 60))
+
+
+def test_post_dating_gains_nothing_and_back_dating_loses() -> None:
+    window = Window(SMALL)
+    window.add(record(1, 1, 99_999), first_seen_ms=10_000)  # claims the future
+    for author in range(2, 41):
+        window.add(record(author, 1, 10_000 + author), 10_000 + author)
+    refused, left = window.add(record(50, 1, 10_100), 10_100)
+    assert refused is None
+    assert left == [(record(1, 1, 0).id, EvictReason.WINDOW)]
+    assert window.add(record(51, 1, 5_000), 10_200) == (RejectReason.WINDOW_FULL, [])
+
+
+def test_an_author_keeps_his_own_newest_whatever_the_order_of_arrival() -> None:
+    records = [record(1, seq, 1_000 + seq) for seq in range(1, 31)]
+    forwards, backwards = Window(SMALL), Window(SMALL)
+    for r in records:
+        forwards.add(r, 5_000)
+    for r in reversed(records):
+        backwards.add(r, 5_000)
+    kept = [r.seq for r in records if r.id in forwards]
+    assert kept == list(range(19, 31))
+    assert kept == [r.seq for r in records if r.id in backwards]
+
+
+def test_listening_does_not_push_out_endorsements() -> None:
+    window = Window(SMALL)
+    vouch = record(1, 1, 1_000, interactions=0, endorsements=2)
+    window.add(vouch, 5_000)
+    for seq in range(2, 40):
+        window.add(record(1, seq, 1_000 + seq), 5_000)
+    assert vouch.id in window
