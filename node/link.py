@@ -1,0 +1,311 @@
+"""One broker, for ever: connect, subscribe, publish, lose the connection, wait, begin again.
+
+The MQTT is aiomqtt's, and paho-mqtt's below it. What they leave to us, or do otherwise than a node
+needs, measured with aiomqtt 2.5.1 and paho-mqtt 2.2.0:
+
+- There is no reconnection and no resubscription. `Link.run` does both, with a fresh client for each
+  attempt, so that nothing of paho's own resend queue survives and no payload is sent twice by two
+  mechanisms.
+- A refused subscription is returned and not raised. We check every reason code.
+- aiomqtt acknowledges whatever its queue did, and a topic that is not UTF-8 raises inside the
+  callback: the connection breaks *before* the acknowledgement, so the broker delivers the same
+  message again after each reconnection. One hostile publisher could so keep every subscriber of a
+  shard offline. Our callback is paho's, and never raises.
+- A connection that failed half-way leaves its socket and a task behind. `_close` ends them.
+- A cancelled connection attempt goes on in its thread. `_enter` waits for it (paho's limit is 5 s).
+- `publish` with QoS 0 can return without ever giving way to the event loop. We use QoS 1 only, and
+  wait for the acknowledgement in a task per payload, a window of them at a time.
+"""
+
+import asyncio
+import logging
+import math
+import ssl
+from collections.abc import Iterable
+
+import aiomqtt
+import numpy as np
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTTMessage
+from paho.mqtt.client import Client as PahoClient
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from tastemesh.errors import TransportError
+from tastemesh.node.address import BrokerAddress
+from tastemesh.node.inbox import Inbox
+from tastemesh.node.mqtt_settings import MqttSettings
+from tastemesh.node.outbox import Outbox, Parcel
+from tastemesh.node.transport import Connected, Disconnected, Message
+
+# How long the broker may take to answer CONNECT and SUBSCRIBE (aiomqtt's default).
+ANSWER_S = 10.0
+# How long a clean goodbye may take before the socket is closed under it (guess).
+GOODBYE_S = 2.0
+# A little more than the 5 s that paho gives a TCP connection.
+ABANDON_S = 6.0
+# First reason code that means refusal, in SUBACK of 3.1.1 and of 5 alike (3.1.1 section 3.9.3).
+REFUSED_CODE = 0x80
+
+# What paho and aiomqtt let out. OSError: sockets and TLS. ValueError (UnicodeError too): host names
+# that no resolver takes. RuntimeError: paho on a packet that it cannot parse.
+_FAILURES = (aiomqtt.MqttError, TransportError, OSError, ValueError, RuntimeError)
+
+_LOGGER = logging.getLogger(__name__)
+# paho logs each packet at DEBUG; nobody who turns our own logs up wants that.
+_PAHO_LOGGER = logging.getLogger("tastemesh.node.link.paho")
+_PAHO_LOGGER.setLevel(logging.ERROR)
+
+
+class Link:
+    """The connection to one broker. `run` it in a task; the rest never waits.
+
+    Args:
+        address: the broker.
+        client_id: as `MqttTransport` has it.
+        settings: bounds and times.
+        tls: for `mqtts://`, else None.
+        inbox: where events go.
+        rng: jitter of the backoff, so that a restarted broker is not met by all clients at once.
+    """
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        client_id: str,
+        settings: MqttSettings,
+        tls: ssl.SSLContext | None,
+        inbox: Inbox,
+        rng: np.random.Generator,
+    ) -> None:
+        self.name = address.name
+        self.outbox = Outbox(settings.outbox_message_count, settings.outbox_bytes)
+        self.connected = False
+        self.reason = "not connected yet"
+        self.connection_count = 0
+        self._address = address
+        self._client_id = client_id
+        self._settings = settings
+        self._tls = tls
+        self._inbox = inbox
+        self._rng = rng
+        self._filters: tuple[str, ...] = ()
+        self._filters_changed = asyncio.Event()
+        self._stopping = False
+
+    def want(self, filters: tuple[str, ...]) -> None:
+        """Have exactly these filters subscribed, now or once connected."""
+        self._filters = filters
+        self._filters_changed.set()
+
+    def stop(self) -> None:
+        """Make the next end of a session the last; then cancel the task of `run`."""
+        self._stopping = True
+
+    async def run(self) -> None:
+        """Keep the connection up until cancelled.
+
+        The wait before attempt n is uniform in [0, min(cap, base * 2^n]) ("full jitter": Brooker,
+        Exponential Backoff And Jitter, 2015). n starts again at 0 after a session that outlived
+        the cap, so a broker that accepts and hangs up is not hammered.
+        """
+        loop = asyncio.get_running_loop()
+        cap_s = self._settings.backoff_cap_s
+        attempt = 0
+        while not self._stopping:
+            started_s = loop.time()
+            try:
+                await self._hold_session()
+            except TransportError as error:
+                self.reason = str(error)
+            except Exception as error:
+                # Outermost loop: a defect of ours in one session must not end the link for good.
+                _LOGGER.exception("unexpected error in the session with %s", self._address)
+                self.reason = f"{self._address}: unexpected {type(error).__name__}: {error}"
+            finally:
+                self.connected = False
+            if self._stopping:  # the cancellation met an error on its way and was lost in a group
+                return
+            self._inbox.put_state(Disconnected(self.name, self.reason))
+            if loop.time() - started_s > cap_s:
+                attempt = 0
+            ceiling_s = min(cap_s, self._settings.backoff_base_s * 2**attempt)
+            attempt = min(attempt + 1, 30)
+            await asyncio.sleep(float(self._rng.uniform(0.0, ceiling_s)))
+
+    async def _hold_session(self) -> None:
+        """One session, from CONNECT to its end, which is always an exception."""
+        try:
+            client = self._new_client()
+        except _FAILURES as error:
+            raise TransportError(f"{self._address}: {error}") from error
+        paho = client._client  # aiomqtt has no public way to a callback or to the socket
+        paho.on_message = self._on_message
+        try:
+            await self._enter(client, paho)
+            async with asyncio.TaskGroup() as tasks:
+                for name, work in (
+                    ("watch", self._watch(client)),
+                    ("subscribe", self._follow_filters(client)),
+                    ("publish", self._send(client, tasks)),
+                    ("acknowledgements", self._watch_acknowledgements()),
+                ):
+                    tasks.create_task(work, name=f"tastemesh-mqtt-{name} {self.name}")
+        except _FAILURES as error:
+            raise TransportError(f"{self._address}: cannot connect: {error}") from error
+        except ExceptionGroup as group:
+            _, unexpected = group.split(_FAILURES)
+            if unexpected is not None:
+                raise
+            raise TransportError(f"{self._address}: {_first_cause(group)}") from group
+        finally:
+            self.outbox.requeue()
+            await self._close(client, paho)
+
+    def _new_client(self) -> aiomqtt.Client:
+        settings = self._settings
+        newer = settings.protocol == "5"
+        properties = None
+        if newer:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = settings.session_expiry_s
+        client = aiomqtt.Client(
+            self._address.host,
+            self._address.port,
+            username=self._address.username,
+            password=self._address.password,
+            identifier=self._client_id,
+            protocol=aiomqtt.ProtocolVersion.V5 if newer else aiomqtt.ProtocolVersion.V311,
+            clean_session=None if newer else False,
+            clean_start=False if newer else MQTT_CLEAN_START_FIRST_ONLY,
+            properties=properties,
+            keepalive=settings.keepalive_s,
+            timeout=ANSWER_S,
+            max_inflight_messages=settings.window_count,
+            tls_context=self._tls,
+            logger=_PAHO_LOGGER,
+        )
+        # aiomqtt counts its own pending calls with a list per call, and warns past 10.
+        client.pending_calls_threshold = settings.window_count + 2
+        return client
+
+    async def _enter(self, client: aiomqtt.Client, paho: PahoClient) -> None:
+        """Connect; when cancelled, wait for paho's thread, which cannot be cancelled."""
+        entering = asyncio.create_task(
+            client.__aenter__(), name=f"tastemesh-mqtt-connect {self.name}"
+        )
+        try:
+            await asyncio.shield(entering)
+        except asyncio.CancelledError:
+            if paho.socket() is None:
+                await asyncio.wait({entering}, timeout=ABANDON_S)
+            entering.cancel()
+            await asyncio.wait({entering})
+            if not entering.cancelled():
+                entering.exception()  # it is of no interest any more
+            raise
+
+    async def _close(self, client: aiomqtt.Client, paho: PahoClient) -> None:
+        """Say goodbye where somebody listens, then make sure that socket and tasks are gone."""
+        if paho.is_connected():
+            try:
+                async with asyncio.timeout(GOODBYE_S):
+                    await client.__aexit__(None, None, None)
+            except (*_FAILURES, TimeoutError):
+                pass  # the socket is closed below all the same
+        paho._sock_close()
+        await asyncio.sleep(0)  # aiomqtt's keep-alive task, cancelled by the close, ends now
+
+    async def _watch(self, client: aiomqtt.Client) -> None:
+        """Raise when the connection ends. No message ever comes this way: see `_on_message`."""
+        async for _ in client.messages:
+            pass
+
+    async def _follow_filters(self, client: aiomqtt.Client) -> None:
+        """Subscribe to what is wanted, now and whenever that changes."""
+        granted: tuple[str, ...] = ()
+        while True:
+            self._filters_changed.clear()
+            wanted = self._filters
+            removed = [name for name in granted if name not in wanted]
+            if removed:
+                await client.unsubscribe(removed)
+            await self._subscribe(client, [name for name in wanted if name not in granted])
+            granted = wanted
+            if not self.connected:
+                self.connected = True
+                self.reason = ""
+                self.connection_count += 1
+                self._inbox.put_state(Connected(self.name))
+            await self._filters_changed.wait()
+
+    async def _subscribe(self, client: aiomqtt.Client, filters: list[str]) -> None:
+        if not filters:
+            return
+        if self._settings.protocol == "5":
+            # No Local: our own payloads need not come back.
+            options = SubscribeOptions(qos=1, noLocal=True)
+            codes = await client.subscribe([(name, options) for name in filters])
+        else:
+            codes = await client.subscribe([(name, 1) for name in filters])
+        refused = _refused(filters, codes)
+        if refused:
+            raise TransportError(f"subscription refused: {', '.join(refused)}")
+
+    async def _send(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+        """Publish the outbox in order, `window_count` payloads in flight at most."""
+        window = asyncio.Semaphore(self._settings.window_count)
+        name = f"tastemesh-mqtt-payload {self.name}"
+        while True:
+            await window.acquire()
+            parcel = await self.outbox.take()
+            tasks.create_task(self._publish(client, parcel, window), name=name)
+
+    async def _publish(
+        self, client: aiomqtt.Client, parcel: Parcel, window: asyncio.Semaphore
+    ) -> None:
+        # No timeout here: it would cost a task per payload; `_watch_acknowledgements` has it.
+        await client.publish(parcel.topic, parcel.payload, qos=1, timeout=math.inf)
+        self.outbox.acknowledge(parcel)
+        window.release()
+
+    async def _watch_acknowledgements(self) -> None:
+        """Raise when a payload stays unacknowledged through a whole period: begin a new session."""
+        while True:
+            oldest = self.outbox.oldest_in_flight()
+            await asyncio.sleep(self._settings.acknowledgement_s)
+            if oldest is not None and self.outbox.oldest_in_flight() is oldest:
+                raise TransportError(
+                    f"no acknowledgement for {self._settings.acknowledgement_s:g} s"
+                )
+
+    def _on_message(self, client: PahoClient, userdata: object, message: MQTTMessage) -> None:
+        """Enqueue; paho acknowledges when this returns, so it must not raise whatever came."""
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            self._inbox.put_dropped(self.name)
+            return
+        if len(message.payload) > self._settings.payload_bytes:
+            self._inbox.put_dropped(self.name)
+            return
+        self._inbox.put_message(Message(self.name, topic, bytes(message.payload)))
+
+
+def _refused(filters: list[str], codes: Iterable[int | ReasonCode]) -> list[str]:
+    """The filters whose reason code says no, each with the code."""
+    values = (code.value if isinstance(code, ReasonCode) else code for code in codes)
+    return [
+        f"{name!r} (code {value:#04x})"
+        for name, value in zip(filters, values, strict=False)
+        if value >= REFUSED_CODE
+    ]
+
+
+def _first_cause(group: BaseException) -> str:
+    """The text of what went wrong first, below groups and aiomqtt's wrapping."""
+    error = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error.__cause__ or error) or type(error).__name__
