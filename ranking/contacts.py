@@ -1,0 +1,113 @@
+"""Trust by contact: how much ego trusts each user, and through whom.
+
+Row c of `shares` is the trust that reached the users through ego's contact c; the columns sum to
+tau. Everything that the ranking says about contacts (how independent support is, who may claim how
+much of an item, the reasons) comes from this one matrix.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from tastemesh.errors import UsageError
+
+# Stands for identities that no contact leads to, and for contacts beyond the limit.
+POOL = b""
+
+# Contacts that are followed apart. Work and memory of the per-contact scores grow with it; beyond
+# the 16 heaviest a contact adds under 2 % of the mass on the Last.fm friendships (guess, to be
+# measured), and pooling can only lower what independent support is worth.
+CONTACT_LIMIT = 16
+
+Shares = sp.csr_array[np.float64, tuple[int, int]]
+
+
+class ContactTrust(msgspec.Struct, frozen=True, eq=False):
+    """Trust in users, by contact.
+
+    Attributes:
+        contacts: ids, one a row; POOL at most once.
+        shares: CSR [contacts, users], float64, at least 0, summing to at most 1.
+    """
+
+    contacts: tuple[bytes, ...]
+    shares: Shares
+
+    @property
+    def tau(self) -> NDArray[np.float64]:
+        """Trust in each user, float64[users]; sums to at most 1."""
+        return np.bincount(
+            self.shares.indices, weights=self.shares.data, minlength=self.shares.shape[1]
+        )
+
+    def without(self, users: Sequence[int], user_count: int) -> "ContactTrust":
+        """Return the same trust, none of it in some users, for a larger number space.
+
+        Args:
+            users: user numbers whose trust is set to 0; numbers below 0 are skipped.
+            user_count: columns of the result; at least as many as now.
+        """
+        data = self.shares.data.copy()
+        data[np.isin(self.shares.indices, np.asarray(users, dtype=np.int32))] = 0.0
+        arrays = (data, self.shares.indices, self.shares.indptr)
+        return ContactTrust(self.contacts, _shares(arrays, len(self.contacts), user_count))
+
+
+def gather_trust(
+    contacts: Sequence[bytes],
+    shares: sp.csr_array[np.float64, tuple[int, int]],
+    numbers: NDArray[np.int32],
+    user_count: int,
+    *,
+    limit: int = CONTACT_LIMIT,
+) -> ContactTrust:
+    """Turn trust in identities into trust in the users of a view.
+
+    Args:
+        contacts: ids, one a row of `shares`.
+        shares: CSR [contacts, identities], at least 0.
+        numbers: int32[identities]; the view's number of each identity, -1 where it holds nothing.
+        user_count: size of the view's number space.
+        limit: contacts that stay apart, the heaviest; the others become POOL.
+
+    Returns:
+        Trust that sums to 1 over the users of the view, or to 0 where it reaches none.
+
+    Raises:
+        UsageError: shapes do not fit, or a share is negative.
+    """
+    if shares.shape != (len(contacts), len(numbers)):
+        raise UsageError(
+            f"shares of shape {shares.shape}; expected ({len(contacts)}, {len(numbers)})"
+        )
+    pairs = shares.tocoo()
+    row, identity = pairs.coords
+    user, mass = numbers[identity], pairs.data.astype(np.float64)
+    if (mass < 0).any():
+        raise UsageError("shares below 0; expected trust of at least 0")
+    row, user, mass = row[user >= 0], user[user >= 0], mass[user >= 0]
+    weight = np.bincount(row, weights=mass, minlength=len(contacts))
+    is_apart = np.zeros(len(contacts), dtype=np.bool_)
+    is_apart[np.argsort(-weight, kind="stable")[:limit]] = True
+    is_apart &= np.array([contact != POOL for contact in contacts], dtype=np.bool_)
+    kept = np.flatnonzero(is_apart & (weight > 0))
+    place = np.full(len(contacts), len(kept))
+    place[kept] = np.arange(len(kept))
+    names = [contacts[n] for n in kept.tolist()]
+    if (place[row] == len(kept)).any():
+        names.append(POOL)
+    total = mass.sum()
+    gathered = sp.coo_array(
+        (mass / total if total > 0 else mass, (place[row], user)), shape=(len(names), user_count)
+    ).tocsr()
+    return ContactTrust(tuple(names), gathered)
+
+
+def _shares(
+    arrays: tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]], rows: int, width: int
+) -> Shares:
+    matrix: Shares = sp.csr_array(arrays, shape=(rows, width))
+    return matrix

@@ -1,0 +1,132 @@
+"""The list that a user sees: the best items, without the ones that must not be in it.
+
+Never listed: own items, blocked items, items of score 0. Equal scores are ordered by a hash of the
+item's id under the caller's key, so an attacker cannot pick ids that win ties. Scores count as
+equal when they agree to 9 digits: the order of additions, which follows the order of arrival, moves
+the 15th.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tastemesh.errors import UsageError
+from tastemesh.ranking.holdings import HoldingMatrix
+from tastemesh.ranking.reasons import Reason
+from tastemesh.ranking.view import View
+
+_DIGITS = 9
+
+
+class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a list.
+
+    Attributes:
+        item: id.
+        score: above 0; comparable within the list only.
+        unverified: no trust anchors it.
+        reasons: who brought it, strongest first.
+    """
+
+    item: str
+    score: float
+    unverified: bool = False
+    reasons: tuple[Reason, ...] = ()
+
+
+def own_items(matrix: HoldingMatrix, egos: Sequence[int]) -> NDArray[np.int32]:
+    """Return the numbers of the items that ego holds, rising.
+
+    Args:
+        matrix: who holds what.
+        egos: user numbers; -1 is skipped.
+    """
+    held = [matrix.row(ego)[0] for ego in egos if ego >= 0]
+    return np.unique(np.concatenate([np.empty(0, dtype=np.int32), *held]))
+
+
+def cut(
+    view: View,
+    scores: NDArray[np.float64],
+    k: int,
+    *,
+    excluded: NDArray[np.int32],
+    key: bytes,
+    unverified: NDArray[np.float64] | None = None,
+    unverified_share: float = 0.0,
+) -> list[Recommendation]:
+    """Cut a list from scores.
+
+    Args:
+        view: names the items.
+        scores: float64[items]; anchored in trust.
+        k: length of the list, at least 0.
+        excluded: item numbers that are not listed, ego's own and blocked ones; -1 is skipped.
+        key: at most 64 bytes, this node's secret; orders ties.
+        unverified: float64[items]; scores that no trust anchors.
+        unverified_share: how much of the list the latter may fill, 0 to 1. They stand evenly
+            between the others and never take more than floor(k * share) slots, even if trust finds
+            too little to fill the rest.
+
+    Returns:
+        At most k recommendations, best first, no item twice.
+
+    Raises:
+        UsageError: k or the share is out of range.
+    """
+    if k < 0 or not 0.0 <= unverified_share <= 1.0:
+        raise UsageError(f"k {k}, share {unverified_share}; expected at least 0, and 0 to 1")
+    slots = int(k * unverified_share) if unverified is not None else 0
+    anchored = _best(view, scores, k - slots, excluded, key)
+    if unverified is None or not slots:
+        return [_listed(view, scores, item, False) for item in anchored]
+    taken = np.concatenate([excluded, np.array(anchored, dtype=np.int32)])
+    loose = _best(view, unverified, slots, taken, key)
+    return _interleaved(
+        [_listed(view, scores, item, False) for item in anchored],
+        [_listed(view, unverified, item, True) for item in loose],
+    )
+
+
+def _best(
+    view: View, scores: NDArray[np.float64], k: int, excluded: NDArray[np.int32], key: bytes
+) -> list[int]:
+    """Return the numbers of the k best items, ties in the order of their hash."""
+    ranked = scores.copy()
+    ranked[excluded[(excluded >= 0) & (excluded < len(ranked))]] = 0.0
+    found = np.flatnonzero(ranked > 0)
+    if k <= 0 or not len(found):
+        return []
+    if len(found) > k:
+        # Everything that could tie with the k-th best stays in.
+        last = np.partition(ranked[found], len(found) - k)[len(found) - k]
+        found = found[ranked[found] >= last * (1 - 10.0 ** (1 - _DIGITS))]
+    order = [
+        (-float(f"{ranked[item]:.{_DIGITS - 1}e}"), _tie(view.item_id(item), key), item)
+        for item in found.tolist()
+    ]
+    return [item for _, _, item in sorted(order)[:k]]
+
+
+def _tie(item: str, key: bytes) -> bytes:
+    return hashlib.blake2b(item.encode(), digest_size=16, key=key).digest()
+
+
+def _listed(view: View, scores: NDArray[np.float64], item: int, unverified: bool) -> Recommendation:
+    return Recommendation(item=view.item_id(item), score=float(scores[item]), unverified=unverified)
+
+
+def _interleaved(
+    anchored: list[Recommendation], loose: list[Recommendation]
+) -> list[Recommendation]:
+    """Spread the unverified entries evenly, each at the end of its stretch of the list."""
+    listed: list[Recommendation] = []
+    total = len(anchored) + len(loose)
+    first, second = iter(anchored), iter(loose)
+    for slot in range(total):
+        is_loose = (slot + 1) * len(loose) // total > slot * len(loose) // total
+        listed.append(next(second if is_loose else first))
+    return listed
