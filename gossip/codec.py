@@ -32,7 +32,7 @@ from tastemesh.gossip.record import (
 VERSION = 1
 PREV_BYTES = 16
 
-_RECORD_DOMAIN = b"tastemesh/1/record\x00"
+RECORD_DOMAIN = b"tastemesh/1/record\x00"
 _MAX_UINT32 = 2**32 - 1
 _MAX_INT64 = 2**63 - 1
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
@@ -157,6 +157,32 @@ def peek_id(envelope: bytes, limits: Limits) -> bytes:
     return record_id(_open_envelope(envelope, limits).body)
 
 
+class Opened(msgspec.Struct, frozen=True):
+    """Who an envelope says it is from; nothing is checked.
+
+    Attributes:
+        author: the claimed author.
+        public: the keys that came with it.
+    """
+
+    author: bytes
+    public: PublicIdentity
+
+
+def open_unchecked(envelope: bytes, limits: Limits) -> Opened:
+    """Return what an envelope claims: for tools that look at traffic, never for a decision.
+
+    Raises:
+        RemoteProtocolError: it does not decode.
+    """
+    outer = _open_envelope(envelope, limits)
+    try:
+        author = _open_body_decoder.decode(outer.body).author
+    except _UNDECODABLE as error:
+        raise RemoteProtocolError(RejectReason.MALFORMED, f"body: {error}") from None
+    return Opened(author, PublicIdentity(outer.key, outer.next_digest))
+
+
 def _open_envelope(envelope: bytes, limits: Limits) -> _Envelope:
     if len(envelope) > limits.record_bytes:
         raise RemoteProtocolError(
@@ -228,7 +254,7 @@ def _check_author(outer: _Envelope, author: bytes) -> None:
         raise RemoteProtocolError(RejectReason.WEAK_KEY, "a key of small order")
     if PublicIdentity(outer.key, outer.next_digest).id != author:
         raise RemoteProtocolError(RejectReason.WRONG_AUTHOR, "the key is not the author's")
-    if not verify(outer.key, _RECORD_DOMAIN + outer.body, outer.signature):
+    if not verify(outer.key, RECORD_DOMAIN + outer.body, outer.signature):
         raise RemoteProtocolError(RejectReason.BAD_SIGNATURE, "the signature does not fit")
 
 
@@ -276,7 +302,7 @@ def sign_record(
     )
     public = signer.public
     envelope = _encoder.encode(
-        _Envelope(body, public.key, public.next_digest, signer.sign(_RECORD_DOMAIN + body))
+        _Envelope(body, public.key, public.next_digest, signer.sign(RECORD_DOMAIN + body))
     )
     try:
         return decode(envelope, network, limits, verified=True)

@@ -86,6 +86,11 @@ class Window:
         shelf = self._shelves.get(author)
         return shelf.endorsements + shelf.others if shelf else 0
 
+    def records_of(self, author: bytes) -> tuple[bytes, ...]:
+        """Return the ids of one author's records, oldest first."""
+        shelf = self._shelves.get(author)
+        return tuple(key[1] for key in shelf.keys) if shelf else ()
+
     def occupant(self, author: bytes, epoch: int, seq: int) -> bytes | None:
         """Return the id of the record held under (author, epoch, seq), if any."""
         shelf = self._shelves.get(author)

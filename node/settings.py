@@ -1,77 +1,40 @@
-"""How the MQTT transport behaves: one value, every default with its reason."""
+"""What a node needs to be told, as plain values: for applications that embed one.
 
-import re
-from typing import Literal
+The daemon fills these from TOML, environment and flags (`tastemesh.node.config`).
+"""
+
+from pathlib import Path
 
 import msgspec
 
-from tastemesh.errors import ConfigError
-from tastemesh.node.address import TlsFiles
+from tastemesh.gossip.limits import Limits
 
-# NATS refuses blanks, dots and wildcards in client ids; 64 is far above what brokers need.
-_CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# Where `tastemesh broker` and an embedded broker listen unless told otherwise. Not MQTT's own 1883,
+# where a broker for the household's lamps may well be running already.
+BROKER_PORT = 18830
+EMBEDDED_BROKER_URL = f"mqtt://127.0.0.1:{BROKER_PORT}"
+
+# 1 GiB: a full window of 200,000 statements in records of one takes about 80 MB with its indexes,
+# so this is room for growth and a bound that a small card can afford.
+DISK_BYTES = 1024**3
 
 
-class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of `MqttTransport`, the same for each of its brokers.
+class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One node's configuration.
 
     Attributes:
-        client_id: 1 to 64 of A-Z a-z 0-9 _ -. The same one after a restart, or the broker's queue
-            for us is not found again; a different one for each node, or two nodes throw each
-            other out for ever.
-        protocol: "3.1.1", which every broker speaks, or "5" (session expiry, no echo of our own
-            payloads).
-        tls: files for `mqtts://` brokers.
-        payload_bytes: largest payload either way, 64 KiB: the smallest cap among hosted brokers
-            (p2p research, section 4). Larger ones that arrive are dropped and counted. Note that
-            the MQTT library has buffered such a packet by then, and MQTT allows 256 MiB: a broker
-            that means harm can cost that much memory.
-        inbox_message_count: messages kept for the application, per broker, 8,192: two seconds of
-            what one Python client can receive (measured, ecosystem research, section 1).
-        inbox_bytes: their payloads, 16 MiB: 256 of the largest.
-        outbox_message_count: payloads kept for one broker, 8,192 (guess: a batch a second
-            through two hours of absence).
-        outbox_bytes: their size, 16 MiB.
-        window_count: payloads in flight, 20: mosquitto's default receive maximum, which paho
-            does not heed by itself.
-        keepalive_s: a silent connection is dead after 1.5 times this, 30 (guess: below common
-            NAT timeouts of 60 s and more).
-        acknowledgement_s: a payload unacknowledged for one to two times this ends the session,
-            20 (guess).
-        backoff_base_s: ceiling of the first wait before reconnecting, 0.5 (guess).
-        backoff_cap_s: ceiling of all of them, 30 (guess).
-        session_expiry_s: MQTT 5 only: how long the broker keeps our session, one day (guess).
-            3.1.1 leaves that to the broker.
+        home: folder of keys and window; made when missing.
+        network: which network to take part in; 1 to 32 of a-z, 0-9, `-`, `_`.
+        brokers: MQTT URLs, `mqtt://[user:password@]host[:port]` or `mqtts://…`; none means the
+            embedded broker on loopback: one that runs there already, or else this node starts it.
+        passphrase: opens the key files; empty for unencrypted ones.
+        limits: wire and local limits.
+        disk_bytes: hard bound on the database.
     """
 
-    client_id: str
-    protocol: Literal["3.1.1", "5"] = "3.1.1"
-    tls: TlsFiles = TlsFiles()
-    payload_bytes: int = 64 * 1024
-    inbox_message_count: int = 8_192
-    inbox_bytes: int = 16 * 1024 * 1024
-    outbox_message_count: int = 8_192
-    outbox_bytes: int = 16 * 1024 * 1024
-    window_count: int = 20
-    keepalive_s: int = 30
-    acknowledgement_s: float = 20.0
-    backoff_base_s: float = 0.5
-    backoff_cap_s: float = 30.0
-    session_expiry_s: int = 86_400
-
-    def __post_init__(self) -> None:
-        if not _CLIENT_ID.fullmatch(self.client_id):
-            raise ConfigError(
-                f"MQTT client_id {self.client_id!r} must be 1 to 64 letters, digits, _ or -"
-            )
-        if self.protocol not in ("3.1.1", "5"):
-            raise ConfigError(f"MQTT protocol {self.protocol!r} must be '3.1.1' or '5'")
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            if isinstance(value, int | float) and value <= 0:
-                raise ConfigError(f"MQTT {name} must be above 0, not {value}")
-        if self.backoff_base_s > self.backoff_cap_s:
-            raise ConfigError(
-                f"MQTT backoff_base_s {self.backoff_base_s} must not exceed backoff_cap_s "
-                f"{self.backoff_cap_s}"
-            )
+    home: Path
+    network: str = "main"
+    brokers: tuple[str, ...] = ()
+    passphrase: str = ""
+    limits: Limits = Limits()
+    disk_bytes: int = DISK_BYTES

@@ -1,0 +1,190 @@
+"""One peer, composed and pure: protocol, trust and ranking behind one `handle`.
+
+`Core.handle` passes every input to the protocol and keeps the ranking's view in step with what the
+protocol accepts and lets go. Questions (`recommend`, `explain`, `status`) change nothing. Both the
+daemon and the simulator run this class as a peer, and nothing else.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tastemesh.gossip import effects, inputs
+from tastemesh.gossip.effects import Effect
+from tastemesh.gossip.engine import GossipEngine
+from tastemesh.gossip.identity import Signer, format_id
+from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.record import REJECTION_KINDS, Endorsement, Interaction
+from tastemesh.node.advice import Advice, Advisor, private_shadow
+from tastemesh.node.record_book import RecordBook
+from tastemesh.ranking.view import View
+from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
+
+
+class Core:
+    """One peer.
+
+    Args:
+        node: the node's own key.
+        signers: the local identities.
+        network: network id.
+        limits: wire and local limits.
+        seed: keys the protocol's random choices.
+
+    Raises:
+        UsageError: the network id cannot stand in a topic.
+    """
+
+    def __init__(
+        self,
+        *,
+        node: Signer,
+        signers: tuple[Signer, ...],
+        network: str,
+        limits: Limits,
+        seed: bytes,
+    ) -> None:
+        self.engine = GossipEngine(node, signers, network, limits, seed)
+        self.view = View()
+        self.endorsements = EndorsementGraph(
+            EndorsementLimits(out_edge_limit=limits.author_endorsement_count)
+        )
+        self._book = RecordBook()
+        self._advisor = Advisor(self.view, self.endorsements, self._book)
+        self._reached_digest = b""
+        self._engine_handle = self.engine.handle
+
+    # --- facts -----------------------------------------------------------------------------
+
+    def handle(self, event: inputs.Input, now_ms: int) -> list[Effect]:
+        """Take one input and return what is to be done, in order.
+
+        Args:
+            event: any member of `tastemesh.gossip.inputs`.
+            now_ms: monotonic clock, milliseconds, never falling.
+
+        Raises:
+            UsageError: a local caller's value is wrong (`Recorded` only); nothing has changed then.
+        """
+        done = self._engine_handle(event, now_ms)
+        for effect in done:
+            match effect:
+                case effects.Accepted():
+                    self._take(effect)
+                case effects.AcceptedPrivate():
+                    self._take_private(effect)
+                case effects.Evict():
+                    self._let_go(effect)
+        if isinstance(event, inputs.Restored | inputs.TimerFired | inputs.Recorded):
+            done.extend(self._tell_reached(now_ms))
+        return done
+
+    def add_identity(self, signer: Signer) -> None:
+        """Take in one more local identity."""
+        self.engine.authorship.add(signer)
+
+    def _take(self, accepted: effects.Accepted) -> None:
+        record = accepted.record
+        for position, said in enumerate(record.statements):
+            if isinstance(said, Endorsement):
+                self.endorsements.endorse(
+                    record.author,
+                    said.subject,
+                    said.weight,
+                    epoch=record.epoch,
+                    seq=record.seq,
+                    position=position,
+                )
+        held_ms = min(record.created_ms, accepted.first_seen_ms)
+        self._hold(record.author, record.id, record.interactions, held_ms, accepted.own)
+
+    def _take_private(self, accepted: effects.AcceptedPrivate) -> None:
+        shadow = private_shadow(accepted.author)
+        self._hold(accepted.author, b"", (accepted.interaction,), accepted.wall_ms, True, shadow)
+
+    def _hold(
+        self,
+        author: bytes,
+        record_id: bytes,
+        said: Sequence[Interaction],
+        date_ms: int,
+        own: bool,
+        holder: bytes = b"",
+    ) -> None:
+        number = self._book.enter(record_id)
+        held = [s for s in said if s.kind not in REJECTION_KINDS]
+        if held:
+            times_s = [max(0, date_ms - s.ago_ms) // 1000 for s in held]
+            weights = [s.weight for s in held]
+            items = [s.item for s in held]
+            self.view.append(holder or author, items, weights, np.array(times_s), number)
+        if own:
+            self._book.note_rejections(
+                author, number, [s.item for s in said if s.kind in REJECTION_KINDS]
+            )
+
+    def _let_go(self, evicted: effects.Evict) -> None:
+        for record_id in evicted.record_ids:
+            number = self._book.strike(record_id)
+            if number is not None:
+                self.view.remove_record(number)
+
+    def _tell_reached(self, now_ms: int) -> list[Effect]:
+        """Tell the window whom trust reaches, whenever somebody's endorsements have changed."""
+        digest = self.endorsements.digest() + bytes([len(self.engine.authorship.authors) % 256])
+        if digest == self._reached_digest:
+            return []
+        self._reached_digest = digest
+        reached: dict[bytes, None] = {}
+        for ego in self.engine.authorship.authors:
+            reached[ego] = None
+            reached.update(dict.fromkeys(self._advisor.reached(ego)))
+        return self._engine_handle(inputs.TrustChanged(tuple(sorted(reached))), now_ms)
+
+    # --- questions -------------------------------------------------------------------------
+
+    def recommend(self, ego: bytes, k: int, wall_ms: int) -> list[Advice]:
+        """Return the best items that `ego` does not have, with reasons.
+
+        Args:
+            ego: a local identity.
+            k: length of the list; fewer when less is known.
+            wall_ms: wall clock, for the age of interactions.
+        """
+        return self._advisor.recommend(ego, k, wall_ms // 1000)
+
+    def explain(self, ego: bytes, item: str, wall_ms: int) -> Advice | None:
+        """Return an item's score and reasons for `ego`, or None if nothing speaks for it."""
+        return self._advisor.explain(ego, item, wall_ms // 1000)
+
+    def holds(self, record_id: bytes) -> bool:
+        """Tell whether the window has this record."""
+        return record_id in self.engine.window
+
+    def records_of(self, author: bytes) -> tuple[bytes, ...]:
+        """Return the ids of one author's records in the window, oldest first."""
+        return self.engine.window.records_of(author)
+
+    def status(self) -> dict[str, Any]:
+        """Return what the peer knows of itself, ready for JSON."""
+        engine = self.engine
+        return {
+            "node": format_id(engine.node.id),
+            "network": engine.network,
+            "window": {
+                "records": len(engine.window),
+                "statements": engine.window.statement_count,
+                "authors": engine.window.author_count,
+                "bound": engine.limits.window_statement_count,
+                "interactions": len(self.view),
+                "endorsements": len(self.endorsements),
+            },
+            "peers": len(engine.peers),
+            "rejected": dict(sorted(engine.rejected.items())),
+            "sybil_bound": {
+                format_id(ego): msgspec.to_builtins(self._advisor.sybil_bound(ego))
+                for ego in engine.authorship.authors
+            },
+        }

@@ -1,0 +1,186 @@
+"""A hostile client: it reads everything, and forges, alters, replays, back-dates and floods.
+
+It speaks MQTT through the same transport as a node and holds an identity of its own, so each attack
+reaches the codec and the limits in the form that fits them best.
+"""
+
+import asyncio
+from collections import Counter
+
+import msgspec
+import numpy as np
+
+from tastemesh.errors import RemoteProtocolError
+from tastemesh.gossip import codec
+from tastemesh.gossip.identity import Signer
+from tastemesh.gossip.limits import DAY_MS, Limits
+from tastemesh.gossip.record import Interaction
+from tastemesh.gossip.topics import PREFIX, records_topic, shard_of
+from tastemesh.node.clock import Clock
+from tastemesh.node.mqtt import MqttTransport
+from tastemesh.node.transport import Message, Transport
+
+ATTACKS = ("forge", "alter", "replay", "back-date", "flood")
+
+TARGET_ITEM = "spam:buy-this"
+
+# Genuine records that are kept to be abused, newest first; and messages a round of each attack.
+_CAPTURED_COUNT = 256
+_ROUND_COUNT = 8
+_FLOOD_COUNT = 200
+
+
+class HostileClient:
+    """One attacker on the broker.
+
+    Args:
+        broker: its URL.
+        network: whose records it abuses.
+        attacks: a subset of `ATTACKS`.
+        clock: for dates that look right.
+        rng: what it alters, and whom it impersonates.
+    """
+
+    def __init__(
+        self,
+        broker: str,
+        network: str,
+        attacks: tuple[str, ...],
+        clock: Clock,
+        rng: np.random.Generator,
+    ) -> None:
+        self._broker = broker
+        self._network = network
+        self._attacks = attacks
+        self._clock = clock
+        self._rng = rng
+        self._limits = Limits()
+        self._signer = Signer(rng.bytes(32), rng.bytes(32))
+        self._captured: list[bytes] = []
+        self._flood_seq = 0
+        self.sent: Counter[str] = Counter()
+
+    @property
+    def author(self) -> bytes:
+        """Id of the identity that floods under its own name."""
+        return self._signer.id
+
+    async def run(self) -> None:
+        """Attack until cancelled."""
+        client_id = f"hostile-{self._signer.id.hex()[:16]}"
+        async with MqttTransport((self._broker,), client_id=client_id) as transport:
+            transport.subscribe((f"{PREFIX}/{self._network}/r/+",))
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._capture(transport))
+                tasks.create_task(self._attack(transport))
+
+    async def _capture(self, transport: Transport) -> None:
+        while True:
+            for event in await transport.events():
+                if isinstance(event, Message):
+                    self._keep(codec.unpack_bundle(event.payload, self._limits))
+
+    def _keep(self, envelopes: list[bytes]) -> None:
+        """Remember genuine records of others; our own rubbish comes back too."""
+        for envelope in envelopes:
+            try:
+                record = codec.decode(envelope, self._network, self._limits)
+            except RemoteProtocolError:
+                continue
+            if record.author != self.author:
+                self._captured = [envelope, *self._captured[: _CAPTURED_COUNT - 1]]
+
+    async def _attack(self, transport: Transport) -> None:
+        attacks = {
+            "forge": self._forge,
+            "alter": self._alter,
+            "replay": self._replay,
+            "back-date": self._back_date,
+            "flood": self._flood,
+        }
+        while True:
+            for name in self._attacks:
+                envelopes = attacks[name]()
+                for author, envelope in envelopes:
+                    topic = records_topic(self._network, shard_of(author))
+                    (payload,) = codec.pack_bundles([envelope], self._limits)
+                    if transport.publish(topic, payload):
+                        self.sent[name] += 1
+            await transport.drain()
+            await asyncio.sleep(0.1)
+
+    def _victims(self) -> list[tuple[bytes, codec.Opened]]:
+        """A handful of captured records, with the author whom they claim."""
+        picked = self._rng.integers(0, max(1, len(self._captured)), _ROUND_COUNT)
+        opened = [self._captured[n] for n in picked.tolist() if self._captured]
+        return [(envelope, codec.open_unchecked(envelope, self._limits)) for envelope in opened]
+
+    def _praise(self) -> Interaction:
+        return Interaction(TARGET_ITEM, "like", 10_000)
+
+    def _forge(self) -> list[tuple[bytes, bytes]]:
+        """Say in a victim's name that he likes the target, signed with our key."""
+        forged = []
+        for _, opened in self._victims():
+            body = msgspec.msgpack.encode(
+                [
+                    1,
+                    self._network,
+                    opened.author,
+                    0,
+                    int(self._rng.integers(1000, 2**31)),
+                    b"",
+                    self._clock.wall_ms(),
+                    [self._praise()],
+                ]
+            )
+            own, theirs = self._signer.public, opened.public
+            # With the victim's own key in the envelope, and with ours in its place.
+            for public in (theirs, own):
+                signature = self._signer.sign(codec.RECORD_DOMAIN + body)
+                forged.append(
+                    (
+                        opened.author,
+                        msgspec.msgpack.encode([body, public.key, public.next_digest, signature]),
+                    )
+                )
+        return forged
+
+    def _alter(self) -> list[tuple[bytes, bytes]]:
+        """Change one byte of a genuine record."""
+        altered = []
+        for envelope, opened in self._victims():
+            changed = bytearray(envelope)
+            changed[int(self._rng.integers(0, len(changed)))] ^= int(self._rng.integers(1, 256))
+            altered.append((opened.author, bytes(changed)))
+        return altered
+
+    def _replay(self) -> list[tuple[bytes, bytes]]:
+        """Send genuine records again, as they are."""
+        return [(opened.author, envelope) for envelope, opened in self._victims()]
+
+    def _back_date(self) -> list[tuple[bytes, bytes]]:
+        """Claim, under our own name, to have liked the target long ago, or tomorrow."""
+        now_ms = self._clock.wall_ms()
+        return [
+            (self.author, self._own(now_ms + offset_ms))
+            for offset_ms in (-60 * DAY_MS, -400 * DAY_MS, DAY_MS)
+        ]
+
+    def _flood(self) -> list[tuple[bytes, bytes]]:
+        """Push validly signed praise as fast as the broker takes it."""
+        now_ms = self._clock.wall_ms()
+        return [(self.author, self._own(now_ms)) for _ in range(_FLOOD_COUNT)]
+
+    def _own(self, created_ms: int) -> bytes:
+        self._flood_seq += 1
+        return codec.sign_record(
+            self._signer,
+            self._network,
+            0,
+            self._flood_seq,
+            b"",
+            created_ms,
+            (self._praise(),),
+            self._limits,
+        ).envelope

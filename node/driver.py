@@ -1,0 +1,208 @@
+"""Carries out what the core orders: commits first, then sends, then tells whoever waits.
+
+Every input is handled at once and in memory; what it orders joins a backlog that one task works
+off in order, many turns to a transaction. So an answer never waits for the disk, and nothing is
+said to anybody, a broker or a caller, before it is committed. A backlog that is full, because the
+disk is slow or broken, stops the intake from the network: the broker's session and the
+transport's bounded inbox hold what comes meanwhile.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from tastemesh.errors import StorageError
+from tastemesh.gossip import effects, inputs
+from tastemesh.gossip.effects import Effect
+from tastemesh.node import transport as wire
+from tastemesh.node.clock import Clock
+from tastemesh.node.core import Core
+from tastemesh.node.transport import Transport
+from tastemesh.storage.batch import StorageEffect
+from tastemesh.storage.store import Store
+
+_log = structlog.get_logger(__name__)
+
+# Turns that may wait for the disk. A turn is one input's orders: a payload of at most 64 KiB from
+# the network, so this bounds the backlog at about 16 MB before the intake stops.
+BACKLOG_TURNS = 256
+
+# Waits between attempts to commit after a fault, seconds: soon enough not to be noticed after a
+# blip, rare enough to leave a full disk alone.
+RETRY_FIRST_S = 0.1
+RETRY_LAST_S = 5.0
+
+
+class _Turn:
+    """The orders of one input, and who waits for them to be committed."""
+
+    def __init__(self, orders: list[Effect], done: asyncio.Future[None] | None = None) -> None:
+        self.orders = orders
+        self.done = done
+
+
+class Driver:
+    """Runs one core over a store and a transport.
+
+    Args:
+        core: the peer.
+        store: its disk, open.
+        transport: its network; entered and left by the caller.
+        clock: time.
+        notify: called with every `Accepted`, `PeerSeen` and `Misbehaved` after the commit.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        store: Store,
+        transport: Transport,
+        clock: Clock,
+        notify: Callable[[Effect], None],
+    ) -> None:
+        self._core = core
+        self._store = store
+        self._transport = transport
+        self._clock = clock
+        self._notify = notify
+        self._backlog: list[_Turn] = []
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._timers: set[asyncio.TimerHandle] = set()
+        self.connected = asyncio.Event()
+        self.storage_fault: str | None = None
+        self.unsent_count = 0
+
+    def handle(self, event: inputs.Input, done: asyncio.Future[None] | None = None) -> None:
+        """Hand an input to the core and queue what it orders.
+
+        Raises:
+            UsageError: a local caller's value is wrong; nothing has changed then.
+        """
+        orders = self._core.handle(event, self._clock.now_ms())
+        self._backlog.append(_Turn(orders, done))
+        self._work.set()
+        if len(self._backlog) >= BACKLOG_TURNS:
+            self._room.clear()
+
+    async def say(self, event: inputs.Recorded) -> list[Effect]:
+        """Hand in what a local user said; return the orders once they are committed.
+
+        Raises:
+            UsageError: a value is wrong; nothing was recorded.
+        """
+        await self._room.wait()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.handle(event, done)
+        orders = self._backlog[-1].orders
+        await done
+        return orders
+
+    async def run(self) -> None:
+        """Take in events and carry out orders until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._take_in(), name="tastemesh-intake")
+                tasks.create_task(self._work_off(), name="tastemesh-writer")
+        finally:
+            for timer in self._timers:
+                timer.cancel()
+
+    async def flush(self) -> None:
+        """Wait until all that was handled so far is committed and sent to the transport."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._backlog.append(_Turn([], done))
+        self._work.set()
+        await done
+
+    # --- in --------------------------------------------------------------------------------
+
+    async def _take_in(self) -> None:
+        while True:
+            await self._room.wait()
+            for event in await self._transport.events():
+                self.handle(self._as_input(event))
+
+    def _as_input(self, event: wire.Event) -> inputs.Input:
+        wall_ms = self._clock.wall_ms()
+        match event:
+            case wire.Message():
+                return inputs.Received(event.broker, event.topic, event.payload, wall_ms)
+            case wire.Connected():
+                _log.info("connected", broker=event.broker)
+                self.connected.set()
+                return inputs.BrokerUp(event.broker, wall_ms)
+            case wire.Disconnected():
+                _log.warning("disconnected", broker=event.broker, reason=event.reason)
+                return inputs.BrokerDown(event.broker)
+            case wire.Dropped():
+                _log.warning("inbox overflow", broker=event.broker, count=event.count)
+                return inputs.Dropped(event.broker, event.count)
+        raise TypeError(f"unknown transport event {type(event).__name__}")
+
+    # --- out -------------------------------------------------------------------------------
+
+    async def _work_off(self) -> None:
+        while True:
+            await self._work.wait()
+            turns, self._backlog = self._backlog, []
+            self._work.clear()
+            await self._commit([e for turn in turns for e in turn.orders if isinstance(e, StorageEffect)])
+            for turn in turns:
+                for order in turn.orders:
+                    await self._carry_out(order)
+                if turn.done is not None and not turn.done.done():
+                    turn.done.set_result(None)
+            self._room.set()
+
+    async def _commit(self, changes: Sequence[StorageEffect]) -> None:
+        """Commit, however long it takes: nobody is told before."""
+        if not changes:
+            return
+        wait_s = RETRY_FIRST_S
+        while True:
+            try:
+                await self._store.commit(changes)
+            except StorageError as error:
+                if self.storage_fault is None:
+                    _log.error("storage fault; serving from memory", fault=str(error))
+                self.storage_fault = str(error)
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, RETRY_LAST_S)
+                continue
+            if self.storage_fault is not None:
+                _log.info("storage recovered")
+                self.storage_fault = None
+            return
+
+    async def _carry_out(self, order: Effect) -> None:
+        match order:
+            case effects.Send():
+                if not self._transport.publish(order.topic, order.payload, order.broker):
+                    self.unsent_count += 1  # reconciliation will bring it
+            case effects.SetTimer():
+                self._set_timer(order)
+            case effects.Subscribe():
+                self._transport.subscribe(order.topics)
+            case effects.Fetch():
+                await self._fetch(order)
+            case effects.Accepted() | effects.PeerSeen() | effects.Misbehaved():
+                self._notify(order)
+
+    async def _fetch(self, order: effects.Fetch) -> None:
+        try:
+            envelopes = await self._store.fetch(order.record_ids)
+        except StorageError as error:
+            _log.warning("cannot serve a peer", fault=str(error))
+            return
+        self.handle(inputs.Fetched(tuple(envelopes), order.topic))
+
+    def _set_timer(self, order: effects.SetTimer) -> None:
+        def fire() -> None:
+            self._timers.discard(handle)
+            self.handle(inputs.TimerFired(order.timer, self._clock.wall_ms()))
+
+        handle = asyncio.get_running_loop().call_later(order.delay_ms / 1000, fire)
+        self._timers.add(handle)

@@ -1,0 +1,386 @@
+"""A node for applications: record, endorse, recommend, explain, status.
+
+::
+
+    async with tastemesh.open_node("~/.tastemesh") as node:
+        await node.record("mbid:…")
+        for line in await node.recommend(10):
+            print(line.item, line.reasons)
+"""
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from tastemesh.errors import ConfigError, UsageError
+from tastemesh.gossip import effects, inputs
+from tastemesh.gossip.effects import Effect
+from tastemesh.gossip.identity import Signer, format_id, parse_id
+from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Interaction
+from tastemesh.node.advice import Advice
+from tastemesh.node.broker import EmbeddedBroker
+from tastemesh.node.clock import Clock, SystemClock
+from tastemesh.node.core import Core
+from tastemesh.node.driver import Driver
+from tastemesh.node.keys import check_name, create_key, load_key
+from tastemesh.node.mqtt import MqttTransport
+from tastemesh.node.settings import BROKER_PORT, EMBEDDED_BROKER_URL, NodeConfig
+from tastemesh.storage.store import Store
+
+DEFAULT_IDENTITY = "me"
+_NODE_KEY = "node"
+
+
+class Play(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a local user did, for `Node.record_many`.
+
+    Attributes:
+        item: opaque id, 1 to 256 bytes of UTF-8, no control characters.
+        kind: a word; `skip` and `dislike` say "not for me", all others that he holds the item.
+        weight: strength in (0, 1].
+        time_s: when, seconds since 1970; None for now.
+    """
+
+    item: str
+    kind: str = "listen"
+    weight: float = 1.0
+    time_s: float | None = None
+
+
+def open_node(config: NodeConfig | Path | str) -> "Node":
+    """Return a node to be entered with `async with`.
+
+    Args:
+        config: a configuration, or just the home folder; a home without keys is initialised.
+    """
+    if not isinstance(config, NodeConfig):
+        config = NodeConfig(home=Path(config).expanduser())
+    return Node(config)
+
+
+class Node:
+    """One running peer with one or many local identities.
+
+    Args:
+        config: see `NodeConfig`.
+        clock: time; this machine's unless a test says otherwise.
+    """
+
+    def __init__(self, config: NodeConfig, clock: Clock | None = None) -> None:
+        self.config = config
+        self._clock = clock or SystemClock()
+        self._identities: dict[str, Signer] = {}
+        self._heard: Counter[str] = Counter()
+        self._stack = AsyncExitStack()
+        self._core: Core
+        self._driver: Driver
+        self._store: Store
+        self._transport: MqttTransport
+
+    # --- life ------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Open the home, start or find a broker, and join the network.
+
+        Raises:
+            ConfigError: a key, the network or a broker's URL is wrong.
+            StorageError: the window cannot be opened, or another process uses this home.
+            TransportError: the embedded broker cannot be started.
+        """
+        async with AsyncExitStack() as stack:
+            node_key = self._load_keys()
+            self._store = await stack.enter_async_context(await self._open_store())
+            self._core = Core(
+                node=node_key,
+                signers=tuple(self._identities.values()),
+                network=self.config.network,
+                limits=self.config.limits,
+                seed=secrets.token_bytes(32),
+            )
+            urls = await self._broker_urls(stack)
+            self._transport = await stack.enter_async_context(
+                MqttTransport(urls, client_id=f"tastemesh-{format_id(node_key.id)[:16]}")
+            )
+            self._driver = Driver(
+                self._core, self._store, self._transport, self._clock, self._notify
+            )
+            wall_ms = self._clock.wall_ms()
+            self._driver.handle(await self._store.load(wall_ms))
+            self._driver.handle(inputs.Started(wall_ms))
+            stack.push_async_callback(
+                _stop, asyncio.create_task(self._driver.run(), name="tastemesh-driver")
+            )
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Commit what was said, leave the network and close the home."""
+        if self._driver.storage_fault is None:
+            await self._driver.flush()
+        await self._stack.aclose()
+
+    def _load_keys(self) -> Signer:
+        folder = self.config.home / "keys"
+        signers: dict[str, Signer] = {}
+        for name in (_NODE_KEY, DEFAULT_IDENTITY):
+            if not (folder / f"{name}.key").exists():
+                create_key(folder / f"{name}.key", self.config.passphrase)
+        for path in sorted(folder.glob("*.key")):
+            signers[path.stem] = load_key(path, self.config.passphrase)
+        node_key = signers.pop(_NODE_KEY)
+        self._identities = signers
+        return node_key
+
+    async def _open_store(self) -> Store:
+        store = await Store.open(
+            self.config.home / "window.sqlite3", disk_bytes=self.config.disk_bytes
+        )
+        network = await store.get_meta("network")
+        if network is None:
+            await store.set_meta("network", self.config.network.encode())
+        elif network != self.config.network.encode():
+            await store.close()
+            raise ConfigError(
+                f"network {self.config.network!r}: the home {self.config.home} belongs to "
+                f"{network.decode()!r}; use another home for another network"
+            )
+        return store
+
+    async def _broker_urls(self, stack: AsyncExitStack) -> tuple[str, ...]:
+        if self.config.brokers:
+            return self.config.brokers
+        if not await _is_listening("127.0.0.1", BROKER_PORT):
+            await stack.enter_async_context(
+                EmbeddedBroker(self.config.home / "broker", port=BROKER_PORT)
+            )
+        return (EMBEDDED_BROKER_URL,)
+
+    def _notify(self, effect: Effect) -> None:
+        self._heard[type(effect).__name__] += 1
+
+    # --- speaking --------------------------------------------------------------------------
+
+    async def record(
+        self,
+        item: str,
+        *,
+        kind: str = "listen",
+        weight: float = 1.0,
+        time_s: float | None = None,
+        private: bool = False,
+        identity: str = DEFAULT_IDENTITY,
+    ) -> list[str]:
+        """Say that a local user did something with an item; returns once it is committed.
+
+        Args:
+            item: opaque id, 1 to 256 bytes of UTF-8, no control characters.
+            kind: a word; `skip` and `dislike` say "not for me".
+            weight: strength in (0, 1].
+            time_s: when, seconds since 1970; None for now.
+            private: keep it on this node: it shapes this user's ranking, nobody else sees it.
+            identity: local name of the user.
+
+        Returns:
+            Ids of the records that carry it, as hex; none for a private one.
+
+        Raises:
+            UsageError: a value is wrong; nothing was recorded.
+        """
+        play = Play(item=item, kind=kind, weight=weight, time_s=time_s)
+        return await self.record_many([play], private=private, identity=identity)
+
+    async def record_many(
+        self,
+        plays: Sequence[Play],
+        *,
+        private: bool = False,
+        identity: str = DEFAULT_IDENTITY,
+    ) -> list[str]:
+        """Say many things at once, 64 to a signed record. See `record`."""
+        wall_ms = self._clock.wall_ms()
+        said = tuple(_as_interaction(play, wall_ms) for play in plays)
+        event = inputs.Recorded(self._signer(identity).id, said, wall_ms, private)
+        return _record_ids(await self._driver.say(event))
+
+    async def endorse(
+        self, peer: str, weight: float = 1.0, *, identity: str = DEFAULT_IDENTITY
+    ) -> list[str]:
+        """Vouch for somebody: their taste, and whom they vouch for, count for this user.
+
+        Args:
+            peer: the identity's id, 64 hex digits.
+            weight: trust in [-1, 1]; 0 withdraws, below 0 is distrust.
+            identity: local name of the user.
+
+        Returns:
+            Ids of the records that carry it, as hex.
+
+        Raises:
+            UsageError: a value is wrong; nothing was said.
+        """
+        signer, subject = self._signer(identity), parse_id(peer)
+        if subject == signer.id:
+            raise UsageError("peer: nobody can endorse himself")
+        said = Endorsement(subject, _as_units(weight, -1.0, 1.0))
+        event = inputs.Recorded(signer.id, (said,), self._clock.wall_ms())
+        return _record_ids(await self._driver.say(event))
+
+    # --- asking ----------------------------------------------------------------------------
+
+    async def recommend(self, k: int = 10, *, identity: str = DEFAULT_IDENTITY) -> list[Advice]:
+        """Return the best items that the user does not have yet, with reasons.
+
+        Args:
+            k: length of the list, 1 to 1,000; fewer when less is known.
+            identity: local name of the user.
+
+        Raises:
+            UsageError: a value is wrong.
+        """
+        if not 1 <= k <= 1000:
+            raise UsageError(f"k is {k}; expected 1 to 1000")
+        signer = self._signer(identity)
+        return self._core.recommend(signer.id, k, self._clock.wall_ms())
+
+    async def explain(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Advice | None:
+        """Return an item's score and reasons for the user, or None if nothing speaks for it."""
+        return self._core.explain(self._signer(identity).id, item, self._clock.wall_ms())
+
+    def status(self) -> dict[str, Any]:
+        """Return what the node is doing, ready for JSON."""
+        return {
+            **self._core.status(),
+            "identities": {name: format_id(s.id) for name, s in self._identities.items()},
+            "brokers": [msgspec.to_builtins(broker) for broker in self._transport.status()],
+            "storage": {
+                "fault": self._driver.storage_fault,
+                "bound_bytes": self.config.disk_bytes,
+            },
+            "home": str(self.config.home),
+        }
+
+    def identity(self, name: str) -> "LocalIdentity":
+        """Return one local user, made on first use.
+
+        Raises:
+            ConfigError: the name cannot be a file's, or the key cannot be written.
+        """
+        if name == _NODE_KEY:
+            raise ConfigError(f"identity name {name!r} is taken by the node's own key")
+        if check_name(name) not in self._identities:
+            path = self.config.home / "keys" / f"{name}.key"
+            self._identities[name] = create_key(path, self.config.passphrase)
+            self._core.add_identity(self._identities[name])
+        return LocalIdentity(self, name)
+
+    def holds(self, record_id: str) -> bool:
+        """Tell whether this node's window has a record, given its id as hex."""
+        return self._core.holds(bytes.fromhex(record_id))
+
+    def records_of(self, peer: str) -> list[str]:
+        """Return the ids of the records held of one identity, oldest first, as hex."""
+        return [format_id(record_id) for record_id in self._core.records_of(parse_id(peer))]
+
+    async def connected(self) -> None:
+        """Wait until a broker has accepted us and granted our subscriptions."""
+        await self._driver.connected.wait()
+
+    async def drain(self) -> None:
+        """Wait until all that was said is committed and acknowledged by every broker."""
+        await self._driver.flush()
+        await self._transport.drain()
+
+    def _signer(self, name: str) -> Signer:
+        try:
+            return self._identities[name]
+        except KeyError:
+            known = ", ".join(self._identities)
+            raise UsageError(f"identity {name!r} is not on this node; it has {known}") from None
+
+
+class LocalIdentity:
+    """One local user of a node: the node's methods without naming him each time.
+
+    Args:
+        node: the node.
+        name: his local name.
+    """
+
+    def __init__(self, node: Node, name: str) -> None:
+        self._node = node
+        self.name = name
+
+    @property
+    def id(self) -> str:
+        """What others endorse, 64 hex digits."""
+        return str(self._node.status()["identities"][self.name])
+
+    async def record(self, item: str, **options: Any) -> list[str]:
+        """See `Node.record`."""
+        return await self._node.record(item, identity=self.name, **options)
+
+    async def record_many(self, plays: Sequence[Play], **options: Any) -> list[str]:
+        """See `Node.record_many`."""
+        return await self._node.record_many(plays, identity=self.name, **options)
+
+    async def endorse(self, peer: str, weight: float = 1.0) -> list[str]:
+        """See `Node.endorse`."""
+        return await self._node.endorse(peer, weight, identity=self.name)
+
+    async def recommend(self, k: int = 10) -> list[Advice]:
+        """See `Node.recommend`."""
+        return await self._node.recommend(k, identity=self.name)
+
+    async def explain(self, item: str) -> Advice | None:
+        """See `Node.explain`."""
+        return await self._node.explain(item, identity=self.name)
+
+
+def _as_units(weight: float, low: float, high: float) -> int:
+    if not low <= weight <= high:  # also refuses NaN
+        raise UsageError(f"weight is {weight}; expected {low:g} to {high:g}")
+    return round(weight * WEIGHT_SCALE)
+
+
+def _as_interaction(play: Play, wall_ms: int) -> Interaction:
+    units = _as_units(play.weight, 0.0, 1.0)
+    if units == 0:
+        raise UsageError(f"weight is {play.weight}; expected above 0, to 1")
+    if play.time_s is None:
+        return Interaction(play.item, play.kind, units)
+    if not 0 <= play.time_s * 1000 <= wall_ms:
+        raise UsageError(f"time_s is {play.time_s}; expected seconds since 1970, not the future")
+    return Interaction(play.item, play.kind, units, wall_ms - int(play.time_s * 1000))
+
+
+def _record_ids(orders: list[Effect]) -> list[str]:
+    return [format_id(o.record.id) for o in orders if isinstance(o, effects.Persist)]
+
+
+async def _is_listening(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return True
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

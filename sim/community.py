@@ -1,0 +1,151 @@
+"""A built-in community for demonstrations and scenarios: clusters of taste, and friends in them."""
+
+import networkx as nx
+import numpy as np
+
+from tastemesh.errors import UsageError
+from tastemesh.sim.interactions import Endorsements, Interactions
+
+# The shape of the made-up community; guesses that look like the small listening networks of HetRec
+# Last.fm: tens of items a user, most of them shared with a few friends, some with everybody.
+GROUP_USERS = 8
+GROUP_ITEMS = 60
+COMMON_ITEMS = 30
+USER_ITEMS = 30
+COMMON_SHARE = 0.25
+FRIEND_PROBABILITY_INSIDE = 0.5
+FRIEND_PROBABILITY_OUTSIDE = 0.02
+ZIPF_EXPONENT = 0.7
+
+
+def synthetic_community(user_count: int, seed: int) -> tuple[Interactions, Endorsements]:
+    """Make users who share tastes in groups and mostly endorse each other inside them.
+
+    Args:
+        user_count: at least 2.
+        seed: same seed, same community.
+
+    Returns:
+        What they took up, one item after the other, and whom they endorse, both ways.
+
+    Raises:
+        UsageError: fewer than 2 users.
+    """
+    if user_count < 2:
+        raise UsageError(f"a community of {user_count}; expected at least 2 users")
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
+    group_count = max(1, round(user_count / GROUP_USERS))
+    group = np.arange(user_count) * group_count // user_count
+    catalogue = [np.arange(g * GROUP_ITEMS, (g + 1) * GROUP_ITEMS) for g in range(group_count)]
+    common = np.arange(COMMON_ITEMS) + group_count * GROUP_ITEMS
+    users: list[int] = []
+    items: list[int] = []
+    common_count = round(COMMON_SHARE * USER_ITEMS)
+    for user in range(user_count):
+        own = _favourites(catalogue[group[user]], USER_ITEMS - common_count, rng)
+        chosen = rng.permutation(np.concatenate([own, _favourites(common, common_count, rng)]))
+        users += [user] * len(chosen)
+        items += chosen.tolist()
+    order = rng.permutation(len(users))  # everybody's days are interleaved
+    names = [
+        f"song:{'abcdefghijklmnopqrstuvwxyz'[g % 26]}{g // 26 or ''}-{i:02d}"
+        for g in range(group_count)
+        for i in range(GROUP_ITEMS)
+    ]
+    names += [f"song:hit-{i:02d}" for i in range(COMMON_ITEMS)]
+    user_ids = tuple(f"user-{u:02d}" for u in range(user_count))
+    interactions = Interactions(
+        user_ids=user_ids,
+        item_ids=tuple(names),
+        user=np.array(users, np.int32)[order],
+        item=np.array(items, np.int32)[order],
+        weight=np.ones(len(users), np.float32),
+        time_s=np.arange(len(users), dtype=np.int64) * 60,
+    )
+    return interactions, _friendships(user_ids, group, seed)
+
+
+def _favourites(
+    catalogue: np.ndarray[tuple[int], np.dtype[np.int64]], count: int, rng: np.random.Generator
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    appeal = 1.0 / np.arange(1, len(catalogue) + 1) ** ZIPF_EXPONENT
+    return rng.choice(catalogue, size=count, replace=False, p=appeal / appeal.sum())
+
+
+def _friendships(
+    user_ids: tuple[str, ...], group: np.ndarray[tuple[int], np.dtype[np.int64]], seed: int
+) -> Endorsements:
+    sizes = np.bincount(group).tolist()
+    graph = nx.random_partition_graph(
+        sizes, FRIEND_PROBABILITY_INSIDE, FRIEND_PROBABILITY_OUTSIDE, seed=seed
+    )
+    for user in range(len(user_ids)):  # nobody is left without a friend
+        if graph.degree(user) == 0:
+            graph.add_edge(user, (user + 1) % len(user_ids))
+    pairs = np.array(sorted((*graph.edges, *((b, a) for a, b in graph.edges))), np.int32)
+    return Endorsements(
+        ids=user_ids,
+        source=pairs[:, 0].copy(),
+        subject=pairs[:, 1].copy(),
+        weight=np.ones(len(pairs), np.float32),
+    )
+
+
+def connected_neighbourhood(
+    interactions: Interactions, endorsements: Endorsements | None, count: int, minimum_items: int
+) -> list[str]:
+    """Pick users who know each other, for a demonstration on a handful of nodes.
+
+    A random handful out of a large community shares neither friends nor items, and shows nothing.
+    This starts at the best-connected user of the innermost core and adds, one by one, whoever has
+    the most friends among those picked. Without endorsements, the most active users are taken.
+
+    Args:
+        interactions: who has what.
+        endorsements: who vouches for whom, or None.
+        count: how many users to pick.
+        minimum_items: users with fewer are passed over.
+
+    Returns:
+        User ids in the order picked.
+
+    Raises:
+        UsageError: there are not that many users with enough items who are connected.
+    """
+    held = np.bincount(interactions.user, minlength=len(interactions.user_ids))
+    active = {
+        name: int(n)
+        for name, n in zip(interactions.user_ids, held, strict=True)
+        if n >= minimum_items
+    }
+    if endorsements is None:
+        picked = sorted(active, key=lambda name: (-active[name], name))[:count]
+    else:
+        graph = nx.Graph()
+        for source, subject in zip(endorsements.source, endorsements.subject, strict=True):
+            ends = endorsements.ids[source], endorsements.ids[subject]
+            if ends[0] in active and ends[1] in active and ends[0] != ends[1]:
+                graph.add_edge(*ends)
+        picked = _grow(graph, count)
+    if len(picked) < count:
+        raise UsageError(
+            f"nodes is {count}; the data has only {len(picked)} connected users with at least "
+            f"{minimum_items} items"
+        )
+    return picked
+
+
+def _grow(graph: "nx.Graph[str]", count: int) -> list[str]:
+    if not graph:
+        return []
+    core = nx.core_number(graph)
+    picked = [max(sorted(graph), key=lambda name: (core[name], graph.degree(name)))]
+    links = dict.fromkeys(graph[picked[0]], 1)
+    while links and len(picked) < count:
+        best = max(sorted(links), key=lambda name: (links[name], graph.degree(name)))
+        picked.append(best)
+        del links[best]
+        for friend in graph[best]:
+            if friend not in picked:
+                links[friend] = links.get(friend, 0) + 1
+    return picked

@@ -1,0 +1,101 @@
+"""Our own identities: batching, sequence numbers, and that no number is ever used twice."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tastemesh.errors import UsageError
+from tastemesh.gossip.authorship import BATCH_COUNT, RESERVE_COUNT, Authorship
+from tastemesh.gossip.effects import ReserveSequence
+from tastemesh.gossip.identity import Signer
+from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.record import Endorsement, Interaction, Record
+
+LIMITS = Limits()
+SIGNER = Signer(b"\x01" * 32, b"\x02" * 32)
+
+
+def listen(item: str) -> Interaction:
+    return Interaction(item, "listen", 10_000)
+
+
+def author() -> Authorship:
+    return Authorship((SIGNER,), "main", LIMITS)
+
+
+def test_records_are_chained_numbered_and_reserved_before_use() -> None:
+    pen = author()
+    reserved, records = pen.write(SIGNER.id, (listen("a"),), 1_000)
+    assert reserved == [ReserveSequence(SIGNER.id, 0, 1 + RESERVE_COUNT)]
+    (first,) = records
+    assert (first.seq, first.prev, first.created_ms) == (1, b"", 1_000)
+    reserved, (second,) = pen.write(SIGNER.id, (listen("b"),), 2_000)
+    assert reserved == []
+    assert (second.seq, second.prev) == (2, first.id[:16])
+
+
+@given(st.lists(st.integers(1, 256), min_size=1, max_size=300))
+def test_any_statements_fit_into_full_records_in_order(sizes: list[int]) -> None:
+    said = tuple(listen("x" * size) for size in sizes)
+    _, records = author().write(SIGNER.id, said, 1_000)
+    assert tuple(s for r in records for s in r.statements) == said
+    assert all(len(r.envelope) <= LIMITS.record_bytes for r in records)
+    assert all(1 <= len(r.statements) <= BATCH_COUNT for r in records)
+    assert [r.seq for r in records] == list(range(1, len(records) + 1))
+
+
+def test_endorsements_get_records_of_their_own() -> None:
+    said = (listen("a"), Endorsement(bytes(32), 1), listen("b"))
+    _, records = author().write(SIGNER.id, said, 1_000)
+    assert [r.statements for r in records] == [(said[1],), (said[0], said[2])]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ((), "nothing to record"),
+        ((listen("a"), listen("x" * 300)), "item id of 300 bytes"),
+    ],
+)
+def test_a_refused_statement_uses_up_no_number(
+    said: tuple[Interaction, ...], expected: str
+) -> None:
+    pen = author()
+    with pytest.raises(UsageError, match=expected):
+        pen.write(SIGNER.id, said, 1_000)
+    _, (record,) = pen.write(SIGNER.id, (listen("a"),), 1_000)
+    assert record.seq == 1
+
+
+def test_a_stranger_cannot_write() -> None:
+    with pytest.raises(UsageError, match="is not an identity of this node"):
+        author().write(bytes(32), (listen("a"),), 1_000)
+
+
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=8), st.data())
+def test_no_number_is_used_twice_across_crashes(runs: list[int], data: st.DataObject) -> None:
+    """A crash loses any suffix of what was written, but never a reservation before it."""
+    used: set[int] = set()
+    until = 1
+    for count in runs:
+        pen = author()
+        pen.resume(SIGNER.id, 0, until)
+        written: list[Record] = []
+        for _ in range(count):
+            reserved, records = pen.write(SIGNER.id, (listen("a"),), 1_000)
+            until = max([until, *(r.until for r in reserved if isinstance(r, ReserveSequence))])
+            written += records
+        numbers = {r.seq for r in written}
+        assert not numbers & used
+        assert max(numbers) < until
+        used |= numbers
+
+
+def test_own_records_from_elsewhere_move_the_number_on() -> None:
+    elsewhere = author()
+    _, records = elsewhere.write(SIGNER.id, tuple(listen("a") for _ in range(200)), 1_000)
+    pen = author()
+    for record in records:
+        pen.witness(record)
+    _, (mine,) = pen.write(SIGNER.id, (listen("b"),), 2_000)
+    assert (mine.seq, mine.prev) == (records[-1].seq + 1, records[-1].id[:16])
