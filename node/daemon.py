@@ -1,0 +1,65 @@
+"""The daemon: one node and its HTTP API in one event loop, from start to SIGTERM."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Mapping
+
+from tastemesh.errors import TastemeshError
+from tastemesh.node.config import Configuration
+from tastemesh.node.http.access import Endpoint, announced, token_of
+from tastemesh.node.http.app import create_app
+from tastemesh.node.http.server import HttpServer
+from tastemesh.node.node import open_node
+from tastemesh.node.stop_signals import stop_event
+
+_LOGGER = logging.getLogger(__name__)
+
+
+async def run_daemon(configuration: Configuration) -> None:
+    """Run until SIGTERM or SIGINT, then stop cleanly.
+
+    Args:
+        configuration: the settings in force.
+
+    Raises:
+        TastemeshError: the home, the broker or the port cannot be used; the text says why.
+    """
+    home = configuration.home
+    token = token_of(home)
+    port = configuration.settings.http_port
+    with stop_event() as stopped:
+        async with (
+            open_node(configuration.node_config()) as node,
+            HttpServer(create_app(node, token), port) as server,
+        ):
+            with announced(home, Endpoint(pid=os.getpid(), http=server.url)):
+                notify_supervisor("READY=1")
+                _LOGGER.info("ready", extra={"home": str(home), "http": server.url})
+                stop = asyncio.create_task(stopped.wait())
+                failure = asyncio.create_task(server.failed())
+                await asyncio.wait((stop, failure), return_when=asyncio.FIRST_COMPLETED)
+                notify_supervisor("STOPPING=1")
+            if not stop.done():
+                stop.cancel()
+                raise TastemeshError("the HTTP server ended by itself; the log has the cause")
+            failure.cancel()
+            _LOGGER.info("stopping")
+
+
+def notify_supervisor(state: str, environ: Mapping[str, str] = os.environ) -> None:
+    """Tell systemd how we are, where it asked to be told (sd_notify(3), section "Notes").
+
+    Args:
+        state: such as "READY=1".
+        environ: the environment; `NOTIFY_SOCKET` names the socket, `@` the abstract ones.
+    """
+    address = environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        try:
+            channel.sendto(state.encode(), address.replace("@", "\0", 1))
+        except OSError as error:
+            _LOGGER.warning("cannot notify the supervisor: %s", error)

@@ -1,0 +1,1 @@
+"""The daemon's private HTTP API: loopback, bearer token, OpenAPI (ADR 6)."""
