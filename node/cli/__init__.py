@@ -1,0 +1,126 @@
+"""The command line, `tastemesh`.
+
+A command is a function with Typer annotations in a module of its own, imported when it is called
+for: `tastemesh --help` imports none of them. To add one, write the function and add a line to
+`COMMANDS`.
+
+Exit status: 0 done, 1 the run failed, 2 wrong usage. Whatever `TastemeshError` says goes to stderr
+as one line; 130 after Ctrl-C, as shells expect.
+"""
+
+import os
+import sys
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+import tastemesh
+from tastemesh.errors import TastemeshError, UsageError
+
+
+class Entry(NamedTuple):
+    """One command.
+
+    Attributes:
+        target: `module:function` below `tastemesh.node.cli`.
+        summary: first line of the function's docstring.
+    """
+
+    target: str
+    summary: str
+
+
+COMMANDS = {
+    "init": Entry("daemon:init", "Make a home: keys, token and a configuration file."),
+    "run": Entry("daemon:run", "Run the node of a home until Ctrl-C or SIGTERM."),
+    "status": Entry("answers:status", "Show what the running node is doing."),
+    "broker": Entry("broker:broker", "Run an MQTT broker for the nodes on this machine."),
+    "record": Entry("statements:record", "Record that you did something with an item."),
+    "endorse": Entry("statements:endorse", "Endorse somebody whose taste you trust."),
+    "recommend": Entry("answers:recommend", "List items that you do not have yet."),
+}
+
+
+class _LazyCommand(TyperCommand):
+    """Stands in the list of commands; imports the real one when it is called for."""
+
+    def __init__(self, name: str, entry: Entry) -> None:
+        super().__init__(name, help=entry.summary)
+        self._target = entry.target
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
+        module, function = self._target.split(":")
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(self.name)(_imported(module, function))
+        return typer.main.get_command(app).make_context(info_name, args, *rest, **extra)
+
+
+def _imported(module: str, function: str) -> Any:
+    return getattr(import_module(f"{__name__}.{module}"), function)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tastemesh {tastemesh.__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    """A decentralised, Sybil-resistant, peer-to-peer recommender.
+
+    Start with: tastemesh init, then tastemesh run.
+    """
+
+
+def command_group() -> TyperGroup:
+    """Return the whole command line, for `main` and for the reference in the documentation."""
+    app = typer.Typer(
+        rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
+    )
+    app.callback()(_root)
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    group.commands.update({name: _LazyCommand(name, entry) for name, entry in COMMANDS.items()})
+    return group
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the command line without the program's name; this process's own by default.
+
+    Returns:
+        The exit status.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = command_group().main(
+            given or ["--help"], prog_name="tastemesh", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except TastemeshError as error:
+        return _complain("tastemesh", str(error), 2 if isinstance(error, UsageError) else 1)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "tastemesh"
+        text = f"{error.format_message().rstrip('.')}; see {command} --help"
+        return _complain(command, text, error.exit_code)
+    except BrokenPipeError:
+        # The reader has gone; nothing more can be said, not even by the interpreter's last flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except typer.Abort:
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def _complain(who: str, text: str, status: int) -> int:
+    typer.echo(f"{who}: {' '.join(text.split())}", err=True)
+    return status

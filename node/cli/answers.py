@@ -1,0 +1,123 @@
+"""`tastemesh recommend` and `tastemesh status`."""
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tastemesh.node.cli.client import ask
+from tastemesh.node.cli.options import AsJson, Home, Identity
+
+_PIPE_WIDTH = 1_000  # columns where there is no terminal to fold lines for
+
+
+def recommend(
+    home: Home,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="Length of the list.")] = 10,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show on whose word each item stands.")
+    ] = False,
+    as_json: AsJson = False,
+    identity: Identity = "me",
+) -> None:
+    """List items that you do not have yet.
+
+    Items marked "unverified" stand on nobody whom you trust.
+
+    Example: tastemesh recommend -k 5 --explain
+    """
+    query: dict[str, object] = {
+        "k": k,
+        "explain": "true" if explain or as_json else "false",
+        "identity": identity,
+    }
+    answer = ask(home, "GET", "/v1/recommendations", query=query)
+    if as_json:
+        _print_json(answer)
+        return
+    lines = answer["recommendations"]
+    if not lines:
+        typer.echo("nothing to recommend yet: record what you like and endorse somebody")
+        return
+    table = Table("", "item", "score", box=box.SIMPLE_HEAD)
+    table.columns[1].overflow = "fold"
+    if explain:
+        table.add_column("because", overflow="fold")
+    for rank, line in enumerate(lines, 1):
+        item = Text(printable(line["item"]))
+        if line["unverified"]:
+            item.append("  unverified", style="yellow")
+        because = [_because(line["reasons"])] if explain else []
+        table.add_row(str(rank), item, f"{line['score']:.4g}", *because)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    console.print(table)
+
+
+def status(home: Home, as_json: AsJson = False) -> None:
+    """Show what the running node is doing.
+
+    Example: tastemesh status --json
+    """
+    answer = ask(home, "GET", "/v1/status")
+    if as_json:
+        _print_json(answer)
+        return
+    rows = [row for name, value in answer.items() for row in _rows(name, value)]
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        typer.echo(f"{name:{width}}  {printable(value)}")
+
+
+def printable(text: str) -> str:
+    r"""Return a text from the network as a terminal may show it: nothing in it moves the cursor.
+
+    >>> printable("caf\u00e9 \u202egnp.exe")
+    'café \\u202egnp.exe'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _because(reasons: list[dict[str, Any]]) -> str:
+    return "\n".join(
+        f"{reason['share']:.0%} {_contact(reason['contact'])}, "
+        f"{len(reason['record_ids'])} record{'s' if len(reason['record_ids']) != 1 else ''}"
+        for reason in reasons
+    )
+
+
+def _contact(contact: str) -> str:
+    return f"{contact[:16]}…" if contact else "nobody you trust"
+
+
+def _rows(name: str, value: object) -> Iterator[tuple[str, str]]:
+    """Lay one entry of the status out as lines; it may grow without a change here."""
+    if isinstance(value, dict):
+        for inner, deeper in value.items():
+            if isinstance(deeper, dict):
+                yield name, f"{inner}: {_on_one_line(deeper)}"
+            else:
+                yield f"{name} {inner}", _on_one_line(deeper)
+    elif isinstance(value, list):
+        for element in value:
+            yield name, _on_one_line(element)
+    else:
+        yield name, _on_one_line(value)
+
+
+def _on_one_line(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_on_one_line(v)}" for name, v in value.items() if v != "")
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _print_json(answer: object) -> None:
+    typer.echo(json.dumps(answer, indent=2, ensure_ascii=True))

@@ -1,0 +1,62 @@
+"""Asks the running daemon of a home, over its HTTP API."""
+
+import http.client
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from tastemesh.errors import TastemeshError, UsageError
+from tastemesh.node.http.access import find_daemon, no_daemon, token_of
+
+# A question ranks the whole window, a few tenths of a second; the rest is for a busy machine.
+ANSWER_S = 60.0
+
+
+def ask(
+    home: Path,
+    method: str,
+    path: str,
+    *,
+    query: dict[str, object] | None = None,
+    body: dict[str, object] | None = None,
+) -> Any:
+    """Send one request and return the answer.
+
+    Args:
+        home: whose daemon.
+        method: GET or POST.
+        path: from `/v1/` on.
+        query: parameters of the URL.
+        body: sent as JSON.
+
+    Raises:
+        UsageError: the daemon found a value wrong.
+        TastemeshError: no daemon runs, or it could not do it.
+    """
+    try:
+        content = None if body is None else json.dumps(body, allow_nan=False)
+    except ValueError:
+        raise UsageError("a number is not finite; expected an ordinary one") from None
+    address = urlsplit(find_daemon(home).http)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=ANSWER_S)
+    try:
+        connection.request(
+            method,
+            f"{path}?{urlencode(query)}" if query else path,
+            content,
+            {"Authorization": f"Bearer {token_of(home)}", "Content-Type": "application/json"},
+        )
+        reply = connection.getresponse()
+        answer = json.loads(reply.read())
+    except ConnectionRefusedError:
+        raise no_daemon(home) from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise TastemeshError(f"the daemon of {home} does not answer: {error}") from None
+    finally:
+        connection.close()
+    if reply.status == 400:
+        raise UsageError(answer["error"])
+    if reply.status >= 300:
+        raise TastemeshError(answer["error"])
+    return answer

@@ -1,0 +1,89 @@
+"""`tastemesh record` and `tastemesh endorse`."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from tastemesh.errors import UsageError
+from tastemesh.node.cli.client import ask
+from tastemesh.node.cli.options import Home, Identity
+
+
+def record(
+    home: Home,
+    item: Annotated[
+        str,
+        typer.Argument(metavar="ITEM", help="Opaque id, up to 256 bytes: isrc:…, mbid:…, a URL."),
+    ],
+    weight: Annotated[float, typer.Option(help="Strength, above 0 to 1.")] = 1.0,
+    kind: Annotated[
+        str, typer.Option(help='A word; "skip" and "dislike" say "not for me".')
+    ] = "listen",
+    private: Annotated[
+        bool, typer.Option("--private", help="Keep it on this node; it still shapes your list.")
+    ] = False,
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="When: seconds since 1970 or ISO 8601; else now."),
+    ] = None,
+    identity: Identity = "me",
+) -> None:
+    """Record that you did something with an item.
+
+    It is signed and published under your pseudonym, for anyone to read, unless --private.
+
+    Example: tastemesh record isrc:USRC17607839 --kind like
+    """
+    body: dict[str, object] = {
+        "item": item,
+        "weight": weight,
+        "kind": kind,
+        "private": private,
+        "time_s": None if time is None else seconds_since_1970(time),
+        "identity": identity,
+    }
+    said = ask(home, "POST", "/v1/interactions", body=body)
+    typer.echo("kept on this node" if private else f"recorded as {' '.join(said['records'])}")
+
+
+def endorse(
+    home: Home,
+    peer: Annotated[
+        str, typer.Argument(metavar="PEER", help="The other's identity, 64 hex digits.")
+    ],
+    weight: Annotated[
+        float, typer.Option(help="Trust from -1 to 1; 0 withdraws, below 0 is distrust.")
+    ] = 1.0,
+    identity: Identity = "me",
+) -> None:
+    """Endorse somebody whose taste you trust.
+
+    Their items, and those of whom they endorse, count for your list from then on.
+
+    Example: tastemesh endorse 3b6a27bcceb6a42d… --weight 0.5
+    """
+    body: dict[str, object] = {"peer": peer, "weight": weight, "identity": identity}
+    said = ask(home, "POST", "/v1/endorsements", body=body)
+    typer.echo(f"endorsed {peer} in {' '.join(said['records'])}")
+
+
+def seconds_since_1970(text: str) -> float:
+    """Read seconds or ISO 8601; without an offset it is this machine's local time.
+
+    Raises:
+        UsageError: it is neither.
+
+    >>> seconds_since_1970("1970-01-02T00:00:00+00:00")
+    86400.0
+    """
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(
+            f"--time is {text!r}; expected seconds since 1970 or ISO 8601, such as 2026-05-01T20:15"
+        ) from None
