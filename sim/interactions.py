@@ -1,0 +1,126 @@
+"""What an experiment starts from: who took up what, who endorses whom, as arrays.
+
+Ids are kept once in a tuple; rows refer to them by position. Both values are frozen, and their
+arrays are not to be written to: splits share the id tables of what they were cut from, so positions
+mean the same user and the same item in every part.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+
+class LoadCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a loader did with the lines of a file; zero where nothing was loaded.
+
+    Args:
+        columns: the columns that were used, as ``user=userID,item=artistID``.
+        read_count: lines with data, header and comments excluded.
+        bad_count: lines skipped as unreadable (only with ``skip_bad``).
+        out_of_time_count: rows dropped because their time lies outside 1990 to 2100.
+        weak_count: rows dropped because they weigh less than ``min_weight``.
+        worthless_count: rows dropped because they state nothing: a weight of zero, for interactions
+            one below zero as well, for endorsements a subject who is the source.
+        merged_count: rows merged into an earlier one of the same pair.
+        problems: the first bad lines, as text.
+    """
+
+    columns: str = ""
+    read_count: int = 0
+    bad_count: int = 0
+    out_of_time_count: int = 0
+    weak_count: int = 0
+    worthless_count: int = 0
+    merged_count: int = 0
+    problems: tuple[str, ...] = ()
+
+    def notices(self) -> list[str]:
+        """Return one sentence for each kind of line that was left out, none if all were used."""
+        spoken = [
+            (self.bad_count, "bad lines skipped"),
+            (self.out_of_time_count, "rows dropped: dated before 1990 or after 2100"),
+            (self.weak_count, "rows dropped: weaker than the least weight asked for"),
+            (self.worthless_count, "rows dropped: weight zero, negative, or about oneself"),
+        ]
+        return [f"{count:,} {what}" for count, what in spoken if count]
+
+
+class Interactions(msgspec.Struct, frozen=True, kw_only=True):
+    """Distinct (user, item) pairs, in the order in which the file first names them.
+
+    Args:
+        user_ids: every user's id; row values in `user` are positions in it.
+        item_ids: every item's id; row values in `item` are positions in it.
+        user: int32, shape [rows].
+        item: int32, shape [rows].
+        weight: float32, shape [rows], above zero: plays, a rating, or 1.
+        time_s: int64, shape [rows], seconds since 1970 UTC of the first interaction; None without.
+        counts: what the loader left out.
+    """
+
+    user_ids: tuple[str, ...]
+    item_ids: tuple[str, ...]
+    user: NDArray[np.int32]
+    item: NDArray[np.int32]
+    weight: NDArray[np.float32]
+    time_s: NDArray[np.int64] | None = None
+    counts: LoadCounts = LoadCounts()
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def rows(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Interactions":
+        """Return the chosen rows (a mask or positions) over the same id tables."""
+        return msgspec.structs.replace(
+            self,
+            user=self.user[chosen],
+            item=self.item[chosen],
+            weight=self.weight[chosen],
+            time_s=None if self.time_s is None else self.time_s[chosen],
+        )
+
+
+class Endorsements(msgspec.Struct, frozen=True, kw_only=True):
+    """Distinct (source, subject) pairs: who states trust in whom.
+
+    Args:
+        ids: every person's id; values in `source` and `subject` are positions in it.
+        source: int32, shape [rows].
+        subject: int32, shape [rows], never equal to the source.
+        weight: float32, shape [rows], as the file has it, never zero; negative is distrust.
+        time_s: int64, shape [rows], seconds since 1970 UTC; None without.
+        counts: what the loader left out.
+    """
+
+    ids: tuple[str, ...]
+    source: NDArray[np.int32]
+    subject: NDArray[np.int32]
+    weight: NDArray[np.float32]
+    time_s: NDArray[np.int64] | None = None
+    counts: LoadCounts = LoadCounts()
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def aligned(self, user_ids: Sequence[str]) -> "Endorsements":
+        """Return the same endorsements with positions that agree with those of `user_ids`.
+
+        Args:
+            user_ids: the users of an `Interactions`.
+
+        Returns:
+            Endorsements whose ``ids`` begin with `user_ids`; people without interactions follow,
+            for trust may pass through them.
+        """
+        position = {name: at for at, name in enumerate(user_ids)}
+        for name in self.ids:
+            position.setdefault(name, len(position))
+        moved = np.array([position[name] for name in self.ids], dtype=np.int32)
+        return msgspec.structs.replace(
+            self,
+            ids=tuple(position),
+            source=moved[self.source],
+            subject=moved[self.subject],
+        )
