@@ -19,7 +19,7 @@ demo: $(VENV)/.core
 	$(BIN)/tastemesh demo
 
 test: $(VENV)/.test
-	$(BIN)/python -X dev -m pytest
+	$(BIN)/python -bb -m pytest
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -2,8 +2,9 @@
 
 A received record passes, cheapest check first::
 
-    size -> bundle -> envelope -> known already? -> body, limits, network -> key is the author's,
-    signature -> date -> rate -> slot (author, epoch, seq) free? -> window -> Persist, Accepted
+    size -> bundle -> envelope -> known already? -> body, limits, network -> date -> shard -> rate
+    -> the key is the author's, signature -> slot (author, epoch, seq) free? -> window
+    -> Persist, Accepted
 
 Whatever fails is counted by reason and reported as `Misbehaved`; no bytes from outside raise.
 State keyed by remote data: the window, the peers, the push rates; each has its bound in `Limits`.
@@ -103,17 +104,26 @@ class GossipEngine:
             self.authorship.resume(author, epoch, until)
         done: list[Effect] = []
         for stored in event.records:
-            try:
-                record = codec.decode(stored.envelope, self.network, self.limits, verified=True)
-            except RemoteProtocolError as error:
-                done.append(self._reject(error.reason, detail=f"stored record: {error.detail}"))
-                continue
-            done.extend(self._admit(record, stored.first_seen_ms, event.wall_ms, restored=True))
+            done.extend(self._restore(stored, event.wall_ms))
         done.extend(
             effects.AcceptedPrivate(author, interaction, wall_ms)
             for author, interaction, wall_ms in event.private
         )
         return done
+
+    def _restore(self, stored: inputs.Stored, wall_ms: int) -> list[Effect]:
+        """Take back a record that was authenticated when it came; let go of one that aged."""
+        try:
+            record = codec.parse(stored.envelope, self.network, self.limits)
+        except RemoteProtocolError as error:
+            return [self._reject(error.reason, detail=f"stored record: {error.detail}")]
+        if record.created_ms < wall_ms - self.limits.window_age_ms:
+            return [effects.Evict((record.id,), EvictReason.AGE)]
+        refusal, left = self._place(record, stored.first_seen_ms)
+        if refusal is not None:  # the limits have become tighter
+            return [effects.Evict((record.id,), EvictReason.WINDOW)]
+        own = record.author in self.authorship
+        return [effects.Accepted(record, stored.first_seen_ms, own), *self._leave(left)]
 
     def _on_started(self, event: inputs.Started, now_ms: int) -> list[Effect]:
         network = self.network
@@ -177,7 +187,7 @@ class GossipEngine:
             return self._keep_private(event)
         done, records = self.authorship.write(event.author, event.statements, event.wall_ms)
         for record in records:
-            done.extend(self._admit(record, event.wall_ms, event.wall_ms, own=True))
+            done.extend(self._admit(record, event.wall_ms, own=True))
         topic = records_topic(self.network, shard_of(event.author))
         envelopes = [record.envelope for record in records]
         done.extend(
@@ -225,58 +235,60 @@ class GossipEngine:
         done: list[Effect] = []
         for envelope in codec.unpack_bundle(payload, self.limits):
             try:
-                if codec.peek_id(envelope, self.limits) in self.window:
-                    self.rejected[RejectReason.DUPLICATE] += 1
-                    continue
-                record = codec.decode(envelope, self.network, self.limits)
+                done.extend(self._take_envelope(envelope, shard, now_ms, wall_ms))
             except RemoteProtocolError as error:
                 done.append(self._reject(error.reason, detail=error.detail))
-                continue
-            if shard is not None and shard != str(shard_of(record.author)):
-                done.append(self._reject(RejectReason.UNEXPECTED_TOPIC, record.author, "shard"))
-            elif shard is not None and not self._may_push(record.author, now_ms):
-                done.append(self._reject(RejectReason.RATE, record.author, "pushed too fast"))
-            else:
-                done.extend(self._admit(record, wall_ms, wall_ms))
         return done
 
-    def _may_push(self, author: bytes, now_ms: int) -> bool:
-        return author in self.authorship or self._rates.allow(author, now_ms)
-
-    def _admit(
-        self,
-        record: Record,
-        first_seen_ms: int,
-        wall_ms: int,
-        *,
-        own: bool = False,
-        restored: bool = False,
+    def _take_envelope(
+        self, envelope: bytes, shard: str | None, now_ms: int, wall_ms: int
     ) -> list[Effect]:
-        """Check what depends on clock and state, and take the record into the window."""
-        refusal: RejectReason | None
-        left: list[tuple[bytes, EvictReason]] = []
-        if self.window.occupant(record.author, record.epoch, record.seq) is not None:
-            refusal = RejectReason.EQUIVOCATION
-        elif record.created_ms < wall_ms - self.limits.window_age_ms:
-            refusal = RejectReason.TOO_OLD
-        elif record.created_ms > wall_ms + self.limits.skew_ms and not restored:
-            refusal = RejectReason.FROM_FUTURE
-        else:
-            refusal, left = self.window.add(record, first_seen_ms)
-        if refusal is not None and restored:  # it aged while we were away: the store lets go of it
-            return [effects.Evict((record.id,), EvictReason.AGE)]
+        """Pass one record through the checks, the signature last: it costs more than the rest."""
+        if codec.peek_id(envelope, self.limits) in self.window:
+            self.rejected[RejectReason.DUPLICATE] += 1
+            return []
+        record = codec.parse(envelope, self.network, self.limits)
+        self._check_date(record, wall_ms)
+        limited = shard is not None and record.author not in self.authorship
+        if shard is not None and shard != str(shard_of(record.author)):
+            raise RemoteProtocolError(RejectReason.UNEXPECTED_TOPIC, "another author's shard")
+        if limited and not self._rates.allows(record.author, now_ms):
+            raise RemoteProtocolError(RejectReason.RATE, "pushed too fast")
+        codec.authenticate(record, self.limits)
+        if limited:
+            self._rates.spend(record.author, now_ms)
+        return self._admit(record, wall_ms)
+
+    def _check_date(self, record: Record, wall_ms: int) -> None:
+        if record.created_ms < wall_ms - self.limits.window_age_ms:
+            raise RemoteProtocolError(RejectReason.TOO_OLD, "older than the window")
+        if record.created_ms > wall_ms + self.limits.skew_ms:
+            raise RemoteProtocolError(RejectReason.FROM_FUTURE, "dated ahead of our clock")
+
+    def _admit(self, record: Record, first_seen_ms: int, *, own: bool = False) -> list[Effect]:
+        """Take an authenticated record into the window, if there is room for it."""
+        refusal, left = self._place(record, first_seen_ms)
         if refusal is not None:
             return [self._reject(refusal, record.author, "not kept")]
-        self._sync.add(record)
         own = own or record.author in self.authorship
-        if own:
-            self.authorship.witness(record)
-        done: list[Effect] = []
-        if not restored:
-            done.append(effects.Persist(record, first_seen_ms, own))
-        done.append(effects.Accepted(record, first_seen_ms, own))
-        done.extend(self._leave(left))
-        return done
+        return [
+            effects.Persist(record, first_seen_ms, own),
+            effects.Accepted(record, first_seen_ms, own),
+            *self._leave(left),
+        ]
+
+    def _place(
+        self, record: Record, first_seen_ms: int
+    ) -> tuple[RejectReason | None, list[tuple[bytes, EvictReason]]]:
+        """Put a record into the window and all that follows it; or say why not."""
+        if self.window.occupant(record.author, record.epoch, record.seq) is not None:
+            return RejectReason.EQUIVOCATION, []
+        refusal, left = self.window.add(record, first_seen_ms)
+        if refusal is None:
+            self._sync.add(record)
+            if record.author in self.authorship:
+                self.authorship.witness(record)
+        return refusal, left
 
     def _leave(self, left: list[tuple[bytes, EvictReason]]) -> list[Effect]:
         """Forget records that the window let go, and order their deletion, grouped by reason."""

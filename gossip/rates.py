@@ -17,14 +17,22 @@ class AuthorRates:
         self._limits = limits
         self._buckets: dict[bytes, tuple[float, int]] = {}  # tokens left, as of this monotonic ms
 
-    def allow(self, author: bytes, now_ms: int) -> bool:
-        """Take a token of this author's; False if there is none."""
-        limits = self._limits
-        tokens, since_ms = self._buckets.pop(author, (float(limits.author_burst_count), now_ms))
-        tokens += (now_ms - since_ms) * limits.author_rate_per_s / 1000
-        tokens = min(tokens, float(limits.author_burst_count))
-        allowed = tokens >= 1.0
-        self._buckets[author] = (tokens - 1.0 if allowed else tokens, now_ms)
-        if len(self._buckets) > limits.author_bucket_count:
+    def allows(self, author: bytes, now_ms: int) -> bool:
+        """Tell whether this author has a token, taking none.
+
+        It may be asked before it is known who signed: nobody can spend another's tokens.
+        """
+        return self._tokens(author, now_ms) >= 1.0
+
+    def spend(self, author: bytes, now_ms: int) -> None:
+        """Take a token for a record that this author really signed."""
+        tokens = self._tokens(author, now_ms) - 1.0
+        self._buckets.pop(author, None)
+        self._buckets[author] = (tokens, now_ms)
+        if len(self._buckets) > self._limits.author_bucket_count:
             del self._buckets[next(iter(self._buckets))]
-        return allowed
+
+    def _tokens(self, author: bytes, now_ms: int) -> float:
+        full = float(self._limits.author_burst_count)
+        tokens, since_ms = self._buckets.get(author, (full, now_ms))
+        return min(full, tokens + (now_ms - since_ms) * self._limits.author_rate_per_s / 1000)

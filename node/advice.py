@@ -171,7 +171,7 @@ class Advisor:
         trust: ContactTrust,
         scores: salsa.Scores,
     ) -> list[Advice]:
-        reasons = explain(self._view, matrix, trust, scores, [line.item for line in listed])
+        reasons = explain(self._view, matrix, scores, [line.item for line in listed])
         return [
             Advice(
                 line.item,

@@ -14,7 +14,7 @@ from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec
 from tastemesh.gossip.identity import Signer
 from tastemesh.gossip.limits import DAY_MS, Limits
-from tastemesh.gossip.record import Interaction
+from tastemesh.gossip.record import Interaction, Record
 from tastemesh.gossip.topics import PREFIX, records_topic, shard_of
 from tastemesh.node.clock import Clock
 from tastemesh.node.mqtt import MqttTransport
@@ -56,7 +56,7 @@ class HostileClient:
         self._rng = rng
         self._limits = Limits()
         self._signer = Signer(rng.bytes(32), rng.bytes(32))
-        self._captured: list[bytes] = []
+        self._captured: list[Record] = []
         self._flood_seq = 0
         self.sent: Counter[str] = Counter()
 
@@ -88,7 +88,7 @@ class HostileClient:
             except RemoteProtocolError:
                 continue
             if record.author != self.author:
-                self._captured = [envelope, *self._captured[: _CAPTURED_COUNT - 1]]
+                self._captured = [record, *self._captured[: _CAPTURED_COUNT - 1]]
 
     async def _attack(self, transport: Transport) -> None:
         attacks = {
@@ -109,11 +109,12 @@ class HostileClient:
             await transport.drain()
             await asyncio.sleep(0.1)
 
-    def _victims(self) -> list[tuple[bytes, codec.Opened]]:
-        """A handful of captured records, with the author whom they claim."""
-        picked = self._rng.integers(0, max(1, len(self._captured)), _ROUND_COUNT)
-        opened = [self._captured[n] for n in picked.tolist() if self._captured]
-        return [(envelope, codec.open_unchecked(envelope, self._limits)) for envelope in opened]
+    def _victims(self) -> list[Record]:
+        """Return a handful of captured records."""
+        if not self._captured:
+            return []
+        picked = self._rng.integers(0, len(self._captured), _ROUND_COUNT)
+        return [self._captured[n] for n in picked.tolist()]
 
     def _praise(self) -> Interaction:
         return Interaction(TARGET_ITEM, "like", 10_000)
@@ -121,12 +122,12 @@ class HostileClient:
     def _forge(self) -> list[tuple[bytes, bytes]]:
         """Say in a victim's name that he likes the target, signed with our key."""
         forged = []
-        for _, opened in self._victims():
+        for victim in self._victims():
             body = msgspec.msgpack.encode(
                 [
                     1,
                     self._network,
-                    opened.author,
+                    victim.author,
                     0,
                     int(self._rng.integers(1000, 2**31)),
                     b"",
@@ -134,13 +135,14 @@ class HostileClient:
                     [self._praise()],
                 ]
             )
-            own, theirs = self._signer.public, opened.public
+            own = self._signer.public
+            theirs = codec.open_public(victim.envelope, self._limits)
             # With the victim's own key in the envelope, and with ours in its place.
             for public in (theirs, own):
                 signature = self._signer.sign(codec.RECORD_DOMAIN + body)
                 forged.append(
                     (
-                        opened.author,
+                        victim.author,
                         msgspec.msgpack.encode([body, public.key, public.next_digest, signature]),
                     )
                 )
@@ -149,15 +151,15 @@ class HostileClient:
     def _alter(self) -> list[tuple[bytes, bytes]]:
         """Change one byte of a genuine record."""
         altered = []
-        for envelope, opened in self._victims():
-            changed = bytearray(envelope)
+        for victim in self._victims():
+            changed = bytearray(victim.envelope)
             changed[int(self._rng.integers(0, len(changed)))] ^= int(self._rng.integers(1, 256))
-            altered.append((opened.author, bytes(changed)))
+            altered.append((victim.author, bytes(changed)))
         return altered
 
     def _replay(self) -> list[tuple[bytes, bytes]]:
         """Send genuine records again, as they are."""
-        return [(opened.author, envelope) for envelope, opened in self._victims()]
+        return [(victim.author, victim.envelope) for victim in self._victims()]
 
     def _back_date(self) -> list[tuple[bytes, bytes]]:
         """Claim, under our own name, to have liked the target long ago, or tomorrow."""

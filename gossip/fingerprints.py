@@ -1,0 +1,80 @@
+"""Fingerprints of ranges, salted afresh for every exchange.
+
+Each item is mixed by AES-128 under the exchange's salt, from the first 16 bytes of its id. One half
+of the block is its *weight*: a range's digest is the sum of its items' weights modulo 2^64. Six
+bytes of the other half are its *short id*, which stands for it in lists.
+
+Why AES and why a salt. Record ids are hashes that whoever writes records can grind. A sum or XOR of
+the ids themselves can be met on purpose by the generalised birthday attack (Wagner, CRYPTO 2002),
+and such sets collide between all nodes for good; hashing the sum with a salt afterwards changes
+nothing, as equal sums stay equal. Nor does any keyed function that is a polynomial of low degree in
+the id, whose sums are again fixed by a few sums that no salt changes. So every item passes through
+a keyed pseudo-random function *before* the sum. Two different sets that were chosen without
+knowledge of the salt then have one digest with probability 2^-64, and two items one short id with
+probability 2^-48, whatever the sets are. What such luck hides, it hides for one exchange.
+AES is the one such function that is quick enough here: the processor does it, on all items in one
+call, and `cryptography` is a dependency already.
+
+Whose salt. The initiator's. The attack is on two honest nodes by what a third one makes them hold,
+and an honest initiator's salt is unknown until its first frame. A hostile endpoint gains nothing by
+a salt of its choice: without any salt it can claim whatever it likes, or stay silent; what it hides
+so, the next exchange with an honest peer finds. Whoever reads the salt off the broker can grind
+records that collide under it, and would have to place them, within the seconds that this exchange
+lasts, on one side only; the next one has another salt.
+
+The first 16 bytes of an id stand for it. Who makes two records with equal ones (2^64 hashes) has
+made the second of his own two records fail to spread; another's record cannot be met (2^128).
+"""
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from tastemesh.gossip.itemset import Snapshot
+
+SALT_BYTES = 16
+DIGEST_BYTES = 8
+SHORT_BYTES = 6
+
+_BLOCK = np.dtype([("weight", "<u8"), ("rest", "<u8")])
+_WORD_BYTES = 8
+
+
+class Fingerprints:
+    """Digests and short ids of the items at [low, high) of a snapshot, under one salt.
+
+    Cost, measured: 2 to 4 ms for 100,000 items, once; then 1 us a range.
+
+    Args:
+        items: the snapshot.
+        salt: 16 bytes that nobody could foresee.
+        low: first position that will be asked for.
+        high: end of the positions that will be asked for.
+    """
+
+    def __init__(self, items: Snapshot, salt: bytes, low: int, high: int) -> None:
+        # One block an item and each block by itself: this is a pseudo-random function applied to
+        # many values, not a cipher that hides anything.
+        mixer = Cipher(algorithms.AES128(salt), modes.ECB()).encryptor()  # noqa: S305
+        blocks = np.frombuffer(mixer.update(items.prefixes(low, high)), _BLOCK)
+        self._low = low
+        self._sums = np.zeros(high - low + 1, np.uint64)
+        np.cumsum(blocks["weight"], out=self._sums[1:])
+        self._words = blocks["rest"] % 2 ** (8 * SHORT_BYTES)
+
+    def digest(self, low: int, high: int) -> bytes:
+        """Return the digest of the items at [low, high), 8 bytes."""
+        difference = int(self._sums[high - self._low]) - int(self._sums[low - self._low])
+        return (difference % 2**64).to_bytes(DIGEST_BYTES, "little")
+
+    def shorts(self, low: int, high: int) -> bytes:
+        """Return the short ids of the items at [low, high), 6 bytes each, oldest first."""
+        words = self._words[low - self._low : high - self._low]
+        return words.view(np.uint8).reshape(-1, _WORD_BYTES)[:, :SHORT_BYTES].tobytes()
+
+    def find(self, low: int, high: int, shorts: bytes) -> list[int]:
+        """Return the positions at [low, high) of the items that have one of these short ids."""
+        wanted = np.zeros((len(shorts) // SHORT_BYTES, _WORD_BYTES), np.uint8)
+        wanted[:, :SHORT_BYTES] = np.frombuffer(shorts, np.uint8).reshape(-1, SHORT_BYTES)
+        words = self._words[low - self._low : high - self._low]
+        found: list[int] = np.flatnonzero(np.isin(words, wanted.view("<u8"))).tolist()
+        return [low + at for at in found]

@@ -1,0 +1,195 @@
+"""Reconciliation frames on the wire: what one side says about ranges of the other's items.
+
+Wire format (MessagePack, positional)::
+
+    frame = [salt, [range, ...]]
+    range = [back_ms | [back_ms, prefix], body]
+    body  = nil | digest | [1, shorts] | [2, missing, extra] | [3, names]
+
+Ranges lie side by side, *newest first*: each begins where the one before it ended, the first at the
+end of time, and reaches down to its own lower bound, which is dated `back_ms` before its upper one
+and, among records of one date, continues with the shortest `prefix` of an id that tells the two
+sides apart. So what a full frame leaves for later is always the oldest. A digest says: my items in
+this range add up to this, do yours? Nil is for a range on which nothing is left to say, and so is
+everything below the last one.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tastemesh.errors import RemoteProtocolError
+from tastemesh.gossip.fingerprints import DIGEST_BYTES, SALT_BYTES, SHORT_BYTES
+from tastemesh.gossip.identity import ID_BYTES
+from tastemesh.gossip.itemset import PREFIX_BYTES, TIME_BYTES
+from tastemesh.gossip.limits import Limits, RejectReason
+
+# A range of at most as many items is sent as a list: at 6 bytes an item that costs what 16 digests
+# with their bounds do, and saves a round.
+LIST_COUNT = 32
+
+# Above any date: the upper bound of a frame's first range.
+END = (1 << 63).to_bytes(TIME_BYTES, "big")
+
+
+class Listing(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=1):
+    """These are all that I have in this range, as short ids; at most 32, perhaps none."""
+
+    shorts: bytes
+
+
+class Difference(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=2):
+    """Of your list I lack `missing` (short ids), and I have `extra` (first 16 bytes of each id)."""
+
+    missing: bytes
+    extra: bytes
+
+
+class Names(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, tag=3):
+    """What you said that you lack, by the first 16 bytes of each id."""
+
+    names: bytes
+
+
+Body = bytes | Listing | Difference | Names
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A statement about the items at or above `lower` and below `upper`; both are bounds.
+
+    Attributes:
+        upper: above every item that is meant.
+        lower: at or below every item that is meant.
+        body: a digest (`bytes`), one of the lists, or None for nothing.
+    """
+
+    upper: bytes
+    lower: bytes
+    body: Body | None
+
+
+class _Range(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    bound: int | tuple[int, bytes]
+    body: Body | None
+
+
+class _Frame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    salt: bytes
+    ranges: list[_Range]
+
+
+class _EncodedFrame(msgspec.Struct, array_like=True, frozen=True):
+    salt: bytes
+    ranges: list[msgspec.Raw]
+
+
+_FRAME_HEADER_BYTES = 1 + 2 + SALT_BYTES + 5
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Frame)
+
+
+def pieces(joined: bytes, size_bytes: int) -> list[bytes]:
+    """Cut a string of fixed-size values into the values."""
+    return [joined[at : at + size_bytes] for at in range(0, len(joined), size_bytes)]
+
+
+def decode_frame(frame: bytes, limits: Limits) -> tuple[bytes, list[Part]]:
+    """Return a frame's salt and its statements, newest first, without the empty ones.
+
+    Raises:
+        RemoteProtocolError: OVERSIZED or MALFORMED; the only exception for any bytes.
+    """
+    if len(frame) > limits.sync_frame_bytes:
+        raise RemoteProtocolError(
+            RejectReason.OVERSIZED, f"{len(frame)} bytes; at most {limits.sync_frame_bytes}"
+        )
+    try:
+        decoded = _decoder.decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RemoteProtocolError(RejectReason.MALFORMED, f"sync frame: {error}") from None
+    if len(decoded.salt) != SALT_BYTES:
+        raise RemoteProtocolError(
+            RejectReason.MALFORMED, f"salt of {len(decoded.salt)} bytes; expected {SALT_BYTES}"
+        )
+    parts: list[Part] = []
+    upper, upper_ms = END, 1 << 63
+    for part in decoded.ranges:
+        back_ms, prefix = (part.bound, b"") if isinstance(part.bound, int) else part.bound
+        lower_ms = upper_ms - back_ms
+        if back_ms < 0 or lower_ms < 0 or len(prefix) > ID_BYTES:
+            raise RemoteProtocolError(RejectReason.MALFORMED, "sync frame: a bound out of range")
+        lower = lower_ms.to_bytes(TIME_BYTES, "big") + prefix
+        if lower >= upper:
+            raise RemoteProtocolError(RejectReason.MALFORMED, "sync frame: bounds must fall")
+        if part.body is not None:
+            if not _fits(part.body):
+                raise RemoteProtocolError(RejectReason.MALFORMED, "sync frame: a body's length")
+            parts.append(Part(upper, lower, part.body))
+        upper, upper_ms = lower, lower_ms
+    return decoded.salt, parts
+
+
+def _fits(body: Body) -> bool:
+    """Tell whether a body's strings have lengths that they can have."""
+    match body:
+        case bytes():
+            return len(body) == DIGEST_BYTES
+        case Listing(shorts):
+            return _is_listing(shorts)
+        case Difference(missing, extra):
+            return _is_listing(missing) and not len(extra) % PREFIX_BYTES
+        case Names(names):
+            return not len(names) % PREFIX_BYTES
+
+
+def _is_listing(shorts: bytes) -> bool:
+    return not len(shorts) % SHORT_BYTES and len(shorts) <= LIST_COUNT * SHORT_BYTES
+
+
+class FrameWriter:
+    """A frame in the making; parts are put in from the newest down.
+
+    Args:
+        salt: the exchange's salt.
+        frame_bytes: how large it may become.
+    """
+
+    def __init__(self, salt: bytes, frame_bytes: int) -> None:
+        self._salt = salt
+        self._ranges: list[msgspec.Raw] = []
+        self._reached = END
+        self.room_bytes = frame_bytes - _FRAME_HEADER_BYTES
+
+    def put(self, parts: Iterable[Part], spare_bytes: int = 0) -> bool:
+        """Write all of these, or none if that would leave less than `spare_bytes`."""
+        ranges: list[msgspec.Raw] = []
+        reached = self._reached
+        for part in parts:
+            if part.upper != reached:
+                ranges.append(_encoded(reached, part.upper, None))
+            ranges.append(_encoded(part.upper, part.lower, part.body))
+            reached = part.lower
+        size_bytes = sum(map(len, ranges))
+        if size_bytes + spare_bytes > self.room_bytes:
+            return False
+        self._ranges += ranges
+        self._reached = reached
+        self.room_bytes -= size_bytes
+        return True
+
+    def __len__(self) -> int:
+        return len(self._ranges)
+
+    def encoded(self) -> bytes:
+        """Return the frame."""
+        return _encoder.encode(_EncodedFrame(self._salt, self._ranges))
+
+
+def _encoded(upper: bytes, lower: bytes, body: Body | None) -> msgspec.Raw:
+    back_ms = _time_ms(upper) - _time_ms(lower)
+    prefix = lower[TIME_BYTES:]
+    return msgspec.Raw(_encoder.encode(_Range((back_ms, prefix) if prefix else back_ms, body)))
+
+
+def _time_ms(bound: bytes) -> int:
+    return int.from_bytes(bound[:TIME_BYTES], "big")

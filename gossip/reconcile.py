@@ -1,0 +1,284 @@
+"""Range-based set reconciliation: two nodes find out what each of them lacks.
+
+The initiator sends digests of 16 ranges of its items (`tastemesh.gossip.fingerprints`). From there
+both sides do the same, each with nothing but its own items and the frame in hand::
+
+    digest, equal                 nothing
+    digest, different             a list of ours, if we have at most 32; else 16 digests
+    list                          the difference: what of it we lack, what we have beside it
+    difference                    the names of what the peer lacks
+    names                         nothing
+
+So the cost follows the differences, and whoever is lost or late keeps no other's state. A side that
+has nothing in a range sends an empty list, seven bytes, and gets everything there is by name, the
+newest first, some 1,000 a frame: a newcomer needs no other way in, nor two nodes that have little
+in common (measured: listing costs 6 bytes an item, below which a Bloom filter of 1 % errors would
+miss one record in 100). Range-based reconciliation: Meyer, "Range-Based Set Reconciliation", SRDS
+2023; bounds, 16 ways and lists follow negentropy. Deviation: salted digests and short ids; newest
+first.
+
+What does not fit a frame stays open: it goes back as the digest of the same range, or, past a
+quarter of the frame, as one digest of all the rest. The newest open range is always dealt with, so
+two honest nodes finish whatever the frame size. A peer that lies can go on as long as the caller
+lets it: a frame costs bounded work and memory whatever it says (below), and the caller grants a
+number of frames.
+
+Bounds, for a 16 KiB frame and 200,000 items: answer at most 16 KiB; `have` at most 2,730 ids, all
+of them ours; `need` at most 1,024, all of them named by the peer; work measured at 5 ms, and 45 ms for frames
+made to cost the most.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tastemesh.errors import UsageError
+from tastemesh.gossip.fingerprints import SALT_BYTES, SHORT_BYTES, Fingerprints
+from tastemesh.gossip.itemset import PREFIX_BYTES, TIME_BYTES, ItemSet, Snapshot
+from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.ranges import (
+    END,
+    LIST_COUNT,
+    Difference,
+    FrameWriter,
+    Listing,
+    Names,
+    Part,
+    decode_frame,
+    pieces,
+)
+
+__all__ = ["ItemSet", "Reply", "initiate", "respond"]
+
+# Measured: 8 and 32 ways cost more bytes or more rounds; negentropy has 16 too.
+SPLIT_COUNT = 16
+
+# The least frame that always has room for one step ahead: 16 digests with bounds of full length,
+# some 900 bytes, beside the quarter that is kept for what stays open.
+MIN_FRAME_BYTES = 2_048
+
+# A range with a gap above it, bounds of ordinary length and a digest. It only guides how much is
+# kept free; what is written is measured.
+_OPEN_RANGE_BYTES = 32
+
+# The longest range with a gap above it and a digest: two bounds of 44 bytes, a body of 12.
+_LONGEST_RANGE_BYTES = 112
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What comes of a frame.
+
+    Attributes:
+        frame: the answer, or None where nothing is left to say.
+        have: ids (32 bytes) of our records that the peer has just turned out to lack.
+        need: first 16 bytes of the ids of records that the peer has and we lack, as it says.
+    """
+
+    frame: bytes | None
+    have: tuple[bytes, ...]
+    need: tuple[bytes, ...]
+
+
+class _Span(msgspec.Struct, frozen=True):
+    """A range between two bounds, and the positions of our items in it."""
+
+    upper: bytes
+    lower: bytes
+    low: int
+    high: int
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """What to say to one part, and the ids of ours that the peer then lacks."""
+
+    parts: Sequence[Part]
+    have: Sequence[bytes] = ()
+
+
+def initiate(items: ItemSet, salt: bytes, limits: Limits, since_ms: int = 0) -> bytes:
+    """Return the first frame of an exchange.
+
+    Args:
+        items: what we hold.
+        salt: at least 16 bytes, fresh for this exchange and unforeseeable to everybody else; the
+            first 16 are used.
+        limits: the frame size is used.
+        since_ms: records dated before this are left out, on both sides.
+
+    Raises:
+        UsageError: the salt is too short, the date out of range or the frame size too small.
+    """
+    if len(salt) < SALT_BYTES or not 0 <= since_ms < 1 << 63:
+        raise UsageError(
+            f"salt of {len(salt)} bytes, since {since_ms}; expected {SALT_BYTES} and a date"
+        )
+    _check_frame_size(limits)
+    snapshot = items.snapshot()
+    lower = since_ms.to_bytes(TIME_BYTES, "big")
+    everything = _Span(END, lower, snapshot.rank(lower), len(snapshot))
+    prints = Fingerprints(snapshot, salt[:SALT_BYTES], everything.low, everything.high)
+    writer = FrameWriter(salt[:SALT_BYTES], limits.sync_frame_bytes)
+    writer.put(_describe(snapshot, prints, everything))
+    return writer.encoded()
+
+
+def respond(items: ItemSet, frame: bytes, limits: Limits) -> Reply:
+    """Answer a frame of either side. Keeps no state.
+
+    Args:
+        items: what we hold.
+        frame: as received.
+        limits: the frame size is used.
+
+    Raises:
+        RemoteProtocolError: OVERSIZED or MALFORMED; the only exception for any bytes.
+        UsageError: `limits` has a frame size below 2,048.
+    """
+    _check_frame_size(limits)
+    salt, parts = decode_frame(frame, limits)
+    snapshot = items.snapshot()
+    if not parts:
+        return Reply(None, (), ())
+    heard = _locate(snapshot, parts)
+    prints = Fingerprints(snapshot, salt, heard[-1][0].low, heard[0][0].high)
+    have: list[bytes] = []
+    named: list[tuple[_Span, bytes]] = []
+    open_parts: list[tuple[_Span, Part]] = []
+    for span, part in heard:
+        if isinstance(part.body, Names):
+            named.append((span, part.body.names))
+        elif part.body != prints.digest(span.low, span.high):
+            open_parts.append((span, part))
+    writer = FrameWriter(salt, limits.sync_frame_bytes)
+    for number, (span, part) in enumerate(open_parts):
+        still_open = len(open_parts) - number - 1
+        spare_bytes = _LONGEST_RANGE_BYTES + min(
+            still_open * _OPEN_RANGE_BYTES, limits.sync_frame_bytes // 4
+        )
+        answer = _answer(snapshot, prints, span, part, writer.room_bytes - spare_bytes)
+        if answer is None or not writer.put(answer.parts, spare_bytes):
+            _leave_open(writer, prints, [span for span, _ in open_parts[number:]])
+            break
+        have += answer.have
+        if isinstance(part.body, Difference):
+            named.append((span, part.body.extra))
+    return Reply(writer.encoded() if writer else None, tuple(have), _unheld(snapshot, named))
+
+
+def _check_frame_size(limits: Limits) -> None:
+    if limits.sync_frame_bytes < MIN_FRAME_BYTES:
+        raise UsageError(
+            f"sync_frame_bytes {limits.sync_frame_bytes}; expected at least {MIN_FRAME_BYTES}"
+        )
+
+
+def _locate(snapshot: Snapshot, parts: list[Part]) -> list[tuple[_Span, Part]]:
+    """Find our items in each part; they lie side by side as a rule, so a bound serves twice."""
+    located: list[tuple[_Span, Part]] = []
+    bound, position = END, len(snapshot)
+    for part in parts:
+        high = position if part.upper == bound else snapshot.rank(part.upper)
+        bound, position = part.lower, snapshot.rank(part.lower)
+        located.append((_Span(part.upper, part.lower, position, high), part))
+    return located
+
+
+def _describe(snapshot: Snapshot, prints: Fingerprints, span: _Span) -> list[Part]:
+    """Say what we have in a range: a list if that is short, else the digests of 16 parts of it."""
+    count = span.high - span.low
+    if count <= LIST_COUNT:
+        return [Part(span.upper, span.lower, Listing(prints.shorts(span.low, span.high)))]
+    parts: list[Part] = []
+    upper, high = span.upper, span.high
+    for number in range(SPLIT_COUNT - 1, -1, -1):
+        low = span.low + count * number // SPLIT_COUNT
+        lower = snapshot.bound_at(low) if number else span.lower
+        parts.append(Part(upper, lower, prints.digest(low, high)))
+        upper, high = lower, low
+    return parts
+
+
+def _answer(
+    snapshot: Snapshot, prints: Fingerprints, span: _Span, part: Part, room_bytes: int
+) -> _Answer | None:
+    """Work out the answer to one part, cut to the room where it can be cut; it may not fit."""
+    match part.body:
+        case Listing(shorts):
+            return _compare(snapshot, prints, span, shorts, room_bytes)
+        case Difference(missing, _):
+            found = prints.find(span.low, span.high, missing) if missing else []
+            names = b"".join(snapshot.prefix(at) for at in found)
+            return _Answer(
+                [Part(span.upper, span.lower, Names(names))] if names else [],
+                [snapshot.record_id(at) for at in found],
+            )
+        case _:
+            return _Answer(_describe(snapshot, prints, span))
+
+
+def _compare(
+    snapshot: Snapshot, prints: Fingerprints, span: _Span, shorts: bytes, room_bytes: int
+) -> _Answer | None:
+    """Compare the peer's list of a range with our items, the newest that have room; None: none has.
+
+    Short ids of the peer's that belong below the cut count as missing above it. That harms nothing:
+    it looks for them above the cut only, and the rest is gone through again.
+    """
+    listed = dict.fromkeys(pieces(shorts, SHORT_BYTES))
+    room_count = (room_bytes - len(shorts) - 2 * _LONGEST_RANGE_BYTES) // PREFIX_BYTES
+    low = max(span.low, span.high - room_count - len(listed) - 1)
+    own = pieces(prints.shorts(low, span.high), SHORT_BYTES)
+    held: set[bytes] = set()
+    extra: list[int] = []
+    cut = span.high
+    for at in range(span.high - 1, low - 1, -1):
+        short = own[at - low]
+        if short in listed:
+            held.add(short)
+        elif len(extra) < room_count:
+            extra.append(at)
+        else:
+            break
+        cut = at
+    if cut == span.high > span.low:
+        return None
+    missing = b"".join(short for short in listed if short not in held)
+    names = b"".join(snapshot.prefix(at) for at in extra)
+    lower = snapshot.bound_at(cut) if cut > span.low else span.lower
+    parts: list[Part] = []
+    if missing or names:
+        parts.append(Part(span.upper, lower, Difference(missing, names)))
+    if cut > span.low:
+        parts.append(Part(lower, span.lower, prints.digest(span.low, cut)))
+    return _Answer(parts, [snapshot.record_id(at) for at in extra])
+
+
+def _unheld(snapshot: Snapshot, named: list[tuple[_Span, bytes]]) -> tuple[bytes, ...]:
+    """Return the peer's names that no item of ours has in the ranges that they were given for."""
+    names = dict.fromkeys(pieces(b"".join(names for _, names in named), PREFIX_BYTES))
+    if not names:
+        return ()
+    own = b"".join(snapshot.prefixes(span.low, span.high) for span, _ in named)
+    # First by eight bytes at once, as comparing all would take 0.1 s in a frame made for that.
+    alike = np.isin(_first_words(own), _first_words(b"".join(names)))
+    held = {
+        own[at * PREFIX_BYTES : (at + 1) * PREFIX_BYTES] for at in np.flatnonzero(alike).tolist()
+    }
+    return tuple(name for name in names if name not in held)
+
+
+def _first_words(prefixes: bytes) -> NDArray[np.uint64]:
+    return np.frombuffer(prefixes, np.uint64)[:: PREFIX_BYTES // 8]
+
+
+def _leave_open(writer: FrameWriter, prints: Fingerprints, spans: Sequence[_Span]) -> None:
+    """Put back what did not fit, newest first: range by range, at the end as one."""
+    last = spans[-1]
+    for span in spans:
+        part = Part(span.upper, span.lower, prints.digest(span.low, span.high))
+        if not writer.put([part], 0 if span is last else _LONGEST_RANGE_BYTES):
+            rest = prints.digest(last.low, span.high)
+            writer.put([Part(span.upper, last.lower, rest)])
+            return
