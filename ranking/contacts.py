@@ -39,9 +39,24 @@ class ContactTrust(msgspec.Struct, frozen=True, eq=False):
     @property
     def tau(self) -> NDArray[np.float64]:
         """Trust in each user, float64[users]; sums to at most 1."""
-        return np.bincount(
-            self.shares.indices, weights=self.shares.data, minlength=self.shares.shape[1]
-        )
+        tau = np.zeros(self.shares.shape[1])  # np.bincount of nothing would be of integers
+        np.add.at(tau, self.shares.indices, self.shares.data)
+        return tau
+
+    def split(self, amount: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Split an amount at each user by the contacts that trust in it came through.
+
+        Args:
+            amount: float64[users]; what has no trust is dropped.
+
+        Returns:
+            float64[contacts, users]; columns sum to the amount.
+        """
+        tau = self.tau
+        rate = np.divide(amount, tau, out=np.zeros_like(tau), where=tau > 0)
+        parts: NDArray[np.float64] = self.shares.toarray()
+        parts *= rate
+        return parts
 
     def without(self, users: Sequence[int], user_count: int) -> "ContactTrust":
         """Return the same trust, none of it in some users, for a larger number space.

@@ -57,14 +57,25 @@ class HoldingMatrix:
         """W(u), the sum of u's weights; float64[users]."""
         return self.gather(np.ones(self.shape[1]))
 
+    @cached_property
+    def item_volumes(self) -> NDArray[np.float64]:
+        """The sum of the weights that i is held with; float64[items]."""
+        return self.spread(np.ones(self.shape[0]))
+
+    @property
+    def holder_counts(self) -> NDArray[np.int32]:
+        """How many users hold each item; int32[items]."""
+        counts: NDArray[np.int32] = np.diff(self.by_item.indptr)
+        return counts
+
     def spread(self, mass: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return sum_u w(u, i) mass(u) for every item.
 
         Args:
-            mass: float64[users].
+            mass: float64[users], or float64[users, n] for n questions at once.
 
         Returns:
-            float64[items].
+            float64[items], or float64[items, n].
         """
         spread: NDArray[np.float64] = self.by_item @ mass
         spread *= self.scale

@@ -72,7 +72,7 @@ def _reasons(
     tau = trust.tau
     users, weights = users[tau[users] > 0], weights[tau[users] > 0]
     # What each holder brought, split by the contacts that trust in it came through.
-    brought = weights * scores.hub_mass[users] * scores.outflow[users] / tau[users]
+    brought = weights * scores.votes[users] / tau[users]
     parts = trust.shares[:, users].toarray() * brought
     by_contact = parts.sum(axis=1)
     total = by_contact.sum()

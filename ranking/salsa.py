@@ -1,23 +1,26 @@
 """Trust-anchored personalised SALSA, exact, by sparse products.
 
-SALSA (Lempel and Moran 2001) walks between hubs and authorities, here users and items; GraphJet
-(Sharma et al., PVLDB 2016) restarts it at the asking user. Here trust anchors every step:
+SALSA (Lempel and Moran, 2001) walks between hubs and authorities, here users and items; GraphJet
+(Sharma et al., PVLDB 2016) restarts it at the asking user. Here trust anchors every step. `own` is
+ego's profile, tau its trust, w(v, i) the weight with which v holds i, W(v) the sum of v's weights:
 
     start      ego has rho of the mass, the others (1 - rho) tau
-    to items   a(i) = ego's mass * profile(i) + sum_v h(v) w(v, i) / W(v)^theta
-    to users   h'(v) = tau(v) sum_i a(i) w(v, i) / (kappa + D(i)),  D(i) = sum_v w(v, i) tau(v)
+    to items   a(i) = ego's mass * own(i) + sum_v h(v) w(v, i) / W(v)
+    to users   v takes a(i) tau(v) w(v, i) / (kappa + D(i))^eta,  D(i) = sum_v tau(v) w(v, i)
     return     what no user takes goes back to the start
-    decay      round r is scaled to a mass of (1 - alpha)^r
+    decay      round r counts (1 - alpha)^r
 
-H is the users' mass summed over the rounds, and an item's score what H gives it:
+H is the users' mass summed over the rounds. It votes for items, each contact c of ego apart:
 
-    s_c(i) = sum_v H(v) tau_c(v)/tau(v) w(v, i) / W(v)^theta    for each contact c
-    score(i) = (sum_c s_c(i)^q)^(1/q) / (kappa + D(i))^p
+    s_c(j)   = sum_v H(v) tau_c(v)/tau(v) w(v, j) / W(v)^theta
+    score(j) = (sum_c s_c(j)^q)^(1/q) (1 + D(j)/kappa)^-p (1 + (C - 1) o(j))
 
-Every round's mass at a user is tau times something, so whoever has no trust has no say, and tau's
-split by contact carries over to the scores. `tastemesh.ranking.influence` has the bound.
+with o the open evidence (`tastemesh.ranking.evidence`). Mass reaches a user in proportion to tau
+only, so who has no trust has no say. `tastemesh.ranking.influence` has the bound.
 
-Nothing is iterated to convergence: the rounds are few and exact, so there is no residual.
+Deviation: SALSA takes eta = theta = 1, kappa = 0, and scores items by their own mass.
+
+The rounds are few and exact. Nothing is iterated to convergence, so there is no residual.
 """
 
 from collections.abc import Sequence
@@ -28,23 +31,25 @@ from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
 from tastemesh.ranking.contacts import ContactTrust
+from tastemesh.ranking.evidence import open_evidence, power
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
+from tastemesh.ranking.profile import own_profile
 
 
 class Scores(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What a ranking found, over the number spaces of its matrix.
 
     Attributes:
-        items: float64[items]; at least 0. Ego's own items have scores too.
+        items: float64[items]; at least 0. Ego's own items have 0.
         hub_mass: float64[users]; H, mass at each user summed over the rounds.
-        outflow: float64[users]; W^-theta, 0 where a user holds nothing.
+        votes: float64[users]; what a holding of weight 1 brings, H(v) / W(v)^theta.
         trust: the trust that was used, ego's own rows at 0.
     """
 
     items: NDArray[np.float64]
     hub_mass: NDArray[np.float64]
-    outflow: NDArray[np.float64]
+    votes: NDArray[np.float64]
     trust: ContactTrust
 
 
@@ -62,9 +67,9 @@ def rank(
         matrix: who holds what.
         trust: ego's trust by contact; for at most as many users as the matrix has.
         egos: ego's user numbers, public and private; -1 is skipped. Trust in them is ignored.
-        parameters: how mass moves.
-        profile: float64[items], at least 0; how much of ego's mass goes to each item, scaled to a
-            sum of 1. Default: ego's own weights.
+        parameters: how mass moves and votes.
+        profile: float64[items]; ego's taste, summing to 1, or to 0 where nothing is known of it.
+            `tastemesh.ranking.profile.recent_profile` makes the one to use; default: the weights.
 
     Returns:
         The scores, and what explains them.
@@ -75,91 +80,86 @@ def rank(
     user_count, item_count = matrix.shape
     if trust.shares.shape[1] > user_count:
         raise UsageError(f"trust in {trust.shares.shape[1]} users; expected at most {user_count}")
+    if profile is None:
+        profile = own_profile(matrix, egos)
+    if profile.shape != (item_count,):
+        raise UsageError(f"profile of shape {profile.shape}; expected ({item_count},)")
     trust = trust.without(egos, user_count)
-    own = own_profile(matrix, egos) if profile is None else profile
-    if own.shape != (item_count,):
-        raise UsageError(f"profile of shape {own.shape}; expected ({item_count},)")
     tau = trust.tau
     held = matrix.spread(tau)
-    outflow = _outflow(matrix.volumes, parameters.theta)
-    hub_mass = _propagate(matrix, tau, held, outflow, own, parameters)
-    items = _combine(matrix, trust, hub_mass, outflow, parameters)
-    if parameters.popularity_exponent:
-        items /= (parameters.kappa + held) ** parameters.popularity_exponent
-    return Scores(items=items, hub_mass=hub_mass, outflow=outflow, trust=trust)
-
-
-def own_profile(matrix: HoldingMatrix, egos: Sequence[int]) -> NDArray[np.float64]:
-    """Return ego's own weights, merged over its user numbers.
-
-    Args:
-        matrix: who holds what.
-        egos: user numbers; -1 is skipped.
-
-    Returns:
-        float64[items] in [0, 1].
-    """
-    profile = np.zeros(matrix.shape[1])
+    hub_mass = _propagate(matrix, tau, held, profile, parameters)
+    votes = hub_mass * power(matrix.volumes, -parameters.theta)
+    items = _votes_by_item(matrix, trust, votes, parameters)
     for ego in egos:
         if ego >= 0:
-            items, weights = matrix.row(ego)
-            profile[items] += weights
-    return np.minimum(profile, 1.0, out=profile)
-
-
-def _outflow(volumes: NDArray[np.float64], theta: float) -> NDArray[np.float64]:
-    """Return W^-theta, 0 where a user holds nothing."""
-    outflow = np.zeros(len(volumes))
-    return np.power(volumes, -theta, out=outflow, where=volumes > 0)
+            items[matrix.row(ego)[0]] = 0.0
+    if parameters.popularity_exponent:
+        items *= (1.0 + held / parameters.kappa) ** -parameters.popularity_exponent
+    if parameters.open_gain > 1.0:
+        lift = open_evidence(matrix, profile, items > 0, parameters)
+        items *= 1.0 + (parameters.open_gain - 1.0) * lift
+    return Scores(items=items, hub_mass=hub_mass, votes=votes, trust=trust)
 
 
 def _propagate(
     matrix: HoldingMatrix,
     tau: NDArray[np.float64],
     held: NDArray[np.float64],
-    outflow: NDArray[np.float64],
-    own: NDArray[np.float64],
+    profile: NDArray[np.float64],
     parameters: SalsaParameters,
 ) -> NDArray[np.float64]:
     """Return H, the users' mass summed over the rounds."""
-    own_total = own.sum()
-    rho = parameters.rho if own_total > 0 else 0.0
-    own = own / own_total if own_total > 0 else own
+    rho = parameters.rho if profile.any() else 0.0
     start = (1.0 - rho) * tau
     ego_mass, mass = rho, start
-    total = mass.copy()
+    total = start.copy()
+    outflow = power(matrix.volumes, -1.0)
+    rate = (parameters.kappa + held) ** -parameters.eta
     for number in range(1, parameters.rounds):
-        at_items = matrix.spread(mass * outflow)
-        at_items += ego_mass * own
-        given = at_items.sum()
-        if not given > 0:
-            break
-        taken = tau * matrix.gather(at_items / (parameters.kappa + held))
-        returned = given - taken.sum()
-        scale = (1.0 - parameters.alpha) ** number / given
-        ego_mass = scale * returned * rho
-        mass = scale * (taken + returned * start)
-        total += mass
+        at_items = ego_mass * profile
+        if mass.any():
+            at_items += matrix.spread(mass * outflow)
+        taken = tau * matrix.gather(at_items * rate)
+        returned = ego_mass + mass.sum() - taken.sum()
+        ego_mass = returned * rho
+        mass = taken + returned * start
+        total += (1.0 - parameters.alpha) ** number * mass
     return total
 
 
-def _combine(
+def _votes_by_item(
     matrix: HoldingMatrix,
     trust: ContactTrust,
-    hub_mass: NDArray[np.float64],
-    outflow: NDArray[np.float64],
+    votes: NDArray[np.float64],
     parameters: SalsaParameters,
 ) -> NDArray[np.float64]:
-    """Return the items' scores, contacts combined."""
+    """Return the items' votes, contacts capped and combined."""
+    if parameters.contact_exponent == 1.0 and parameters.contact_share_max == 1.0:
+        return matrix.spread(votes)
+    parts = matrix.spread(trust.split(votes).T)
+    return combined(parts.T, parameters)
+
+
+def combined(parts: NDArray[np.float64], parameters: SalsaParameters) -> NDArray[np.float64]:
+    """Combine what each contact brought.
+
+    Where one contact brings more than its share allows, it counts for as much as makes it exactly
+    that share: m/(1 - m) times the others together.
+
+    Args:
+        parts: float64[contacts, items]; s_c.
+        parameters: exponent and cap.
+
+    Returns:
+        float64[items]; at most n^(1/q - 1) sum_c s_c, n the contacts that brought something.
+    """
+    most = parameters.contact_share_max
+    if most < 1.0:
+        largest = parts.max(axis=0, initial=0.0)
+        others = parts.sum(axis=0) - largest
+        parts = np.minimum(parts, most / (1.0 - most) * others)
+    if parameters.contact_exponent == 1.0:
+        return parts.sum(axis=0)
     exponent = parameters.contact_exponent
-    if exponent == 1.0:
-        return matrix.spread(hub_mass * outflow)
-    tau = trust.tau
-    rate = np.divide(hub_mass * outflow, tau, out=np.zeros_like(tau), where=tau > 0)
-    combined = np.zeros(matrix.shape[1])
-    for row in range(len(trust.contacts)):
-        share = np.zeros(len(tau))
-        span = slice(trust.shares.indptr[row], trust.shares.indptr[row + 1])
-        share[trust.shares.indices[span]] = trust.shares.data[span]
-        combined += matrix.spread(share * rate) ** exponent
-    return combined ** (1.0 / exponent)
+    result: NDArray[np.float64] = (parts**exponent).sum(axis=0) ** (1.0 / exponent)
+    return result

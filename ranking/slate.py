@@ -21,7 +21,7 @@ from tastemesh.ranking.view import View
 _DIGITS = 9
 
 
-class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
+class Recommendation(msgspec.Struct, frozen=True):
     """One entry of a list.
 
     Attributes:

@@ -1,0 +1,61 @@
+"""Open evidence: what everybody in the window does, vouched for or not.
+
+It never introduces an item. It only lifts, by a bounded factor, what trust has already found:
+
+    score(j) = s(j) (1 + (C - 1) o(j)),  0 <= o(j) <= 1
+
+So identities without trust gain nothing for an item that trust does not reach, and at most the
+factor C for one that it does; and they cannot push an honest item below s.
+
+o is a three-step walk from ego's taste over everybody, damped at each end, as in P3alpha (Cooper et
+al., WWW 2014) and RP3beta (Paudel et al., TiiS 2017):
+
+    o(j) = n(j)^-b sum_v w(v, j) W(v)^-a sum_i own(i) w(v, i) / D(i)^a
+
+with n(j) the number of holders of j and D(i) the sum of their weights, divided by its maximum over
+the candidates.
+
+Deviation: a and b act on volumes and not on each transition probability, which is the same for
+equal weights and needs two sparse products instead of a pass of powers; and no item keeps only its
+k nearest neighbours.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tastemesh.ranking.holdings import HoldingMatrix
+from tastemesh.ranking.parameters import SalsaParameters
+
+
+def open_evidence(
+    matrix: HoldingMatrix,
+    profile: NDArray[np.float64],
+    is_candidate: NDArray[np.bool_],
+    parameters: SalsaParameters,
+) -> NDArray[np.float64]:
+    """Rate items by what everybody does.
+
+    Args:
+        matrix: who holds what.
+        profile: float64[items]; ego's taste.
+        is_candidate: bool[items]; what could be listed.
+        parameters: the exponents.
+
+    Returns:
+        float64[items] in [0, 1]; 0 where an item is no candidate.
+    """
+    exponent = parameters.open_exponent
+    at_users = matrix.gather(profile * power(matrix.item_volumes, -exponent))
+    at_items = matrix.spread(at_users * power(matrix.volumes, -exponent))
+    at_items *= power(matrix.holder_counts.astype(np.float64), -parameters.open_popularity_exponent)
+    at_items[~is_candidate] = 0.0
+    largest = at_items.max(initial=0.0)
+    if largest > 0:
+        at_items /= largest
+    return at_items
+
+
+def power(base: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
+    """Return base^exponent, and 0 where the base is 0."""
+    result = np.zeros(len(base))
+    return np.power(base, exponent, out=result, where=base > 0)

@@ -1,0 +1,144 @@
+r"""What identities can get out of a ranking, by the trust they have; proofs in docs/theory.md.
+
+Let A be any identities, epsilon the sum of ego's trust in them, however many they are and whatever
+they and their holdings look like. Write R for the rounds, n for the contacts that lead to A, and
+
+    c = epsilon / (kappa + epsilon)^eta
+
+Theorem 1 (no gain from identities). The mass of A over all rounds is at most
+
+    H(A) <= (1 - rho) epsilon + sum_{r=1}^{R-1} (1 - alpha)^r (c + (1 - c)(1 - rho) epsilon)
+
+and an item that only A holds scores at most C n^(1/q - 1) H(A).
+
+Proof idea. Of the mass that leaves an item, A captures x/(kappa + D)^eta with x <= D and
+x <= epsilon, because weights are at most 1; that is at most c. What is returned reaches A in
+proportion to trust, (1 - rho) epsilon of it. A vote carries w/W^theta <= 1 of a user's mass, as
+w <= min(1, W). The popularity discount is at most 1, open evidence at most C, and a sum of n powers
+at most n^(1/q - 1) times the sum (power means).
+
+Theorem 2 (no burial), for eta = 1. Whatever A does, an item that ego's other trust found keeps at
+least
+
+    (kappa/(kappa + epsilon))^(R - 1 + p) / C
+
+of the score that it has if A has no trust at all (and the others have what they have), as long as
+contacts are added up (q = 1, no cap).
+
+Both hold for any graph; `tests/ranking/test_influence.py` tries them on arbitrary ones.
+"""
+
+from tastemesh.errors import UsageError
+from tastemesh.ranking.parameters import SalsaParameters
+
+_BISECTIONS = 60  # more than the bits of a float64
+
+
+def hub_bound(epsilon: float, parameters: SalsaParameters, *, has_profile: bool = True) -> float:
+    """Return the most mass that identities can gather over all rounds.
+
+    Args:
+        epsilon: ego's trust in all of them, 0 to 1.
+        parameters: of the ranking.
+        has_profile: whether ego holds anything; if not, all mass starts at trust (rho = 0).
+
+    Returns:
+        At least 0; the whole mass of all rounds is at most 1/alpha.
+
+    Raises:
+        UsageError: epsilon is out of range.
+    """
+    if not 0.0 <= epsilon <= 1.0:
+        raise UsageError(f"epsilon {epsilon}; expected 0 to 1")
+    started = (1.0 - parameters.rho if has_profile else 1.0) * epsilon
+    captured = epsilon / (parameters.kappa + epsilon) ** parameters.eta
+    each_round = captured + (1.0 - captured) * started
+    decay = 1.0 - parameters.alpha
+    return started + each_round * sum(decay**number for number in range(1, parameters.rounds))
+
+
+def sybil_bound(
+    epsilon: float,
+    parameters: SalsaParameters,
+    *,
+    contacts: int = 1,
+    has_profile: bool = True,
+) -> float:
+    """Return the most that an item can score which only certain identities hold.
+
+    Args:
+        epsilon: ego's trust in all of them, 0 to 1.
+        parameters: of the ranking.
+        contacts: how many of ego's contacts lead to them, at least 1.
+        has_profile: whether ego holds anything.
+
+    Returns:
+        At least 0, comparable with `Scores.items`.
+
+    Raises:
+        UsageError: a value is out of range.
+
+    >>> sybil_bound(0.0, SalsaParameters())
+    0.0
+    """
+    if contacts < 1:
+        raise UsageError(f"contacts {contacts}; expected at least 1")
+    if contacts == 1 and parameters.contact_share_max < 1.0:
+        return 0.0  # one contact alone exceeds any share
+    bound = hub_bound(epsilon, parameters, has_profile=has_profile)
+    spread: float = contacts ** (1.0 / parameters.contact_exponent - 1.0)
+    return parameters.open_gain * spread * bound
+
+
+def trust_needed(
+    score: float,
+    parameters: SalsaParameters,
+    *,
+    contacts: int = 1,
+    has_profile: bool = True,
+) -> float:
+    """Return the least trust with which identities could give an item of theirs a score.
+
+    With the score of the last item on a list this is what it takes, at least, to get on that list:
+    as long as ego's trust in all hostile identities together is less, no item that only they hold
+    is on it.
+
+    Args:
+        score: at least 0.
+        parameters: of the ranking.
+        contacts: how many of ego's contacts lead to them, at least 1.
+        has_profile: whether ego holds anything.
+
+    Returns:
+        In [0, 1]; 1 where even all trust would not do.
+    """
+    low, high = 0.0, 1.0
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2.0
+        bound = sybil_bound(middle, parameters, contacts=contacts, has_profile=has_profile)
+        low, high = (middle, high) if bound < score else (low, middle)
+    return low
+
+
+def share_kept(epsilon: float, parameters: SalsaParameters) -> float:
+    """Return how much of any score identities must leave (theorem 2).
+
+    Args:
+        epsilon: ego's trust in all of them, 0 to 1.
+        parameters: of the ranking.
+
+    Returns:
+        In [0, 1]; 0 where the theorem does not apply (eta below 1, contacts capped or combined).
+
+    Raises:
+        UsageError: epsilon is out of range.
+    """
+    if not 0.0 <= epsilon <= 1.0:
+        raise UsageError(f"epsilon {epsilon}; expected 0 to 1")
+    is_linear = parameters.contact_exponent == 1.0 and parameters.contact_share_max == 1.0
+    if parameters.eta < 1.0 or not is_linear:
+        return 0.0
+    left = parameters.kappa / (parameters.kappa + epsilon)
+    power = parameters.rounds - 1 + parameters.popularity_exponent
+    kept: float = left**power / parameters.open_gain
+    return kept

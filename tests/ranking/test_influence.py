@@ -1,0 +1,109 @@
+"""The two theorems of docs/theory.md on arbitrary graphs and arbitrary attackers."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tastemesh.errors import UsageError
+from tastemesh.ranking.influence import hub_bound, share_kept, sybil_bound, trust_needed
+from tastemesh.ranking.parameters import SalsaParameters
+from tastemesh.ranking.salsa import rank
+from tests.ranking.strategies import Question, holdings, parameters, questions, trust_of
+
+ROUNDING = 1 + 1e-6  # weights are float32
+
+attackers = st.lists(st.booleans(), min_size=7, max_size=7)
+
+
+@given(questions(), parameters, attackers)
+def test_theorem_1(question: Question, p: SalsaParameters, hostile: list[bool]) -> None:
+    users = len(question.weights)
+    is_hostile = np.array(hostile[:users])
+    is_hostile[0] = False
+    tau = question.shares.sum(axis=0)
+    epsilon = float(tau[is_hostile].sum())
+    leads = max(1, int((question.shares[:, is_hostile] > 0).any(axis=1).sum()))
+    has_profile = bool(question.profile.any())
+    scores = rank(question.matrix, question.trust, [0], p)
+    hub = hub_bound(epsilon, p, has_profile=has_profile)
+    assert scores.hub_mass[is_hostile].sum() <= hub * ROUNDING
+    only_theirs = ~(question.weights[~is_hostile] > 0).any(axis=0)
+    most = scores.items[only_theirs].max(initial=0.0)
+    assert most <= sybil_bound(epsilon, p, contacts=leads, has_profile=has_profile) * ROUNDING
+
+
+@given(questions(), parameters, attackers)
+def test_theorem_2(question: Question, p: SalsaParameters, hostile: list[bool]) -> None:
+    p = msgspec.structs.replace(p, eta=1.0, contact_exponent=1.0, contact_share_max=1.0)
+    is_hostile = np.array(hostile[: len(question.weights)])
+    is_hostile[0] = False
+    honest_shares = np.where(is_hostile, 0.0, question.shares)
+    epsilon = float(question.shares.sum() - honest_shares.sum())
+    attacked = rank(question.matrix, question.trust, [0], p).items
+    clean = rank(question.matrix, trust_of(honest_shares), [0], p).items
+    assert (attacked * ROUNDING >= share_kept(min(1.0, epsilon), p) * clean).all()
+
+
+@pytest.mark.parametrize("identities", [1, 10, 1_000])
+def test_a_thousand_identities_gain_what_one_gains(identities: int) -> None:
+    """Copies of ego's history that share one identity's trust score what it scored."""
+    honest = np.array([[1.0, 1.0, 0, 0], [1.0, 0, 1.0, 0]])
+    copies = np.tile([1.0, 1.0, 0, 1.0], (identities, 1))
+    epsilon = 0.02
+    shares = np.concatenate([[0.0, 1 - epsilon], np.full(identities, epsilon / identities)])
+    p = SalsaParameters()
+    scores = rank(holdings(np.vstack([honest, copies])), trust_of(shares[None, :]), [0], p)
+    alone = rank(
+        holdings(np.vstack([honest, copies[:1]])),
+        trust_of(np.array([[0.0, 1 - epsilon, epsilon]])),
+        [0],
+        SalsaParameters(open_gain=1.0),
+    )
+    assert scores.items[3] <= sybil_bound(epsilon, p) * ROUNDING
+    closed = rank(
+        holdings(np.vstack([honest, copies])),
+        trust_of(shares[None, :]),
+        [0],
+        SalsaParameters(open_gain=1.0),
+    )
+    assert closed.items[3] == pytest.approx(alone.items[3], rel=1e-6)
+
+
+def test_the_bound_is_tight() -> None:
+    """An attacker who alone shares ego's one item, and then one of his own, gets 9/10 of it."""
+    p = SalsaParameters(theta=1.0, rho=1.0)
+    weights = np.array([[1.0, 0, 0], [2.0**-10, 1.0, 0], [0, 0, 1.0]])
+    weights[1, 0] = 1.0
+    epsilon = 0.05
+    scores = rank(holdings(weights), trust_of(np.array([[0, epsilon, 1 - epsilon]])), [0], p)
+    assert scores.hub_mass[1] == pytest.approx(hub_bound(epsilon, p), rel=1e-6)
+    p = SalsaParameters(theta=0.0, rho=1.0)
+    scores = rank(holdings(weights), trust_of(np.array([[0, epsilon, 1 - epsilon]])), [0], p)
+    assert scores.items[1] >= 0.9 * sybil_bound(epsilon, p)
+
+
+def test_trust_needed_inverts_the_bound() -> None:
+    p = SalsaParameters()
+    for epsilon in (1e-4, 0.01, 0.3):
+        assert trust_needed(sybil_bound(epsilon, p), p) == pytest.approx(epsilon)
+    assert trust_needed(0.0, p) == 0.0
+    assert trust_needed(1e9, p) == pytest.approx(1.0)
+
+
+def test_one_contact_alone_is_nothing_under_a_cap() -> None:
+    p = SalsaParameters(contact_share_max=0.6)
+    assert sybil_bound(0.5, p) == 0.0
+    assert sybil_bound(0.5, p, contacts=2) > 0.0
+
+
+def test_values_out_of_range_are_named() -> None:
+    p = SalsaParameters()
+    with pytest.raises(UsageError, match=r"epsilon 1\.5"):
+        sybil_bound(1.5, p)
+    with pytest.raises(UsageError, match="contacts 0"):
+        sybil_bound(0.5, p, contacts=0)
+    with pytest.raises(UsageError, match="epsilon -1"):
+        share_kept(-1.0, p)
+    assert share_kept(0.1, SalsaParameters(eta=0.5)) == 0.0
