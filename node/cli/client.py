@@ -35,7 +35,9 @@ def ask(
         TastemeshError: no daemon runs, or it could not do it.
     """
     try:
-        content = None if body is None else json.dumps(body, allow_nan=False)
+        content = body and json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise UsageError("an argument is not valid UTF-8") from None
     except ValueError:
         raise UsageError("a number is not finite; expected an ordinary one") from None
     address = urlsplit(find_daemon(home).http)

@@ -38,7 +38,7 @@ def init(
     Example: tastemesh init --home ~/ann --broker mqtt://broker.example
     """
     flags = {"network": network, "brokers": broker, "http_port": http_port}
-    stated = [name for name, value in flags.items() if value]
+    stated = [name for name, value in flags.items() if value not in (None, [])]
     file = home / FILE_NAME
     if file.exists() and stated:
         raise UsageError(f"{file} exists already; change {', '.join(stated)} there")

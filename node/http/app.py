@@ -1,21 +1,23 @@
 """The routes of the HTTP API, version 1, over one `Node`."""
 
+import asyncio
 import logging
+from collections.abc import Awaitable
 from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get, post
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.params import Dependency, Parameter
+from litestar.params import FromQuery, JSONBody, PathParameter, QueryParameter, SkipValidation
 from litestar.types import ASGIApp
 
 import tastemesh
-from tastemesh.errors import TastemeshError, UsageError
+from tastemesh.errors import StorageError, TastemeshError, UsageError
 from tastemesh.node.advice import Advice
 from tastemesh.node.http.bodies import (
     Health,
@@ -34,37 +36,48 @@ _LOGGER = logging.getLogger(__name__)
 # Larger than any interaction in JSON with each byte of its item escaped.
 BODY_BYTES = 64 * 1024
 
-_Node = Annotated[Node, Dependency(skip_validation=True)]
-_Length = Annotated[int, Parameter(ge=1, le=1000, description="length of the list")]
-_Identity = Annotated[str, Parameter(max_length=64, description="local name of the user")]
+COMMIT_S = 10.0  # until a client is told that the disk does not take it (guess)
+
+_Node = NamedDependency[SkipValidation[Node]]
+_Length = Annotated[int, QueryParameter(ge=1, le=1000, description="length of the list")]
+_Identity = Annotated[str, QueryParameter(max_length=64, description="local name of the user")]
 
 
 @post("/v1/interactions", summary="Record an interaction")
-async def record(node: _Node, data: NewInteraction) -> Said:
+async def record(node: _Node, data: JSONBody[NewInteraction]) -> Said:
     """Sign it, commit it, publish it; answers once it is committed."""
-    return Said(
-        await node.record(
-            data.item,
-            kind=data.kind,
-            weight=data.weight,
-            time_s=data.time_s,
-            private=data.private,
-            identity=data.identity,
-        )
+    saying = node.record(
+        data.item,
+        kind=data.kind,
+        weight=data.weight,
+        time_s=data.time_s,
+        private=data.private,
+        identity=data.identity,
     )
+    return await _committed(node, saying)
 
 
 @post("/v1/endorsements", summary="Endorse somebody")
-async def endorse(node: _Node, data: NewEndorsement) -> Said:
+async def endorse(node: _Node, data: JSONBody[NewEndorsement]) -> Said:
     """State trust in somebody's taste; the latest statement counts."""
-    return Said(await node.endorse(data.peer, data.weight, identity=data.identity))
+    return await _committed(node, node.endorse(data.peer, data.weight, identity=data.identity))
+
+
+async def _committed(node: Node, saying: Awaitable[list[str]]) -> Said:
+    """Wait for the commit, and not for ever: a node with a faulty disk keeps trying."""
+    try:
+        async with asyncio.timeout(COMMIT_S):
+            return Said(await saying)
+    except TimeoutError:
+        fault = node.status()["storage"]["fault"] or f"nothing committed for {COMMIT_S:g} s"
+        raise StorageError(f"{fault}; it will be once the disk takes it") from None
 
 
 @get("/v1/recommendations", summary="Recommend items")
 async def recommend(
     node: _Node,
     k: _Length = 10,
-    explain: bool = False,
+    explain: FromQuery[bool] = False,
     identity: _Identity = DEFAULT_IDENTITY,
 ) -> RecommendationList:
     """Return the best items that the user does not have yet; with `explain`, the reasons too."""
@@ -77,14 +90,11 @@ async def recommend(
 @get("/v1/recommendations/{item:str}", summary="Explain one item")
 async def explain_item(
     node: _Node,
-    item: Annotated[str, Parameter(description="the item's id, percent-encoded")],
+    item: Annotated[str, PathParameter(description="the item's id, percent-encoded")],
     identity: _Identity = DEFAULT_IDENTITY,
 ) -> Advice:
     """Return the item's score for the user and whose word it rests on."""
-    try:
-        name = unquote(item, errors="strict")
-    except UnicodeDecodeError:
-        raise UsageError("item in the path; expected percent-encoded UTF-8") from None
+    name = unquote(item, errors="strict")
     found = await node.explain(name, identity=identity)
     if found is None:
         raise HTTPException(status_code=404, detail=f"nothing speaks for {name!r} here")
@@ -123,6 +133,7 @@ def create_app(node: Node, token: str) -> ASGIApp:
         exception_handlers={
             TastemeshError: _on_tastemesh_error,
             HTTPException: _on_http_error,
+            UnicodeDecodeError: _on_undecodable,
             Exception: _on_bug,
         },
         logging_config=None,  # or it would take over the host application's logging
@@ -151,6 +162,13 @@ def _on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
         text = "; ".join(f"{fault.get('key', 'body')}: {fault['message']}" for fault in error.extra)
     return Response(Problem(text), status_code=error.status_code)
+
+
+def _on_undecodable(_: Request[Any, Any, Any], error: UnicodeDecodeError) -> Response[Problem]:
+    """The item in the path or the body; nothing else is decoded on the way to a handler."""
+    return Response(
+        Problem(f"expected UTF-8, found {error.object[error.start]:#04x}"), status_code=400
+    )
 
 
 def _on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

@@ -1,0 +1,165 @@
+"""The command line without a daemon: help, wrong usage, start-up cost."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tastemesh.node.cli import COMMANDS, command_group, main
+from tastemesh.node.cli.answers import printable
+from tastemesh.node.cli.statements import seconds_since_1970
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TASTEMESH_HOME", "TASTEMESH_BROKERS", "TASTEMESH_HTTP_PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    told = capsys.readouterr().out
+    for name, entry in COMMANDS.items():
+        assert f"  {name} " in told
+        assert entry.summary in " ".join(told.split())
+
+
+def test_no_arguments_show_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "Usage: tastemesh" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_teaches_by_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    told = capsys.readouterr().out
+    assert f"Usage: tastemesh {name}" in told
+    assert f"Example: tastemesh {name}" in told
+    assert COMMANDS[name].summary in " ".join(told.split())
+
+
+def test_help_imports_no_command_and_nothing_heavy() -> None:
+    """What costs time to import: 20 ms and more each (measured)."""
+    script = (
+        "import sys; from tastemesh.node.cli import main; main(['--help']); "
+        "print(sorted(m.partition('.')[0] for m in sys.modules), file=sys.stderr); "
+        "print([m for m in sys.modules if m.startswith('tastemesh.node.cli.')], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    packages, commands = done.stderr.strip().splitlines()
+    assert commands == "[]"
+    for heavy in ("numpy", "litestar", "uvicorn", "cryptography", "rich", "structlog", "pydantic"):
+        assert f"'{heavy}'" not in packages
+
+
+def test_the_group_resolves_to_real_commands() -> None:
+    group = command_group()
+    for name in COMMANDS:
+        context = group.commands[name].make_context(name, [], resilient_parsing=True)
+        assert {parameter.name for parameter in context.command.params} > {"home"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["recor"], "No such command 'recor'. Did you mean 'record'?"),
+        (["record"], "Missing argument 'ITEM'"),
+        (["record", "a", "b"], "unexpected extra argument(s) (b)"),
+        (["record", "a", "--wieght", "1"], "No such option: --wieght"),
+        (["record", "a", "--weight", "much"], "'--weight': "),
+        (["record", "a", "--time", "yesterday"], "--time is 'yesterday'; expected seconds"),
+        (["recommend", "-k", "0"], "'--k' / '-k': Input should be greater than or equal to 1"),
+        (["run", "--http-port", "65536"], "http_port from --http-port is 65536; expected a port"),
+        (["run", "--broker", "tcp://a"], "brokers from --broker: broker URL 'tcp://a' must start"),
+        (["run", "--log-level", "loud"], "expected debug, info, warning or error"),
+        (["init", "--network", "A B"], "network from --network"),
+        (["broker", "--port", "x"], "'--port': "),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = ["--home", str(tmp_path / "home")] if arguments[0] in COMMANDS else []
+    assert main([*arguments, *home]) == 2
+    told = capsys.readouterr()
+    assert said in told.err
+    assert told.err.startswith("tastemesh")
+    assert told.err.count("\n") == 1
+    assert told.out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["record", "a"], ["endorse", "0" * 64], ["recommend"], ["status"]]
+)
+@pytest.mark.parametrize("left_behind", ["", '{"pid": 2147483647, "http": "http://x"}', "{", "[]"])
+def test_without_a_daemon_the_line_says_how_to_start_one(
+    arguments: list[str], left_behind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if left_behind:
+        (tmp_path / "daemon.json").write_text(left_behind)
+    assert main([*arguments, "--home", str(tmp_path)]) == 1
+    expected = f"no daemon runs for {tmp_path}; start it with: tastemesh run --home {tmp_path}"
+    assert capsys.readouterr().err == f"tastemesh: {expected}\n"
+
+
+def test_init_makes_a_home_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = tmp_path / "ann"
+    arguments = ["init", "--home", str(home), "--broker", "mqtt://b.example", "--http-port", "0"]
+    assert main(arguments) == 0
+    first = capsys.readouterr().out
+    assert 'brokers = ["mqtt://b.example"]' in (home / "config.toml").read_text()
+    assert "\nhttp_port = 0\n" in (home / "config.toml").read_text()
+    for secret in ("api.token", "config.toml", "keys/me.key", "keys/node.key"):
+        assert (home / secret).stat().st_mode & 0o077 == 0
+
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    assert main(["init", "--home", str(home)]) == 0
+    assert capsys.readouterr().out == first
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+
+    assert main(arguments) == 2
+    assert "config.toml exists already; change brokers, http_port there" in (
+        capsys.readouterr().err
+    )
+
+
+def test_init_encrypts_the_keys_with_a_passphrase(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TASTEMESH_PASSPHRASE", "correct horse")
+    assert main(["init", "--home", str(tmp_path)]) == 0
+    assert "ENCRYPTED" in (tmp_path / "keys" / "me.key").read_text()
+    monkeypatch.delenv("TASTEMESH_PASSPHRASE")
+    assert main(["init", "--home", str(tmp_path)]) == 2
+    assert "expected a passphrase" in capsys.readouterr().err
+
+
+def test_a_home_that_cannot_be_made_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["init", "--home", str(tmp_path / "file" / "home")]) == 2
+    assert str(tmp_path / "file" / "home") in capsys.readouterr().err
+
+
+def test_a_closed_pipe_ends_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    script = "from tastemesh.node.cli import main; raise SystemExit(main(['--help']))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_time_is_seconds_or_iso() -> None:
+    assert seconds_since_1970("86400.5") == 86400.5
+    assert seconds_since_1970("1970-01-02T01:00:00+01:00") == 86400.0
+
+
+def test_nothing_from_the_network_moves_the_cursor() -> None:
+    assert printable("a\x1b[2J\u202eb\nc") == "a\\x1b[2J\\u202eb\\nc"
+    assert printable("Björk – [red]") == "Björk – [red]"
