@@ -11,7 +11,7 @@
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -230,11 +230,19 @@ class Node:
         Raises:
             UsageError: a value is wrong; nothing was said.
         """
-        signer, subject = self._signer(identity), parse_id(peer)
-        if subject == signer.id:
-            raise UsageError("peer: nobody can endorse himself")
-        said = Endorsement(subject, _as_units(weight, -1.0, 1.0))
-        event = inputs.Recorded(signer.id, (said,), self._clock.wall_ms())
+        return await self.endorse_many({peer: weight}, identity=identity)
+
+    async def endorse_many(
+        self, weights: Mapping[str, float], *, identity: str = DEFAULT_IDENTITY
+    ) -> list[str]:
+        """Vouch for several people in as few records as they fit. See `endorse`."""
+        signer = self._signer(identity)
+        said: list[Endorsement] = []
+        for peer, weight in weights.items():
+            if parse_id(peer) == signer.id:
+                raise UsageError("peer: nobody can endorse himself")
+            said.append(Endorsement(parse_id(peer), _as_units(weight, -1.0, 1.0)))
+        event = inputs.Recorded(signer.id, tuple(said), self._clock.wall_ms())
         return _record_ids(await self._driver.say(event))
 
     # --- asking ----------------------------------------------------------------------------

@@ -32,7 +32,7 @@ NETWORK = "demo"
 HELD_OUT_SHARE = 0.2  # contracts: one fifth of each user's last interactions
 MINIMUM_ITEMS = 5  # fewer leave nothing to hold out
 LIST_LENGTH = 10
-BATCH_COUNT = 16  # interactions a record() call, so that the replay is made of many records
+BATCH_COUNT = 8  # interactions a call, so that the replay is made of many records
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
 
@@ -198,23 +198,26 @@ async def _start_nodes(
 
 
 async def _replay(nodes: list[Node], parts: Cast, progress: Progress) -> list[list[str]]:
-    """Record everything, users interleaved; return each node's record ids."""
-    published: list[list[str]] = [[] for _ in nodes]
+    """Record everything, all users at once; return each node's record ids."""
     ids = [node.status()["identities"][DEFAULT_IDENTITY] for node in nodes]
-    for seat, friends in enumerate(parts.friends):
-        for friend in friends:
-            published[seat] += await nodes[seat].endorse(ids[friend])
     total = sum(len(plays) for plays in parts.replayed)
     done = 0
-    longest = max(len(plays) for plays in parts.replayed)
-    for start in range(0, longest, BATCH_COUNT):
-        for seat, plays in enumerate(parts.replayed):
+
+    async def live(seat: int) -> list[str]:
+        nonlocal done
+        node, plays, said = nodes[seat], parts.replayed[seat], []
+        if parts.friends[seat]:
+            said += await node.endorse_many({ids[friend]: 1.0 for friend in parts.friends[seat]})
+        for start in range(0, len(plays), BATCH_COUNT):
             batch = plays[start : start + BATCH_COUNT]
-            if batch:
-                published[seat] += await nodes[seat].record_many(batch)
-                done += len(batch)
-                progress("recording", done, total)
-    return published
+            said += await node.record_many(batch)
+            done += len(batch)
+            progress("recording", done, total)
+        return said
+
+    async with asyncio.TaskGroup() as tasks:
+        lives = [tasks.create_task(live(seat)) for seat in range(len(nodes))]
+    return [each.result() for each in lives]
 
 
 async def _spread(
