@@ -46,7 +46,9 @@ def test_repeated_pairs_are_summed_with_their_earliest_time(write: Writer) -> No
     assert named(data) == [("u", "i", 5.0), ("v", "i", 1.0), ("u", "j", 4.0)]
     assert data.time_s is not None
     assert data.time_s.tolist() == [900000000, 1000000001, 1000000002]
-    assert (data.user.dtype, data.weight.dtype, data.time_s.dtype) == ("int32", "float32", "int64")
+    assert [str(column.dtype) for column in (data.user, data.weight, data.time_s)] == [
+        *("int32", "float32", "int64")
+    ]
     assert (data.counts.read_count, data.counts.merged_count) == (4, 1)
     assert data.counts.notices() == []
 

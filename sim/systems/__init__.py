@@ -1,0 +1,1 @@
+"""The recommenders that evaluation and attacks compare, all behind one small interface."""

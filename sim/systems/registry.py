@@ -1,0 +1,40 @@
+"""Every system by the name that commands and reports use. To add one is to add a line."""
+
+from collections.abc import Callable, Mapping
+
+from tastemesh.errors import UsageError
+from tastemesh.sim.systems.als import Als
+from tastemesh.sim.systems.ease import Ease
+from tastemesh.sim.systems.neighbours import ItemKNN, UserKNN
+from tastemesh.sim.systems.popularity import Popularity
+from tastemesh.sim.systems.rp3beta import RP3Beta
+from tastemesh.sim.systems.salsa import Salsa
+from tastemesh.sim.systems.system import System
+from tastemesh.sim.systems.web3recommend import Web3Recommend
+
+SYSTEMS: Mapping[str, Callable[[int], System]] = {
+    "popularity": lambda seed: Popularity(),
+    "userknn": lambda seed: UserKNN(),
+    "itemknn": lambda seed: ItemKNN(),
+    "rp3beta": lambda seed: RP3Beta(),
+    "ease": lambda seed: Ease(),
+    "als": lambda seed: Als(seed),
+    "salsa": lambda seed: Salsa(),
+    "web3recommend": lambda seed: Web3Recommend(seed),
+}
+"""Makes a system from the seed of its randomness, which some ignore."""
+
+
+def make_system(name: str, seed: int = 0) -> System:
+    """Return a fresh system.
+
+    Args:
+        name: a key of `SYSTEMS`.
+        seed: of its randomness; the same seed and data give the same lists.
+
+    Raises:
+        UsageError: there is no system of that name.
+    """
+    if name not in SYSTEMS:
+        raise UsageError(f"unknown method {name!r}; expected one of {', '.join(SYSTEMS)}")
+    return SYSTEMS[name](seed)

@@ -1,0 +1,138 @@
+import json
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tastemesh.errors import UsageError
+from tastemesh.sim.evaluate import Evaluation, evaluate, format_table
+from tastemesh.sim.interactions import Endorsements, Interactions, LoadCounts
+from tastemesh.sim.splits import SplitOptions
+from tastemesh.sim.systems import ease
+from tastemesh.sim.systems.registry import SYSTEMS
+
+USER_COUNT = 60
+
+
+def circles() -> Interactions:
+    """Three circles of twenty users, who hold twelve of their circle's thirty items."""
+    rng = np.random.default_rng(0)
+    item = np.concatenate(
+        [rng.choice(30, 12, replace=False) + 30 * (user % 3) for user in range(USER_COUNT)]
+    )
+    return Interactions(
+        user_ids=tuple(f"u{at}" for at in range(USER_COUNT)),
+        item_ids=tuple(f"i{at}" for at in range(90)),
+        user=np.repeat(np.arange(USER_COUNT, dtype=np.int32), 12),
+        item=item.astype(np.int32),
+        weight=np.ones(12 * USER_COUNT, dtype=np.float32),
+        counts=LoadCounts(bad_count=2),
+    )
+
+
+def friends() -> Endorsements:
+    source = np.arange(USER_COUNT, dtype=np.int32)
+    return Endorsements(
+        ids=tuple(f"u{at}" for at in range(USER_COUNT)),
+        source=source,
+        subject=(source + 3) % USER_COUNT,
+        weight=np.ones(USER_COUNT, dtype=np.float32),
+    )
+
+
+def ticking() -> Callable[[], float]:
+    now_s = iter(range(10**6))
+    return lambda: float(next(now_s))
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    return evaluate(circles(), friends(), clock=ticking())
+
+
+def test_the_json_has_the_shape_of_the_contract(evaluation: Evaluation) -> None:
+    told = json.loads(msgspec.json.encode(evaluation))
+    assert {"dataset", "split", "seed", "results"} <= set(told)
+    assert {**told["dataset"], "train": 0, "test": 0} == {
+        "users": 60,
+        "items": 90,
+        "interactions": 720,
+        "endorsements": 60,
+        "test_users": 60,
+        "train": 0,
+        "test": 0,
+    }
+    assert (told["split"], told["seed"]) == ("random", 0)
+    assert told["notices"] == ["2 bad lines skipped"]
+    assert [row["method"] for row in told["results"]] == list(SYSTEMS)
+    for row in told["results"]:
+        assert set(row) == {
+            *("method", "ndcg@10", "recall@20", "ndcg@10_ci95", "recall@20_ci95"),
+            *("item_coverage@10", "gini@10", "popularity_overlap@10", "novelty@10"),
+            *("ms_per_user", "fit_seconds", "parameters", "tuned", "tried"),
+            "ndcg@10_minus_first_ci95",
+        }
+        assert row["ndcg@10_ci95"][0] <= row["ndcg@10"] <= row["ndcg@10_ci95"][1]
+        assert row["recall@20_ci95"][0] <= row["recall@20"] <= row["recall@20_ci95"][1]
+        assert row["tuned"] == (row["tried"] > 1)
+        assert row["ms_per_user"] == pytest.approx(1000 / 60)
+        assert row["fit_seconds"] == 1.0
+
+
+def test_popularity_is_beaten_where_there_is_taste_to_find(evaluation: Evaluation) -> None:
+    popularity, *personal = evaluation.results
+    assert popularity.popularity_overlap_at_10 == 1.0
+    assert popularity.ndcg_at_10_minus_first_ci95 is None
+    for row in personal:
+        assert row.ndcg_at_10_minus_first_ci95 is not None
+        assert row.ndcg_at_10_minus_first_ci95[0] > 0, row.method
+        assert row.popularity_overlap_at_10 < 0.8
+
+
+def test_all_but_the_times_depends_on_the_seed_alone() -> None:
+    def told(seed: int) -> list[dict[str, object]]:
+        run = evaluate(circles(), friends(), None, ["als", "userknn"], seed, clock=ticking())
+        return [msgspec.to_builtins(row) for row in run.results]
+
+    assert told(1) == told(1)
+    assert told(1) != told(2)
+
+
+def test_a_method_that_cannot_run_is_left_out_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ease, "_MAX_BYTES", 100)
+    steps: list[tuple[str, int, int]] = []
+    run = evaluate(
+        circles(),
+        methods=["ease", "popularity"],
+        clock=ticking(),
+        progress=lambda *step: steps.append(step),
+    )
+    assert [row.method for row in run.results] == ["popularity"]
+    assert "would need" in run.skipped["ease"]
+    assert steps[0] == ("ease: setting 1 of 9", 0, 12)
+    assert steps[-1] == ("popularity: test", 11, 12)
+    assert run.results[0].tuned is False
+
+
+def test_wrong_methods_and_options_are_named() -> None:
+    with pytest.raises(UsageError, match="unknown method 'svd'"):
+        evaluate(circles(), methods=["svd"], clock=ticking())
+    with pytest.raises(UsageError, match="no user has 99 training items"):
+        evaluate(circles(), options=SplitOptions(min_interactions=99), clock=ticking())
+
+
+def test_the_table_shows_every_method_and_what_was_tuned(evaluation: Evaluation) -> None:
+    console = Console(width=220)
+    with console.capture() as capture:
+        console.print(format_table(evaluation))
+    shown = capture.get()
+    for name in SYSTEMS:
+        assert name in shown
+    assert "60 users, 90 items, 720 interactions, 60 endorsements; random split" in shown
+    assert "at most 9 settings a method" in shown
+    best = max(row.ndcg_at_10 for row in evaluation.results)
+    assert f"{best:.4f}" in shown
