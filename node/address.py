@@ -42,6 +42,17 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
         return f"BrokerAddress({str(self)!r})"
 
 
+class _TlsSocket(ssl.SSLSocket):
+    """A socket that a failed handshake closes; paho-mqtt leaves it to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
     """PEM files for `mqtts://`.
 
@@ -73,6 +84,7 @@ class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
             context = ssl.create_default_context(cafile=self.ca_file)
         except (OSError, ValueError) as error:
             raise ConfigError(f"TLS ca_file {self.ca_file} holds no certificate: {error}") from None
+        context.sslsocket_class = _TlsSocket
         if self.certificate_file:
             try:
                 # An empty password: never stop to ask for one on the terminal.
@@ -110,7 +122,7 @@ def parse_broker_url(url: str) -> BrokerAddress:
     if parts.scheme not in DEFAULT_PORTS:
         raise ConfigError(
             f"broker URL {_redacted(url)!r} must start with mqtt:// or mqtts://, "
-            f"not {parts.scheme or 'nothing'!r}"
+            f"not with {parts.scheme!r}"
         )
     if not parts.hostname or any(blank in parts.hostname for blank in " \t"):
         raise ConfigError(f"broker URL {_redacted(url)!r} names no host")

@@ -32,7 +32,6 @@ from tastemesh.node.address import BrokerAddress
 
 _LOGGER = logging.getLogger(__name__)
 
-START_S = 15.0  # deadline to answer MQTT; a store of 1 GB takes about a second (guess)
 PROBE_S = 5.0  # deadline of one look whether MQTT is answered (guess)
 STOP_S = 10.0  # deadline of SIGTERM, then SIGKILL (guess)
 PROBE_PAUSE_S = 0.02  # between two looks at a port or a lock that is not ready yet
@@ -64,6 +63,8 @@ class EmbeddedBroker:
         store_bytes: most that JetStream may keep on disk, 1 GiB (guess). When it is full, the
             server acknowledges no more; sessions that were away for `session_expiry_s` are
             forgotten before that.
+        start_s: deadline for a stale server to leave the store, and again for ours to answer MQTT
+            (guess).
         session_expiry_s: how long an absent client's queue is kept, one day (guess; the same as
             `MqttSettings.session_expiry_s`).
     """
@@ -76,6 +77,7 @@ class EmbeddedBroker:
         port: int = 0,
         store_bytes: int = 1024**3,
         session_expiry_s: int = 86_400,
+        start_s: float = 15.0,
     ) -> None:
         self.store = store.absolute()
         self.host = host
@@ -83,6 +85,7 @@ class EmbeddedBroker:
         self.restart_count = 0
         self._store_bytes = store_bytes
         self._session_expiry_s = session_expiry_s
+        self._start_s = start_s
         self._program = Path()
         self._lock_fd = -1
         self._server: asyncio.subprocess.Process | None = None
@@ -121,7 +124,7 @@ class EmbeddedBroker:
             self.store.mkdir(parents=True, exist_ok=True)
             await self._lock()
             self.port = self.port or _free_port(self.host)
-            self._configuration_file.write_text(self._configuration())
+            self._configuration_file.write_text(self._configuration(), encoding="utf-8")
         except OSError as error:
             self._unlock()
             raise TransportError(f"embedded broker in {self.store}: {error}") from error
@@ -174,6 +177,7 @@ class EmbeddedBroker:
                     "consumer_inactive_threshold": f"{self._session_expiry_s}s",
                 },
             },
+            ensure_ascii=False,  # NATS knows no \\u
             indent=1,
         )
 
@@ -181,7 +185,7 @@ class EmbeddedBroker:
         """Own the store, waiting for a stale server to finish."""
         path = self.store / "broker.lock"
         self._lock_fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        deadline_s = asyncio.get_running_loop().time() + START_S
+        deadline_s = asyncio.get_running_loop().time() + self._start_s
         while True:
             try:
                 fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -227,7 +231,7 @@ class EmbeddedBroker:
             )
         except OSError as error:
             raise TransportError(f"embedded broker: cannot run {self._program}: {error}") from error
-        deadline_s = asyncio.get_running_loop().time() + START_S
+        deadline_s = asyncio.get_running_loop().time() + self._start_s
         while not await is_listening(self._local_host, self.port):
             if self._server.returncode is not None:
                 raise TransportError(
@@ -237,7 +241,7 @@ class EmbeddedBroker:
             if asyncio.get_running_loop().time() > deadline_s:
                 raise TransportError(
                     f"embedded broker does not answer MQTT on port {self.port} after "
-                    f"{START_S:g} s: {self._last_words()}"
+                    f"{self._start_s:g} s: {self._last_words()}"
                 )
             await asyncio.sleep(PROBE_PAUSE_S)
 
@@ -259,7 +263,8 @@ class EmbeddedBroker:
                 await self._start()
             except TransportError as error:
                 _LOGGER.error("embedded broker does not restart: %s", error)
-            self.restart_count += 1
+            else:
+                self.restart_count += 1
 
     async def _stop(self) -> None:
         """End server and handle, in this order of signals: the handle must not outlive its pid."""

@@ -79,6 +79,9 @@ class Inbox:
         self._filled = asyncio.Event()
         self._turn = 0
 
+    def __bool__(self) -> bool:
+        return any(self._shares.values())
+
     def put_message(self, message: Message) -> None:
         """Take a message in; the oldest of the same broker make room where there is none."""
         share = self._shares[message.broker]
@@ -128,7 +131,7 @@ class Inbox:
                 if not share:
                     break
                 events.append(share.pop())
-        if not any(shares):
+        if not self:
             self._filled.clear()
         return events
 

@@ -7,12 +7,14 @@ needs, measured with aiomqtt 2.5.1 and paho-mqtt 2.2.0:
   attempt, so that nothing of paho's own resend queue survives and no payload is sent twice by two
   mechanisms.
 - A refused subscription is returned and not raised. We check every reason code.
-- aiomqtt acknowledges whatever its queue did, and a topic that is not UTF-8 raises inside the
-  callback: the connection breaks *before* the acknowledgement, so the broker delivers the same
-  message again after each reconnection. One hostile publisher could so keep every subscriber of a
-  shard offline. Our callback is paho's, and never raises.
+- A topic that is not UTF-8 raises inside aiomqtt's callback: the connection breaks *before* the
+  acknowledgement, so a broker that passes such a topic on delivers it again after each
+  reconnection. Our callback is set on paho itself, and never raises.
 - A connection that failed half-way leaves its socket and a task behind. `_close` ends them.
 - A cancelled connection attempt goes on in its thread. `_enter` waits for it (paho's limit is 5 s).
+- aiomqtt's own timeouts are `asyncio.wait_for`, which before Python 3.12 loses a cancellation that
+  arrives together with the answer: a session then never ends. We give it none (`math.inf`) and set
+  deadlines with `asyncio.timeout`.
 - `publish` with QoS 0 can return without ever giving way to the event loop. We use QoS 1 only, and
   wait for the acknowledgement in a task per payload, a window of them at a time.
 """
@@ -39,8 +41,6 @@ from tastemesh.node.mqtt_settings import MqttSettings
 from tastemesh.node.outbox import Outbox, Parcel
 from tastemesh.node.transport import Connected, Disconnected, Message
 
-# How long the broker may take to answer CONNECT and SUBSCRIBE (aiomqtt's default).
-ANSWER_S = 10.0
 # How long a clean goodbye may take before the socket is closed under it (guess).
 GOODBYE_S = 2.0
 # A little more than the 5 s that paho gives a TCP connection.
@@ -48,8 +48,8 @@ ABANDON_S = 6.0
 # First reason code that means refusal, in SUBACK of 3.1.1 and of 5 alike (3.1.1 section 3.9.3).
 REFUSED_CODE = 0x80
 
-# What paho and aiomqtt let out. OSError: sockets and TLS. ValueError (UnicodeError too): host names
-# that no resolver takes. RuntimeError: paho on a packet that it cannot parse.
+# What paho and aiomqtt let out. OSError: sockets, TLS and timeouts. ValueError, UnicodeError too:
+# host names that no resolver takes. RuntimeError: paho on a packet that it cannot parse.
 _FAILURES = (aiomqtt.MqttError, TransportError, OSError, ValueError, RuntimeError)
 
 _LOGGER = logging.getLogger(__name__)
@@ -140,7 +140,8 @@ class Link:
             client = self._new_client()
         except _FAILURES as error:
             raise TransportError(f"{self._address}: {error}") from error
-        paho = client._client  # aiomqtt has no public way to a callback or to the socket
+        # Private, here and in `_close`: aiomqtt has no public way to the callback and the socket.
+        paho = client._client
         paho.on_message = self._on_message
         try:
             await self._enter(client, paho)
@@ -181,7 +182,7 @@ class Link:
             clean_start=False if newer else MQTT_CLEAN_START_FIRST_ONLY,
             properties=properties,
             keepalive=settings.keepalive_s,
-            timeout=ANSWER_S,
+            timeout=settings.answer_s,
             max_inflight_messages=settings.window_count,
             tls_context=self._tls,
             logger=_PAHO_LOGGER,
@@ -212,9 +213,12 @@ class Link:
             try:
                 async with asyncio.timeout(GOODBYE_S):
                     await client.__aexit__(None, None, None)
-            except (*_FAILURES, TimeoutError):
+            except _FAILURES:
                 pass  # the socket is closed below all the same
         paho._sock_close()
+        ended = client._disconnected
+        if ended.done() and not ended.cancelled():
+            ended.exception()  # or asyncio logs that nobody looked, where another task failed first
         await asyncio.sleep(0)  # aiomqtt's keep-alive task, cancelled by the close, ends now
 
     async def _watch(self, client: aiomqtt.Client) -> None:
@@ -229,9 +233,15 @@ class Link:
             self._filters_changed.clear()
             wanted = self._filters
             removed = [name for name in granted if name not in wanted]
-            if removed:
-                await client.unsubscribe(removed)
-            await self._subscribe(client, [name for name in wanted if name not in granted])
+            try:
+                async with asyncio.timeout(self._settings.answer_s):
+                    if removed:
+                        await client.unsubscribe(removed, timeout=math.inf)
+                    await self._subscribe(client, [name for name in wanted if name not in granted])
+            except TimeoutError:
+                raise TransportError(
+                    f"no answer to a subscription for {self._settings.answer_s:g} s"
+                ) from None
             granted = wanted
             if not self.connected:
                 self.connected = True
@@ -246,9 +256,9 @@ class Link:
         if self._settings.protocol == "5":
             # No Local: our own payloads need not come back.
             options = SubscribeOptions(qos=1, noLocal=True)
-            codes = await client.subscribe([(name, options) for name in filters])
+            codes = await client.subscribe([(name, options) for name in filters], timeout=math.inf)
         else:
-            codes = await client.subscribe([(name, 1) for name in filters])
+            codes = await client.subscribe([(name, 1) for name in filters], timeout=math.inf)
         refused = _refused(filters, codes)
         if refused:
             raise TransportError(f"subscription refused: {', '.join(refused)}")

@@ -29,6 +29,7 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
             does not heed by itself.
         keepalive_s: a silent connection is dead after 1.5 times this, 30 (guess: below common
             NAT timeouts of 60 s and more).
+        answer_s: the broker's time to answer CONNECT and SUBSCRIBE, 10 (aiomqtt's default).
         acknowledgement_s: a payload unacknowledged for one to two times this ends the session,
             20 (guess).
         backoff_base_s: ceiling of the first wait before reconnecting, 0.5 (guess).
@@ -46,6 +47,7 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     outbox_bytes: int = 16 * 1024 * 1024
     window_count: int = 20
     keepalive_s: int = 30
+    answer_s: float = 10.0
     acknowledgement_s: float = 20.0
     backoff_base_s: float = 0.5
     backoff_cap_s: float = 30.0

@@ -11,8 +11,9 @@ The promises, and what is not promised:
 - An event that `events` returned is gone from the transport. MQTT's acknowledgement goes out when
   a message enters the inbox, *before* the application has seen it: a full inbox drops its oldest
   messages and says so with `Dropped`, and a crash loses the inbox. Reconciliation repairs both.
-- Messages can arrive twice, out of order across a reconnection, and before `Connected`, since a
-  resumed session delivers at once. Records are deduplicated by id above.
+- Messages can arrive twice, out of order (across a reconnection; on NATS also between two topic
+  filters, each of which has a queue of its own), and before `Connected`, since a resumed session
+  delivers at once. Records are deduplicated by id above.
 """
 
 from collections.abc import Iterable
@@ -137,7 +138,7 @@ class Transport(Protocol):
             limit: at most about this many; brokers get equal shares of it.
 
         Returns:
-            At least one event, in order for each broker.
+            At least one event, in the order in which each broker's came.
         """
         ...
 
