@@ -1,0 +1,130 @@
+"""Real brokers as child processes of a test: started, killed and started again at will."""
+
+import asyncio
+import json
+import shutil
+import socket
+from pathlib import Path
+from typing import Self
+
+from tastemesh.node.broker import find_server, is_listening
+
+START_S = 20.0  # the machine that runs the tests may be busy
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def mosquitto_program() -> str | None:
+    """Where mosquitto is; Debian puts it where users' PATH does not look."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+
+def nats_command(
+    directory: Path,
+    port: int,
+    mqtt: dict[str, object] | None = None,
+    **extra: object,
+) -> list[str]:
+    """`mqtt` and `extra` go into the section of that name, and beside it."""
+    configuration = directory / "nats.conf"
+    configuration.write_text(
+        json.dumps(
+            {
+                "server_name": "test",
+                "host": "127.0.0.1",
+                "port": -1,
+                "jetstream": {"store_dir": str(directory)},
+                "mqtt": {"host": "127.0.0.1", "port": port} | (mqtt or {}),
+            }
+            | extra
+        )
+    )
+    return [str(find_server()), "--config", str(configuration)]
+
+
+def mosquitto_command(directory: Path, port: int, extra: str = "") -> list[str]:
+    """Persistence every 20 changes: by default a kill loses the sessions of half an hour."""
+    configuration = directory / "mosquitto.conf"
+    configuration.write_text(
+        f"listener {port} 127.0.0.1\n"
+        "allow_anonymous true\n"
+        f"user {Path.home().owner()}\n"
+        "persistence true\n"
+        f"persistence_location {directory}/\n"
+        "autosave_on_changes true\n"
+        "autosave_interval 20\n"
+        "max_queued_messages 100000\n" + extra
+    )
+    return [str(mosquitto_program()), "-c", str(configuration)]
+
+
+class BrokerProcess:
+    """One broker on a loopback port that it keeps.
+
+    Args:
+        kind: "nats" or "mosquitto".
+        command: program and arguments.
+        port: its MQTT port.
+        log: where its output goes.
+        open: whether it takes anybody's connection, in the clear.
+    """
+
+    def __init__(
+        self, kind: str, command: list[str], port: int, log: Path, *, open: bool = True
+    ) -> None:
+        self.open = open
+        self.kind = kind
+        self.port = port
+        self.log = log
+        self._command = command
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        return f"mqtt://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        async with asyncio.timeout(START_S):
+            while not await self._answers():
+                if self._process.returncode is not None:
+                    raise RuntimeError(f"{self.kind} ended: {self.log.read_text()}")
+                await asyncio.sleep(0.02)
+
+    async def _answers(self) -> bool:
+        """MQTT where anybody may connect; else TCP must do."""
+        if self.open:
+            return await is_listening("127.0.0.1", self.port)
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.close()
+        await writer.wait_closed()
+        return True
+
+    async def kill(self) -> None:
+        """SIGKILL: nothing is flushed."""
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def terminate(self) -> None:
+        if self._process and self._process.returncode is None:
+            self._process.terminate()
+            await self._process.wait()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.kill()
