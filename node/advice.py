@@ -128,7 +128,7 @@ class Advisor:
         if not len(by_contact):
             return SybilBound(0.0, "", 0.0)
         heaviest = int(np.argmax(by_contact))
-        epsilon = float(by_contact[heaviest])
+        epsilon = min(1.0, float(by_contact[heaviest]))
         bound = sybil_bound(epsilon, self._parameters)
         return SybilBound(bound, trust.contacts[heaviest].hex(), epsilon)
 

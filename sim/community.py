@@ -8,7 +8,7 @@ from tastemesh.sim.interactions import Endorsements, Interactions
 
 # The shape of the made-up community; guesses that look like the small listening networks of HetRec
 # Last.fm: tens of items a user, most of them shared with a few friends, some with everybody.
-GROUP_USERS = 8
+GROUP_USERS = 6
 GROUP_ITEMS = 60
 COMMON_ITEMS = 30
 USER_ITEMS = 30

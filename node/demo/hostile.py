@@ -62,6 +62,7 @@ class HostileClient:
         self._captured: list[Record] = []
         self._flood_seq = 0
         self.sent: Counter[str] = Counter()
+        self._rounds = asyncio.Semaphore(0)
 
     @property
     def author(self) -> bytes:
@@ -76,6 +77,11 @@ class HostileClient:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._capture(transport))
                 tasks.create_task(self._attack(transport))
+
+    async def struck(self, count: int) -> None:
+        """Wait until every attack has had so many turns with genuine records to abuse."""
+        for _ in range(count):
+            await self._rounds.acquire()
 
     async def _capture(self, transport: Transport) -> None:
         while True:
@@ -110,6 +116,8 @@ class HostileClient:
                     if transport.publish(topic, payload):
                         self.sent[name] += 1
             await transport.drain()
+            if self._captured:
+                self._rounds.release()
             await asyncio.sleep(_PAUSE_S)
 
     def _victims(self) -> list[Record]:

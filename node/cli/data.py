@@ -1,0 +1,72 @@
+"""Options that name data files, for every command that reads them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tastemesh.sim.datasets import load_endorsements, load_interactions
+from tastemesh.sim.interactions import Endorsements, Interactions
+
+InteractionsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--interactions",
+        metavar="FILE",
+        help="Who took up what: CSV or TSV, plain, .gz or .zip (archive.zip!member).",
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="user=NAME,item=NAME,...",
+        help="Columns by header or 1-based position: user, item, weight, time or day,month,year.",
+    ),
+]
+MinWeight = Annotated[
+    float | None,
+    typer.Option("--min-weight", metavar="W", help="Drop weaker rows, ratings below 3 say."),
+]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Go on past lines that cannot be read; they are counted.")
+]
+EndorsementsFile = Annotated[
+    str | None,
+    typer.Option("--endorsements", metavar="FILE", help="Who vouches for whom: CSV or TSV."),
+]
+EndorsementColumns = Annotated[
+    str | None,
+    typer.Option(
+        "--endorsement-columns",
+        metavar="source=NAME,subject=NAME,...",
+        help="Columns by header or 1-based position: source, subject, weight, time.",
+    ),
+]
+Undirected = Annotated[
+    bool, typer.Option("--undirected", help="Each friendship is listed once and goes both ways.")
+]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", dir_okay=False, help="Write the result as JSON too."),
+]
+
+
+def read_interactions(
+    path: str, columns: str | None, min_weight: float | None, skip_bad: bool
+) -> Interactions:
+    """Load interactions and say on stderr what was left out."""
+    loaded = load_interactions(path, columns=columns, min_weight=min_weight, skip_bad=skip_bad)
+    for notice in loaded.counts.notices():
+        typer.echo(f"{path}: {notice}", err=True)
+    return loaded
+
+
+def read_endorsements(
+    path: str, columns: str | None, undirected: bool, skip_bad: bool
+) -> Endorsements:
+    """Load endorsements and say on stderr what was left out."""
+    loaded = load_endorsements(path, columns=columns, undirected=undirected, skip_bad=skip_bad)
+    for notice in loaded.counts.notices():
+        typer.echo(f"{path}: {notice}", err=True)
+    return loaded
