@@ -27,32 +27,44 @@ from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
 
 
-def open_evidence(
-    matrix: HoldingMatrix,
-    profile: NDArray[np.float64],
-    is_candidate: NDArray[np.bool_],
-    parameters: SalsaParameters,
+def open_walk(
+    matrix: HoldingMatrix, profile: NDArray[np.float64], parameters: SalsaParameters
 ) -> NDArray[np.float64]:
-    """Rate items by what everybody does.
+    """Walk from ego's taste over everybody.
 
     Args:
         matrix: who holds what.
         profile: float64[items]; ego's taste.
-        is_candidate: bool[items]; what could be listed.
         parameters: the exponents.
 
     Returns:
-        float64[items] in [0, 1]; 0 where an item is no candidate.
+        float64[items], at least 0; o before it is divided by its maximum.
     """
     exponent = parameters.open_exponent
     at_users = matrix.gather(profile * power(matrix.item_volumes, -exponent))
     at_items = matrix.spread(at_users * power(matrix.volumes, -exponent))
-    at_items *= power(matrix.holder_counts.astype(np.float64), -parameters.open_popularity_exponent)
-    at_items[~is_candidate] = 0.0
-    largest = at_items.max(initial=0.0)
-    if largest > 0:
-        at_items /= largest
+    counts = matrix.holder_counts.astype(np.float64)
+    at_items *= power(counts, -parameters.open_popularity_exponent)
     return at_items
+
+
+def lifted(
+    scores: NDArray[np.float64], evidence: NDArray[np.float64], gain: float
+) -> NDArray[np.float64]:
+    """Lift what trust has found by open evidence.
+
+    Args:
+        scores: float64[items]; s, 0 for what trust has not found.
+        evidence: float64[items], at least 0.
+        gain: C, at least 1.
+
+    Returns:
+        float64[items], from s to C s.
+    """
+    largest = evidence.max(initial=0.0, where=scores > 0)
+    if not largest > 0:
+        return scores
+    return scores * (1.0 + (gain - 1.0) * np.minimum(evidence / largest, 1.0))
 
 
 def power(base: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:

@@ -32,6 +32,7 @@ from tastemesh.errors import UsageError
 from tastemesh.ranking.parameters import SalsaParameters
 
 _BISECTIONS = 60  # more than the bits of a float64
+_ROUNDING = 1e-9  # a sum of trust may exceed 1 by this much
 
 
 def hub_bound(epsilon: float, parameters: SalsaParameters, *, has_profile: bool = True) -> float:
@@ -48,8 +49,7 @@ def hub_bound(epsilon: float, parameters: SalsaParameters, *, has_profile: bool 
     Raises:
         UsageError: epsilon is out of range.
     """
-    if not 0.0 <= epsilon <= 1.0:
-        raise UsageError(f"epsilon {epsilon}; expected 0 to 1")
+    epsilon = _checked(epsilon)
     started = (1.0 - parameters.rho if has_profile else 1.0) * epsilon
     captured = epsilon / (parameters.kappa + epsilon) ** parameters.eta
     each_round = captured + (1.0 - captured) * started
@@ -133,8 +133,7 @@ def share_kept(epsilon: float, parameters: SalsaParameters) -> float:
     Raises:
         UsageError: epsilon is out of range.
     """
-    if not 0.0 <= epsilon <= 1.0:
-        raise UsageError(f"epsilon {epsilon}; expected 0 to 1")
+    epsilon = _checked(epsilon)
     is_linear = parameters.contact_exponent == 1.0 and parameters.contact_share_max == 1.0
     if parameters.eta < 1.0 or not is_linear:
         return 0.0
@@ -142,3 +141,9 @@ def share_kept(epsilon: float, parameters: SalsaParameters) -> float:
     power = parameters.rounds - 1 + parameters.popularity_exponent
     kept: float = left**power / parameters.open_gain
     return kept
+
+
+def _checked(epsilon: float) -> float:
+    if not 0.0 <= epsilon <= 1.0 + _ROUNDING:
+        raise UsageError(f"epsilon {epsilon}; expected 0 to 1")
+    return min(epsilon, 1.0)

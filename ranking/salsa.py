@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
 from tastemesh.ranking.contacts import ContactTrust
-from tastemesh.ranking.evidence import open_evidence, power
+from tastemesh.ranking.evidence import lifted, open_walk, power
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.profile import own_profile
@@ -60,6 +60,7 @@ def rank(
     parameters: SalsaParameters = SalsaParameters(),  # noqa: B008 - frozen
     *,
     profile: NDArray[np.float64] | None = None,
+    evidence: NDArray[np.float64] | None = None,
 ) -> Scores:
     """Score every item for ego.
 
@@ -70,6 +71,8 @@ def rank(
         parameters: how mass moves and votes.
         profile: float64[items]; ego's taste, summing to 1, or to 0 where nothing is known of it.
             `tastemesh.ranking.profile.recent_profile` makes the one to use; default: the weights.
+        evidence: float64[items], at least 0; open evidence of another kind, an item-item model's
+            say. Default: `tastemesh.ranking.evidence.open_walk`.
 
     Returns:
         The scores, and what explains them.
@@ -96,8 +99,9 @@ def rank(
     if parameters.popularity_exponent:
         items *= (1.0 + held / parameters.kappa) ** -parameters.popularity_exponent
     if parameters.open_gain > 1.0:
-        lift = open_evidence(matrix, profile, items > 0, parameters)
-        items *= 1.0 + (parameters.open_gain - 1.0) * lift
+        if evidence is None:
+            evidence = open_walk(matrix, profile, parameters)
+        items = lifted(items, evidence, parameters.open_gain)
     return Scores(items=items, hub_mass=hub_mass, votes=votes, trust=trust)
 
 

@@ -1,0 +1,39 @@
+"""Lists for an ego that endorses nobody: two signals, and only where both agree."""
+
+import numpy as np
+import pytest
+
+from tastemesh.ranking.exploration import explore, similarity_trust
+from tastemesh.ranking.profile import own_profile
+from tests.ranking.strategies import holdings
+
+# Items: 0, 1 ego's; 2 a friend's in taste; 3 the copycats'; 4 the early spammers'.
+WEIGHTS = np.array(
+    [
+        [1.0, 1, 0, 0, 0],
+        [1.0, 1, 1, 0, 0],
+        [1.0, 1, 0, 1, 0],
+        [0.0, 0, 0, 0, 1],
+    ]
+)
+
+
+def test_similarity_is_cosine_squared_without_ego() -> None:
+    trust = similarity_trust(holdings(WEIGHTS), [0])
+    assert trust == pytest.approx([0.0, 0.5, 0.5, 0.0])
+    assert similarity_trust(holdings(WEIGHTS), [-1]).tolist() == [0.0] * 4
+    aged = similarity_trust(holdings(WEIGHTS, scale=0.5), [0])
+    assert aged == pytest.approx(trust)
+
+
+def test_neither_copycats_nor_early_spammers_get_in_alone() -> None:
+    matrix = holdings(WEIGHTS)
+    adoption = np.array([0.0, 1.0, 0.0, 5.0])
+    scores = explore(matrix, adoption, [0], own_profile(matrix, [0]))
+    assert np.flatnonzero(scores).tolist() == [2]
+
+
+def test_who_knows_nothing_sees_what_many_authors_hold() -> None:
+    matrix = holdings(WEIGHTS)
+    assert explore(matrix, np.zeros(4), [-1], np.zeros(5)).tolist() == [3.0, 3.0, 1.0, 1.0, 1.0]
+    assert explore(matrix, np.zeros(4), [0], np.zeros(5)).tolist() == [0.0, 0.0, 1.0, 1.0, 1.0]
