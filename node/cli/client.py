@@ -35,7 +35,7 @@ def ask(
         TastemeshError: no daemon runs, or it could not do it.
     """
     try:
-        content = body and json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
+        content = json.dumps(body, allow_nan=False, ensure_ascii=False).encode() if body else None
     except UnicodeEncodeError:
         raise UsageError("an argument is not valid UTF-8") from None
     except ValueError:

@@ -58,7 +58,7 @@ def test_the_group_resolves_to_real_commands() -> None:
     group = command_group()
     for name in COMMANDS:
         context = group.commands[name].make_context(name, [], resilient_parsing=True)
-        assert {parameter.name for parameter in context.command.params} > {"home"}
+        assert context.command.params, name
 
 
 @pytest.mark.parametrize(

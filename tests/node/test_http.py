@@ -29,7 +29,8 @@ async def node(tmp_path: Path, nats_broker: BrokerProcess) -> AsyncIterator[Node
 
 @pytest.fixture
 async def stranger(node: Node) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(node, TOKEN))
+    app = create_app(node, TOKEN)
+    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # other names for ASGI's types
     async with httpx.AsyncClient(
         transport=transport, base_url="http://127.0.0.1:8765"
     ) as connected:
