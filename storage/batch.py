@@ -1,0 +1,114 @@
+"""A batch of effects folded into the rows of one transaction.
+
+The core's effects come in order, often one `Evict` behind every `Persist` once the window is full;
+executed as they come, each would be a statement of its own. Folding them gives four `executemany`
+at most, and the same result as one by one (tests/storage/test_batch.py holds that): evictions
+first, then what is left to insert. Deleting first also means that a window at its disk bound reuses
+the freed pages, and a record that came and went within the batch is never written.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import assert_never
+
+import msgspec
+
+from tastemesh.gossip.effects import Evict, Persist, PersistPrivate, ReserveSequence
+
+StorageEffect = Persist | PersistPrivate | ReserveSequence | Evict
+"""The effects that a store carries out."""
+
+STORED = (Persist, PersistPrivate, ReserveSequence, Evict)
+"""The same for `isinstance`."""
+
+_Value = bytes | str | int
+
+_EVICT = "DELETE FROM records WHERE id = ?"
+_PERSIST = """
+INSERT INTO records
+    (id, author, epoch, seq, created_ms, first_seen_ms, own, statement_count, envelope)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO NOTHING
+"""
+_PERSIST_PRIVATE = """
+INSERT INTO private_interactions (author, item, kind, weight_q, ago_ms, wall_ms)
+VALUES (?, ?, ?, ?, ?, ?)
+"""
+_RESERVE = """
+INSERT INTO own_sequences (author, epoch, until) VALUES (?, ?, ?)
+ON CONFLICT (author, epoch) DO UPDATE SET until = max(until, excluded.until)
+"""
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """What one transaction writes.
+
+    Attributes:
+        evicted: ids to delete, before anything is inserted.
+        records: what to insert where the id is not known yet, in order of arrival, by id.
+        private: interactions that stay on this node, in order.
+        sequences: highest reservation by (author, epoch).
+    """
+
+    evicted: dict[bytes, None]
+    records: dict[bytes, Persist]
+    private: list[PersistPrivate]
+    sequences: dict[tuple[bytes, int], int]
+
+    @property
+    def durable(self) -> bool:
+        """Whether it holds what no other node could give back after power loss."""
+        return bool(
+            self.private or self.sequences or any(each.own for each in self.records.values())
+        )
+
+    def statements(self) -> Iterator[tuple[str, list[tuple[_Value, ...]]]]:
+        """Yield each SQL statement with its rows, in the order in which to execute them."""
+        if self.evicted:
+            yield _EVICT, [(record_id,) for record_id in self.evicted]
+        if self.records:
+            yield _PERSIST, [_row(each) for each in self.records.values()]
+        if self.private:
+            yield _PERSIST_PRIVATE, [_private_row(each) for each in self.private]
+        if self.sequences:
+            yield _RESERVE, [(*key, until) for key, until in self.sequences.items()]
+
+
+def fold(changes: Sequence[StorageEffect]) -> Batch:
+    """Return the batch that has the same result as `changes` one after the other."""
+    batch = Batch(evicted={}, records={}, private=[], sequences={})
+    for change in changes:
+        match change:
+            case Persist():
+                batch.records.setdefault(change.record.id, change)
+            case Evict():
+                for record_id in change.record_ids:
+                    batch.records.pop(record_id, None)
+                    batch.evicted[record_id] = None
+            case PersistPrivate():
+                batch.private.append(change)
+            case ReserveSequence():
+                key = (change.author, change.epoch)
+                batch.sequences[key] = max(change.until, batch.sequences.get(key, change.until))
+            case _:
+                assert_never(change)
+    return batch
+
+
+def _row(change: Persist) -> tuple[_Value, ...]:
+    record = change.record
+    return (
+        record.id,
+        record.author,
+        record.epoch,
+        record.seq,
+        record.created_ms,
+        change.first_seen_ms,
+        int(change.own),
+        len(record.statements),
+        record.envelope,
+    )
+
+
+def _private_row(change: PersistPrivate) -> tuple[_Value, ...]:
+    said = change.interaction
+    return (change.author, said.item, said.kind, said.weight_q, said.ago_ms, change.wall_ms)

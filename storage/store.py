@@ -1,0 +1,385 @@
+"""The window's database: one writer, batched commits, a hard bound on bytes.
+
+One connection does everything, on aiosqlite's thread; a lock keeps one operation's statements
+together, and reads wait for the write before them. The connection holds SQLite's exclusive lock
+(`locking_mode = EXCLUSIVE`) from `open` to `close`. Two nodes on one home would both sign with the
+same sequence numbers, which reads as equivocation and ruins the identity for good, so the second
+one must fail at once. SQLite's lock does that without a second file that could be left behind,
+copied or deleted: the kernel drops it with the process, a `kill -9` included. Its price: nothing
+else can read the file while a node runs, other than through `Store.backup`.
+
+Costs: a commit is one hop to the thread per statement kind, five at most; see ADR 5 for figures.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiosqlite
+import msgspec
+
+from tastemesh.errors import StorageError, UsageError
+from tastemesh.gossip.inputs import Restored
+from tastemesh.storage.batch import STORED, StorageEffect, fold
+from tastemesh.storage.failures import damaged, reported
+from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
+from tastemesh.storage.restore import restore
+
+__all__ = [
+    "COPIED",
+    "DISK_BYTES",
+    "MIN_DISK_BYTES",
+    "STORED",
+    "WAL_BYTES",
+    "Statistics",
+    "StorageEffect",
+    "Store",
+]
+
+DISK_BYTES = 256 * 1024 * 1024
+"""Default bound: 200,000 records of one statement with an item id of 256 bytes take 160 MB."""
+
+WAL_BYTES = 4 * 1024 * 1024
+"""Share of the bound that is the write-ahead log's. It is folded into the database from half of it
+on, 512 pages, so that the other half is there for the batch that reaches that."""
+
+MIN_DISK_BYTES = 2 * WAL_BYTES
+
+COPIED = "copied"
+"""Name in `meta` that only backups have: see `Store.backup`."""
+
+_FETCH_COUNT = 512  # ids per SELECT: far below SQLite's 32,766 parameters, and past any gain
+
+
+class Statistics(msgspec.Struct, frozen=True, kw_only=True):
+    """How much the database holds and takes.
+
+    Attributes:
+        record_count: records in the window.
+        statement_count: statements in those.
+        disk_bytes: what the files take now, write-ahead log included.
+        disk_bound_bytes: what they may take.
+        page_bytes: size of a page.
+        page_count: pages in the database, free ones included.
+        free_page_count: pages that `Store.vacuum_step` can give back.
+        max_page_count: pages that the database may grow to.
+    """
+
+    record_count: int
+    statement_count: int
+    disk_bytes: int
+    disk_bound_bytes: int
+    page_bytes: int
+    page_count: int
+    free_page_count: int
+    max_page_count: int
+
+
+class Store:
+    """The window on disk. Made by `Store.open`, closed by `close` or by leaving `async with`."""
+
+    def __init__(self, db: aiosqlite.Connection, path: Path, disk_bytes: int) -> None:
+        self._db = db
+        self._path = path
+        self._disk_bytes = disk_bytes
+        self._lock = asyncio.Lock()
+        self._closed = False
+
+    @classmethod
+    async def open(
+        cls, path: Path, *, disk_bytes: int = DISK_BYTES, busy_timeout_ms: int = 5_000
+    ) -> Self:
+        """Open the database, creating it if the file is not there, and bring it up to date.
+
+        Every page is checked (`quick_check`), so that damage shows here and not weeks later.
+
+        Args:
+            path: the file; its directory must exist. Created readable by its owner only.
+            disk_bytes: hard bound on the files, at least 8 MiB. The database cannot grow past it
+                less 4 MiB, which are the write-ahead log's: a batch that would is refused. Only a
+                batch of more than 2 MiB stretches the log past them, until the one after it.
+            busy_timeout_ms: how long to wait for another process that holds it, such as one that
+                is just shutting down; 5 s (ecosystem research, section 3).
+
+        Raises:
+            UsageError: `disk_bytes` is below the minimum.
+            StorageError: it cannot be opened; the text says why and what to do.
+        """
+        if disk_bytes < MIN_DISK_BYTES:
+            raise UsageError(f"disk_bytes is {disk_bytes}; expected at least {MIN_DISK_BYTES}")
+        with reported(path):
+            _claim(path)
+            db = await aiosqlite.connect(path, timeout=busy_timeout_ms / 1000, isolation_level=None)
+            store = cls(db, path, disk_bytes)
+            try:
+                await store._prepare()
+            except BaseException:
+                await db.close()
+                raise
+        return store
+
+    async def _prepare(self) -> None:
+        """Take the lock, refuse what is not ours or damaged, set the pragmas, migrate."""
+        migrations = shipped_migrations()
+        await self._db.execute_fetchall("PRAGMA locking_mode = EXCLUSIVE")
+        await check_origin(self._db, self._path, migrations)
+        # Only a file without tables takes it; must come before the first page is written.
+        await self._db.execute_fetchall("PRAGMA auto_vacuum = INCREMENTAL")
+        ((mode,),) = await self._db.execute_fetchall("PRAGMA journal_mode = WAL")
+        if mode != "wal":
+            raise StorageError(f"{self._path}: no write-ahead log here, journal mode is {mode}")
+        ((verdict,),) = await self._db.execute_fetchall("PRAGMA quick_check(1)")
+        if verdict != "ok":
+            raise damaged(self._path, verdict)
+        page_bytes = await read_pragma(self._db, "page_size")
+        await self._db.executescript(
+            f"""
+            PRAGMA synchronous = FULL;
+            PRAGMA foreign_keys = ON;
+            PRAGMA temp_store = MEMORY;
+            PRAGMA journal_size_limit = {WAL_BYTES};
+            PRAGMA wal_autocheckpoint = {WAL_BYTES // 2 // page_bytes};
+            BEGIN EXCLUSIVE; -- in this locking mode, the lock stays from here on
+            COMMIT;
+            """
+        )
+        await self._set_bound()
+        await migrate(self._db, self._path, migrations)
+
+    async def _set_bound(self) -> int:
+        """Set the most pages that the file may have, and return it.
+
+        SQLite never sets it below the pages that the file has; as vacuuming frees those, setting it
+        again brings it down to a bound that was lowered.
+        """
+        page_count = (self._disk_bytes - WAL_BYTES) // await read_pragma(self._db, "page_size")
+        return await read_pragma(self._db, f"max_page_count = {page_count}")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[aiosqlite.Connection]:
+        """Hold the connection for several statements that belong together."""
+        async with self._lock:
+            if self._closed:
+                raise StorageError(f"{self._path} is closed")
+            with reported(self._path):
+                yield self._db
+
+    @asynccontextmanager
+    async def _transaction(self, *, durable: bool) -> AsyncIterator[aiosqlite.Connection]:
+        """Commit what is executed inside, or none of it.
+
+        The rollback is queued to the connection's thread behind whatever a cancelled statement left
+        there, so cancellation never leaves a transaction open.
+        """
+        level = "FULL" if durable else "NORMAL"
+        async with self._alone() as db:
+            try:
+                # The level cannot change inside a transaction; one script is one hop.
+                await db.executescript(f"PRAGMA synchronous = {level}; BEGIN IMMEDIATE;")
+                yield db
+                await db.commit()
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    await db.rollback()
+                raise
+
+    async def commit(self, changes: Sequence[StorageEffect]) -> None:
+        """Carry out the core's effects, all or none, as if one after the other.
+
+        A batch with own records, private interactions or reservations is on the disk itself when
+        this returns (`synchronous = FULL`): no other node has those, and a sequence number used
+        twice is equivocation. Anything else may be lost to power failure, though not to a crash of
+        the process (`NORMAL`): the network sends it again, and it costs no fsync.
+
+        Persisting a record that is there does nothing, so a batch may be committed again. Private
+        interactions have no id: each of them counts.
+
+        Args:
+            changes: in the order in which the core gave them.
+
+        Raises:
+            StorageError: nothing of it was written, and it may be tried again; or it is closed.
+        """
+        batch = fold(changes)
+        async with self._transaction(durable=batch.durable) as db:
+            for statement, rows in batch.statements():
+                await db.executemany(statement, rows)
+
+    async def load(self, wall_ms: int) -> Restored:
+        """Return what the core is fed at start, records in the order in which they arrived.
+
+        Args:
+            wall_ms: wall clock, handed on to the core.
+
+        Raises:
+            StorageError: it cannot be read, or is closed.
+        """
+        async with self._alone() as db:
+            return await restore(db, wall_ms)
+
+    async def fetch(self, record_ids: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Return the envelopes of these records in the order asked, without those not there.
+
+        Raises:
+            StorageError: it cannot be read, or is closed.
+        """
+        found: dict[bytes, bytes] = {}
+        async with self._alone() as db:
+            for start in range(0, len(record_ids), _FETCH_COUNT):
+                wanted = record_ids[start : start + _FETCH_COUNT]
+                marks = ", ".join("?" * len(wanted))
+                found.update(
+                    (row[0], row[1])
+                    for row in await db.execute_fetchall(
+                        f"SELECT id, envelope FROM records WHERE id IN ({marks})",  # noqa: S608
+                        wanted,
+                    )
+                )
+        return tuple(found[each] for each in record_ids if each in found)
+
+    async def statistics(self) -> Statistics:
+        """Return how much it holds and takes; reads the whole table.
+
+        Raises:
+            StorageError: it cannot be read, or is closed.
+        """
+        async with self._alone() as db:
+            ((record_count, statement_count),) = await db.execute_fetchall(
+                "SELECT count(*), coalesce(sum(statement_count), 0) FROM records"
+            )
+            return Statistics(
+                record_count=record_count,
+                statement_count=statement_count,
+                disk_bytes=_bytes_on_disk(self._path),
+                disk_bound_bytes=self._disk_bytes,
+                page_bytes=await read_pragma(db, "page_size"),
+                page_count=await read_pragma(db, "page_count"),
+                free_page_count=await read_pragma(db, "freelist_count"),
+                max_page_count=await read_pragma(db, "max_page_count"),
+            )
+
+    async def get_meta(self, name: str) -> bytes | None:
+        """Return what is kept under a name (the network, the node's id), or None.
+
+        Raises:
+            StorageError: it cannot be read, or is closed.
+        """
+        async with self._alone() as db:
+            rows = await db.execute_fetchall("SELECT value FROM meta WHERE name = ?", (name,))
+            return next((bytes(value) for (value,) in rows), None)
+
+    async def set_meta(self, name: str, value: bytes) -> None:
+        """Keep a value under a name, against power loss, in place of the one that was there.
+
+        Raises:
+            StorageError: it was not written, or it is closed.
+        """
+        async with self._transaction(durable=True) as db:
+            await db.execute_fetchall(
+                "REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value)
+            )
+
+    async def backup(self, path: Path) -> None:
+        """Copy the database, as of now, to a new file that `open` accepts.
+
+        The copy has `COPIED` in its `meta`. Whoever opens it must start a new epoch for its
+        identities: the original may have signed sequence numbers that the copy does not know of.
+
+        Args:
+            path: must not exist. Appears only when it is complete.
+
+        Raises:
+            StorageError: it cannot be written, exists already, or this store is closed.
+        """
+        partial = path.with_name(f"{path.name}.partial")
+        async with self._alone() as db:
+            with reported(path):
+                try:
+                    _claim_copy(path, partial)
+                    async with aiosqlite.connect(partial, isolation_level=None) as copy:
+                        await db.backup(copy)
+                        await copy.execute("REPLACE INTO meta VALUES (?, x'01')", (COPIED,))
+                    partial.rename(path)
+                finally:
+                    partial.unlink(missing_ok=True)
+
+    async def vacuum_step(self, page_count: int = 1_024) -> int:
+        """Give free pages back to the file system, a few at a time, and return how many.
+
+        Args:
+            page_count: at most so many; 1,024 take a few milliseconds. The file itself shrinks with
+                the next checkpoint.
+
+        Raises:
+            StorageError: it cannot be written, or is closed.
+        """
+        async with self._alone() as db:
+            before = await read_pragma(db, "page_count")
+            # Frees one page a step; only a script is stepped to its end, as there is no column.
+            await db.executescript(f"PRAGMA incremental_vacuum({page_count});")
+            await self._set_bound()
+            return before - await read_pragma(db, "page_count")
+
+    async def close(self) -> None:
+        """Finish what was asked before, fold the log into the file, and let go of it.
+
+        Closing again does nothing; anything else raises from now on.
+
+        Raises:
+            StorageError: the last checkpoint failed; the next `open` makes up for it.
+        """
+        async with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            with reported(self._path):
+                try:
+                    await self._db.execute_fetchall("PRAGMA optimize")
+                    await self._db.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+                finally:
+                    await self._db.close()
+
+
+def _claim(path: Path) -> None:
+    """Make sure that the file is there and ours to write, for the system's own words if not.
+
+    An existing file is never opened here: closing any handle of it would drop the locks that SQLite
+    holds on it elsewhere in this process (SQLite, "How to corrupt a database", section 2.2).
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if not path.is_file():
+            raise StorageError(f"{path} is not a file") from None
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise StorageError(f"{path}: no permission to read and write it") from None
+
+
+def _claim_copy(path: Path, partial: Path) -> None:
+    """Make an empty file for a backup, in place of what an interrupted one left."""
+    if path.exists():
+        raise StorageError(f"{path} exists already: choose another path for the backup")
+    partial.unlink(missing_ok=True)
+    _claim(partial)
+
+
+def _bytes_on_disk(path: Path) -> int:
+    """Return the bytes of the database and of its write-ahead log."""
+    log = path.with_name(f"{path.name}-wal")
+    return sum(each.stat().st_size for each in (path, log) if each.exists())

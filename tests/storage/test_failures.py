@@ -1,0 +1,186 @@
+"""What can go wrong outside: the file, its directory, the disk, another process."""
+
+import os
+import random
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tastemesh.errors import StorageError
+from tastemesh.storage.store import MIN_DISK_BYTES, Store
+from tests.storage.children import start
+from tests.storage.records import evict, persist, restored
+
+
+def overwrite(path: Path, offset: int, rubbish: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(rubbish)
+
+
+def bytes_on_disk(path: Path) -> int:
+    return sum(each.stat().st_size for each in path.parent.iterdir())
+
+
+def contents(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+@pytest.fixture
+async def filled(path: Path) -> Path:
+    """A closed store with 300 records."""
+    async with await Store.open(path) as store:
+        await store.commit([persist(n, size_bytes=2_000) for n in range(300)])
+    return path
+
+
+async def test_a_missing_directory_is_named(path: Path) -> None:
+    with pytest.raises(StorageError, match=r"nowhere/window\.db: No such file or directory"):
+        await Store.open(path.parent / "nowhere" / "window.db")
+
+
+async def test_a_directory_is_not_a_file(path: Path) -> None:
+    with pytest.raises(StorageError, match="is not a file"):
+        await Store.open(path.parent)
+
+
+@pytest.mark.parametrize("rubbish", [b"taste\n" * 1_000, b"\x00" * 5_000])
+async def test_another_kind_of_file_is_refused_and_left_alone(path: Path, rubbish: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(rubbish)
+    with pytest.raises(StorageError, match=r"window\.db: is not a database"):
+        await Store.open(path)
+    assert contents(path) == rubbish
+
+
+@pytest.mark.parametrize(
+    ("offset", "length"), [(16, 84), (4_096, 3 * 4_096), (100, 4_096), (20 * 4_096, 40 * 4_096)]
+)
+async def test_damage_shows_at_open(filled: Path, offset: int, length: int) -> None:
+    overwrite(filled, offset, random.Random(offset).randbytes(length))
+    with pytest.raises(StorageError, match=r"window\.db.*damaged.*put back a backup"):
+        await Store.open(filled)
+
+
+async def test_a_shortened_file_shows_at_open(filled: Path) -> None:
+    os.truncate(filled, bytes_on_disk(filled) // 2)
+    with pytest.raises(StorageError, match=r"window\.db.*damaged.*put back a backup"):
+        await Store.open(filled)
+
+
+async def test_any_damage_is_a_storage_error_or_none(filled: Path) -> None:
+    rng = random.Random(20261122)
+    size = bytes_on_disk(filled)
+    for number in range(60):
+        folder = filled.parent / str(number)
+        folder.mkdir()
+        damaged = Path(shutil.copy(filled, folder))
+        for _ in range(rng.randrange(1, 4)):
+            overwrite(damaged, rng.randrange(size), rng.randbytes(rng.choice((1, 8, 600))))
+        try:
+            async with await Store.open(damaged) as store:
+                await store.load(0)
+                await store.commit([persist(n) for n in range(400)])
+        except StorageError as error:
+            assert "window.db" in str(error)
+
+
+async def test_a_reached_bound_refuses_what_is_over_it(path: Path) -> None:
+    async with await Store.open(path, disk_bytes=MIN_DISK_BYTES) as store:
+        held = []
+        with pytest.raises(StorageError, match=r"window\.db: disk bound reached: evict records"):
+            for n in range(1_000):
+                batch = [persist(4 * n + k, size_bytes=16_000) for k in range(4)]
+                await store.commit(batch)
+                held += batch
+        assert 200 < len(held) < 300
+        assert bytes_on_disk(path) <= MIN_DISK_BYTES
+        assert await store.load(0) == restored(*held)
+
+        # It goes on as soon as as much leaves in the same transaction, whatever the order.
+        for n in range(50):
+            arrivals = [persist(10_000 + 4 * n + k, size_bytes=16_000) for k in range(4)]
+            await store.commit([*arrivals, evict(*held[:4])])
+            held = held[4:] + arrivals
+            assert bytes_on_disk(path) <= MIN_DISK_BYTES
+        assert await store.load(0) == restored(*held)
+
+
+async def test_what_the_system_refuses_to_write_can_be_tried_again(path: Path) -> None:
+    with start("starve", path) as starved:
+        output, _ = starved.communicate()
+    error, before, after = output.splitlines()
+    assert "window.db: could not be read or written by the system (SQLITE_IOERR_WRITE" in error
+    assert (before, after) == ("True", "True")
+
+
+async def test_a_second_process_is_refused_until_the_first_is_gone(path: Path) -> None:
+    with start("hold", path) as holder:
+        assert holder.stdout is not None
+        assert holder.stdin is not None
+        assert holder.stdout.readline() == "open\n"
+        with pytest.raises(StorageError, match=r"window\.db: is in use by another process: stop"):
+            await Store.open(path, busy_timeout_ms=20)
+        holder.stdin.write("\n")
+        holder.stdin.flush()
+        async with await Store.open(path) as store:  # waits for the other to close
+            await store.commit([persist(1)])
+
+
+async def test_a_killed_process_leaves_no_lock(path: Path) -> None:
+    with start("hold", path) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        holder.kill()
+    async with await Store.open(path, busy_timeout_ms=20) as store:
+        await store.commit([persist(1)])
+
+
+async def test_a_second_store_in_this_process_is_refused(path: Path) -> None:
+    async with await Store.open(path) as store:
+        for _ in range(2):
+            with pytest.raises(StorageError, match="is in use by another process"):
+                await Store.open(path, busy_timeout_ms=20)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            sqlite3.connect(path, timeout=0).execute("SELECT * FROM records")
+        await store.commit([persist(1)])
+        assert await store.load(0) == restored(persist(1))
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A directory that any user can enter, unlike those below `tmp_path`."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o555)
+        yield folder
+        folder.chmod(0o755)
+
+
+def open_as_nobody(path: Path) -> str:
+    with start("open_as_nobody", path) as child:
+        return child.communicate()[0]
+
+
+def test_a_new_file_in_a_read_only_directory(reachable: Path) -> None:
+    assert open_as_nobody(reachable / "window.db").endswith("window.db: Permission denied\n")
+
+
+def test_a_read_only_file(reachable: Path) -> None:
+    file = reachable / "window.db"
+    reachable.chmod(0o755)
+    file.touch(0o444)
+    assert "window.db: no permission to read and write it" in open_as_nobody(file)
+
+
+def test_a_file_whose_directory_takes_no_log(reachable: Path) -> None:
+    file = reachable / "window.db"
+    reachable.chmod(0o755)
+    file.touch()
+    file.chmod(0o666)
+    reachable.chmod(0o555)
+    assert "window.db: cannot be written: the file or its directory" in open_as_nobody(file)
