@@ -28,6 +28,7 @@ made the second of his own two records fail to spread; another's record cannot b
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from numpy.typing import NDArray
 
 from tastemesh.gossip.itemset import Snapshot
 
@@ -59,7 +60,7 @@ class Fingerprints:
         self._low = low
         self._sums = np.zeros(high - low + 1, np.uint64)
         np.cumsum(blocks["weight"], out=self._sums[1:])
-        self._words = blocks["rest"] % 2 ** (8 * SHORT_BYTES)
+        self._words: NDArray[np.uint64] = blocks["rest"] % 2 ** (8 * SHORT_BYTES)
 
     def digest(self, low: int, high: int) -> bytes:
         """Return the digest of the items at [low, high), 8 bytes."""
@@ -69,7 +70,8 @@ class Fingerprints:
     def shorts(self, low: int, high: int) -> bytes:
         """Return the short ids of the items at [low, high), 6 bytes each, oldest first."""
         words = self._words[low - self._low : high - self._low]
-        return words.view(np.uint8).reshape(-1, _WORD_BYTES)[:, :SHORT_BYTES].tobytes()
+        octets: NDArray[np.uint8] = words.view(np.uint8).reshape(-1, _WORD_BYTES)
+        return octets[:, :SHORT_BYTES].tobytes()
 
     def find(self, low: int, high: int, shorts: bytes) -> list[int]:
         """Return the positions at [low, high) of the items that have one of these short ids."""
