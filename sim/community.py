@@ -17,6 +17,10 @@ FRIEND_PROBABILITY_INSIDE = 0.5
 FRIEND_PROBABILITY_OUTSIDE = 0.02
 ZIPF_EXPONENT = 0.7
 
+# Friends that each user brings into a demonstration's neighbourhood. Of 1 to 6, tried on HetRec
+# Last.fm with 24 users, 4 mixes the most circles.
+CLOSEST_FRIENDS = 4
+
 
 def synthetic_community(user_count: int, seed: int) -> tuple[Interactions, Endorsements]:
     """Make users who share tastes in groups and mostly endorse each other inside them.
@@ -96,9 +100,10 @@ def connected_neighbourhood(
 ) -> list[str]:
     """Pick users who know each other, for a demonstration on a handful of nodes.
 
-    A random handful out of a large community shares neither friends nor items, and shows nothing.
-    This starts at the best-connected user of the innermost core and adds, one by one, whoever has
-    the most friends among those picked. Without endorsements, the most active users are taken.
+    A random handful out of a large community shares neither friends nor items, and shows nothing;
+    a clique shares everything, and popularity is all there is to know of it. This starts at the
+    best-connected user and lets each one picked bring his four closest friends, so that several
+    circles come together. Without endorsements, the most active users are taken.
 
     Args:
         interactions: who has what.
@@ -138,14 +143,10 @@ def connected_neighbourhood(
 def _grow(graph: "nx.Graph[str]", count: int) -> list[str]:
     if not graph:
         return []
-    core = nx.core_number(graph)
-    picked = [max(sorted(graph), key=lambda name: (core[name], graph.degree(name)))]
-    links = dict.fromkeys(graph[picked[0]], 1)
-    while links and len(picked) < count:
-        best = max(sorted(links), key=lambda name: (links[name], graph.degree(name)))
-        picked.append(best)
-        del links[best]
-        for friend in graph[best]:
-            if friend not in picked:
-                links[friend] = links.get(friend, 0) + 1
-    return picked
+    picked = [max(sorted(graph), key=graph.degree)]
+    for friend_count in (CLOSEST_FRIENDS, len(graph)):  # the second only where circles are small
+        for name in picked:  # grows while it is walked
+            friends = [friend for friend in sorted(graph[name]) if friend not in picked]
+            friends.sort(key=lambda friend: -len(set(graph[name]) & set(graph[friend])))
+            picked += friends[: min(friend_count, count - len(picked))]
+    return picked[:count]

@@ -77,7 +77,7 @@ def test_fifty_nodes_converge_over_lossy_links() -> None:
     simulation, _ = network(50, seed=1)
     simulation.run(for_ms=32_000)
     assert simulation.coverage() < 1.0  # pushing alone loses a third
-    simulation.run(for_ms=90_000)
+    simulation.run(for_ms=180_000)
     assert simulation.coverage() == 1.0
 
 
