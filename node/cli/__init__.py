@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 
     Attributes:
         target: `module:function` below `tastemesh.node.cli`.
-        summary: first line of the function's docstring.
+        summary: first line of the function's docstring, or what fits of it in 68 columns.
     """
 
     target: str

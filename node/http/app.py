@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -63,14 +63,20 @@ async def endorse(node: _Node, data: JSONBody[NewEndorsement]) -> Said:
     return await _committed(node, node.endorse(data.peer, data.weight, identity=data.identity))
 
 
-async def _committed(node: Node, saying: Awaitable[list[str]]) -> Said:
+async def _committed(node: Node, saying: Coroutine[Any, Any, list[str]]) -> Said:
     """Wait for the commit, and not for ever: a node with a faulty disk keeps trying."""
+    fault = node.status()["storage"]["fault"]
+    if fault:
+        saying.close()
+        raise StorageError(f"{fault}; nothing was recorded")
     try:
         async with asyncio.timeout(COMMIT_S):
             return Said(await saying)
     except TimeoutError:
-        fault = node.status()["storage"]["fault"] or f"nothing committed for {COMMIT_S:g} s"
-        raise StorageError(f"{fault}; it will be once the disk takes it") from None
+        fault = node.status()["storage"]["fault"] or f"not on disk after {COMMIT_S:g} s"
+        raise StorageError(
+            f"{fault}; kept in memory, and tried again while the node runs"
+        ) from None
 
 
 @get("/v1/recommendations", summary="Recommend items")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -24,7 +25,10 @@ PROGRAM = (sys.executable, "-c", "from tastemesh.node.cli import main; raise Sys
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TASTEMESH_")}
 
 
-async def _start(*arguments: object, **environment: str) -> asyncio.subprocess.Process:
+async def _start(
+    *arguments: object, limit_bytes: int = resource.RLIM_INFINITY, **environment: str
+) -> asyncio.subprocess.Process:
+    """Start a process that can write no file beyond `limit_bytes`."""
     return await asyncio.create_subprocess_exec(
         *PROGRAM,
         *map(str, arguments),
@@ -32,6 +36,7 @@ async def _start(*arguments: object, **environment: str) -> asyncio.subprocess.P
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=ENVIRONMENT | environment,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes)),
     )
 
 
@@ -109,8 +114,8 @@ class Daemon:
 
 
 @asynccontextmanager
-async def running(home: Path, *options: object, **environment: str) -> AsyncIterator[Daemon]:
-    daemon = Daemon(home, await _start("run", "--home", home, *options, **environment))
+async def running(home: Path, *options: object, **extra: Any) -> AsyncIterator[Daemon]:
+    daemon = Daemon(home, await _start("run", "--home", home, *options, **extra))
     try:
         await daemon.ready()
         yield daemon
@@ -248,6 +253,23 @@ async def test_a_damaged_home_is_one_line(
     status, err = await tastemesh("run", "--home", tmp_path)
     assert (status, err.count("\n")) == (2, 1), err
     assert "me.key" in err
+
+
+async def test_a_full_disk_is_said_and_not_waited_for(
+    shell: Shell, tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    await shell.init(tmp_path, nats_broker.url)
+    async with running(tmp_path, limit_bytes=2**20) as daemon:
+        async with asyncio.timeout(DEADLINE_S):
+            status = 0
+            while status == 0:
+                status, _, err = await shell.attempt("record", "a", "--home", tmp_path)
+        assert status == 1
+        assert "window.sqlite3" in err
+        status, _, err = await shell.attempt("record", "b", "--home", tmp_path)
+        assert (status, "nothing was recorded" in err) == (1, True)
+        assert "window.sqlite3" in await shell("status", "--home", tmp_path)
+        assert await daemon.stop() == 0
 
 
 async def test_the_supervisor_is_told(
