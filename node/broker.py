@@ -29,6 +29,7 @@ from typing import Self
 
 from tastemesh.errors import TransportError
 from tastemesh.node.address import BrokerAddress
+from tastemesh.node.jetstream import bound_queues
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -60,13 +61,11 @@ class EmbeddedBroker:
         host: interface to listen on. There is no password: anything but loopback is for trusted
             networks only.
         port: MQTT port, or 0 for a free one, which is then kept through restarts.
-        store_bytes: most that JetStream may keep on disk, 1 GiB (guess). When it is full, the
-            server acknowledges no more; sessions that were away for `session_expiry_s` are
-            forgotten before that.
+        store_bytes: most that JetStream may keep on disk, 256 MiB (guess): the oldest goes.
+        queue_age_s: how long a message is kept for absent clients, one day (guess; the same as
+            `MqttSettings.session_expiry_s`), 120 at least.
         start_s: deadline for a stale server to leave the store, and again for ours to answer MQTT
             (guess).
-        session_expiry_s: how long an absent client's queue is kept, one day (guess; the same as
-            `MqttSettings.session_expiry_s`).
     """
 
     def __init__(
@@ -75,8 +74,8 @@ class EmbeddedBroker:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        store_bytes: int = 1024**3,
-        session_expiry_s: int = 86_400,
+        store_bytes: int = 256 * 1024**2,
+        queue_age_s: int = 86_400,
         start_s: float = 15.0,
     ) -> None:
         self.store = store.absolute()
@@ -84,7 +83,8 @@ class EmbeddedBroker:
         self.port = port
         self.restart_count = 0
         self._store_bytes = store_bytes
-        self._session_expiry_s = session_expiry_s
+        self._queue_age_s = queue_age_s
+        self._nats_port = 0
         self._start_s = start_s
         self._program = Path()
         self._lock_fd = -1
@@ -124,15 +124,14 @@ class EmbeddedBroker:
             self.store.mkdir(parents=True, exist_ok=True)
             await self._lock()
             self.port = self.port or _free_port(self.host)
+            self._nats_port = _free_port("127.0.0.1")
             self._configuration_file.write_text(self._configuration(), encoding="utf-8")
-        except OSError as error:
-            self._unlock()
-            raise TransportError(f"embedded broker in {self.store}: {error}") from error
-        try:
             await self._start()
-        except BaseException:
+        except BaseException as error:
             await self._stop()
             self._unlock()
+            if isinstance(error, OSError):
+                raise TransportError(f"embedded broker in {self.store}: {error}") from error
             raise
         self._supervisor = asyncio.create_task(
             self._supervise(), name=f"tastemesh-broker {self.port}"
@@ -162,7 +161,7 @@ class EmbeddedBroker:
             {
                 "server_name": "tastemesh",  # MQTT on NATS asks for a name that stays
                 "host": "127.0.0.1",  # of NATS's own protocol, which cannot be switched off
-                "port": -1,
+                "port": self._nats_port,
                 "log_file": str(self.log_file),
                 "logfile_size_limit": LOG_BYTES,
                 "logfile_max_num": 2,
@@ -171,11 +170,7 @@ class EmbeddedBroker:
                     "max_memory_store": 64 * 1024 * 1024,
                     "max_file_store": self._store_bytes,
                 },
-                "mqtt": {
-                    "host": self.host,
-                    "port": self.port,
-                    "consumer_inactive_threshold": f"{self._session_expiry_s}s",
-                },
+                "mqtt": {"host": self.host, "port": self.port, "reject_qos2_publish": True},
             },
             ensure_ascii=False,  # NATS knows no \\u
             indent=1,
@@ -191,8 +186,10 @@ class EmbeddedBroker:
                 fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if asyncio.get_running_loop().time() > deadline_s:
+                    process = os.pread(self._lock_fd, 20, 0).decode() or "unknown"
                     raise TransportError(
-                        f"embedded broker: {self.store} is in use by another broker"
+                        f"embedded broker: {self.store} is in use by another broker "
+                        f"(server process {process})"
                     ) from None
                 await asyncio.sleep(PROBE_PAUSE_S)
             else:
@@ -244,6 +241,10 @@ class EmbeddedBroker:
                     f"{self._start_s:g} s: {self._last_words()}"
                 )
             await asyncio.sleep(PROBE_PAUSE_S)
+        # The first MQTT connection, ours above, has made the server create its streams.
+        await bound_queues("127.0.0.1", self._nats_port, self._queue_age_s, self._store_bytes)
+        os.truncate(self._lock_fd, 0)
+        os.pwrite(self._lock_fd, str(self._server.pid).encode(), 0)
 
     async def _supervise(self) -> None:
         """Start the server again whenever it ends."""

@@ -88,6 +88,25 @@ async def test_a_killed_server_is_started_again_with_its_queues(tmp_path: Path) 
             assert len(b.of(Message)) >= len(payloads)
 
 
+async def test_a_client_that_stays_away_cannot_fill_the_store(tmp_path: Path) -> None:
+    """Past its limit NATS would take no message and no connection any more."""
+    async with EmbeddedBroker(tmp_path, store_bytes=2 * 1024**2) as broker:
+        async with client(broker, "b", "t") as b:
+            await b.connected()
+        async with client(broker, "a") as a:
+            for number in range(100):
+                a.transport.publish("t", b"%04d" % number + bytes(50_000))
+            await a.drain()
+        os.kill(broker.process_id, signal.SIGKILL)  # the limits are in the store
+        async with client(broker, "b", "t") as b:
+            async with asyncio.timeout(DEADLINE_S):
+                while not b.payloads or b.payloads[-1][:4] != b"0099":
+                    b.seen += await b.transport.events()
+            assert 10 < len(b.payloads) < 50
+            b.transport.publish("t", b"alive")
+            await b.until_payloads(b"alive")
+
+
 CHILD = """
 import asyncio, sys
 from pathlib import Path
@@ -122,8 +141,8 @@ async def test_it_does_not_outlive_its_owner(tmp_path: Path, how: signal.Signals
 
 
 async def test_a_store_serves_one_broker(tmp_path: Path) -> None:
-    async with EmbeddedBroker(tmp_path):
-        with pytest.raises(TransportError, match="in use by another broker"):
+    async with EmbeddedBroker(tmp_path) as first:
+        with pytest.raises(TransportError, match=f"in use by another broker .*{first.process_id}"):
             async with EmbeddedBroker(tmp_path, start_s=0.1):
                 pass
 
