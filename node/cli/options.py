@@ -10,9 +10,8 @@ from tastemesh.node.config import HOME_VARIABLE, default_home
 Home = Annotated[
     Path,
     typer.Option(
-        envvar=HOME_VARIABLE,
         default_factory=default_home,
-        show_default="the platform's data folder",
+        show_default=f"{HOME_VARIABLE}, or the platform's data folder",
         file_okay=False,
         resolve_path=True,
         help="The node's folder.",
