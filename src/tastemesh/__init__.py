@@ -1,3 +1,34 @@
-"""tastemesh: a decentralised, Sybil-resistant, peer-to-peer recommender."""
+"""tastemesh: a decentralised, Sybil-resistant, peer-to-peer recommender.
+
+The public surface. Names are loaded when they are first used, so that importing one package, the
+simulator's say, does not load MQTT and SQLite.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tastemesh.gossip.limits import Limits
+    from tastemesh.node.advice import Advice
+    from tastemesh.node.node import Node, Play, open_node
+    from tastemesh.node.settings import NodeConfig
 
 __version__ = "0.1.0"
+
+__all__ = ["Advice", "Limits", "Node", "NodeConfig", "Play", "open_node"]
+
+_HOMES = {
+    "Advice": "tastemesh.node.advice",
+    "Limits": "tastemesh.gossip.limits",
+    "Node": "tastemesh.node.node",
+    "NodeConfig": "tastemesh.node.settings",
+    "Play": "tastemesh.node.node",
+    "open_node": "tastemesh.node.node",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tastemesh' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,35 @@
+"""The built wheel holds exactly the packages of the tree, under one import name."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("gossip", "node", "ranking", "reputation", "sim", "storage")
+
+
+def tracked(*patterns: str) -> list[str]:
+    run = subprocess.run(
+        ["git", "ls-files", "--", *patterns], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    if run.returncode != 0:
+        pytest.skip("not a git checkout: an sdist has the linked form only")
+    return run.stdout.split()
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_what_git_holds(tmp_path: Path) -> None:
+    sources = tracked(*(f"{package}/*" for package in PACKAGES))
+    subprocess.run(
+        [sys.executable, "-m", "build", "--outdir", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    wanted = {f"tastemesh/{source}" for source in sources}
+    wanted |= {f"tastemesh/{name}" for name in ("__init__.py", "errors.py", "py.typed")}
+    assert names == wanted
