@@ -41,10 +41,13 @@ def open_walk(
         float64[items], at least 0; o before it is divided by its maximum.
     """
     exponent = parameters.open_exponent
-    at_users = matrix.gather(profile * power(matrix.item_volumes, -exponent))
+    at_own = np.zeros(len(profile))
+    own = np.flatnonzero(profile)
+    at_own[own] = profile[own] * matrix.item_volumes[own] ** -exponent
+    at_users = matrix.gather(at_own)
     at_items = matrix.spread(at_users * power(matrix.volumes, -exponent))
-    counts = matrix.holder_counts.astype(np.float64)
-    at_items *= power(counts, -parameters.open_popularity_exponent)
+    counts = np.maximum(matrix.holder_counts, 1)
+    at_items *= counts**-parameters.open_popularity_exponent
     return at_items
 
 

@@ -50,7 +50,7 @@ def similarity_trust(matrix: HoldingMatrix, egos: Sequence[int]) -> NDArray[np.f
         if ego >= 0:
             items, weights = matrix.row(ego)
             own[items] = np.maximum(own[items], weights)
-    squares = matrix.by_user.power(2).sum(axis=1, dtype=np.float64) * matrix.scale**2
+    squares = matrix.reference.by_user.power(2) @ np.full(matrix.shape[1], matrix.scale**2)
     alike = np.square(matrix.gather(own))
     alike = np.divide(alike, squares, out=np.zeros_like(alike), where=squares > 0)
     alike[[ego for ego in egos if ego >= 0]] = 0.0

@@ -123,7 +123,7 @@ def _propagate(
         at_items = ego_mass * profile
         if mass.any():
             at_items += matrix.spread(mass * outflow)
-        taken = tau * matrix.gather(at_items * rate)
+        taken = tau * matrix.gather(at_items * rate, tau > 0)
         returned = ego_mass + mass.sum() - taken.sum()
         ego_mass = returned * rho
         mass = taken + returned * start

@@ -18,8 +18,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tastemesh.errors import UsageError
-from tastemesh.ranking.holdings import HoldingMatrix, Sparse, merge, reference_time, replace_rows
-from tastemesh.ranking.holdings import transpose as transposed
+from tastemesh.ranking.holdings import (
+    HoldingMatrix,
+    Weights,
+    merge,
+    reference_time,
+    replace_rows,
+)
+from tastemesh.ranking.products import Sparse
 
 _FIRST_CAPACITY = 1_024
 # Sweep when more rows than this are dead, and more than a quarter of the living: each row is then
@@ -142,9 +148,11 @@ class View:
         columns = sum(column.nbytes for column in msgspec.structs.astuple(self._columns))
         if self._base is None:
             return columns
-        matrices = (self._base.by_user, self._base.by_item)
+        weights = self._base.weights
+        matrices = (weights.by_user, weights.by_item)
+        arrays = [part for m in matrices for part in (m.data, m.indices, m.indptr)]
         return columns + sum(
-            part.nbytes for m in matrices for part in (m.data, m.indices, m.indptr)
+            array.nbytes for array in (*arrays, weights.user_sums, weights.item_sums)
         )
 
     def append(
@@ -315,7 +323,7 @@ class View:
         scale = 1.0
         if half_life_s is not None:
             scale = float(np.exp2((reference_s - max(now_s, newest_s)) / half_life_s))
-        return HoldingMatrix(base.by_user, base.by_item, scale)
+        return HoldingMatrix(base.weights, scale)
 
     def digest(self) -> bytes:
         """Return 32 bytes that depend on the interactions' content alone.
@@ -346,12 +354,11 @@ class View:
                 return base
             changed = np.array(sorted(self._changed_users), dtype=np.int32)
             fresh = self._merged(rows, shape, half_life_s, reference_s)
-            by_user, by_item = replace_rows(base.by_user, base.by_item, changed, fresh)
+            weights = replace_rows(base.weights, changed, fresh)
         else:
             everything = np.flatnonzero(self._columns.weight[: self._end])
-            by_user = self._merged(everything, shape, half_life_s, reference_s)
-            by_item = transposed(by_user)
-        self._base = _Base(by_user, by_item, half_life_s, reference_s)
+            weights = Weights.of(self._merged(everything, shape, half_life_s, reference_s))
+        self._base = _Base(weights, half_life_s, reference_s)
         self._changed_users.clear()
         return self._base
 
@@ -419,10 +426,9 @@ class View:
 
 
 class _Base(msgspec.Struct, frozen=True, eq=False):
-    """The matrix in both directions, at a reference time."""
+    """The weights, and what they were made with."""
 
-    by_user: Sparse
-    by_item: Sparse
+    weights: Weights
     half_life_s: float | None
     reference_s: float
 

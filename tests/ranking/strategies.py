@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from tastemesh.ranking.contacts import ContactTrust
-from tastemesh.ranking.holdings import HoldingMatrix, transpose
+from tastemesh.ranking.holdings import HoldingMatrix, Weights
 from tastemesh.ranking.parameters import SalsaParameters
 
 
@@ -37,7 +37,7 @@ def holdings(weights: NDArray[np.float64], scale: float = 1.0) -> HoldingMatrix:
     by_user = sp.csr_array((weights / scale).astype(np.float32))
     by_user.indices = by_user.indices.astype(np.int32)
     by_user.indptr = by_user.indptr.astype(np.int32)
-    return HoldingMatrix(by_user, transpose(by_user), scale)
+    return HoldingMatrix(Weights.of(by_user), scale)
 
 
 def trust_of(shares: NDArray[np.float64]) -> ContactTrust:

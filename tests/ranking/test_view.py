@@ -22,7 +22,7 @@ ROWS = st.lists(
 
 
 def dense(view: View, matrix: HoldingMatrix) -> dict[tuple[bytes, str], float]:
-    pairs = matrix.by_user.tocoo()
+    pairs = matrix.reference.by_user.tocoo()
     return {
         (view.user_id(u), view.item_id(i)): w * matrix.scale
         for u, i, w in zip(*pairs.coords, pairs.data.tolist(), strict=True)
@@ -45,6 +45,12 @@ def expected(rows: list[Row], now_s: int, half_life_s: float | None) -> dict[obj
         total = sum(weight * aged(newest_s - time_s) for weight, time_s in said)
         merged[pair] = min(1.0, total) * aged(now_s - newest_s)
     return merged
+
+
+def volumes(view: View, matrix: HoldingMatrix) -> dict[object, float]:
+    by_user = {view.user_id(n): matrix.volumes[n] for n in np.flatnonzero(matrix.volumes).tolist()}
+    held = np.flatnonzero(matrix.item_volumes).tolist()
+    return {**by_user, **{view.item_id(n): matrix.item_volumes[n] for n in held}}
 
 
 class ViewMachine(RuleBasedStateMachine):
@@ -97,9 +103,9 @@ class ViewMachine(RuleBasedStateMachine):
         want = expected(rows, now_s, half_life_s)
         assert dense(self.view, matrix) == pytest.approx(want, rel=1e-6, abs=1e-30)
         assert all(weight <= 1 + 1e-6 for weight in want.values())
-        turned = matrix.by_item.toarray()
-        assert np.array_equal(matrix.by_user.toarray(), turned.T)
-        assert matrix.by_item.nnz == matrix.by_user.nnz == len(want)
+        turned = matrix.reference.by_item.toarray()
+        assert np.array_equal(matrix.reference.by_user.toarray(), turned.T)
+        assert matrix.reference.by_item.nnz == matrix.reference.by_user.nnz == len(want)
 
     @rule(half_life_s=st.sampled_from([None, 7.0]))
     def incremental_is_from_scratch(self, half_life_s: float | None) -> None:
@@ -109,7 +115,9 @@ class ViewMachine(RuleBasedStateMachine):
         if said:
             numbers, users, items, weights, times_s = zip(*said, strict=True)
             fresh.extend(users, items, weights, times_s, numbers)
-        assert dense(self.view, kept) == dense(fresh, fresh.matrix(100, half_life_s))
+        built = fresh.matrix(100, half_life_s)
+        assert dense(self.view, kept) == dense(fresh, built)
+        assert volumes(self.view, kept) == pytest.approx(volumes(fresh, built))
         assert self.view.digest() == fresh.digest()
 
     @invariant()
@@ -169,8 +177,8 @@ def test_a_matrix_does_not_change_under_its_owner() -> None:
     view.append(b"u", ["a"], 0.5, 0, 0)
     before = view.matrix(0)
     view.append(b"u", ["a", "b"], 0.5, 0, 1)
-    assert before.by_user.toarray().tolist() == [[0.5]]
-    assert view.matrix(0).by_user.toarray().tolist() == [[1.0, 0.5]]
+    assert before.reference.by_user.toarray().tolist() == [[0.5]]
+    assert view.matrix(0).reference.by_user.toarray().tolist() == [[1.0, 0.5]]
 
 
 def test_bytes_per_interaction() -> None:

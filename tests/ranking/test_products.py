@@ -1,0 +1,37 @@
+"""Both kernels against dense algebra."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tastemesh.ranking import products
+from tests.ranking.strategies import holdings
+
+pytest.importorskip("numba")
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@given(seed=st.integers(0, 2**32), users=st.integers(1, 9), items=st.integers(1, 9))
+def test_both_kernels_equal_dense_algebra(
+    compiled: bool, seed: int, users: int, items: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    dense = sp.random_array((users, items), density=0.4, rng=rng).toarray().astype(np.float32)
+    weights = holdings(dense.astype(np.float64)).reference
+    at_users = rng.random(users) * (rng.random(users) < 0.5)
+    at_items = rng.random(items)
+    wanted = at_users > 0
+    spread = products.spread(weights.by_user, weights.by_item, at_users, compiled=compiled)
+    assert spread == pytest.approx(at_users @ dense)
+    both = weights.by_user, weights.by_item
+    assert products.gather(*both, at_items, compiled=compiled) == pytest.approx(dense @ at_items)
+    some = products.gather(*both, at_items, wanted, compiled=compiled)
+    assert some == pytest.approx(np.where(wanted, dense @ at_items, 0.0))
+
+
+def test_many_questions_at_once() -> None:
+    weights = holdings(np.eye(3)).reference
+    mass = np.arange(6.0).reshape(3, 2)
+    assert products.spread(weights.by_user, weights.by_item, mass).tolist() == mass.tolist()
