@@ -46,8 +46,10 @@ def open_walk(
     at_own[own] = profile[own] * matrix.item_volumes[own] ** -exponent
     at_users = matrix.gather(at_own)
     at_items = matrix.spread(at_users * power(matrix.volumes, -exponent))
-    counts = np.maximum(matrix.holder_counts, 1)
-    at_items *= counts**-parameters.open_popularity_exponent
+    counts = matrix.holder_counts
+    # Few different counts: a table of powers is quicker than a power for each item.
+    discount = np.maximum(np.arange(counts.max(initial=0) + 1), 1.0)
+    at_items *= (discount**-parameters.open_popularity_exponent)[counts]
     return at_items
 
 

@@ -60,12 +60,13 @@ def recent_profile(
     if not half_life_items > 0:
         raise UsageError(f"half_life_items {half_life_items}; expected above 0")
     profile = own_profile(matrix, egos)
-    held = np.flatnonzero(profile)
-    if len(held):
-        last_s = view.last_times([ego for ego in egos if ego >= 0], matrix.shape[1])[held]
+    items, last_s = view.last_times([ego for ego in egos if ego >= 0])
+    is_in = items < len(profile)
+    items, last_s = items[is_in], last_s[is_in]
+    if len(items):
         _, place, count = np.unique(-last_s, return_inverse=True, return_counts=True)
         newer = np.cumsum(count) - count + (count - 1) / 2.0
         # Relative to the newest, so that many items of one time do not underflow.
-        profile[held] *= np.exp2((newer[0] - newer[place]) / half_life_items)
+        profile[items] *= np.exp2((newer[0] - newer[place]) / half_life_items)
         profile /= profile.sum()
     return profile

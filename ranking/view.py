@@ -284,21 +284,21 @@ class View:
         rows = np.flatnonzero(is_one & (columns.weight[:end] > 0))
         return columns.record[rows], columns.weight[rows], columns.time_s[rows]
 
-    def last_times(self, users: Sequence[int], item_count: int) -> NDArray[np.int64]:
-        """Return when any of some users last took up each item, -1 where none did.
+    def last_times(self, users: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return when any of some users last took up each of their items.
 
         Args:
             users: user numbers.
-            item_count: length of the result; later items are left out.
 
         Returns:
-            int64[item_count]; seconds since 1970.
+            (item numbers, rising, one each; seconds since 1970).
         """
         rows = self._rows_of(np.array(users, dtype=np.int32))
-        rows = rows[self._columns.item[rows] < item_count]
-        last_s = np.full(item_count, -1, dtype=np.int64)
-        np.maximum.at(last_s, self._columns.item[rows], self._columns.time_s[rows])
-        return last_s
+        items, times_s = self._columns.item[rows], self._columns.time_s[rows]
+        order = np.lexsort((times_s, items))
+        is_last = np.ones(len(order), dtype=np.bool_)
+        is_last[:-1] = np.diff(items[order]) > 0
+        return items[order][is_last], times_s[order][is_last]
 
     def matrix(self, now_s: int, half_life_s: float | None = None) -> HoldingMatrix:
         """Return who holds what at a time.
