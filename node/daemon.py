@@ -38,13 +38,17 @@ async def run_daemon(configuration: Configuration) -> None:
                 notify_supervisor("READY=1")
                 _LOGGER.info("ready", extra={"home": str(home), "http": server.url})
                 stop = asyncio.create_task(stopped.wait())
-                failure = asyncio.create_task(server.failed())
-                await asyncio.wait((stop, failure), return_when=asyncio.FIRST_COMPLETED)
+                failures = [
+                    asyncio.create_task(server.failed(), name="the HTTP server"),
+                    asyncio.create_task(node.failed(), name="the node"),
+                ]
+                await asyncio.wait((stop, *failures), return_when=asyncio.FIRST_COMPLETED)
                 notify_supervisor("STOPPING=1")
-            if not stop.done():
-                stop.cancel()
-                raise TastemeshError("the HTTP server ended by itself; the log has the cause")
-            failure.cancel()
+            ended = [failure.get_name() for failure in failures if failure.done()]
+            for task in (stop, *failures):
+                task.cancel()
+            if ended:
+                raise TastemeshError(f"{ended[0]} ended by itself; the log has the cause")
             _LOGGER.info("stopping")
 
 

@@ -67,6 +67,8 @@ class Driver:
         self._clock = clock
         self._notify = notify
         self._backlog: list[_Turn] = []
+        self._in_hand: list[_Turn] = []
+        self._stopped = False
         self._work = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -74,6 +76,7 @@ class Driver:
         self.connected = asyncio.Event()
         self.storage_fault: str | None = None
         self.unsent_count = 0
+        self.internal_error_count = 0
 
     def handle(self, event: inputs.Input, done: asyncio.Future[None] | None = None) -> None:
         """Hand an input to the core and queue what it orders.
@@ -92,8 +95,10 @@ class Driver:
 
         Raises:
             UsageError: a value is wrong; nothing was recorded.
+            StorageError: the node stopped before the commit.
         """
         await self._room.wait()
+        self._check_running()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.handle(event, done)
         orders = self._backlog[-1].orders
@@ -107,15 +112,28 @@ class Driver:
                 tasks.create_task(self._take_in(), name="tastemesh-intake")
                 tasks.create_task(self._work_off(), name="tastemesh-writer")
         finally:
+            self._stopped = True
             for timer in self._timers:
                 timer.cancel()
+            for turn in (*self._in_hand, *self._backlog):
+                if turn.done is not None and not turn.done.done():
+                    turn.done.set_exception(StorageError("the node stopped before the commit"))
 
     async def flush(self) -> None:
-        """Wait until all that was handled so far is committed and sent to the transport."""
+        """Wait until all that was handled so far is committed and sent to the transport.
+
+        Raises:
+            StorageError: the node stopped before the commit.
+        """
+        self._check_running()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._backlog.append(_Turn([], done))
         self._work.set()
         await done
+
+    def _check_running(self) -> None:
+        if self._stopped:
+            raise StorageError("the node has stopped; nothing was recorded")
 
     # --- in --------------------------------------------------------------------------------
 
@@ -123,7 +141,13 @@ class Driver:
         while True:
             await self._room.wait()
             for event in await self._transport.events():
-                self.handle(self._as_input(event))
+                try:
+                    self.handle(self._as_input(event))
+                except Exception:
+                    # The core never raises for what others send; if it does, that is our bug, and
+                    # whoever found it must not be able to stop the node with it.
+                    self.internal_error_count += 1
+                    _log.exception("internal error", event_type=type(event).__name__)
 
     def _as_input(self, event: wire.Event) -> inputs.Input:
         wall_ms = self._clock.wall_ms()
@@ -148,13 +172,17 @@ class Driver:
         while True:
             await self._work.wait()
             turns, self._backlog = self._backlog, []
+            self._in_hand = turns
             self._work.clear()
-            await self._commit([e for turn in turns for e in turn.orders if isinstance(e, StorageEffect)])
+            await self._commit(
+                [e for turn in turns for e in turn.orders if isinstance(e, StorageEffect)]
+            )
             for turn in turns:
                 for order in turn.orders:
                     await self._carry_out(order)
                 if turn.done is not None and not turn.done.done():
                     turn.done.set_result(None)
+            self._in_hand = []
             self._room.set()
 
     async def _commit(self, changes: Sequence[StorageEffect]) -> None:

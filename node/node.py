@@ -19,13 +19,13 @@ from typing import Any, Self
 
 import msgspec
 
-from tastemesh.errors import ConfigError, UsageError
+from tastemesh.errors import ConfigError, TransportError, UsageError
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.identity import Signer, format_id, parse_id
 from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Interaction
 from tastemesh.node.advice import Advice
-from tastemesh.node.broker import EmbeddedBroker
+from tastemesh.node.broker import EmbeddedBroker, is_listening
 from tastemesh.node.clock import Clock, SystemClock
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
@@ -83,6 +83,7 @@ class Node:
         self._driver: Driver
         self._store: Store
         self._transport: MqttTransport
+        self._running: asyncio.Task[None]
 
     # --- life ------------------------------------------------------------------------------
 
@@ -114,9 +115,8 @@ class Node:
             wall_ms = self._clock.wall_ms()
             self._driver.handle(await self._store.load(wall_ms))
             self._driver.handle(inputs.Started(wall_ms))
-            stack.push_async_callback(
-                _stop, asyncio.create_task(self._driver.run(), name="tastemesh-driver")
-            )
+            self._running = asyncio.create_task(self._driver.run(), name="tastemesh-driver")
+            stack.push_async_callback(_stop, self._running)
             self._stack = stack.pop_all()
         return self
 
@@ -127,7 +127,7 @@ class Node:
         traceback: TracebackType | None,
     ) -> None:
         """Commit what was said, leave the network and close the home."""
-        if self._driver.storage_fault is None:
+        if self._driver.storage_fault is None and not self._running.done():
             await self._driver.flush()
         await self._stack.aclose()
 
@@ -161,10 +161,14 @@ class Node:
     async def _broker_urls(self, stack: AsyncExitStack) -> tuple[str, ...]:
         if self.config.brokers:
             return self.config.brokers
-        if not await _is_listening("127.0.0.1", BROKER_PORT):
-            await stack.enter_async_context(
-                EmbeddedBroker(self.config.home / "broker", port=BROKER_PORT)
-            )
+        if not await is_listening("127.0.0.1", BROKER_PORT):
+            broker = EmbeddedBroker(self.config.home / "broker", port=BROKER_PORT)
+            try:
+                await stack.enter_async_context(broker)
+            except TransportError:
+                # Another node that starts at this moment may have been the first to take the port.
+                if not await is_listening("127.0.0.1", BROKER_PORT):
+                    raise
         return (EMBEDDED_BROKER_URL,)
 
     def _notify(self, effect: Effect) -> None:
@@ -276,6 +280,7 @@ class Node:
                 "fault": self._driver.storage_fault,
                 "bound_bytes": self.config.disk_bytes,
             },
+            "internal_errors": self._driver.internal_error_count,
             "home": str(self.config.home),
         }
 
@@ -304,6 +309,10 @@ class Node:
     async def connected(self) -> None:
         """Wait until a broker has accepted us and granted our subscriptions."""
         await self._driver.connected.wait()
+
+    async def failed(self) -> None:
+        """Return when the node has stopped by itself, which only a bug of ours makes it do."""
+        await asyncio.wait([self._running])
 
     async def drain(self) -> None:
         """Wait until all that was said is committed and acknowledged by every broker."""
@@ -375,17 +384,6 @@ def _as_interaction(play: Play, wall_ms: int) -> Interaction:
 
 def _record_ids(orders: list[Effect]) -> list[str]:
     return [format_id(o.record.id) for o in orders if isinstance(o, effects.Persist)]
-
-
-async def _is_listening(host: str, port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection(host, port)
-    except OSError:
-        return False
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
-    return True
 
 
 async def _stop(task: asyncio.Task[None]) -> None:
