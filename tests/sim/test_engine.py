@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -40,11 +41,8 @@ def network(count: int, seed: int, links: LinkPolicy = LOSSY) -> tuple[Simulatio
         simulation.add(f"n{number}", core)
         for turn in range(3):
             said = (Interaction(f"item:{(number * 7 + turn) % 40}", "listen", 10_000),)
-            simulation.tell(
-                f"n{number}",
-                lambda wall_ms, p=person, s=said: inputs.Recorded(p.id, s, wall_ms),
-                after_ms=1_000 + 10_000 * turn + 37 * number,
-            )
+            recorded = partial(inputs.Recorded, person.id, said)
+            simulation.tell(f"n{number}", recorded, after_ms=1_000 + 10_000 * turn + 37 * number)
     return simulation, people
 
 
