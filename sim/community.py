@@ -1,5 +1,7 @@
 """A built-in community for demonstrations and scenarios: clusters of taste, and friends in them."""
 
+from itertools import pairwise
+
 import networkx as nx
 import numpy as np
 
@@ -83,9 +85,8 @@ def _friendships(
     graph = nx.random_partition_graph(
         sizes, FRIEND_PROBABILITY_INSIDE, FRIEND_PROBABILITY_OUTSIDE, seed=seed
     )
-    for user in range(len(user_ids)):  # nobody is left without a friend
-        if graph.degree(user) == 0:
-            graph.add_edge(user, (user + 1) % len(user_ids))
+    circles = [min(circle) for circle in nx.connected_components(graph)]
+    graph.add_edges_from(pairwise(sorted(circles)))  # nobody is left without a friend
     pairs = np.array(sorted((*graph.edges, *((b, a) for a, b in graph.edges))), np.int32)
     return Endorsements(
         ids=user_ids,

@@ -25,6 +25,7 @@ def test_the_same_seed_makes_the_same_community_of_taste_and_friends() -> None:
     assert (np.bincount(interactions.user) == USER_ITEMS).all()
     assert len(set(zip(interactions.user, interactions.item, strict=True))) == len(interactions)
     assert set(friends(endorsements)) == set(interactions.user_ids)
+    assert nx.is_connected(friends(endorsements))
 
 
 @pytest.mark.parametrize("count", [2, 5, 24])

@@ -1,0 +1,152 @@
+"""The public node: real files, a real broker, several users."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+import tastemesh
+from tastemesh.errors import ConfigError, StorageError, UsageError
+from tastemesh.node.node import Node, Play
+from tests.brokers import BrokerProcess
+
+pytestmark = pytest.mark.broker
+
+DEADLINE_S = 30
+
+
+def config(home: Path, broker: BrokerProcess, **settings: object) -> tastemesh.NodeConfig:
+    return tastemesh.NodeConfig(home=home, brokers=(broker.url,), **settings)  # type: ignore[arg-type]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Give the loop turns until something holds, up to a deadline."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+def own_id(node: Node, name: str = "me") -> str:
+    return str(node.status()["identities"][name])
+
+
+async def test_what_one_node_records_another_recommends_with_signed_reasons(
+    any_broker: BrokerProcess, tmp_path: Path
+) -> None:
+    async with (
+        tastemesh.open_node(config(tmp_path / "ana", any_broker)) as ana,
+        tastemesh.open_node(config(tmp_path / "ben", any_broker)) as ben,
+    ):
+        await asyncio.gather(ana.connected(), ben.connected())
+        plays = [Play(item=item, kind="like") for item in ("isrc:A", "isrc:B", "isrc:C")]
+        (record_id,) = await ana.record_many(plays)
+        await ben.record("isrc:A")
+        await ben.endorse(own_id(ana))
+        await until(lambda: ben.holds(record_id))
+        listed = await ben.recommend(10)
+        assert {line.item for line in listed} == {"isrc:B", "isrc:C"}
+        assert not any(line.unverified for line in listed)
+        (reason,) = listed[0].reasons
+        assert (reason.contact, reason.record_ids) == (own_id(ana), (record_id,))
+        assert reason.share == pytest.approx(1.0)
+        explained = await ben.explain("isrc:B")
+        assert explained is not None
+        assert explained.reasons[0].contact == own_id(ana)
+        assert await ben.explain("isrc:never-heard-of") is None
+        assert ben.records_of(own_id(ana)) == [record_id]
+
+
+async def test_a_newcomer_catches_up_and_a_restart_remembers(
+    nats_broker: BrokerProcess, tmp_path: Path
+) -> None:
+    async with tastemesh.open_node(config(tmp_path / "ana", nats_broker)) as ana:
+        await ana.connected()
+        said = [await ana.record(f"isrc:{n}") for n in range(30)]
+        async with tastemesh.open_node(config(tmp_path / "ben", nats_broker)) as ben:
+            await until(lambda: all(ben.holds(record_id) for (record_id,) in said))
+            await ben.endorse(own_id(ana))
+            before = await ben.recommend(10)
+        async with tastemesh.open_node(config(tmp_path / "ben", nats_broker)) as ben:
+            after = await ben.recommend(10)
+            assert [line.item for line in after] == [line.item for line in before]
+            (again,) = await ben.record("isrc:new")
+            assert ben.records_of(own_id(ben))[-1] == again
+
+
+async def test_private_interactions_shape_only_their_users_list(
+    nats_broker: BrokerProcess, tmp_path: Path
+) -> None:
+    async with tastemesh.open_node(config(tmp_path / "home", nats_broker)) as node:
+        ana, ben = node.identity("ana"), node.identity("ben")
+        await ana.record("isrc:A")
+        await ana.record("isrc:B")
+        await ben.endorse(ana.id)
+        assert await ben.record("isrc:A", private=True) == []
+        assert [line.item for line in await ben.recommend()] == ["isrc:B"]
+        assert node.records_of(ben.id) != []  # the endorsement
+        await ana.endorse(ben.id)
+        assert await ana.recommend() == []
+        assert node.status()["window"]["interactions"] == 3
+    async with tastemesh.open_node(config(tmp_path / "home", nats_broker)) as node:
+        assert [line.item for line in await node.identity("ben").recommend()] == ["isrc:B"]
+
+
+async def test_what_was_rejected_is_not_listed(nats_broker: BrokerProcess, tmp_path: Path) -> None:
+    async with tastemesh.open_node(config(tmp_path / "home", nats_broker)) as node:
+        ana, ben = node.identity("ana"), node.identity("ben")
+        await ana.record_many([Play(item="isrc:A"), Play(item="isrc:B")])
+        await ben.endorse(ana.id)
+        await ben.record("isrc:A", kind="skip")
+        assert [line.item for line in await ben.recommend()] == ["isrc:B"]
+
+
+async def test_wrong_values_are_named_and_record_nothing(
+    nats_broker: BrokerProcess, tmp_path: Path
+) -> None:
+    async with tastemesh.open_node(config(tmp_path / "home", nats_broker)) as node:
+        me = own_id(node)
+        cases: list[tuple[Awaitable[object], str]] = [
+            (node.record(""), "item id of 0 bytes; expected 1 to 256"),
+            (node.record("x" * 300), "item id of 300 bytes"),
+            (node.record("x", weight=0.0), "weight is 0.0; expected above 0, to 1"),
+            (node.record("x", weight=float("nan")), "weight is nan; expected 0 to 1"),
+            (node.record("x", kind="LOUD"), "kind 'LOUD'"),
+            (node.record("x", time_s=9e12), "time_s is 9000000000000.0; expected seconds"),
+            (node.record("x", identity="eve"), "identity 'eve' is not on this node; it has me"),
+            (node.endorse("abc"), "peer id 'abc' is not 64 hex digits"),
+            (node.endorse(me), "nobody can endorse himself"),
+            (node.endorse("ab" * 32, weight=2.0), "weight is 2.0; expected -1 to 1"),
+            (node.recommend(0), "k is 0; expected 1 to 1000"),
+            (node.record_many([]), "nothing to record"),
+        ]
+        for call, expected in cases:
+            with pytest.raises(UsageError) as caught:
+                await call
+            assert expected in str(caught.value)
+        assert node.status()["window"]["records"] == 0
+        with pytest.raises(ConfigError, match="identity name 'A B'"):
+            node.identity("A B")
+        with pytest.raises(ConfigError, match="taken by the node's own key"):
+            node.identity("node")
+
+
+async def test_a_home_belongs_to_one_network_one_process_and_one_passphrase(
+    nats_broker: BrokerProcess, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    async with tastemesh.open_node(config(home, nats_broker, passphrase="sesame")):
+        with pytest.raises(StorageError, match="in use by another process"):
+            async with tastemesh.open_node(config(home, nats_broker, passphrase="sesame")):
+                pass
+    with pytest.raises(ConfigError, match="belongs to 'main'"):
+        async with tastemesh.open_node(
+            config(home, nats_broker, passphrase="sesame", network="other")
+        ):
+            pass
+    with pytest.raises(ConfigError, match="is encrypted: expected a passphrase"):
+        async with tastemesh.open_node(config(home, nats_broker)):
+            pass
+    with pytest.raises(ConfigError, match="wrong passphrase or damaged"):
+        async with tastemesh.open_node(config(home, nats_broker, passphrase="guess")):
+            pass
