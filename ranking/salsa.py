@@ -45,12 +45,20 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         hub_mass: float64[users]; H, mass at each user summed over the rounds.
         votes: float64[users]; what a holding of weight 1 brings, H(v) / W(v)^theta.
         trust: the trust that was used, ego's own rows at 0.
+        passed: float64[items]; mass that each item passed on, summed over the rounds as H is.
+        held: float64[items]; D, the trust that holds each item.
+        started: mass that was handed out in proportion to trust, summed as H is.
+        parameters: what it was made with.
     """
 
     items: NDArray[np.float64]
     hub_mass: NDArray[np.float64]
     votes: NDArray[np.float64]
     trust: ContactTrust
+    passed: NDArray[np.float64]
+    held: NDArray[np.float64]
+    started: float
+    parameters: SalsaParameters
 
 
 def rank(
@@ -90,7 +98,7 @@ def rank(
     trust = trust.without(egos, user_count)
     tau = trust.tau
     held = matrix.spread(tau)
-    hub_mass = _propagate(matrix, tau, held, profile, parameters)
+    hub_mass, passed, started = _propagate(matrix, tau, held, profile, parameters)
     votes = hub_mass * power(matrix.volumes, -parameters.theta)
     items = _votes_by_item(matrix, trust, votes, parameters)
     for ego in egos:
@@ -102,7 +110,16 @@ def rank(
         if evidence is None:
             evidence = open_walk(matrix, profile, parameters)
         items = lifted(items, evidence, parameters.open_gain)
-    return Scores(items=items, hub_mass=hub_mass, votes=votes, trust=trust)
+    return Scores(
+        items=items,
+        hub_mass=hub_mass,
+        votes=votes,
+        trust=trust,
+        passed=passed,
+        held=held,
+        started=started,
+        parameters=parameters,
+    )
 
 
 def _propagate(
@@ -111,12 +128,14 @@ def _propagate(
     held: NDArray[np.float64],
     profile: NDArray[np.float64],
     parameters: SalsaParameters,
-) -> NDArray[np.float64]:
-    """Return H, the users' mass summed over the rounds."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return `Scores.hub_mass`, `Scores.passed` and `Scores.started`."""
     rho = parameters.rho if profile.any() else 0.0
     start = (1.0 - rho) * tau
     ego_mass, mass = rho, start
     total = start.copy()
+    passed = np.zeros(len(held))
+    started = 1.0 - rho
     outflow = power(matrix.volumes, -1.0)
     rate = (parameters.kappa + held) ** -parameters.eta
     for number in range(1, parameters.rounds):
@@ -127,8 +146,11 @@ def _propagate(
         returned = ego_mass + mass.sum() - taken.sum()
         ego_mass = returned * rho
         mass = taken + returned * start
-        total += (1.0 - parameters.alpha) ** number * mass
-    return total
+        weight = (1.0 - parameters.alpha) ** number
+        total += weight * mass
+        passed += weight * at_items
+        started += weight * returned * (1.0 - rho)
+    return total, passed, started
 
 
 def _votes_by_item(

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tastemesh.errors import UsageError
-from tastemesh.ranking.influence import hub_bound, share_kept, sybil_bound, trust_needed
+from tastemesh.ranking.influence import (
+    hub_bound,
+    share_kept,
+    sybil_bound,
+    sybil_bound_here,
+    trust_needed,
+)
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.salsa import rank
 from tests.ranking.strategies import Question, holdings, parameters, questions, trust_of
@@ -31,7 +37,9 @@ def test_theorem_1(question: Question, p: SalsaParameters, hostile: list[bool]) 
     assert scores.hub_mass[is_hostile].sum() <= hub * ROUNDING
     only_theirs = ~(question.weights[~is_hostile] > 0).any(axis=0)
     most = scores.items[only_theirs].max(initial=0.0)
-    assert most <= sybil_bound(epsilon, p, contacts=leads, has_profile=has_profile) * ROUNDING
+    here = sybil_bound_here(epsilon, scores, contacts=leads)
+    assert most <= here * ROUNDING
+    assert here <= sybil_bound(epsilon, p, contacts=leads, has_profile=has_profile) * ROUNDING
 
 
 @given(questions(), parameters, attackers)
@@ -74,12 +82,28 @@ def test_the_bound_is_tight() -> None:
     assert scores.items[1] == pytest.approx(sybil_bound(epsilon, p))
 
 
-def test_trust_needed_inverts_the_bound() -> None:
-    p = SalsaParameters()
-    for epsilon in (1e-4, 0.01, 0.3):
-        assert trust_needed(sybil_bound(epsilon, p), p) == pytest.approx(epsilon)
-    assert trust_needed(0.0, p) == 0.0
-    assert trust_needed(1e9, p) == pytest.approx(1.0)
+@given(questions(), parameters, st.floats(0, 1))
+def test_trust_needed_inverts_the_bound(
+    question: Question, p: SalsaParameters, epsilon: float
+) -> None:
+    scores = rank(question.matrix, question.trust, [0], p)
+    score = sybil_bound_here(epsilon, scores)
+    needed = trust_needed(score, scores)
+    assert needed <= epsilon + 1e-9
+    assert sybil_bound_here(needed, scores) == pytest.approx(score, rel=1e-6, abs=1e-9)
+    assert trust_needed(1e9, scores) == pytest.approx(1.0)
+
+
+def test_what_most_of_egos_trust_holds_is_safe() -> None:
+    """An attacker among many holders of what ego likes gets his share of it and no more."""
+    weights = np.zeros((12, 3))
+    weights[:, 0] = 1.0  # everybody holds ego's item
+    weights[1, 1] = 1.0
+    weights[2:, 2] = 1.0
+    shares = np.array([[0.0] + [1 / 11] * 11])
+    scores = rank(holdings(weights), trust_of(shares), [0])
+    here = sybil_bound_here(1 / 11, scores)
+    assert scores.items[1] <= here <= 0.2 * sybil_bound(1 / 11, SalsaParameters())
 
 
 def test_one_contact_alone_is_nothing_under_a_cap() -> None:
