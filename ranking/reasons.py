@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.salsa import Scores
@@ -51,50 +52,56 @@ def explain(
     Returns:
         Reasons for each item, strongest first; none for an item that got no mass.
     """
-    return [
-        _reasons(view, matrix, scores, view.item_number(item), contact_limit, record_limit)
-        for item in items
-    ]
-
-
-def _reasons(
-    view: View,
-    matrix: HoldingMatrix,
-    scores: Scores,
-    item: int,
-    contact_limit: int,
-    record_limit: int,
-) -> tuple[Reason, ...]:
-    if not 0 <= item < matrix.shape[1]:
-        return ()
-    users, weights = matrix.holders(item)
-    trust = scores.trust
-    tau = trust.tau
-    users, weights = users[tau[users] > 0], weights[tau[users] > 0]
-    # What each holder brought, split by the contacts that trust in it came through.
-    brought = weights * scores.votes[users] / tau[users]
-    parts = trust.shares[:, users].toarray() * brought
-    by_contact = parts.sum(axis=1)
-    total = by_contact.sum()
-    reasons = []
-    for row in np.argsort(-by_contact, kind="stable")[:contact_limit].tolist():
-        if not by_contact[row] > 0:
-            break
-        holders: list[bytes] = []
-        records: list[int] = []
-        for place in np.argsort(-parts[row], kind="stable").tolist():
-            evidence = view.records_of(int(users[place]), item)[0]
-            if len(records) == record_limit or not parts[row, place] > 0:
-                break
-            if len(evidence):
-                holders.append(view.user_id(int(users[place])))
-                records.append(int(evidence[-1]))
-        reasons.append(
-            Reason(
-                contact=trust.contacts[row],
-                share=float(by_contact[row] / total),
-                holders=tuple(holders),
-                records=tuple(records),
+    tau = scores.trust.tau
+    by_user = scores.trust.shares.tocsc()
+    explained = []
+    for number in view.item_numbers(items).tolist():
+        reasons: tuple[Reason, ...] = ()
+        if 0 <= number < matrix.shape[1]:
+            users, weights = matrix.holders(number)
+            users, weights = users[tau[users] > 0], weights[tau[users] > 0]
+            # What each holder brought, split by the contacts that trust in it came through.
+            parts = by_user[:, users].toarray() * (weights * scores.votes[users] / tau[users])
+            strongest = np.argsort(-parts.sum(axis=1), kind="stable")[:contact_limit]
+            newest = dict(zip(*(c.tolist() for c in view.evidence_for(number)), strict=True))
+            reasons = tuple(
+                _reason(view, scores.trust.contacts[row], parts, row, users, newest, record_limit)
+                for row in strongest.tolist()
+                if parts[row].any()
             )
-        )
-    return tuple(reasons)
+        explained.append(reasons)
+    return explained
+
+
+def _reason(
+    view: View,
+    contact: bytes,
+    parts: NDArray[np.float64],
+    row: int,
+    users: NDArray[np.int32],
+    newest: dict[int, int],
+    record_limit: int,
+) -> Reason:
+    """Sum up one contact's part.
+
+    Args:
+        view: names users.
+        contact: id.
+        parts: float64[contacts, holders]; what each brought.
+        row: the contact's.
+        users: int32[holders]; numbers.
+        newest: the last record of each user that names the item.
+        record_limit: records at most.
+    """
+    heaviest = np.argsort(-parts[row], kind="stable")[:record_limit]
+    named = [
+        user
+        for user, part in zip(users[heaviest].tolist(), parts[row, heaviest].tolist(), strict=True)
+        if part > 0 and user in newest
+    ]
+    return Reason(
+        contact=contact,
+        share=float(parts[row].sum() / parts.sum()),
+        holders=tuple(view.user_id(user) for user in named),
+        records=tuple(newest[user] for user in named),
+    )

@@ -1,0 +1,91 @@
+"""Columns of interactions: one row each, in the order of arrival."""
+
+import msgspec
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tastemesh.errors import UsageError
+
+NUMBER_MAX = np.iinfo(np.int32).max
+_FIRST_CAPACITY = 1_024
+
+
+class Interactions(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """The living rows in the order of arrival, n of them.
+
+    Attributes:
+        user: int32[n]; user numbers.
+        item: int32[n]; item numbers.
+        weight: float32[n]; in (0, 1].
+        time_s: int32[n]; when it happened, seconds since 1970.
+        record: int32[n]; number of the record that says so; never falls: the order of arrival.
+    """
+
+    user: NDArray[np.int32]
+    item: NDArray[np.int32]
+    weight: NDArray[np.float32]
+    time_s: NDArray[np.int32]
+    record: NDArray[np.int32]
+
+
+NOTHING = Interactions(
+    user=np.empty(0, dtype=np.int32),
+    item=np.empty(0, dtype=np.int32),
+    weight=np.empty(0, dtype=np.float32),
+    time_s=np.empty(0, dtype=np.int32),
+    record=np.empty(0, dtype=np.int32),
+)
+
+
+def checked_values(
+    count: int, weights: ArrayLike, times_s: ArrayLike
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Check and convert what comes with some items.
+
+    Args:
+        count: number of items.
+        weights: in (0, 1], one for all or one each.
+        times_s: 0 to 2^31 - 1 seconds, one for all or one each.
+
+    Returns:
+        (float32 weights, int32 times), of shape [] or [count].
+
+    Raises:
+        UsageError: a shape or a value is wrong.
+    """
+    weight = np.asarray(weights, dtype=np.float32)
+    time_s = np.asarray(times_s)
+    for name, values in (("weights", weight), ("times_s", time_s)):
+        if values.shape not in ((), (count,)):
+            raise UsageError(f"{name} of shape {values.shape}; expected one, or {count}")
+    if count and not (weight.min() > 0 and weight.max() <= 1):
+        raise UsageError(f"weights from {weight.min()} to {weight.max()}; expected above 0, to 1")
+    if count and not (time_s.min() >= 0 and time_s.max() <= NUMBER_MAX):
+        raise UsageError(f"times_s from {time_s.min()} to {time_s.max()}; expected 0 to 2^31 - 1")
+    return weight, time_s.astype(np.int32)
+
+
+def grown(columns: Interactions, used: int, needed: int) -> Interactions:
+    """Copy the rows in use to columns with room for `needed` rows and an eighth more.
+
+    Doubling would leave up to half of the memory unused. So appending moves a row 9 times on
+    average, which takes 0.1 us.
+    """
+    room = max(_FIRST_CAPACITY, needed + needed // 8)
+    wider = {}
+    for name in Interactions.__struct_fields__:
+        column = getattr(columns, name)
+        wider[name] = np.zeros(room, dtype=column.dtype)
+        wider[name][:used] = column[:used]
+    return Interactions(**wider)
+
+
+def selected(columns: Interactions, rows: NDArray[np.intp]) -> Interactions:
+    """Return some rows, as copies."""
+    return Interactions(
+        user=columns.user[rows],
+        item=columns.item[rows],
+        weight=columns.weight[rows],
+        time_s=columns.time_s[rows],
+        record=columns.record[rows],
+    )

@@ -1,0 +1,57 @@
+"""Ids as small numbers, given back when nothing needs them."""
+
+from collections.abc import Hashable, Sequence
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tastemesh.errors import UsageError
+
+_Id = TypeVar("_Id", bound=Hashable)
+
+
+class Numbers(Generic[_Id]):
+    """Ids as small numbers; a released number is given out again."""
+
+    def __init__(self) -> None:
+        self.ids: list[_Id | None] = []
+        self.of: dict[_Id, int] = {}
+        self._free: list[int] = []
+
+    def intern(self, ids: Sequence[_Id]) -> list[int]:
+        """Return a number for each id, new ones where needed."""
+        return [number if (number := self.of.get(i)) is not None else self._add(i) for i in ids]
+
+    def known(self, ids: Sequence[_Id]) -> NDArray[np.int32]:
+        """Return int32 numbers, -1 for an unknown id."""
+        return np.array([self.of.get(i, -1) for i in ids], dtype=np.int32)
+
+    def release(self, unused: NDArray[np.intp]) -> bool:
+        """Take back numbers; tell whether any was in use."""
+        released = False
+        for number in unused.tolist():
+            held = self.ids[number]
+            if held is not None:
+                del self.of[held]
+                self.ids[number] = None
+                self._free.append(number)
+                released = True
+        return released
+
+    def name(self, number: int) -> _Id:
+        """Return the id with this number."""
+        name = self.ids[number] if 0 <= number < len(self.ids) else None
+        if name is None:
+            raise UsageError(f"number {number}; expected one that an interaction in the view has")
+        return name
+
+    def _add(self, new: _Id) -> int:
+        if self._free:
+            number = self._free.pop()
+            self.ids[number] = new
+        else:
+            number = len(self.ids)
+            self.ids.append(new)
+        self.of[new] = number
+        return number
