@@ -8,8 +8,8 @@ popular. An item is therefore only as good as the weaker of the two says:
 
 u and e are the ranking's votes with trust in proportion to cosine similarity squared, and to what
 the caller derives from adoption (`tastemesh.reputation`), each divided by its maximum. Measured on
-MovieLens, split by each user's time, NDCG@10 of .125 (item-kNN .125, user-kNN .122); 1,000 copies
-of a victim's history reach no top ten.
+MovieLens, split by each user's time: NDCG@10 .125 (item-kNN .125, user-kNN .122); 1,000 copies
+of a victim's history reached none of 8 victims' top tens.
 
 Where neither knows anything, what many distinct authors hold has to do.
 """
