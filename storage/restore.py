@@ -4,6 +4,8 @@ Reading goes through SQLite's rowid order, so nothing is sorted, and nothing is 
 core decodes the envelopes, without checking the signatures that it checked on arrival.
 """
 
+from itertools import starmap
+
 import aiosqlite
 
 from tastemesh.gossip.inputs import Restored, Stored
@@ -27,7 +29,7 @@ async def restore(db: aiosqlite.Connection, wall_ms: int) -> Restored:
     sequences = await db.execute_fetchall(_SEQUENCES)
     private = await db.execute_fetchall(_PRIVATE)
     return Restored(
-        records=tuple(Stored(envelope, first_seen_ms) for envelope, first_seen_ms in records),
+        records=tuple(starmap(Stored, records)),
         sequences=tuple((author, epoch, until) for author, epoch, until in sequences),
         private=tuple(
             (author, Interaction(item, kind, weight_q, ago_ms), said_ms)

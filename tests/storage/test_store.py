@@ -184,13 +184,13 @@ async def test_vacuuming_gives_pages_back(path: Path) -> None:
 
 
 async def test_a_lowered_bound_holds_once_pages_are_given_back(path: Path) -> None:
-    changes = [persist(n, size_bytes=16_000) for n in range(600)]
+    changes = [persist(n, size_bytes=16_000) for n in range(1_200)]
     async with await Store.open(path) as store:
         await store.commit(changes)
     async with await Store.open(path, disk_bytes=MIN_DISK_BYTES) as store:
         over = await store.statistics()
         assert over.max_page_count == over.page_count
-        await store.commit([evict(*changes[:500])])
+        await store.commit([evict(*changes[:1_000])])
         await store.vacuum_step(100_000)
         found = await store.statistics()
         assert found.max_page_count * found.page_bytes == MIN_DISK_BYTES - WAL_BYTES
