@@ -26,7 +26,8 @@ EPOCH_MS = 1_767_225_600_000
 
 BROKER = "broker"
 
-_Event = tuple[int, int, str, Callable[[int], inputs.Input]]
+_Fact = Callable[[int], inputs.Input]
+_Event = tuple[int, int, Callable[[], None]]
 
 
 class Simulation:
@@ -48,7 +49,7 @@ class Simulation:
         self.now_ms = 0
         self.event_count = 0
         self.peers: dict[str, Peer] = {}
-        self._readers: dict[str, list[str]] = {}
+        self._readers: dict[str, list[Peer]] = {}
         self._events: list[_Event] = []
         self._scheduled = 0
         self._rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
@@ -68,12 +69,15 @@ class Simulation:
         if name in self.peers:
             raise UsageError(f"node {name!r} is in this simulation already")
         peer = self.peers[name] = Peer(name, core, skew_ms)
-        self.tell(name, lambda wall_ms: peer.store.load(wall_ms))
-        self.tell(name, inputs.Started)
-        self.tell(name, lambda wall_ms: inputs.BrokerUp(BROKER, wall_ms))
+        self._boot(peer)
         return peer
 
-    def tell(self, name: str, fact: Callable[[int], inputs.Input], *, after_ms: int = 0) -> None:
+    def _boot(self, peer: Peer) -> None:
+        self.tell(peer.name, peer.store.load)
+        self.tell(peer.name, inputs.Started)
+        self.tell(peer.name, lambda wall_ms: inputs.BrokerUp(BROKER, wall_ms))
+
+    def tell(self, name: str, fact: _Fact, *, after_ms: int = 0) -> None:
         """Schedule an input of a node.
 
         Args:
@@ -81,24 +85,60 @@ class Simulation:
             fact: given the node's wall clock at that moment, the input.
             after_ms: from now, 0 or more.
         """
-        self._scheduled += 1
-        heapq.heappush(self._events, (self.now_ms + after_ms, self._scheduled, name, fact))
+        peer = self.peers[name]
+        self._at(after_ms, lambda: self._happen(peer, fact))
 
-    def run(self, for_ms: int, progress: Callable[[int], None] | None = None) -> None:
+    def crash(self, name: str, revive: Callable[[], Core], after_ms: int, away_ms: int) -> None:
+        """Schedule a node's crash and its return with nothing but its disk.
+
+        Args:
+            name: the node.
+            revive: makes its core anew.
+            after_ms: from now.
+            away_ms: how long it stays away; messages to it are lost.
+        """
+        peer = self.peers[name]
+
+        def die() -> None:
+            peer.alive = False
+
+        def return_from_disk() -> None:
+            peer.core, peer.alive = revive(), True
+            peer.life += 1
+            self._boot(peer)
+
+        self._at(after_ms, die)
+        self._at(after_ms + away_ms, return_from_disk)
+
+    def cut_off(self, name: str, after_ms: int, length_ms: int) -> None:
+        """Schedule a time in which a node's messages reach nobody, and nobody's reach it."""
+        peer = self.peers[name]
+
+        def leave() -> None:
+            peer.connected = False
+            self.tell(name, lambda _: inputs.BrokerDown(BROKER))
+
+        def rejoin() -> None:
+            peer.connected = True
+            self.tell(name, lambda wall_ms: inputs.BrokerUp(BROKER, wall_ms))
+
+        self._at(after_ms, leave)
+        self._at(after_ms + length_ms, rejoin)
+
+    def _at(self, after_ms: int, change: Callable[[], None]) -> None:
+        self._scheduled += 1
+        heapq.heappush(self._events, (self.now_ms + after_ms, self._scheduled, change))
+
+    def run(self, for_ms: int) -> None:
         """Let virtual time pass.
 
         Args:
             for_ms: how much, 0 or more.
-            progress: called now and then with the virtual time.
         """
         until_ms = self.now_ms + for_ms
         while self._events and self._events[0][0] <= until_ms:
-            self.now_ms, _, name, fact = heapq.heappop(self._events)
-            peer = self.peers[name]
-            wall_ms = EPOCH_MS + self.now_ms + peer.skew_ms
-            self._step(peer, fact(wall_ms))
-            if progress is not None and self.event_count % 4096 == 0:
-                progress(self.now_ms)
+            self.now_ms, _, change = heapq.heappop(self._events)
+            change()
         self.now_ms = until_ms
 
     def coverage(self) -> float:
@@ -109,7 +149,11 @@ class Simulation:
         held = sum(len(peer.store) for peer in self.peers.values())
         return held / (len(union) * len(self.peers)) if union else 1.0
 
-    def _step(self, peer: Peer, event: inputs.Input) -> None:
+    def _happen(self, peer: Peer, fact: _Fact) -> None:
+        """Let a node have an input, unless it is down; what it orders is carried out at once."""
+        if not peer.alive:
+            return
+        event = fact(EPOCH_MS + self.now_ms + peer.skew_ms)
         self.event_count += 1
         self._note(peer.name, type(event).__name__, getattr(event, "payload", b""))
         for effect in peer.core.handle(event, self.now_ms):
@@ -121,12 +165,7 @@ class Simulation:
                 self._note(peer.name, effect.topic, effect.payload)
                 self._route(peer, effect)
             case effects.SetTimer():
-                timer = effect.timer
-                self.tell(
-                    peer.name,
-                    lambda wall_ms: inputs.TimerFired(timer, wall_ms),
-                    after_ms=effect.delay_ms,
-                )
+                self._set_timer(peer, effect)
             case effects.Subscribe():
                 peer.filters = effect.topics
                 self._readers.clear()
@@ -136,25 +175,41 @@ class Simulation:
             case _:
                 peer.store.commit(effect)
 
+    def _set_timer(self, peer: Peer, order: effects.SetTimer) -> None:
+        life = peer.life
+
+        def fire() -> None:
+            if peer.life == life:  # a crash takes the timers with it
+                self._happen(peer, lambda wall_ms: inputs.TimerFired(order.timer, wall_ms))
+
+        self._at(order.delay_ms, fire)
+
     def _route(self, sender: Peer, message: effects.Send) -> None:
         """Take a message to the broker, and from there to whoever reads its topic."""
+        if not sender.connected:
+            return
         sender.sent_bytes += len(message.payload)
         topic, payload = message.topic, message.payload
         readers = self._readers_of(topic)
         for _, up_ms in self.links.delays_ms(1, self._rng):
             for link, down_ms in self.links.delays_ms(len(readers), self._rng):
-                self.peers[readers[link]].received_bytes += len(payload)
-                self.tell(
-                    readers[link],
-                    lambda wall_ms: inputs.Received(BROKER, topic, payload, wall_ms),
-                    after_ms=up_ms + down_ms,
+                self._deliver(readers[link], topic, payload, up_ms + down_ms)
+
+    def _deliver(self, reader: Peer, topic: str, payload: bytes, after_ms: int) -> None:
+        def arrive() -> None:
+            if reader.connected:
+                reader.received_bytes += len(payload)
+                self._happen(
+                    reader, lambda wall_ms: inputs.Received(BROKER, topic, payload, wall_ms)
                 )
 
-    def _readers_of(self, topic: str) -> list[str]:
+        self._at(after_ms, arrive)
+
+    def _readers_of(self, topic: str) -> list[Peer]:
         assert topic.startswith(PREFIX)
         readers = self._readers.get(topic)
         if readers is None:
-            readers = [peer.name for peer in self.peers.values() if peer.reads(topic)]
+            readers = [peer for peer in self.peers.values() if peer.reads(topic)]
             self._readers[topic] = readers
         return readers
 

@@ -66,6 +66,9 @@ class Peer:
         self.skew_ms = skew_ms
         self.store = MemoryStore()
         self.filters: tuple[str, ...] = ()
+        self.alive = True
+        self.connected = True
+        self.life = 0  # how often it came back from a crash
         self.sent_bytes = 0
         self.received_bytes = 0
 

@@ -1,0 +1,80 @@
+"""Scenarios: what is valid, and what a run of one measures."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tastemesh.errors import ConfigError
+from tastemesh.sim.run import run_scenario
+from tastemesh.sim.scenario import Churn, Partition, Scenario, load_scenario, shipped
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    assert 0 <= done <= total
+
+
+def test_every_shipped_scenario_is_valid_and_says_what_happens() -> None:
+    assert {"calm", "lossy", "rough"} <= set(shipped())
+    assert all(scenario.description for scenario in shipped().values())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("nodes = 5", "required field `description`"),
+        ("description = 'x'\nnodes = 1", "nodes is 1; expected 2 to 100000"),
+        ("description = 'x'\nnode = 5", "unknown field `node`"),
+        ("description = 'x'\n[links]\nloss = 2.0", "loss is 2.0; expected 0 to 1"),
+        ("description = 'x'\n[churn]\nshare = 7.0", "churn.share is 7.0; expected 0 to 1"),
+        ("description = ", "Invalid value"),
+    ],
+)
+def test_a_wrong_file_names_what_is_wrong(tmp_path: Path, text: str, expected: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_scenario(str(path))
+    assert expected in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_names_the_shipped_ones() -> None:
+    with pytest.raises(ConfigError, match="shipped ones are calm, lossy, rough"):
+        load_scenario("no-such-scenario")
+
+
+ROUGH = Scenario(
+    description="small and rough",
+    nodes=12,
+    seconds=420.0,
+    records_per_hour=240.0,
+    quiet_s=300.0,
+    sync_period_s=10.0,
+    skew_ms=30_000,
+    links=load_scenario("lossy").links,
+    churn=Churn(share=0.25, away_s=20.0),
+    partition=Partition(share=0.3, start_s=20.0, length_s=60.0),
+)
+
+
+@pytest.mark.slow
+def test_losses_crashes_and_a_partition_are_repaired() -> None:
+    result = run_scenario(ROUGH, 3, silent)
+    assert result["coverage"] == 1.0
+    assert result["converged_s"] is not None
+    assert result["events"] > 1_000
+    assert not {"bad-signature", "equivocation", "malformed"} & set(result["rejected"])
+    again = run_scenario(ROUGH, 3, silent)
+    assert again == result
+    other = run_scenario(ROUGH, 4, silent)
+    assert other["digest"] != result["digest"]
+
+
+def test_a_calm_network_converges_at_once() -> None:
+    calm = msgspec.structs.replace(
+        load_scenario("calm"), nodes=6, seconds=30.0, quiet_s=10.0, records_per_hour=600.0
+    )
+    result = run_scenario(calm, 0, silent)
+    assert (result["coverage"], result["converged_s"]) == (1.0, 1.0)
+    assert set(result) >= {"digest", "nodes", "virtual_seconds", "events", "bytes_per_node_hour"}
