@@ -28,6 +28,9 @@ _log = structlog.get_logger(__name__)
 # the network, so this bounds the backlog at about 16 MB before the intake stops.
 BACKLOG_TURNS = 256
 
+# Turns to a transaction: at 64 KiB each it stays at 4 MiB, a quarter of the write-ahead log.
+COMMIT_TURNS = 64
+
 # Waits between attempts to commit after a fault, seconds: soon enough not to be noticed after a
 # blip, rare enough to leave a full disk alone.
 RETRY_FIRST_S = 0.1
@@ -171,9 +174,10 @@ class Driver:
     async def _work_off(self) -> None:
         while True:
             await self._work.wait()
-            turns, self._backlog = self._backlog, []
-            self._in_hand = turns
-            self._work.clear()
+            turns = self._in_hand = self._backlog[:COMMIT_TURNS]
+            del self._backlog[:COMMIT_TURNS]
+            if not self._backlog:
+                self._work.clear()
             await self._commit(
                 [e for turn in turns for e in turn.orders if isinstance(e, StorageEffect)]
             )
@@ -183,7 +187,8 @@ class Driver:
                 if turn.done is not None and not turn.done.done():
                     turn.done.set_result(None)
             self._in_hand = []
-            self._room.set()
+            if len(self._backlog) < BACKLOG_TURNS:
+                self._room.set()
 
     async def _commit(self, changes: Sequence[StorageEffect]) -> None:
         """Commit, however long it takes: nobody is told before."""

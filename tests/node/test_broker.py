@@ -22,7 +22,7 @@ pytestmark = pytest.mark.broker
 
 async def until_gone(port: int) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while await is_listening("127.0.0.1", port):  # noqa: ASYNC110 - not our process
+        while await is_listening("127.0.0.1", port):  # not our process: there is no event
             await asyncio.sleep(0.01)
 
 
