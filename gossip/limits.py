@@ -53,6 +53,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         payload_bytes: wire; largest MQTT payload, 64 KiB: the smallest cap among hosted brokers
             (p2p research, section 4).
         window_statement_count: local; statements in the whole window, 200,000 (design, section 5).
+        statement_bytes: local; bytes of a record that count as one statement if it has fewer, 672:
+            a record of one statement with the longest item id stays below it, and a full window of
+            200,000 at 128 MiB, an eighth of the database's default bound.
         author_interaction_count: local; one author's interactions in the window, 500 (design,
             section 5): past that the author's own oldest go.
         author_endorsement_count: local; one author's endorsements in the window, 256: more people
@@ -86,6 +89,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     window_age_ms: int = 30 * DAY_MS
     payload_bytes: int = 64 * 1024
     window_statement_count: int = 200_000
+    statement_bytes: int = 672
     author_interaction_count: int = 500
     author_endorsement_count: int = 256
     reserved_share: float = 0.8

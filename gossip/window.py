@@ -12,6 +12,9 @@ id. What leaves, in this order:
    So a flood of fresh identities cannot push out a friend.
 3. Records older than `window_age_ms` leave.
 
+A record counts as at least one statement for every `statement_bytes` of its size, so the bounds on
+statements are bounds on bytes too, and padding costs its author his own quota.
+
 A record that would be the one to leave at once is refused. Costs: O(log n) a record.
 """
 
@@ -32,7 +35,7 @@ class _Entry(msgspec.Struct):
     author: bytes
     slot: tuple[int, int]  # (epoch, seq)
     endorsements: int
-    others: int  # interactions, and statements of unknown kinds
+    others: int  # interactions, statements of unknown kinds, and padding
     reached: bool
 
     @property
@@ -114,7 +117,10 @@ class Window:
             author=record.author,
             slot=(record.epoch, record.seq),
             endorsements=endorsements,
-            others=len(record.statements) - endorsements,
+            others=max(
+                len(record.statements) - endorsements,
+                -(-len(record.envelope) // self._limits.statement_bytes) - endorsements,
+            ),
             reached=record.author in self._reached,
         )
         if not self._fits_quota(entry):

@@ -1,10 +1,13 @@
 """The window against a plain model, and what a flood can and cannot push out."""
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from tastemesh.gossip.codec import sign_record
 from tastemesh.gossip.effects import EvictReason
+from tastemesh.gossip.identity import Signer
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.record import Endorsement, Interaction, Record, Statement
 from tastemesh.gossip.window import Window
@@ -156,3 +159,25 @@ def test_listening_does_not_push_out_endorsements() -> None:
     for seq in range(2, 40):
         window.add(record(1, seq, 1_000 + seq), 5_000)
     assert vouch.id in window
+
+
+def test_padding_counts_as_statements() -> None:
+    window = Window(SMALL)
+    padded = msgspec.structs.replace(
+        record(1, 1, 1_000), envelope=bytes(10 * SMALL.statement_bytes - 1)
+    )
+    window.add(padded, 5_000)
+    assert window.statement_count == 10
+    for seq in range(2, 5):
+        window.add(record(1, seq, 1_000 + seq), 5_000)
+    assert padded.id not in window  # his own quota of 12 went to it
+
+
+def test_a_statement_with_the_longest_id_counts_once() -> None:
+    limits = Limits()
+    signer = Signer(bytes(32), bytes(32))
+    said = (Interaction("x" * limits.item_bytes, "y" * limits.kind_chars, 10_000, 2**62),)
+    longest = sign_record(signer, "n" * 32, 2**32 - 1, 2**62, bytes(32), 2**62, said, limits)
+    window = Window(limits)
+    window.add(longest, 2**62)
+    assert window.statement_count == 1
