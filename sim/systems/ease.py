@@ -18,7 +18,8 @@ from tastemesh.sim.interactions import Endorsements, Interactions
 from tastemesh.sim.systems.matrices import binary_matrix, rank_by_scores
 from tastemesh.sim.systems.system import Parameters
 
-_MAX_BYTES = 4 << 30  # of the dense matrix that is inverted: 23,170 on the smaller side
+_MAX_BYTES = 4 << 30  # 18,918 on the smaller side; guess at what a small machine can spare
+_BYTES_A_CELL = 12  # the inverse in double precision, and its copy in single
 _BLOCK_ROWS = 256
 
 
@@ -46,10 +47,10 @@ class Ease:
         owned = binary_matrix(train)
         self._by_item = owned.shape[1] <= owned.shape[0]
         size = min(owned.shape)
-        if size * size * 8 > _MAX_BYTES:
+        if size * size * _BYTES_A_CELL > _MAX_BYTES:
             raise UsageError(
                 f"ease: {owned.shape[0]:,} users and {owned.shape[1]:,} items would need "
-                f"{size * size * 8 / 2**30:.1f} GiB for one matrix; expected at most "
+                f"{size * size * _BYTES_A_CELL / 2**30:.1f} GiB for its inverse; expected at most "
                 f"{_MAX_BYTES / 2**30:.0f}"
             )
         self._owned = owned
@@ -77,15 +78,20 @@ class Ease:
 
 def _ridge_inverse(side: csr_array, strength: float) -> NDArray[np.float64]:
     """Return the inverse of ``side @ side.T + strength * I``, by Cholesky."""
-    gram = np.asfortranarray((side @ side.T).toarray(), dtype=np.float64)
-    gram[np.diag_indices_from(gram)] += strength
+    size = side.shape[0]
+    other = side.T.tocsr()
+    gram = np.empty((size, size), order="F")
+    for start in range(0, size, _BLOCK_ROWS):
+        rows = side[start : start + _BLOCK_ROWS]
+        gram[:, start : start + _BLOCK_ROWS] = (rows @ other).toarray().T
+    gram[np.diag_indices(size)] += strength
     factor, failed = dpotrf(gram, lower=1, overwrite_a=1)
     assert failed == 0  # positive definite, as the strength is above 0
     inverse, failed = dpotri(factor, lower=1, overwrite_c=1)
     assert failed == 0
-    lower = np.tril(inverse)
-    lower += np.tril(lower, -1).T
-    return np.asarray(lower, dtype=np.float64)
+    for at in range(size):  # the other triangle, in place
+        inverse[at, at + 1 :] = inverse[at + 1 :, at]
+    return np.asarray(inverse.T, dtype=np.float64)  # symmetric, and this way round row by row
 
 
 def _self_influence(holders: csr_array, inverse: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,8 +8,8 @@ from scipy.sparse import csr_array, vstack
 
 from tastemesh.sim.interactions import Interactions
 
-_BLOCK_CELLS = 1 << 24  # 64 MiB of float32: larger blocks were not faster (measured)
-_BLOCK_PRODUCTS = 1 << 24  # multiplications of one sparse block, so at most 200 MiB of result
+_BLOCK_CELLS = 1 << 22  # 16 MiB of float32: larger blocks were not faster (measured)
+_BLOCK_PRODUCTS = 1 << 22  # multiplications a block: larger ones were not faster (measured)
 
 
 def binary_matrix(train: Interactions) -> csr_array:

@@ -1,7 +1,7 @@
 """Many random walks at once over two weighted graphs, user -> item and user -> trusted user.
 
 All walks take their half-steps together, so that each half-step is a handful of array operations;
-about 0.3 us a half-step and walk (measured). A weighted choice is one search in the running sum of
+about 1.7 us a half-step and walk (measured). A weighted choice is one search in the running sum of
 all weights.
 """
 
