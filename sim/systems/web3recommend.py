@@ -43,7 +43,7 @@ class Web3Recommend:
         self._similar: tuple[Interactions, csr_array] | None = None
 
     def grid(self, endorsed: bool) -> list[Parameters]:
-        """Return the app's setting and larger alphas; 0.5 was worse on three data sets (measured)."""
+        """Return the app's alpha and larger ones; 0.5 was worse on three data sets (measured)."""
         sources = ("endorsements", "similarity") if endorsed else ("similarity",)
         return [
             {"alpha": alpha, "beta": 0.8, "trust": source}
