@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from tastemesh.errors import UsageError
 from tastemesh.sim.systems.als import Als
 from tastemesh.sim.systems.ease import Ease
+from tastemesh.sim.systems.friends import Friends
 from tastemesh.sim.systems.neighbours import ItemKNN, UserKNN
 from tastemesh.sim.systems.popularity import Popularity
 from tastemesh.sim.systems.rp3beta import RP3Beta
@@ -14,6 +15,7 @@ from tastemesh.sim.systems.web3recommend import Web3Recommend
 
 SYSTEMS: Mapping[str, Callable[[int], System]] = {
     "popularity": lambda seed: Popularity(),
+    "friends": lambda seed: Friends(),
     "userknn": lambda seed: UserKNN(),
     "itemknn": lambda seed: ItemKNN(),
     "rp3beta": lambda seed: RP3Beta(),
