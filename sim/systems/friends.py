@@ -31,23 +31,28 @@ class Friends:
         self._owned = binary_matrix(train)
         discount = inverse(column_sizes(self._owned), float(parameters["discount"]))
         self._items = scaled(self._owned, columns=discount)
-        user_count = self._owned.shape[0]
-        self._friends = csr_array((user_count, user_count), dtype=np.float32)
-        if endorsements is not None:
-            inside = (
-                (endorsements.weight > 0)
-                & (endorsements.source < user_count)
-                & (endorsements.subject < user_count)
-            )
-            pairs = (endorsements.source[inside], endorsements.subject[inside])
-            self._friends = csr_array(
-                (endorsements.weight[inside], pairs), shape=(user_count, user_count)
-            )
+        count = len(train.user_ids)
+        weight, source, subject = _NOBODY if endorsements is None else _vouched(endorsements, count)
+        self._friends = csr_array((weight, (source, subject)), shape=(count, count))
 
     def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
         """Return each user's best items, shape [n, k]; none that no endorsed person holds."""
         return rank_by_scores(self._score, self._owned, users, k)
 
     def _score(self, block: NDArray[np.int32]) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = (self._friends[block] @ self._items).toarray()
-        return scores.astype(np.float32, copy=False)
+        return csr_array(self._friends[block] @ self._items).toarray().astype(np.float32)
+
+
+_NOBODY = (np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, np.int32))
+
+
+def _vouched(
+    endorsements: Endorsements, user_count: int
+) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]:
+    """Return weight, source and subject of the positive endorsements among the users."""
+    inside = (
+        (endorsements.weight > 0)
+        & (endorsements.source < user_count)
+        & (endorsements.subject < user_count)
+    )
+    return endorsements.weight[inside], endorsements.source[inside], endorsements.subject[inside]
