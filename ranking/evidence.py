@@ -1,4 +1,4 @@
-"""Open evidence: what everybody in the window does, vouched for or not.
+"""Open evidence: what everybody of standing in the window does.
 
 It never introduces an item. It only lifts, by a bounded factor, what trust has already found:
 
@@ -10,14 +10,16 @@ factor C for one that it does; and they cannot push an honest item below s.
 o is a three-step walk from ego's taste over everybody, damped at each end, as in P3alpha (Cooper et
 al., WWW 2014) and RP3beta (Paudel et al., TiiS 2017):
 
-    o(j) = n(j)^-b sum_v w(v, j) W(v)^-a sum_i own(i) w(v, i) / D(i)^a
+    o(j) = V(j)^-b sum_v c(v) w(v, j) W(v)^-a sum_i own(i) w(v, i) / V(i)^a,
+    V(i) = max(1, sum_v c(v) w(v, i))
 
-with n(j) the number of holders of j and D(i) the sum of their weights, divided by its maximum over
-the candidates.
+divided by its maximum over the candidates. c(v) in [0, 1] is v's standing (`tastemesh.reputation`):
+identities whose standing sums to x add at most x to the sum of any o(j), as own sums to 1 and
+w(v, j) W(v)^-a and V^-1 are at most 1; and those without standing change nothing.
 
 Deviation: a and b act on volumes and not on each transition probability, which is the same for
-equal weights and needs two sparse products instead of a pass of powers; and no item keeps only its
-k nearest neighbours.
+equal weights and needs two sparse products instead of a pass of powers; V is weighted, where
+RP3beta counts holders; and no item keeps only its k nearest neighbours.
 """
 
 import numpy as np
@@ -28,28 +30,34 @@ from tastemesh.ranking.parameters import SalsaParameters
 
 
 def open_walk(
-    matrix: HoldingMatrix, profile: NDArray[np.float64], parameters: SalsaParameters
+    matrix: HoldingMatrix,
+    profile: NDArray[np.float64],
+    parameters: SalsaParameters,
+    standing: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
-    """Walk from ego's taste over everybody.
+    """Walk from ego's taste over everybody of standing.
 
     Args:
         matrix: who holds what.
         profile: float64[items]; ego's taste.
         parameters: the exponents.
+        standing: float64[users] in [0, 1]; c. Default: 1 for everybody, as where nothing is known.
 
     Returns:
         float64[items], at least 0; o before it is divided by its maximum.
     """
     exponent = parameters.open_exponent
+    volumes = matrix.item_volumes if standing is None else matrix.spread(standing)
+    volumes = np.maximum(volumes, 1.0)
     at_own = np.zeros(len(profile))
     own = np.flatnonzero(profile)
-    at_own[own] = profile[own] * matrix.item_volumes[own] ** -exponent
-    at_users = matrix.gather(at_own)
-    at_items = matrix.spread(at_users * power(matrix.volumes, -exponent))
-    counts = matrix.holder_counts
-    # Few different counts: a table of powers is quicker than a power for each item.
-    discount = np.maximum(np.arange(counts.max(initial=0) + 1), 1.0)
-    at_items *= (discount**-parameters.open_popularity_exponent)[counts]
+    at_own[own] = profile[own] * volumes[own] ** -exponent
+    at_users = matrix.gather(at_own, None if standing is None else standing > 0)
+    at_users *= power(matrix.volumes, -exponent)
+    if standing is not None:
+        at_users *= standing
+    at_items = matrix.spread(at_users)
+    at_items *= volumes**-parameters.open_popularity_exponent
     return at_items
 
 

@@ -63,6 +63,7 @@ def explore(
     adoption: NDArray[np.float64],
     egos: Sequence[int],
     profile: NDArray[np.float64],
+    standing: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Score items for an ego that endorses nobody.
 
@@ -71,20 +72,30 @@ def explore(
         adoption: float64[users], at least 0; how far ego follows each user, luck filtered out.
         egos: ego's user numbers, public and private; -1 is skipped.
         profile: float64[items]; ego's taste, summing to 1 or 0.
+        standing: float64[users]; 0 for whom ego does not want to hear, 1 for others. Default: 1.
 
     Returns:
         float64[items], at least 0; for `tastemesh.ranking.slate.cut` as `unverified`.
     """
-    alike = _votes(matrix, similarity_trust(matrix, egos), egos, profile, EXPLORATION)
+    heard = np.ones(matrix.shape[0]) if standing is None else standing
+    alike = _votes(matrix, similarity_trust(matrix, egos) * heard, egos, profile, EXPLORATION)
     early = msgspec.structs.replace(EXPLORATION, rho=_ADOPTION_RHO)
-    followed = _votes(matrix, adoption, egos, profile, early)
+    followed = _votes(matrix, adoption * heard, egos, profile, early)
     scores = np.minimum(alike, _ADOPTION_GAIN * followed)
     if not scores.any():
-        scores = matrix.holder_counts.astype(np.float64)
+        scores = _holder_counts(matrix, heard)
         for ego in egos:
             if ego >= 0:
                 scores[matrix.row(ego)[0]] = 0.0
     return scores
+
+
+def _holder_counts(matrix: HoldingMatrix, heard: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how many of those heard hold each item."""
+    by_user = matrix.reference.by_user
+    each = np.repeat(heard, np.diff(by_user.indptr))
+    counts = np.bincount(by_user.indices, weights=each, minlength=matrix.shape[1])
+    return counts.astype(np.float64)
 
 
 def _votes(

@@ -69,6 +69,7 @@ def rank(
     *,
     profile: NDArray[np.float64] | None = None,
     evidence: NDArray[np.float64] | None = None,
+    standing: NDArray[np.float64] | None = None,
 ) -> Scores:
     """Score every item for ego.
 
@@ -81,6 +82,8 @@ def rank(
             `tastemesh.ranking.profile.recent_profile` makes the one to use; default: the weights.
         evidence: float64[items], at least 0; open evidence of another kind, an item-item model's
             say. Default: `tastemesh.ranking.evidence.open_walk`.
+        standing: float64[users] in [0, 1]; how much each is heard in that evidence. Default: 1 for
+            everybody, which lets anybody reorder what trust has found, within the bound.
 
     Returns:
         The scores, and what explains them.
@@ -91,6 +94,8 @@ def rank(
     user_count, item_count = matrix.shape
     if trust.shares.shape[1] > user_count:
         raise UsageError(f"trust in {trust.shares.shape[1]} users; expected at most {user_count}")
+    if standing is not None and standing.shape != (user_count,):
+        raise UsageError(f"standing of shape {standing.shape}; expected ({user_count},)")
     if profile is None:
         profile = own_profile(matrix, egos)
     if profile.shape != (item_count,):
@@ -108,7 +113,7 @@ def rank(
         items *= (1.0 + held / parameters.kappa) ** -parameters.popularity_exponent
     if parameters.open_gain > 1.0:
         if evidence is None:
-            evidence = open_walk(matrix, profile, parameters)
+            evidence = open_walk(matrix, profile, parameters, standing)
         items = lifted(items, evidence, parameters.open_gain)
     return Scores(
         items=items,

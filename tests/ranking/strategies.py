@@ -73,7 +73,9 @@ parameters = st.builds(
 )
 
 
-def reference(question: Question, p: SalsaParameters) -> NDArray[np.float64]:
+def reference(
+    question: Question, p: SalsaParameters, standing: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """The formulas of `tastemesh.ranking.salsa` over all pairs, ego's own items included."""
     w, shares, own = question.weights, question.shares, question.profile
     users, items = w.shape
@@ -106,13 +108,13 @@ def reference(question: Question, p: SalsaParameters) -> NDArray[np.float64]:
         )
     scores[w[0] > 0] = 0.0
     open_walk = np.zeros(items)
-    volume_by_item = w.sum(axis=0)
+    heard = np.ones(users) if standing is None else standing
+    volume_by_item = np.maximum(heard @ w, 1.0)
     for i, v, j in np.ndindex(items, users, items):
         if scores[j] > 0 and w[v, i] and w[v, j]:
-            open_walk[j] += (
-                own[i] * w[v, i] * w[v, j] * (volume_by_item[i] * volume[v]) ** -p.open_exponent
-            )
-    open_walk *= np.maximum((w > 0).sum(axis=0), 1) ** -p.open_popularity_exponent
+            damping = (volume_by_item[i] * volume[v]) ** -p.open_exponent
+            open_walk[j] += heard[v] * own[i] * w[v, i] * w[v, j] * damping
+    open_walk *= volume_by_item**-p.open_popularity_exponent
     if open_walk.any():
         open_walk /= open_walk.max()
     return scores * (1.0 + (p.open_gain - 1.0) * open_walk)

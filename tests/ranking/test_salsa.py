@@ -18,6 +18,34 @@ def test_equals_the_dense_reference(question: Question, p: SalsaParameters) -> N
     assert scores.items == pytest.approx(reference(question, p), rel=1e-6, abs=1e-12)
 
 
+@given(questions(), parameters, st.lists(st.sampled_from([0.0, 0.3, 1.0]), min_size=7, max_size=7))
+def test_standing_weighs_open_evidence(
+    question: Question, p: SalsaParameters, voices: list[float]
+) -> None:
+    standing = np.array(voices[: len(question.weights)])
+    scores = rank(question.matrix, question.trust, [0], p, standing=standing).items
+    assert scores == pytest.approx(reference(question, p, standing), rel=1e-6, abs=1e-12)
+
+
+@given(questions(), parameters)
+def test_who_has_neither_trust_nor_standing_changes_nothing_at_all(
+    question: Question, p: SalsaParameters
+) -> None:
+    """Bit for bit, with open evidence."""
+    outside = question.shares.sum(axis=0) == 0
+    standing = np.where(outside, 0.0, 0.5)
+    outside[0] = False
+    weights = question.weights.copy()
+    scores = []
+    for held in (0.25, 1.0):
+        weights[outside] = held
+        profile = question.profile
+        matrix = holdings(weights)
+        found = rank(matrix, question.trust, [0], p, profile=profile, standing=standing)
+        scores.append(found.items)
+    assert scores[0].tobytes() == scores[1].tobytes()
+
+
 @given(questions(), parameters, st.integers(0, 6))
 def test_mass_is_never_made(question: Question, p: SalsaParameters, age: int) -> None:
     matrix = holdings(question.weights, scale=2.0**-age)
