@@ -4,25 +4,20 @@ This is where the pure packages meet: `reputation` says who counts, `ranking` wh
 window. Results are plain values with the signed records behind them by id.
 """
 
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.node.record_book import RecordBook
-from tastemesh.ranking import salsa, slate
-from tastemesh.ranking.contacts import POOL, ContactTrust, gather_trust
-from tastemesh.ranking.holdings import HoldingMatrix
+from tastemesh.node.scorer import Scored, Scorer, ScorerParameters
+from tastemesh.ranking import slate
+from tastemesh.ranking.contacts import POOL
 from tastemesh.ranking.influence import sybil_bound
-from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.reasons import explain
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph
-from tastemesh.reputation.walks import WalkMass, walk_mass
-
-# Half-life of an interaction's weight: a month's window of taste, one week (guess until measured).
-HALF_LIFE_S = 7 * 24 * 3600.0
 
 
 class AdviceReason(msgspec.Struct, frozen=True):
@@ -79,7 +74,7 @@ class Advisor:
         view: the window as arrays.
         endorsements: who vouches for whom.
         book: record numbers.
-        parameters: of the ranking.
+        parameters: of the rule.
     """
 
     def __init__(
@@ -87,91 +82,65 @@ class Advisor:
         view: View,
         endorsements: EndorsementGraph,
         book: RecordBook,
-        parameters: SalsaParameters | None = None,
+        parameters: ScorerParameters | None = None,
     ) -> None:
         self._view = view
-        self._endorsements = endorsements
         self._book = book
-        self._parameters = parameters or SalsaParameters()
-        self._walks: dict[bytes, tuple[bytes, WalkMass]] = {}
+        self._scorer = Scorer(view, endorsements, parameters)
+
+    def note_private(self, holder: bytes) -> None:
+        """Note under which id the view keeps a local user's private interactions."""
+        self._scorer.note_private(holder)
 
     def reached(self, ego: bytes) -> list[bytes]:
         """Return the ids of the identities whom ego's trust reaches."""
-        ids = self._endorsements.csr().ids
-        return [ids[n] for n in np.flatnonzero(self._walked(ego).hits).tolist()]
+        reach = self._scorer.reach(ego)
+        return [reach.ids[n] for n in np.flatnonzero(reach.total).tolist()]
 
     def recommend(self, ego: bytes, k: int, now_s: int) -> list[Advice]:
-        """Return up to `k` items that ego does not have, best first."""
-        matrix, trust, scores = self._scores(ego, now_s)
-        listed = slate.cut(
-            self._view,
-            scores.items,
-            k,
-            excluded=self._excluded(ego, matrix),
-            key=tie_key(ego),
-        )
-        return self._with_reasons(listed, matrix, trust, scores)
+        """Return up to `k` items that ego does not have, best first.
+
+        All of them are marked `unverified` where ego has endorsed nobody, else none is.
+        """
+        scored = self._score(ego, now_s)
+        listed = cut(self._view, scored, k, ego, excluded=self._rejected(ego))
+        return self._with_reasons(listed, scored)
 
     def explain(self, ego: bytes, item: str, now_s: int) -> Advice | None:
         """Return one item's score and reasons, or None if nothing speaks for it."""
-        matrix, trust, scores = self._scores(ego, now_s)
+        scored = self._score(ego, now_s)
         number = self._view.item_number(item)
-        if number < 0 or scores.items[number] <= 0:
+        scores = scored.scores.items if scored.unverified is None else scored.unverified
+        if number < 0 or scores[number] <= 0:
             return None
-        found = slate.Recommendation(item, float(scores.items[number]), False)
-        return self._with_reasons([found], matrix, trust, scores)[0]
+        is_loose = scored.unverified is not None
+        found = slate.Recommendation(item, float(scores[number]), is_loose)
+        return self._with_reasons([found], scored)[0]
 
     def sybil_bound(self, ego: bytes) -> SybilBound:
         """Return the bound of ego's own graph; see `SybilBound`."""
-        trust = self._trust(ego)
+        trust = self._scorer.trust(ego, self._book.rejected_items(ego))
         by_contact = np.asarray(trust.shares.sum(axis=1)).ravel()
         if not len(by_contact):
             return SybilBound(0.0, "", 0.0)
         heaviest = int(np.argmax(by_contact))
         epsilon = min(1.0, float(by_contact[heaviest]))
-        bound = sybil_bound(epsilon, self._parameters)
+        bound = sybil_bound(epsilon, self._scorer.parameters.ranking)
         return SybilBound(bound, trust.contacts[heaviest].hex(), epsilon)
 
-    def _walked(self, ego: bytes) -> WalkMass:
-        """Return ego's walks over the endorsements as they stand; walked anew when they change."""
-        digest = self._endorsements.digest()
-        known = self._walks.get(ego)
-        if known is None or known[0] != digest:
-            known = (digest, walk_mass(self._endorsements, ego, seed=ego))
-            self._walks[ego] = known
-        return known[1]
+    def _score(self, ego: bytes, now_s: int) -> Scored:
+        return self._scorer.score(ego, now_s, self._book.rejected_items(ego))
 
-    def _trust(self, ego: bytes) -> ContactTrust:
-        walks = self._walked(ego)
-        ids = self._endorsements.csr().ids
-        return gather_trust(
-            [ids[contact] for contact in walks.contacts.tolist()],
-            walks.contact_mass,
-            self._view.user_numbers(ids),
-            self._view.user_count,
-        )
-
-    def _egos(self, ego: bytes) -> list[int]:
-        return [self._view.user_number(ego), self._view.user_number(private_shadow(ego))]
-
-    def _scores(self, ego: bytes, now_s: int) -> tuple[HoldingMatrix, ContactTrust, salsa.Scores]:
-        matrix = self._view.matrix(now_s, HALF_LIFE_S)
-        trust = self._trust(ego)
-        return matrix, trust, salsa.rank(matrix, trust, self._egos(ego), self._parameters)
-
-    def _excluded(self, ego: bytes, matrix: HoldingMatrix) -> NDArray[np.int32]:
-        own = slate.own_items(matrix, self._egos(ego))
-        rejected = self._view.item_numbers(self._book.rejected_items(ego))
-        return np.union1d(own, rejected[rejected >= 0]).astype(np.int32)
+    def _rejected(self, ego: bytes) -> NDArray[np.int32]:
+        return self._view.item_numbers(self._book.rejected_items(ego))
 
     def _with_reasons(
         self,
         listed: list[slate.Recommendation],
-        matrix: HoldingMatrix,
-        trust: ContactTrust,
-        scores: salsa.Scores,
+        scored: Scored,
     ) -> list[Advice]:
-        reasons = explain(self._view, matrix, scores, [line.item for line in listed])
+        items = [line.item for line in listed]
+        reasons = explain(self._view, scored.matrix, scored.scores, items)
         return [
             Advice(
                 line.item,
@@ -194,12 +163,28 @@ class Advisor:
         ]
 
 
-def private_shadow(author: bytes) -> bytes:
-    """Return the id under which the view keeps what `author` did in private.
+def cut(
+    view: View, scored: Scored, k: int, ego: bytes, *, excluded: NDArray[np.int32]
+) -> list[slate.Recommendation]:
+    """Cut ego's list from its scores.
 
-    Nobody can sign for it, and only `author`'s own ranking reads it.
+    Args:
+        view: names the items.
+        scored: what was found for ego.
+        k: length of the list.
+        ego: id.
+        excluded: numbers of items that are not listed, beside ego's own; -1 is skipped.
     """
-    return sha256(b"tastemesh/private\x00" + author).digest()
+    own = slate.own_items(scored.matrix, scored.egos)
+    return slate.cut(
+        view,
+        scored.scores.items,
+        k,
+        excluded=np.concatenate([own, excluded]).astype(np.int32),
+        key=tie_key(ego),
+        unverified=scored.unverified,
+        unverified_share=1.0,
+    )
 
 
 def tie_key(ego: bytes) -> bytes:

@@ -17,8 +17,9 @@ from tastemesh.gossip.engine import GossipEngine
 from tastemesh.gossip.identity import Signer, format_id
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import REJECTION_KINDS, Endorsement, Interaction
-from tastemesh.node.advice import Advice, Advisor, private_shadow
+from tastemesh.node.advice import Advice, Advisor
 from tastemesh.node.record_book import RecordBook
+from tastemesh.node.scorer import private_shadow
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
 
@@ -102,6 +103,7 @@ class Core:
 
     def _take_private(self, accepted: effects.AcceptedPrivate) -> None:
         shadow = private_shadow(accepted.author)
+        self._advisor.note_private(shadow)
         self._hold(accepted.author, b"", (accepted.interaction,), accepted.wall_ms, True, shadow)
 
     def _hold(

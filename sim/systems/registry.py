@@ -11,9 +11,11 @@ from tastemesh.sim.systems.popularity import Popularity
 from tastemesh.sim.systems.rp3beta import RP3Beta
 from tastemesh.sim.systems.salsa import Salsa
 from tastemesh.sim.systems.system import System
+from tastemesh.sim.systems.tastemesh import Tastemesh
 from tastemesh.sim.systems.web3recommend import Web3Recommend
 
 SYSTEMS: Mapping[str, Callable[[int], System]] = {
+    "tastemesh": lambda seed: Tastemesh(seed),
     "popularity": lambda seed: Popularity(),
     "friends": lambda seed: Friends(),
     "userknn": lambda seed: UserKNN(),

@@ -1,0 +1,235 @@
+"""The rule by which a node ranks for one of its users: trust, standing, evidence, in one place.
+
+The daemon asks it through `tastemesh.node.advice`, experiments through
+`tastemesh.sim.systems.tastemesh`: what is measured is what runs.
+
+For an ego that has endorsed somebody the list is anchored: only endorsements decide who is heard,
+and an identity that no chain of them reaches changes nothing. For one that has not, nothing can be
+anchored, and the whole list is exploration, to be marked `unverified`.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tastemesh.ranking import salsa
+from tastemesh.ranking.contacts import ContactTrust, Shares, gather_trust
+from tastemesh.ranking.exploration import explore
+from tastemesh.ranking.holdings import HoldingMatrix
+from tastemesh.ranking.parameters import SalsaParameters
+from tastemesh.ranking.profile import RECENCY_HALF_LIFE_ITEMS, recent_profile
+from tastemesh.ranking.view import View
+from tastemesh.reputation.adoption import Arrivals, adoption, surprise
+from tastemesh.reputation.graph import EndorsementGraph
+from tastemesh.reputation.luck import skilled
+from tastemesh.reputation.standing import standing
+from tastemesh.reputation.trust import TrustParameters, endorsed_mass, tilted
+from tastemesh.reputation.walks import walk_mass
+
+_REACHES_KEPT = 256  # egos whose walks are remembered; a host's users, at some 100 KB each
+
+
+class ScorerParameters(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a node's ranking depends on beside its window.
+
+    Attributes:
+        ranking: of the anchored list.
+        trust: of endorsements and adoption.
+        recency_items: half-life of ego's own taste, in items.
+        half_life_s: half-life of everybody's holdings; None: the window's bound on age is all.
+            Ageing within it is off, as MeritRank's authors measured their epoch decay as harmful.
+    """
+
+    ranking: SalsaParameters = SalsaParameters()
+    trust: TrustParameters = TrustParameters()
+    recency_items: float = RECENCY_HALF_LIFE_ITEMS
+    half_life_s: float | None = None
+
+
+class Reach(msgspec.Struct, frozen=True, eq=False):
+    """Whom ego's endorsements reach, over the indices of the endorsement graph.
+
+    Attributes:
+        ids: identity of each index.
+        contacts: ids of those whom ego endorses, one a row of `mass`.
+        mass: CSR [contacts, identities]; `tastemesh.reputation.trust.endorsed_mass`.
+    """
+
+    ids: tuple[bytes, ...]
+    contacts: list[bytes]
+    mass: Shares
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """Mass of each identity over all contacts, float64[identities]."""
+        return np.bincount(
+            self.mass.indices, weights=self.mass.data, minlength=self.mass.shape[1]
+        ).astype(np.float64)
+
+
+class Scored(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What was found for one ego.
+
+    Attributes:
+        matrix: who holds what.
+        egos: ego's user numbers, public and private; -1 where it holds nothing.
+        trust: by contact.
+        scores: the anchored ranking; nothing in it where ego endorses nobody.
+        unverified: float64[items]; the exploration, None for an ego that endorses somebody.
+    """
+
+    matrix: HoldingMatrix
+    egos: list[int]
+    trust: ContactTrust
+    scores: salsa.Scores
+    unverified: NDArray[np.float64] | None
+
+
+class Scorer:
+    """Scores items on one view and one endorsement graph; changes neither.
+
+    Args:
+        view: the window as arrays.
+        endorsements: who vouches for whom.
+        parameters: of the rule.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        endorsements: EndorsementGraph,
+        parameters: ScorerParameters | None = None,
+    ) -> None:
+        self.parameters = parameters or ScorerParameters()
+        self._view = view
+        self._endorsements = endorsements
+        self._private: dict[bytes, None] = {}
+        self._reaches: dict[bytes, tuple[bytes, Reach]] = {}
+        self._arrivals: tuple[int, Arrivals] | None = None
+
+    def note_private(self, holder: bytes) -> None:
+        """Note a shadow (`private_shadow`), so that it shapes its own author's lists only."""
+        self._private[holder] = None
+
+    def reach(self, ego: bytes) -> Reach:
+        """Return whom ego's endorsements reach; walked anew when any endorsement changes."""
+        digest = self._endorsements.digest()
+        known = self._reaches.get(ego)
+        if known is None or known[0] != digest:
+            trust = self.parameters.trust
+            walks = walk_mass(self._endorsements, ego, seed=ego, parameters=trust.walks)
+            ids = self._endorsements.csr().ids
+            contacts = [ids[contact] for contact in walks.contacts.tolist()]
+            known = (digest, Reach(ids, contacts, endorsed_mass(walks, trust.beta)))
+            if len(self._reaches) >= _REACHES_KEPT:
+                self._reaches.clear()
+            self._reaches[ego] = known
+        return known[1]
+
+    def egos(self, ego: bytes) -> list[int]:
+        """Return ego's user numbers, public and private; -1 where it holds nothing."""
+        return [self._view.user_number(ego), self._view.user_number(private_shadow(ego))]
+
+    def trust(self, ego: bytes, rejected: Sequence[str] = ()) -> ContactTrust:
+        """Return ego's trust in the users of the view, by contact.
+
+        Args:
+            ego: id.
+            rejected: items that ego said no to.
+        """
+        return self._trust(ego, rejected)[0]
+
+    def score(self, ego: bytes, now_s: int, rejected: Sequence[str] = ()) -> Scored:
+        """Score every item for ego.
+
+        Args:
+            ego: id.
+            now_s: seconds since 1970.
+            rejected: items that ego said no to.
+        """
+        parameters = self.parameters
+        matrix = self._view.matrix(now_s, parameters.half_life_s)
+        egos = self.egos(ego)
+        profile = recent_profile(self._view, matrix, egos, parameters.recency_items)
+        trust, voices = self._trust(ego, rejected)
+        scores = salsa.rank(
+            matrix, trust, egos, parameters.ranking, profile=profile, standing=voices
+        )
+        unverified = None
+        if not self.reach(ego).contacts:
+            unverified = self._explored(ego, matrix, egos, profile, rejected)
+        return Scored(matrix=matrix, egos=egos, trust=trust, scores=scores, unverified=unverified)
+
+    def _trust(
+        self, ego: bytes, rejected: Sequence[str]
+    ) -> tuple[ContactTrust, NDArray[np.float64]]:
+        """Return trust by contact, and everybody's standing, float64[users]."""
+        reach = self.reach(ego)
+        numbers = self._view.user_numbers(reach.ids)
+        held = np.flatnonzero(numbers >= 0)
+        voices = np.zeros(self._view.user_count)
+        voices[numbers[held]] = standing(reach.total[held], self.parameters.trust.reference_mass)
+        mass = reach.mass
+        if mass.nnz:
+            followed = np.zeros(len(reach.ids))
+            followed[held] = self._adoption(self.egos(ego), voices, rejected)[numbers[held]]
+            mass = tilted(mass, followed, self.parameters.trust)
+        return gather_trust(reach.contacts, mass, numbers, self._view.user_count), voices
+
+    def _adoption(
+        self, egos: list[int], voices: NDArray[np.float64], rejected: Sequence[str]
+    ) -> NDArray[np.float64]:
+        """Return ego's adoption from everybody, each item's popularity by standing."""
+        matrix = self._view.matrix(0, self.parameters.half_life_s)
+        holders = matrix.spread(voices)
+        return adoption(
+            self._witnessed(),
+            egos,
+            surprise(holders, float(voices.sum())),
+            np.diff(matrix.reference.by_user.indptr),
+            self._view.item_numbers(rejected),
+        )
+
+    def _explored(
+        self,
+        ego: bytes,
+        matrix: HoldingMatrix,
+        egos: list[int],
+        profile: NDArray[np.float64],
+        rejected: Sequence[str],
+    ) -> NDArray[np.float64]:
+        ids = self._endorsements.csr().ids
+        index = self._endorsements.index_of(ego)
+        blocked = [] if index is None else [ids[n] for n in self._endorsements.walls(ego).tolist()]
+        unheard = [name for name in self._private if name != private_shadow(ego)] + blocked
+        silent = self._view.user_numbers(unheard)
+        voices = np.ones(matrix.shape[0])
+        voices[silent[silent >= 0]] = 0.0
+        counts = matrix.holder_counts
+        surprises = surprise(counts.astype(np.float64), float(np.count_nonzero(matrix.volumes)))
+        arrivals = self._witnessed()
+        followed = adoption(
+            arrivals,
+            egos,
+            surprises,
+            np.diff(matrix.reference.by_user.indptr),
+            self._view.item_numbers(rejected),
+        )
+        passed = skilled(arrivals, egos, surprises, counts.astype(np.int64), matrix.shape[0])
+        return explore(matrix, np.square(followed) * passed, egos, profile, standing=voices)
+
+    def _witnessed(self) -> Arrivals:
+        if self._arrivals is None or self._arrivals[0] != self._view.version:
+            self._arrivals = (self._view.version, Arrivals.of(self._view.interactions()))
+        return self._arrivals[1]
+
+
+def private_shadow(author: bytes) -> bytes:
+    """Return the id under which the view keeps what `author` did in private.
+
+    Nobody can sign for it, and only `author`'s own ranking reads it.
+    """
+    return sha256(b"tastemesh/private\x00" + author).digest()

@@ -1,0 +1,117 @@
+"""Ours: what a node would list, computed by the code that a node runs.
+
+The training part becomes one window and one endorsement graph, and `tastemesh.node.scorer` ranks
+for each user in turn. What an experiment's data lack is filled in:
+
+- arrival: interactions arrive in the order of their times, those of one time at once; without times
+  in an order drawn by lot, as a node always sees some order;
+- weights: a holding weighs log(1 + w) / log(1 + the user's largest w), in (0, 1]. One rule for
+  plays, ratings and counts;
+- ids: the file's, as bytes.
+"""
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tastemesh.node.advice import cut
+from tastemesh.node.scorer import Scorer, ScorerParameters
+from tastemesh.ranking.view import View
+from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
+from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.systems.system import Parameters
+
+_TIME_MAX_S = np.iinfo(np.int32).max  # what a window holds: until 2038
+_EDGE_LIMIT_MAX = 1 << 24
+_NOTHING = np.empty(0, np.int32)
+
+
+class Tastemesh:
+    """The secure default: anchored lists for who has endorsed, exploration for who has not."""
+
+    name = "tastemesh"
+
+    def __init__(self, seed: int = 0, parameters: ScorerParameters | None = None) -> None:
+        self._seed = seed
+        self._parameters = parameters or ScorerParameters()
+
+    def grid(self, endorsed: bool) -> list[Parameters]:
+        """Return the settings to choose from; the node's own comes first."""
+        return [{"recency_items": self._parameters.recency_items}]
+
+    def fit(
+        self, train: Interactions, endorsements: Endorsements | None, parameters: Parameters
+    ) -> None:
+        """Fill the window and the graph."""
+        self._view = window_of(train, self._seed)
+        self._ids = [name.encode() for name in train.user_ids]
+        self._position = {name: at for at, name in enumerate(train.item_ids)}
+        chosen = msgspec.structs.replace(
+            self._parameters, recency_items=float(parameters["recency_items"])
+        )
+        self._scorer = Scorer(self._view, graph_of(endorsements), chosen)
+
+    def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
+        """Return each user's best items, shape [n, k]."""
+        ranked = np.full((len(users), k), -1, dtype=np.int32)
+        for row, user in enumerate(users.tolist()):
+            ego = self._ids[user]
+            scored = self._scorer.score(ego, 0)
+            listed = cut(self._view, scored, k, ego, excluded=_NOTHING)
+            ranked[row, : len(listed)] = [self._position[line.item] for line in listed]
+        return ranked
+
+
+def window_of(train: Interactions, seed: int = 0) -> View:
+    """Return the interactions as a window.
+
+    Args:
+        train: distinct pairs.
+        seed: of the order of arrival where there are no times.
+    """
+    if train.time_s is None:
+        order = np.random.default_rng([seed, 5]).permutation(len(train))
+        time_s = np.zeros(len(train), np.int64)
+        record = np.arange(1, len(train) + 1)
+    else:
+        order = np.argsort(train.time_s, kind="stable")
+        time_s = np.clip(train.time_s, 0, _TIME_MAX_S)[order]
+        record = np.cumsum(np.diff(time_s, prepend=-1) > 0)
+    largest = np.zeros(len(train.user_ids))
+    np.maximum.at(largest, train.user, train.weight)
+    weight = np.log1p(train.weight) / np.log1p(largest[train.user])
+    users = [name.encode() for name in train.user_ids]
+    view = View()
+    view.extend(
+        [users[user] for user in train.user[order].tolist()],
+        [train.item_ids[item] for item in train.item[order].tolist()],
+        np.clip(weight, 1e-6, 1.0)[order],
+        time_s,
+        record,
+    )
+    return view
+
+
+def graph_of(endorsements: Endorsements | None) -> EndorsementGraph:
+    """Return endorsements as a node would hold them, with room for all; the strongest counts as 1.
+
+    Args:
+        endorsements: distinct pairs, or None.
+    """
+    if endorsements is None:
+        return EndorsementGraph()
+    limit = min(max(len(endorsements), 1), _EDGE_LIMIT_MAX)
+    graph = EndorsementGraph(EndorsementLimits(edge_limit=limit))
+    strongest = float(np.abs(endorsements.weight).max(initial=1e-9))
+    when = endorsements.time_s
+    order = np.arange(len(endorsements)) if when is None else np.argsort(when, kind="stable")
+    ids = [name.encode() for name in endorsements.ids]
+    for seq, at in enumerate(order.tolist()):
+        graph.endorse(
+            ids[endorsements.source[at]],
+            ids[endorsements.subject[at]],
+            float(endorsements.weight[at]) / strongest,
+            epoch=0,
+            seq=seq,
+        )
+    return graph
