@@ -1,10 +1,12 @@
-"""Options that name data files, for every command that reads them."""
+"""Options that name data files, for every command that reads or writes them."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from tastemesh.errors import UsageError
 from tastemesh.sim.datasets import load_endorsements, load_interactions
 from tastemesh.sim.interactions import Endorsements, Interactions
 
@@ -70,3 +72,17 @@ def read_endorsements(
     for notice in loaded.counts.notices():
         typer.echo(f"{path}: {notice}", err=True)
     return loaded
+
+
+def write_json(path: Path | None, result: Any) -> None:
+    """Write a result for machines, where a file was asked for.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    if path is None:
+        return
+    try:
+        path.write_text(json.dumps(result, indent=2) + "\n")
+    except OSError as error:
+        raise UsageError(f"--json {path}: {error.strerror}") from None

@@ -1,7 +1,6 @@
 """`tastemesh demo`."""
 
 import asyncio
-import json
 import logging
 from typing import Annotated
 
@@ -21,6 +20,7 @@ from tastemesh.node.cli.data import (
     Undirected,
     read_endorsements,
     read_interactions,
+    write_json,
 )
 from tastemesh.node.cli.progress import stages
 from tastemesh.node.demo.hostile import ATTACKS
@@ -78,8 +78,4 @@ def demo(
     with stages() as progress:
         result = asyncio.run(run_demo(options, progress))
     Console().print(verdict(result))
-    if json_file is not None:
-        try:
-            json_file.write_text(json.dumps(result, indent=2) + "\n")
-        except OSError as error:
-            raise UsageError(f"--json {json_file}: {error.strerror}") from None
+    write_json(json_file, result)

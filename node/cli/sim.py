@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tastemesh.errors import UsageError
-from tastemesh.node.cli.data import JsonFile
+from tastemesh.node.cli.data import JsonFile, write_json
 from tastemesh.node.cli.progress import stages
 from tastemesh.sim.run import run_scenario
 from tastemesh.sim.scenario import load_scenario, shipped
@@ -64,8 +64,4 @@ def sim(
         if name != "scenario":
             table.add_row(name, json.dumps(value))
     Console().print(table)
-    if json_file is not None:
-        try:
-            json_file.write_text(json.dumps(result, indent=2) + "\n")
-        except OSError as error:
-            raise UsageError(f"--json {json_file}: {error.strerror}") from None
+    write_json(json_file, result)

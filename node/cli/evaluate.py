@@ -1,0 +1,97 @@
+"""`tastemesh evaluate`."""
+
+import time
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from tastemesh.errors import UsageError
+from tastemesh.node.cli.data import (
+    Columns,
+    EndorsementColumns,
+    EndorsementsFile,
+    InteractionsFile,
+    JsonFile,
+    MinWeight,
+    SkipBad,
+    Undirected,
+    read_endorsements,
+    read_interactions,
+    write_json,
+)
+from tastemesh.node.cli.progress import stages
+from tastemesh.sim.splits import SplitOptions
+from tastemesh.sim.systems.registry import SYSTEMS
+
+
+class Split(StrEnum):
+    """How to hold out; the names of `tastemesh.sim.splits.SplitKind`."""
+
+    RANDOM = "random"
+    USER_TIME = "user-time"
+    GLOBAL_TIME = "global-time"
+
+
+def evaluate(
+    interactions: InteractionsFile = None,
+    columns: Columns = None,
+    min_weight: MinWeight = None,
+    endorsements: EndorsementsFile = None,
+    endorsement_columns: EndorsementColumns = None,
+    undirected: Undirected = False,
+    skip_bad: SkipBad = False,
+    split: Annotated[
+        Split,
+        typer.Option(help="Hold out at random, each user's last, or all from one moment on."),
+    ] = Split.RANDOM,
+    test_fraction: Annotated[float, typer.Option(help="Share held out, above 0, below 1.")] = 0.2,
+    cutoff: Annotated[
+        str | None, typer.Option(metavar="DATE", help="The moment of a global-time split.")
+    ] = None,
+    min_interactions: Annotated[
+        int, typer.Option(min=1, help="Ask only users with so many training items.")
+    ] = 5,
+    methods: Annotated[
+        str | None, typer.Option(metavar="a,b,...", help=f"Of: {', '.join(SYSTEMS)}. Default: all.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of split, systems and resampling.")] = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure how accurate each method is on your data.
+
+    Full ranking over all items that a user does not have in training. Every method is tuned on a
+    validation part of the training data by the same budget, or its row says that it is not.
+    `tastemesh` is the secure configuration that a node runs.
+
+    Example: tastemesh evaluate --interactions plays.csv --endorsements friends.csv
+    """
+    from tastemesh.sim.evaluate import evaluate as measure
+    from tastemesh.sim.evaluate import format_table
+
+    if interactions is None:
+        raise UsageError("--interactions is missing; expected a CSV or TSV file")
+    loaded = read_interactions(interactions, columns, min_weight, skip_bad)
+    vouched = (
+        read_endorsements(endorsements, endorsement_columns, undirected, skip_bad)
+        if endorsements is not None
+        else None
+    )
+    options = SplitOptions(
+        kind=split.value,
+        test_fraction=test_fraction,
+        cutoff=cutoff,
+        min_interactions=min_interactions,
+    )
+    chosen = [name.strip() for name in methods.split(",")] if methods is not None else None
+    with stages() as progress:
+        result = measure(
+            loaded, vouched, options, chosen, seed, clock=time.perf_counter, progress=progress
+        )
+    console = Console()
+    console.print(format_table(result))
+    for name, why in result.skipped.items():
+        typer.echo(f"{name} skipped: {why}", err=True)
+    write_json(json_file, msgspec.to_builtins(result))
