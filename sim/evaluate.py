@@ -186,8 +186,13 @@ def evaluate(
     )
 
 
-def format_table(evaluation: Evaluation) -> Table:
-    """Return the results as a table for a terminal, best of each accuracy in bold."""
+def format_table(evaluation: Evaluation, *, wide: bool = True) -> Table:
+    """Return the results as a table for a terminal, best of each accuracy in bold.
+
+    Args:
+        evaluation: what `evaluate` found.
+        wide: with the measures beyond accuracy; about 150 columns, without them 80.
+    """
     size = evaluation.dataset
     when = f" at {evaluation.cutoff}" if evaluation.cutoff else ""
     table = Table(
@@ -197,10 +202,8 @@ def format_table(evaluation: Evaluation) -> Table:
         caption=f"Tuned: {evaluation.tuning}.",
     )
     table.add_column("method")
-    for heading in (
-        *("ndcg@10", "95 %", "recall@20", "95 %", "coverage@10", "gini@10"),
-        *("pop. overlap@10", "novelty@10", "ms/user"),
-    ):
+    beyond = ("coverage@10", "gini@10", "pop. overlap@10", "novelty@10") if wide else ()
+    for heading in ("ndcg@10", "95 %", "recall@20", "95 %", *beyond, "ms/user"):
         table.add_column(heading, justify="right")
     table.add_column("tuned")
     best_ndcg = max((row.ndcg_at_10 for row in evaluation.results), default=0.0)
@@ -212,14 +215,20 @@ def format_table(evaluation: Evaluation) -> Table:
             _interval(row.ndcg_at_10_ci95),
             _shown(row.recall_at_20, best_recall),
             _interval(row.recall_at_20_ci95),
-            f"{row.item_coverage_at_10:.3f}",
-            f"{row.gini_at_10:.3f}",
-            f"{row.popularity_overlap_at_10:.3f}",
-            f"{row.novelty_at_10:.2f}",
+            *(_beyond_accuracy(row) if wide else ()),
             f"{row.ms_per_user:.2f}",
             f"of {row.tried}" if row.tuned else "no",
         )
     return table
+
+
+def _beyond_accuracy(row: MethodResult) -> tuple[str, str, str, str]:
+    return (
+        f"{row.item_coverage_at_10:.3f}",
+        f"{row.gini_at_10:.3f}",
+        f"{row.popularity_overlap_at_10:.3f}",
+        f"{row.novelty_at_10:.2f}",
+    )
 
 
 class _Run(msgspec.Struct, frozen=True):

@@ -26,6 +26,8 @@ from tastemesh.node.cli.progress import stages
 from tastemesh.sim.splits import SplitOptions
 from tastemesh.sim.systems.registry import SYSTEMS
 
+WIDE_COLUMNS = 150  # what the whole table takes
+
 
 class Split(StrEnum):
     """How to hold out; the names of `tastemesh.sim.splits.SplitKind`."""
@@ -91,7 +93,9 @@ def evaluate(
             loaded, vouched, options, chosen, seed, clock=time.perf_counter, progress=progress
         )
     console = Console()
-    console.print(format_table(result))
+    if not console.is_terminal:
+        console.width = WIDE_COLUMNS
+    console.print(format_table(result, wide=console.width >= WIDE_COLUMNS))
     for name, why in result.skipped.items():
         typer.echo(f"{name} skipped: {why}", err=True)
     write_json(json_file, msgspec.to_builtins(result))
