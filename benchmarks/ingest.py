@@ -1,0 +1,116 @@
+"""Wire bytes -> verified -> committed -> rankable, against bare inserts and bare verification."""
+
+import asyncio
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.graphs import NOW_S, interactions
+from benchmarks.measure import interleaved_s, row
+from tastemesh.gossip import codec, inputs
+from tastemesh.gossip.identity import Signer, verify
+from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.record import Interaction, Record
+from tastemesh.gossip.topics import records_topic, shard_of
+from tastemesh.node.core import Core
+from tastemesh.storage.batch import StorageEffect
+from tastemesh.storage.store import Store
+
+NETWORK = "benchmark"
+LIMITS = Limits(
+    author_interaction_count=1_000_000,
+    author_burst_count=1_000_000,
+    window_statement_count=10_000_000,
+)
+_WALL_MS = NOW_S * 1000
+_TURNS = 64  # payloads a transaction, as the driver has it
+_AUTHORS = 50
+
+
+def wire_records(count: int, batch: int) -> list[Record]:
+    """Return signed records of `batch` interactions each, `count` interactions in all."""
+    signers = [Signer(bytes([n]) * 32, bytes([n + 1]) * 32) for n in range(_AUTHORS)]
+    _, items = interactions(count)
+    records = []
+    for number, start in enumerate(range(0, count, batch)):
+        said = tuple(
+            Interaction(f"mbid:{item:036d}", "listen", 10_000)
+            for item in items[start : start + batch].tolist()
+        )
+        signer = signers[number % _AUTHORS]
+        seq = number // _AUTHORS + 1
+        records.append(codec.sign_record(signer, NETWORK, 0, seq, b"", _WALL_MS, said, LIMITS))
+    return records
+
+
+def run(*, quick: bool) -> list[dict[str, Any]]:
+    """Compare in batches of 64 and of 1."""
+    counts = {64: 1_280, 1: 64} if quick else {64: 128_000, 1: 4_000}
+    return [each for batch, count in counts.items() for each in _compare(count, batch)]
+
+
+def _compare(count: int, batch: int) -> list[dict[str, Any]]:
+    records = wire_records(count, batch)
+    payloads = [
+        (records_topic(NETWORK, shard_of(r.author)), codec.pack_bundles([r.envelope], LIMITS)[0])
+        for r in records
+    ]
+    rows = [
+        (r.author, r.seq, said.item, said.weight_q, _WALL_MS)
+        for r in records
+        for said in r.interactions
+    ]
+
+    def ours() -> object:
+        return asyncio.run(_ingest(payloads))
+
+    def bare_inserts() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            database = sqlite3.connect(Path(folder) / "bare.sqlite3")
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute(
+                "CREATE TABLE t (author BLOB, seq INT, item TEXT, weight INT, time INT)"
+            )
+            database.execute("CREATE INDEX i ON t (author, seq)")
+            size = batch * _TURNS
+            for start in range(0, len(rows), size):
+                with database:
+                    database.executemany(
+                        "INSERT INTO t VALUES (?, ?, ?, ?, ?)", rows[start : start + size]
+                    )
+            database.close()
+
+    signer, message = Signer(bytes(32), bytes(32)), bytes(len(records[0].envelope))
+    signature = signer.sign(message)
+
+    def bare_verification() -> None:
+        for _ in records:
+            verify(signer.public.key, message, signature)
+
+    mine, inserts, verification = interleaved_s(ours, bare_inserts, bare_verification)
+    work = f"{count:,} interactions in batches of {batch}: decode, verify, commit, append"
+    unit = "interactions/s"
+    return [
+        row("ingest", "sqlite3", work, count / mine, count / inserts, unit, more_is_better=True),
+        row(
+            "ingest", "ed25519", work, count / mine, count / verification, unit, more_is_better=True
+        ),
+    ]
+
+
+async def _ingest(payloads: list[tuple[str, bytes]]) -> None:
+    key = Signer(bytes(32), bytes(32))
+    core = Core(node=key, signers=(key,), network=NETWORK, limits=LIMITS, seed=bytes(32))
+    with tempfile.TemporaryDirectory() as folder:
+        async with await Store.open(Path(folder) / "window.sqlite3") as store:
+            for start in range(0, len(payloads), _TURNS):
+                changes = [
+                    effect
+                    for topic, payload in payloads[start : start + _TURNS]
+                    for effect in core.handle(inputs.Received("b", topic, payload, _WALL_MS), 0)
+                    if isinstance(effect, StorageEffect)
+                ]
+                await store.commit(changes)
+            core.view.matrix(NOW_S)
