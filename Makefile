@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test check bench clean
 
 # One stamp per set of extras, so that `make demo` stays quick and `make test` adds only what it needs.
 $(VENV)/.core: pyproject.toml
@@ -26,6 +26,10 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m benchmarks $(NAME)
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info
