@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tastemesh.node.advice import cut
 from tastemesh.node.scorer import Scorer, ScorerParameters
+from tastemesh.ranking.influence import sybil_bound_here
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
 from tastemesh.sim.interactions import Endorsements, Interactions
@@ -60,6 +61,28 @@ class Tastemesh:
             listed = cut(self._view, scored, k, ego, excluded=_NOTHING)
             ranked[row, : len(listed)] = [self._position[line.item] for line in listed]
         return ranked
+
+    def trust_in(
+        self, user: int, others: NDArray[np.int32], list_length: int
+    ) -> tuple[float, float]:
+        """Return a user's trust in some identities, and what it can buy them at most.
+
+        Args:
+            user: position of the user.
+            others: positions of the identities.
+            list_length: of the list that is at stake.
+
+        Returns:
+            (their share of the user's trust; the most that an item of theirs alone can score by
+            theorem 1, in scores of the last item on the list: up to 1 it cannot get there).
+        """
+        scored = self._scorer.score(self._ids[user], 0)
+        numbers = self._view.user_numbers([self._ids[other] for other in others.tolist()])
+        mass = min(1.0, float(scored.trust.tau[numbers[numbers >= 0]].sum()))
+        best = np.sort(scored.scores.items)[::-1][:list_length]
+        last = float(best[-1]) if len(best) else 0.0
+        bound = sybil_bound_here(mass, scored.scores)
+        return mass, bound / last if last > 0 else 0.0
 
 
 def window_of(train: Interactions, seed: int = 0) -> View:

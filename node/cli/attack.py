@@ -1,0 +1,120 @@
+"""`tastemesh attack`."""
+
+from typing import Annotated
+
+import msgspec
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from tastemesh.errors import UsageError
+from tastemesh.node.cli.data import (
+    Columns,
+    EndorsementColumns,
+    EndorsementsFile,
+    InteractionsFile,
+    JsonFile,
+    MinWeight,
+    SkipBad,
+    Undirected,
+    read_endorsements,
+    read_interactions,
+    write_json,
+)
+from tastemesh.node.cli.progress import stages
+from tastemesh.sim.adversaries.strategies import STRATEGIES
+from tastemesh.sim.attack import SYSTEMS, AttackOptions, run_attacks, summary
+
+TABLE_COLUMNS = 110  # what the table takes
+
+
+def attack(
+    interactions: InteractionsFile = None,
+    columns: Columns = None,
+    min_weight: MinWeight = None,
+    endorsements: EndorsementsFile = None,
+    endorsement_columns: EndorsementColumns = None,
+    undirected: Undirected = False,
+    skip_bad: SkipBad = False,
+    strategies: Annotated[
+        str, typer.Option(metavar="all|a,b,...", help=f"Of: {', '.join(STRATEGIES)}.")
+    ] = "all",
+    systems: Annotated[
+        str, typer.Option(metavar="a,b,...", help="Compared on the same view.")
+    ] = ",".join(SYSTEMS),
+    identities: Annotated[
+        str, typer.Option(metavar="N,N,...", help="How many the attacker mints.")
+    ] = "1,10,100",
+    attack_edges: Annotated[
+        str,
+        typer.Option(metavar="N,N,...", help="How many honest users are deceived into endorsing."),
+    ] = "0,1,5",
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell.")] = 5,
+    egos: Annotated[
+        int, typer.Option(min=1, help="Users asked, who have endorsed somebody.")
+    ] = 100,
+    egos_without_endorsements: Annotated[
+        int, typer.Option(min=0, help="Users asked who have endorsed nobody, reported apart.")
+    ] = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Attack every system on your data, and see what each attacker gets.
+
+    The target is an item that only the attackers hold. Exposure is the share of honest users who
+    find it in their top ten; users who endorse a deceived user directly are reported apart.
+
+    Example: tastemesh attack --interactions plays.csv --endorsements friends.csv
+    --strategies copycat,early-spam --identities 1000
+    """
+    if interactions is None:
+        raise UsageError("--interactions is missing; expected a CSV or TSV file")
+    loaded = read_interactions(interactions, columns, min_weight, skip_bad)
+    vouched = (
+        read_endorsements(endorsements, endorsement_columns, undirected, skip_bad)
+        if endorsements is not None
+        else None
+    )
+    options = AttackOptions(
+        strategies=tuple(STRATEGIES) if strategies == "all" else _names(strategies),
+        systems=_names(systems),
+        identities=_numbers("identities", identities),
+        attack_edges=_numbers("attack-edges", attack_edges) if vouched is not None else (0,),
+        seeds=seeds,
+        egos=egos,
+        egos_without_endorsements=egos_without_endorsements,
+    )
+    with stages() as progress:
+        cells = run_attacks(loaded, vouched, options, progress)
+    table = Table(
+        *("strategy", "identities", "edges", "system", "exposure@10", "95 %", "ndcg@10", "clean"),
+        box=box.SIMPLE_HEAD,
+    )
+    for row in summary(cells):
+        low, high = row.exposure_ci95
+        table.add_row(
+            row.strategy,
+            f"{row.identities:,}",
+            str(row.attack_edges),
+            row.system,
+            f"{row.exposure:.3f}",
+            f"{low:.3f} to {high:.3f}",
+            f"{row.honest_ndcg:.4f}",
+            f"{row.honest_ndcg_clean:.4f}",
+        )
+    console = Console()
+    if not console.is_terminal:
+        console.width = TABLE_COLUMNS
+    console.print(table)
+    write_json(json_file, {"cells": [msgspec.to_builtins(cell) for cell in cells]})
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
+
+
+def _numbers(option: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(each) for each in text.split(","))
+    except ValueError:
+        raise UsageError(f"--{option} is {text!r}; expected whole numbers with commas") from None

@@ -1,0 +1,1 @@
+"""What attackers add to a network's data: identities, what they hold, whom they endorse."""
