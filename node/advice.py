@@ -14,10 +14,12 @@ from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import Scored, Scorer, ScorerParameters
 from tastemesh.ranking import slate
 from tastemesh.ranking.contacts import POOL
-from tastemesh.ranking.influence import sybil_bound
+from tastemesh.ranking.influence import trust_needed
 from tastemesh.ranking.reasons import explain
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph
+
+BOUND_LIST_LENGTH = 10  # the list that the reported bound is about: what a user sees first
 
 
 class AdviceReason(msgspec.Struct, frozen=True):
@@ -52,19 +54,21 @@ class Advice(msgspec.Struct, frozen=True):
 
 
 class SybilBound(msgspec.Struct, frozen=True):
-    """What hostile identities can get out of this user's list at most; docs/theory.md.
+    """What hostile identities would need to get onto this user's list; docs/theory.md, section 2.
 
     Attributes:
-        one_contact: the most that an item can score which is held only by identities that hold
-            all the trust of the heaviest contact, i.e. if that contact turns hostile or is
-            deceived with all he has.
-        contact: that contact, as hex; empty if the user endorsed nobody.
-        trust: the share of all trust that comes through it, 0 to 1.
+        trust_needed: the least share of this user's trust, 0 to 1, that hostile identities must
+            have together before an item that only they hold could be on his list of ten, however
+            many they are and whatever they do. 0 where the list has fewer than ten items.
+        heaviest_contact: the endorsed person through whom most trust comes, as hex; empty if the
+            user endorsed nobody.
+        heaviest_share: how much of the trust that is, 0 to 1. Where it is below `trust_needed`, no
+            single endorsed person who turns hostile, or is deceived, can put such an item there.
     """
 
-    one_contact: float
-    contact: str
-    trust: float
+    trust_needed: float
+    heaviest_contact: str
+    heaviest_share: float
 
 
 class Advisor:
@@ -117,16 +121,21 @@ class Advisor:
         found = slate.Recommendation(item, float(scores[number]), is_loose)
         return self._with_reasons([found], scored)[0]
 
-    def sybil_bound(self, ego: bytes) -> SybilBound:
-        """Return the bound of ego's own graph; see `SybilBound`."""
-        trust = self._scorer.trust(ego, self._book.rejected_items(ego))
-        by_contact = np.asarray(trust.shares.sum(axis=1)).ravel()
-        if not len(by_contact):
+    def sybil_bound(self, ego: bytes, now_s: int) -> SybilBound:
+        """Return the bound of ego's own graph and list; see `SybilBound`."""
+        scored = self._score(ego, now_s)
+        shares = scored.trust.shares
+        contacts = scored.trust.contacts
+        if not shares.nnz:
             return SybilBound(0.0, "", 0.0)
+        row = np.repeat(np.arange(len(contacts)), np.diff(shares.indptr))
+        by_contact = np.bincount(row, shares.data, len(contacts))
         heaviest = int(np.argmax(by_contact))
-        epsilon = min(1.0, float(by_contact[heaviest]))
-        bound = sybil_bound(epsilon, self._scorer.parameters.ranking)
-        return SybilBound(bound, trust.contacts[heaviest].hex(), epsilon)
+        listed = np.sort(scored.scores.items)[::-1][:BOUND_LIST_LENGTH]
+        last = float(listed[-1]) if len(listed) == BOUND_LIST_LENGTH else 0.0
+        needed = trust_needed(last, scored.scores) if last > 0 else 0.0
+        share = min(1.0, float(by_contact[heaviest]))
+        return SybilBound(needed, contacts[heaviest].hex(), share)
 
     def _score(self, ego: bytes, now_s: int) -> Scored:
         return self._scorer.score(ego, now_s, self._book.rejected_items(ego))

@@ -23,6 +23,9 @@ from tastemesh.node.scorer import private_shadow
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
 
+# Local users whose bound `status` reports, the first ones: each costs a ranking.
+BOUNDED_EGOS = 16
+
 
 class Core:
     """One peer.
@@ -169,7 +172,7 @@ class Core:
         """Return the ids of one author's records in the window, oldest first."""
         return self.engine.window.records_of(author)
 
-    def status(self) -> dict[str, Any]:
+    def status(self, wall_ms: int) -> dict[str, Any]:
         """Return what the peer knows of itself, ready for JSON."""
         engine = self.engine
         return {
@@ -186,7 +189,7 @@ class Core:
             "peers": len(engine.peers),
             "rejected": dict(sorted(engine.rejected.items())),
             "sybil_bound": {
-                format_id(ego): msgspec.to_builtins(self._advisor.sybil_bound(ego))
-                for ego in engine.authorship.authors
+                format_id(ego): msgspec.to_builtins(self._advisor.sybil_bound(ego, wall_ms // 1000))
+                for ego in engine.authorship.authors[:BOUNDED_EGOS]
             },
         }

@@ -273,7 +273,7 @@ class Node:
     def status(self) -> dict[str, Any]:
         """Return what the node is doing, ready for JSON."""
         return {
-            **self._core.status(),
+            **self._core.status(self._clock.wall_ms()),
             "identities": {name: format_id(s.id) for name, s in self._identities.items()},
             "brokers": [msgspec.to_builtins(broker) for broker in self._transport.status()],
             "storage": {

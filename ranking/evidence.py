@@ -77,7 +77,10 @@ def lifted(
     largest = evidence.max(initial=0.0, where=scores > 0)
     if not largest > 0:
         return scores
-    return scores * (1.0 + (gain - 1.0) * np.minimum(evidence / largest, 1.0))
+    result: NDArray[np.float64] = scores * (
+        1.0 + (gain - 1.0) * np.minimum(evidence / largest, 1.0)
+    )
+    return result
 
 
 def power(base: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:

@@ -51,11 +51,14 @@ def similarity_trust(matrix: HoldingMatrix, egos: Sequence[int]) -> NDArray[np.f
             items, weights = matrix.row(ego)
             own[items] = np.maximum(own[items], weights)
     squares = matrix.reference.by_user.power(2) @ np.full(matrix.shape[1], matrix.scale**2)
-    alike = np.square(matrix.gather(own))
-    alike = np.divide(alike, squares, out=np.zeros_like(alike), where=squares > 0)
+    shared = np.square(matrix.gather(own))
+    alike: NDArray[np.float64] = np.zeros_like(shared)
+    np.divide(shared, squares, out=alike, where=squares > 0)
     alike[[ego for ego in egos if ego >= 0]] = 0.0
-    total = alike.sum()
-    return alike / total if total > 0 else alike
+    total = float(alike.sum())
+    if total > 0:
+        alike /= total
+    return alike
 
 
 def explore(

@@ -235,7 +235,7 @@ def _transposed(matrix: Sparse) -> Sparse:
 
 def _sums(matrix: Sparse) -> NDArray[np.float64]:
     """Sum each line in the order of its entries, so that a line alone gives the same."""
-    sums: NDArray[np.float64] = matrix @ np.ones(matrix.shape[1])
+    sums: NDArray[np.float64] = np.asarray(matrix @ np.ones(matrix.shape[1]))
     return sums
 
 

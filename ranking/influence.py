@@ -62,7 +62,10 @@ def hub_bound(epsilon: float, parameters: SalsaParameters, *, has_profile: bool 
     captured = epsilon / (parameters.kappa + epsilon) ** parameters.eta
     each_round = captured + (1.0 - captured) * started
     decay = 1.0 - parameters.alpha
-    return started + each_round * sum(decay**number for number in range(1, parameters.rounds))
+    bound: float = started + each_round * sum(
+        decay**number for number in range(1, parameters.rounds)
+    )
+    return bound
 
 
 def sybil_bound(

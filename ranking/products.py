@@ -35,7 +35,7 @@ def spread(
         from tastemesh.ranking.product_kernel import scatter
 
         return scatter(by_user, mass)
-    result: NDArray[np.float64] = by_item @ mass
+    result: NDArray[np.float64] = np.asarray(by_item @ mass)
     return result
 
 
@@ -65,7 +65,7 @@ def gather(
         if wanted is not None:
             return gather_rows(by_user, mass, wanted)
         return scatter(by_item, mass)
-    result: NDArray[np.float64] = by_user @ mass
+    result: NDArray[np.float64] = np.asarray(by_user @ mass)
     if wanted is not None:
         result[~wanted] = 0.0
     return result

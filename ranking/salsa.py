@@ -190,7 +190,8 @@ def combined(parts: NDArray[np.float64], parameters: SalsaParameters) -> NDArray
         others = parts.sum(axis=0) - largest
         parts = np.minimum(parts, most / (1.0 - most) * others)
     if parameters.contact_exponent == 1.0:
-        return parts.sum(axis=0)
+        total: NDArray[np.float64] = parts.sum(axis=0)
+        return total
     exponent = parameters.contact_exponent
     result: NDArray[np.float64] = (parts**exponent).sum(axis=0) ** (1.0 / exponent)
     return result

@@ -77,15 +77,14 @@ class View:
     @property
     def nbytes(self) -> int:
         """Bytes of the columns and the matrix; ids come on top."""
-        columns = sum(column.nbytes for column in msgspec.structs.astuple(self._columns))
+        columns = int(sum(column.nbytes for column in msgspec.structs.astuple(self._columns)))
         if self._base is None:
             return columns
         weights = self._base.weights
         matrices = (weights.by_user, weights.by_item)
         arrays = [part for m in matrices for part in (m.data, m.indices, m.indptr)]
-        return columns + sum(
-            array.nbytes for array in (*arrays, weights.user_sums, weights.item_sums)
-        )
+        sums = (weights.user_sums, weights.item_sums)
+        return columns + int(sum(array.nbytes for array in (*arrays, *sums)))
 
     def append(
         self,

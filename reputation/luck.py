@@ -66,10 +66,13 @@ def skilled(
     chance = -np.expm1(-own_count * holders / max(int(holders.sum()), 1))
 
     def by_user(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(user, weights=values, minlength=user_count)
+        summed: NDArray[np.float64] = np.bincount(user, values, user_count).astype(np.float64)
+        return summed
 
     expected = by_user((chance * surprises)[item])
     variance = by_user((chance * (1.0 - chance) * np.square(surprises))[item])
     found = by_user(np.where(arrivals.record[early] < taken[item], surprises[item], 0.0))
     z = (found - expected) / np.sqrt(variance + 1.0)
-    return z > threshold(np.count_nonzero(np.bincount(user, minlength=user_count)))
+    candidates = int(np.count_nonzero(np.bincount(user, minlength=user_count)))
+    is_skilled: NDArray[np.bool_] = z > threshold(candidates)
+    return is_skilled

@@ -76,7 +76,7 @@ def tilted(mass: Shares, adoption: NDArray[np.float64], parameters: TrustParamet
     Returns:
         CSR [contacts, identities]; trust before it is normalised, from mass to M times mass.
     """
-    total = np.bincount(mass.indices, weights=mass.data, minlength=mass.shape[1])
+    total = np.bincount(mass.indices, mass.data, mass.shape[1]).astype(np.float64)
     reference = _reference(adoption, total, parameters.reference_share)
     if reference == 0.0:
         return mass

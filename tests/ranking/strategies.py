@@ -29,8 +29,10 @@ class Question(NamedTuple):
 
     @property
     def profile(self) -> NDArray[np.float64]:
-        own = self.weights[0]
-        return own / own.sum() if own.any() else own
+        own: NDArray[np.float64] = self.weights[0]
+        if own.any():
+            own = own / own.sum()
+        return own
 
 
 def holdings(weights: NDArray[np.float64], scale: float = 1.0) -> HoldingMatrix:

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tastemesh.errors import UsageError
 from tastemesh.ranking import view as view_module
@@ -48,7 +53,9 @@ def expected(rows: list[Row], now_s: int, half_life_s: float | None) -> dict[obj
 
 
 def volumes(view: View, matrix: HoldingMatrix) -> dict[object, float]:
-    by_user = {view.user_id(n): matrix.volumes[n] for n in np.flatnonzero(matrix.volumes).tolist()}
+    by_user: dict[object, float] = {
+        view.user_id(n): matrix.volumes[n] for n in np.flatnonzero(matrix.volumes).tolist()
+    }
     held = np.flatnonzero(matrix.item_volumes).tolist()
     return {**by_user, **{view.item_id(n): matrix.item_volumes[n] for n in held}}
 
@@ -130,18 +137,18 @@ class ViewMachine(RuleBasedStateMachine):
         assert (np.diff(rows.record) >= 0).all()
 
 
-class TestViewMachine(ViewMachine.TestCase):
-    settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+MACHINE = settings(max_examples=60, stateful_step_count=25, deadline=None)
 
 
-@pytest.fixture
-def eager_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_view_is_what_its_model_is() -> None:
+    run_state_machine_as_test(ViewMachine, settings=MACHINE)
+
+
+def test_a_view_that_sweeps_all_the_time_is_what_its_model_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(view_module, "_SWEEP_ROWS", 2)
-
-
-@pytest.mark.usefixtures("eager_sweeps")
-class TestViewMachineThatSweeps(ViewMachine.TestCase):
-    settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+    run_state_machine_as_test(ViewMachine, settings=MACHINE)
 
 
 def test_the_digest_ignores_order_and_numbers() -> None:
