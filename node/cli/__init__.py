@@ -35,7 +35,9 @@ class Entry(NamedTuple):
 COMMANDS = {
     "demo": Entry("demo:demo", "Run real nodes on a real broker, under attack, and see."),
     "evaluate": Entry("evaluate:evaluate", "Measure how accurate each method is on your data."),
-    "attack": Entry("attack:attack", "Attack every system on your data, and compare."),
+    "attack": Entry(
+        "attack:attack", "Attack every system on your data, and see what each attacker gets."
+    ),
     "sim": Entry("sim:sim", "Simulate a network of full nodes in virtual time."),
     "init": Entry("daemon:init", "Make a home: keys, token and a configuration file."),
     "run": Entry("daemon:run", "Run the node of a home until Ctrl-C or SIGTERM."),
