@@ -27,9 +27,10 @@ from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.salsa import rank
 
 # Measured on MovieLens; eta below 1, because with trust in proportion to likeness an item that few
-# hold should not send all it has to them.
+# hold should not send all it has to them. Open evidence lifts a little: NDCG@10 on the validation
+# part is .1273 without, .1294 with a gain of 5, .1281 with 20.
 EXPLORATION = SalsaParameters(
-    rho=1.0, kappa=0.001, eta=0.6, theta=0.3, popularity_exponent=0.3, open_gain=1.0
+    rho=1.0, kappa=0.001, eta=0.6, theta=0.3, popularity_exponent=0.3, open_gain=5.0
 )
 _ADOPTION_RHO = 0.99
 _ADOPTION_GAIN = 3.0  # measured: 1, 3 and 10 differ little; below, adoption alone decides
@@ -81,9 +82,9 @@ def explore(
         float64[items], at least 0; for `tastemesh.ranking.slate.cut` as `unverified`.
     """
     heard = np.ones(matrix.shape[0]) if standing is None else standing
-    alike = _votes(matrix, similarity_trust(matrix, egos) * heard, egos, profile, EXPLORATION)
-    early = msgspec.structs.replace(EXPLORATION, rho=_ADOPTION_RHO)
-    followed = _votes(matrix, adoption * heard, egos, profile, early)
+    alike = _votes(matrix, similarity_trust(matrix, egos), heard, egos, profile, EXPLORATION)
+    early = msgspec.structs.replace(EXPLORATION, rho=_ADOPTION_RHO, open_gain=1.0)
+    followed = _votes(matrix, adoption, heard, egos, profile, early)
     scores = np.minimum(alike, _ADOPTION_GAIN * followed)
     if not scores.any():
         scores = _holder_counts(matrix, heard)
@@ -104,14 +105,16 @@ def _holder_counts(matrix: HoldingMatrix, heard: NDArray[np.float64]) -> NDArray
 def _votes(
     matrix: HoldingMatrix,
     trust: NDArray[np.float64],
+    heard: NDArray[np.float64],
     egos: Sequence[int],
     profile: NDArray[np.float64],
     parameters: SalsaParameters,
 ) -> NDArray[np.float64]:
-    """Return the items' scores under some trust, divided by their maximum."""
+    """Return the items' scores under some trust in those heard, divided by their maximum."""
+    trust = trust * heard
     total = trust.sum()
     shares = sp.csr_array((trust / total if total > 0 else trust)[None, :])
     pool = ContactTrust((POOL,), shares)
-    scores = rank(matrix, pool, egos, parameters, profile=profile).items
+    scores = rank(matrix, pool, egos, parameters, profile=profile, standing=heard).items
     largest = scores.max(initial=0.0)
     return scores / largest if largest > 0 else scores

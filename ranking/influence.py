@@ -28,7 +28,7 @@ least
     (kappa/(kappa + epsilon))^(R - 1 + p) / C
 
 of the score that it has if A has no trust at all (and the others have what they have), as long as
-contacts are added up (q = 1, no cap).
+no contact is capped.
 
 Both hold for any graph; `tests/ranking/test_influence.py` tries them on arbitrary ones.
 """
@@ -147,14 +147,13 @@ def share_kept(epsilon: float, parameters: SalsaParameters) -> float:
         parameters: of the ranking.
 
     Returns:
-        In [0, 1]; 0 where the theorem does not apply (eta below 1, contacts capped or combined).
+        In [0, 1]; 0 where the theorem does not apply (eta below 1, contacts capped).
 
     Raises:
         UsageError: epsilon is out of range.
     """
     epsilon = _checked(epsilon)
-    is_linear = parameters.contact_exponent == 1.0 and parameters.contact_share_max == 1.0
-    if parameters.eta < 1.0 or not is_linear:
+    if parameters.eta < 1.0 or parameters.contact_share_max < 1.0:
         return 0.0
     left = parameters.kappa / (parameters.kappa + epsilon)
     power = parameters.rounds - 1 + parameters.popularity_exponent

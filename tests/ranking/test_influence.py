@@ -44,7 +44,7 @@ def test_theorem_1(question: Question, p: SalsaParameters, hostile: list[bool]) 
 
 @given(questions(), parameters, attackers)
 def test_theorem_2(question: Question, p: SalsaParameters, hostile: list[bool]) -> None:
-    p = msgspec.structs.replace(p, eta=1.0, contact_exponent=1.0, contact_share_max=1.0)
+    p = msgspec.structs.replace(p, eta=1.0, contact_share_max=1.0)
     is_hostile = np.array(hostile[: len(question.weights)])
     is_hostile[0] = False
     honest_shares = np.where(is_hostile, 0.0, question.shares)
