@@ -12,10 +12,12 @@ from tastemesh.sim.systems.rp3beta import RP3Beta
 from tastemesh.sim.systems.salsa import Salsa
 from tastemesh.sim.systems.system import System
 from tastemesh.sim.systems.tastemesh import Tastemesh
+from tastemesh.sim.systems.tastemesh_similarity import TastemeshSimilarity
 from tastemesh.sim.systems.web3recommend import Web3Recommend
 
 SYSTEMS: Mapping[str, Callable[[int], System]] = {
     "tastemesh": lambda seed: Tastemesh(seed),
+    "tastemesh-similarity": lambda seed: TastemeshSimilarity(seed),
     "popularity": lambda seed: Popularity(),
     "friends": lambda seed: Friends(),
     "userknn": lambda seed: UserKNN(),

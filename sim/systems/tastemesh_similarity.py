@@ -1,0 +1,141 @@
+"""The same ranking with trust that anybody can have: in proportion to likeness to ego.
+
+It measures what the ranking itself can do, and so what security costs. Trust is cosine similarity
+squared, and the evidence that lifts what trust found is a linear item-item model of everybody's
+holdings (EASE: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019), solved on
+the smaller side of the matrix. Copies of a history own both: never for use among strangers.
+
+Deviation: EASE sees weights, and ego by its recent taste. Where the matrix to invert would be too
+large the evidence is the open walk of `tastemesh.ranking.evidence`.
+"""
+
+import msgspec
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dpotrf, dpotri
+
+from tastemesh.ranking import salsa, slate
+from tastemesh.ranking.contacts import POOL, ContactTrust
+from tastemesh.ranking.exploration import EXPLORATION, similarity_trust
+from tastemesh.ranking.holdings import HoldingMatrix
+from tastemesh.ranking.profile import own_profile, recent_profile
+from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.systems.system import Parameters
+from tastemesh.sim.systems.tastemesh import window_of
+
+_SIDE_MAX = 8_000  # 0.5 GB a copy of the matrix, and a minute to invert it
+_DIAGONAL_BLOCK = 512  # columns whose influence on themselves is computed at once
+
+
+class TastemeshSimilarity:
+    """Ranks as a node does, with similarity trust and item-item evidence."""
+
+    name = "tastemesh-similarity"
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+
+    def grid(self, endorsed: bool) -> list[Parameters]:
+        """Return the settings to choose from; 0 items are a taste without recency."""
+        return [
+            {"recency_items": recency, "lambda": strength, "gain": gain}
+            for recency in (0.0, 20.0)
+            for strength, gain in ((100.0, 20.0), (30.0, 20.0), (300.0, 20.0), (100.0, 100.0))
+        ]
+
+    def fit(
+        self, train: Interactions, endorsements: Endorsements | None, parameters: Parameters
+    ) -> None:
+        """Fill the window and solve for the item model."""
+        self._view = window_of(train, self._seed)
+        self._matrix = self._view.matrix(0)
+        self._ids = [name.encode() for name in train.user_ids]
+        self._position = {name: at for at, name in enumerate(train.item_ids)}
+        self._recency_items = float(parameters["recency_items"])
+        self._ranking = msgspec.structs.replace(EXPLORATION, open_gain=float(parameters["gain"]))
+        strength = float(parameters["lambda"])
+        is_small = min(self._matrix.shape) <= _SIDE_MAX
+        self._model = ItemModel(self._matrix, strength) if is_small else None
+
+    def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
+        """Return each user's best items, shape [n, k]."""
+        ranked = np.full((len(users), k), -1, dtype=np.int32)
+        for row, user in enumerate(users.tolist()):
+            listed = self._listed(self._ids[user], k)
+            ranked[row, : len(listed)] = [self._position[line.item] for line in listed]
+        return ranked
+
+    def _listed(self, name: bytes, k: int) -> list[slate.Recommendation]:
+        matrix, egos = self._matrix, [self._view.user_number(name)]
+        if self._recency_items > 0:
+            profile = recent_profile(self._view, matrix, egos, self._recency_items)
+        else:
+            profile = own_profile(matrix, egos)
+        shares = sp.csr_array(similarity_trust(matrix, egos)[None, :])
+        scores = salsa.rank(
+            matrix,
+            ContactTrust((POOL,), shares),
+            egos,
+            self._ranking,
+            profile=profile,
+            evidence=None if self._model is None else self._model.evidence(profile),
+        )
+        own = slate.own_items(matrix, egos)
+        return slate.cut(self._view, scores.items, k, excluded=own, key=b"")
+
+
+class ItemModel:
+    """EASE over a window: with P = (X'X + lambda)^-1, an item scores -(own P)(j) / P(j, j).
+
+    Over users where these are fewer: P = (I - X' (X X' + lambda)^-1 X) / lambda.
+
+    Args:
+        matrix: X.
+        strength: lambda, above 0.
+    """
+
+    def __init__(self, matrix: HoldingMatrix, strength: float) -> None:
+        self._held = matrix.reference.by_user.astype(np.float64)
+        self._held.data *= matrix.scale
+        self._holders = self._held.T.tocsr()
+        self._strength = strength
+        self._by_item = matrix.shape[1] <= matrix.shape[0]
+        side = self._holders if self._by_item else self._held
+        self._inverse = _ridge_inverse(side, strength)
+        if self._by_item:
+            self._diagonal = self._inverse.diagonal()
+        else:
+            self._diagonal = (1.0 - self._self_influence()) / strength
+
+    def evidence(self, profile: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what the model expects of a taste: float64[items], at least 0."""
+        if self._by_item:
+            own = np.flatnonzero(profile)
+            through = np.asarray(profile[own] @ self._inverse[own])
+        else:
+            spread = self._holders @ (self._inverse @ (self._held @ profile))
+            through = np.asarray(profile - spread) / self._strength
+        result: NDArray[np.float64] = np.maximum(-through / self._diagonal, 0.0)
+        return result
+
+    def _self_influence(self) -> NDArray[np.float64]:
+        """Return x' (X X' + lambda)^-1 x for the column x of each item."""
+        influence = np.zeros(self._holders.shape[0])
+        for start in range(0, len(influence), _DIAGONAL_BLOCK):
+            rows = self._holders[start : start + _DIAGONAL_BLOCK]
+            influence[start : start + _DIAGONAL_BLOCK] = np.einsum(
+                "iu,iu->i", rows.toarray(), rows @ self._inverse
+            )
+        return influence
+
+
+def _ridge_inverse(side: sp.csr_array, strength: float) -> NDArray[np.float64]:
+    """Return the inverse of ``side @ side.T + strength * I``, by Cholesky."""
+    gram = np.asfortranarray((side @ side.T).toarray())
+    gram[np.diag_indices_from(gram)] += strength
+    factor, _ = dpotrf(gram, lower=1, overwrite_a=1)  # positive definite, as strength > 0
+    inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
+    lower = np.tril(inverse)
+    result: NDArray[np.float64] = lower + np.tril(lower, -1).T
+    return result

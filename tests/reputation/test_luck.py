@@ -1,0 +1,46 @@
+"""Being early with what is popular is luck; being early with ego's taste is not."""
+
+import numpy as np
+
+from tastemesh.ranking.columns import Interactions
+from tastemesh.reputation.adoption import Arrivals, surprise
+from tastemesh.reputation.luck import skilled, threshold
+
+ITEMS, EGO, FRIEND = 400, 0, 1
+
+
+def test_the_threshold_rises_with_the_candidates() -> None:
+    found = [threshold(count) for count in (0, 10, 20, 100, 1_000, 100_000)]
+    assert found == sorted(found)
+    assert found[0] == 0.0
+
+
+def test_spammers_of_popular_items_pass_no_more_often_the_more_they_are() -> None:
+    rng = np.random.default_rng(7)
+    popularity = 1.0 / np.arange(5, ITEMS + 5)
+    popularity /= popularity.sum()
+    passed = []
+    for count in (50, 1_000):
+        spam = [rng.choice(ITEMS, 40, replace=False, p=popularity) for _ in range(count)]
+        taste = rng.choice(np.arange(200, ITEMS), 30, replace=False)
+        own = np.concatenate([taste, rng.choice(200, 10, replace=False)])
+        rows = [taste, *spam, own]
+        users = np.repeat([FRIEND, *range(2, count + 2), EGO], [len(row) for row in rows])
+        items = np.concatenate(rows)
+        when = (users == EGO).astype(np.int32)
+        arrivals = Arrivals.of(
+            Interactions(
+                user=users.astype(np.int32),
+                item=items.astype(np.int32),
+                weight=np.ones(len(users), np.float32),
+                time_s=when,
+                record=when + 1,
+            )
+        )
+        holders = np.bincount(items, minlength=ITEMS)
+        surprises = surprise(holders.astype(np.float64), count + 2.0)
+        found = skilled(arrivals, [EGO], surprises, holders, count + 2)
+        assert found[FRIEND]
+        assert not found[EGO]
+        passed.append(int(found[2:].sum()))
+    assert max(passed) <= 30  # 10 expected, and the null is not exact

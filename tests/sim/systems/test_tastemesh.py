@@ -1,0 +1,115 @@
+"""What a node lists, asked through the experiment's interface."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from tastemesh.node.advice import cut
+from tastemesh.node.scorer import Scorer
+from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.systems.tastemesh import Tastemesh, graph_of, window_of
+from tastemesh.sim.systems.tastemesh_similarity import ItemModel, TastemeshSimilarity
+
+EVERYBODY = np.arange(30, dtype=np.int32)
+
+
+def flooded(train: Interactions, times: bool) -> Interactions:
+    """The same with 40 identities who copy user 0 and push item 25, dated long before anybody."""
+    own = train.item[train.user == 0]
+    count = len(own) + 1
+    extra = np.repeat(np.arange(30, 70, dtype=np.int32), count)
+    items = np.tile(np.append(own, 25), 40).astype(np.int32)
+    late = np.arange(100, 100 + len(train), dtype=np.int64)
+    return msgspec.structs.replace(
+        train,
+        user_ids=train.user_ids + tuple(f"s{at}" for at in range(40)),
+        user=np.concatenate([train.user, extra]),
+        item=np.concatenate([train.item, items]),
+        weight=np.concatenate([train.weight, np.full(len(items), 9.0, np.float32)]),
+        time_s=np.concatenate([late, np.zeros(len(items), np.int64)]) if times else None,
+    )
+
+
+@pytest.mark.parametrize("endorsed", [True, False])
+def test_lists_are_the_nodes_own(
+    endorsed: bool, community: Interactions, endorsements: Endorsements
+) -> None:
+    people = endorsements if endorsed else None
+    system = Tastemesh()
+    system.fit(community, people, system.grid(endorsed)[0])
+    view = window_of(community)
+    scored = Scorer(view, graph_of(people)).score(b"u4", 0)
+    listed = cut(view, scored, 5, b"u4", excluded=np.empty(0, np.int32))
+    assert [line.unverified for line in listed] == len(listed) * [not endorsed]
+    ranked = system.rank(np.array([4], np.int32), 5)[0]
+    assert [f"i{item}" for item in ranked.tolist() if item >= 0] == [line.item for line in listed]
+
+
+def test_copies_without_an_attack_edge_change_no_list(
+    community: Interactions, endorsements: Endorsements
+) -> None:
+    late = np.arange(100, 100 + len(community), dtype=np.int64)
+    clean = msgspec.structs.replace(community, time_s=late)
+    lists = []
+    for train in (clean, flooded(community, True)):
+        system = Tastemesh()
+        system.fit(train, endorsements.aligned(train.user_ids), system.grid(True)[0])
+        lists.append(system.rank(EVERYBODY, 10))
+    assert np.array_equal(lists[0], lists[1])
+    insecure = TastemeshSimilarity()
+    insecure.fit(flooded(community, True), None, insecure.grid(False)[0])
+    assert 25 in insecure.rank(EVERYBODY[:1], 10)
+
+
+def test_a_blocked_identity_counts_nowhere(
+    community: Interactions, endorsements: Endorsements
+) -> None:
+    """User 2 blocks user 4: the lists are those of a world in which 4 never held anything."""
+    wall = msgspec.structs.replace(
+        endorsements,
+        source=np.append(endorsements.source, 2).astype(np.int32),
+        subject=np.append(endorsements.subject, 4).astype(np.int32),
+        weight=np.append(endorsements.weight, np.float32(-1)),
+    )
+    lonely = msgspec.structs.replace(
+        wall, **{name: getattr(wall, name)[-1:] for name in ("source", "subject", "weight")}
+    )
+    for people in (wall, lonely):
+        lists = []
+        for train in (community, community.rows(community.user != 4)):
+            timed = msgspec.structs.replace(train, time_s=train.item.astype(np.int64))
+            system = Tastemesh()
+            system.fit(timed, people, system.grid(True)[0])
+            lists.append(system.rank(np.array([2], np.int32), 5))
+        assert np.array_equal(lists[0], lists[1])
+
+
+def test_weights_and_arrival() -> None:
+    train = Interactions(
+        user_ids=("a",),
+        item_ids=("x", "y", "z"),
+        user=np.zeros(3, np.int32),
+        item=np.arange(3, dtype=np.int32),
+        weight=np.array([1, 3, 7], np.float32),
+        time_s=np.array([5, 5, 2]),
+    )
+    rows = window_of(train).interactions()
+    assert rows.weight == pytest.approx([1, 1 / 3, 2 / 3])
+    assert rows.record.tolist() == [1, 2, 2]
+    lots = [
+        window_of(msgspec.structs.replace(train, time_s=None), seed).interactions()
+        for seed in (1, 1)
+    ]
+    assert lots[0].weight.tolist() == lots[1].weight.tolist()
+    assert lots[0].record.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("user_count", [20, 30])
+def test_the_item_model_is_ease_on_either_side(user_count: int, community: Interactions) -> None:
+    """25 items: 20 users have their matrix inverted, of 30 the items' is."""
+    matrix = window_of(community.rows(community.user < user_count)).matrix(0)
+    held = matrix.reference.by_user.toarray().astype(np.float64)
+    inverse = np.linalg.inv(held.T @ held + 10.0 * np.eye(held.shape[1]))
+    profile = held[0] / held[0].sum()
+    expected = np.maximum(-(profile @ inverse) / np.diag(inverse), 0.0)
+    assert ItemModel(matrix, 10.0).evidence(profile) == pytest.approx(expected, abs=1e-9)
