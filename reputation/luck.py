@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from tastemesh.reputation.adoption import Arrivals
 
-# Identities that luck may let through. 10 of MovieLens's 610 is z > 2.1, near the filter of 2 at which a
-# prototype kept 1,000 early spammers out at 3 % of accuracy.
+# Identities that luck may let through. 10 of MovieLens's 610 is z > 2.1, near the filter of 2 at
+# which a prototype kept 1,000 early spammers out at 3 % of accuracy.
 LUCKY_COUNT = 10.0
 
 

@@ -35,9 +35,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "demo": Entry("demo:demo", "Run real nodes on a real broker, under attack, and see."),
     "evaluate": Entry("evaluate:evaluate", "Measure how accurate each method is on your data."),
-    "attack": Entry(
-        "attack:attack", "Attack every system on your data, and see what each attacker gets."
-    ),
+    "attack": Entry("attack:attack", "Attack several systems on your data, and compare."),
     "sim": Entry("sim:sim", "Simulate a network of full nodes in virtual time."),
     "init": Entry("daemon:init", "Make a home: keys, token and a configuration file."),
     "run": Entry("daemon:run", "Run the node of a home until Ctrl-C or SIGTERM."),

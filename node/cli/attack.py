@@ -59,7 +59,7 @@ def attack(
     ] = 0,
     json_file: JsonFile = None,
 ) -> None:
-    """Attack every system on your data, and see what each attacker gets.
+    """Attack several systems on your data, and compare.
 
     The target is an item that only the attackers hold. Exposure is the share of honest users who
     find it in their top ten; users who endorse a deceived user directly are reported apart.
