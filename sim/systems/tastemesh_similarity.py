@@ -124,9 +124,8 @@ class ItemModel:
         influence = np.zeros(self._holders.shape[0])
         for start in range(0, len(influence), _DIAGONAL_BLOCK):
             rows = self._holders[start : start + _DIAGONAL_BLOCK]
-            influence[start : start + _DIAGONAL_BLOCK] = np.einsum(
-                "iu,iu->i", rows.toarray(), rows @ self._inverse
-            )
+            through = np.asarray(rows @ self._inverse)
+            influence[start : start + _DIAGONAL_BLOCK] = (rows.toarray() * through).sum(axis=1)
         return influence
 
 
