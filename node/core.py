@@ -57,6 +57,8 @@ class Core:
         )
         self._book = RecordBook()
         self._advisor = Advisor(self.view, self.endorsements, self._book)
+        self.revision = 0
+        """Rises whenever anything changes that a list depends on."""
         self._reached_digest = b""
         self._engine_handle = self.engine.handle
 
@@ -76,10 +78,13 @@ class Core:
         for effect in done:
             match effect:
                 case effects.Accepted():
+                    self.revision += 1
                     self._take(effect)
                 case effects.AcceptedPrivate():
+                    self.revision += 1
                     self._take_private(effect)
                 case effects.Evict():
+                    self.revision += 1
                     self._let_go(effect)
         if isinstance(event, inputs.Restored | inputs.TimerFired | inputs.Recorded):
             done.extend(self._tell_reached(now_ms))

@@ -11,7 +11,7 @@
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,20 +22,20 @@ import msgspec
 from tastemesh.errors import ConfigError, TransportError, UsageError
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
-from tastemesh.gossip.identity import Signer, format_id, parse_id
+from tastemesh.gossip.identity import format_id, parse_id
 from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Interaction
 from tastemesh.node.advice import Advice
 from tastemesh.node.broker import EmbeddedBroker, is_listening
 from tastemesh.node.clock import Clock, SystemClock
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
-from tastemesh.node.keys import check_name, create_key, load_key
+from tastemesh.node.events import CAPACITY, Announcer, Subscription
+from tastemesh.node.identities import DEFAULT_IDENTITY as DEFAULT_IDENTITY
+from tastemesh.node.identities import KeyRing, LocalIdentity
 from tastemesh.node.mqtt import MqttTransport
 from tastemesh.node.settings import BROKER_PORT, EMBEDDED_BROKER_URL, NodeConfig
+from tastemesh.node.watch import WATCHED_COUNT, Watcher
 from tastemesh.storage.store import Store
-
-DEFAULT_IDENTITY = "me"
-_NODE_KEY = "node"
 
 
 class Play(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,14 +76,16 @@ class Node:
     def __init__(self, config: NodeConfig, clock: Clock | None = None) -> None:
         self.config = config
         self._clock = clock or SystemClock()
-        self._identities: dict[str, Signer] = {}
         self._heard: Counter[str] = Counter()
+        self._announcer = Announcer()
         self._stack = AsyncExitStack()
+        self._keys: KeyRing
         self._core: Core
         self._driver: Driver
         self._store: Store
         self._transport: MqttTransport
         self._running: asyncio.Task[None]
+        self._watcher = Watcher(self._announcer, self._revision, self.recommend_many)
 
     # --- life ------------------------------------------------------------------------------
 
@@ -96,18 +98,18 @@ class Node:
             TransportError: the embedded broker cannot be started.
         """
         async with AsyncExitStack() as stack:
-            node_key = self._load_keys()
+            keys = self._keys = KeyRing(self.config.home / "keys", self.config.passphrase)
             self._store = await stack.enter_async_context(await self._open_store())
             self._core = Core(
-                node=node_key,
-                signers=tuple(self._identities.values()),
+                node=keys.node,
+                signers=tuple(keys.signers.values()),
                 network=self.config.network,
                 limits=self.config.limits,
                 seed=secrets.token_bytes(32),
             )
             urls = await self._broker_urls(stack)
             self._transport = await stack.enter_async_context(
-                MqttTransport(urls, client_id=f"tastemesh-{format_id(node_key.id)[:16]}")
+                MqttTransport(urls, client_id=f"tastemesh-{format_id(keys.node.id)[:16]}")
             )
             self._driver = Driver(
                 self._core, self._store, self._transport, self._clock, self._notify
@@ -117,6 +119,8 @@ class Node:
             self._driver.handle(inputs.Started(wall_ms))
             self._running = asyncio.create_task(self._driver.run(), name="tastemesh-driver")
             stack.push_async_callback(_stop, self._running)
+            stack.push_async_callback(self._watcher.stop)
+            stack.callback(self._announcer.close)
             self._stack = stack.pop_all()
         return self
 
@@ -130,18 +134,6 @@ class Node:
         if self._driver.storage_fault is None and not self._running.done():
             await self._driver.flush()
         await self._stack.aclose()
-
-    def _load_keys(self) -> Signer:
-        folder = self.config.home / "keys"
-        signers: dict[str, Signer] = {}
-        for name in (_NODE_KEY, DEFAULT_IDENTITY):
-            if not (folder / f"{name}.key").exists():
-                create_key(folder / f"{name}.key", self.config.passphrase)
-        for path in sorted(folder.glob("*.key")):
-            signers[path.stem] = load_key(path, self.config.passphrase)
-        node_key = signers.pop(_NODE_KEY)
-        self._identities = signers
-        return node_key
 
     async def _open_store(self) -> Store:
         store = await Store.open(
@@ -173,6 +165,10 @@ class Node:
 
     def _notify(self, effect: Effect) -> None:
         self._heard[type(effect).__name__] += 1
+        self._announcer.tell(effect)
+
+    def _revision(self) -> int:
+        return self._core.revision
 
     # --- speaking --------------------------------------------------------------------------
 
@@ -215,7 +211,7 @@ class Node:
         """Say many things at once, 64 to a signed record. See `record`."""
         wall_ms = self._clock.wall_ms()
         said = tuple(_as_interaction(play, wall_ms) for play in plays)
-        event = inputs.Recorded(self._signer(identity).id, said, wall_ms, private)
+        event = inputs.Recorded(self._keys.signer(identity).id, said, wall_ms, private)
         return _record_ids(await self._driver.say(event))
 
     async def endorse(
@@ -240,7 +236,7 @@ class Node:
         self, weights: Mapping[str, float], *, identity: str = DEFAULT_IDENTITY
     ) -> list[str]:
         """Vouch for several people in as few records as they fit. See `endorse`."""
-        signer = self._signer(identity)
+        signer = self._keys.signer(identity)
         said: list[Endorsement] = []
         for peer, weight in weights.items():
             if parse_id(peer) == signer.id:
@@ -261,20 +257,33 @@ class Node:
         Raises:
             UsageError: a value is wrong.
         """
-        if not 1 <= k <= 1000:
-            raise UsageError(f"k is {k}; expected 1 to 1000")
-        signer = self._signer(identity)
+        _check_length(k)
+        signer = self._keys.signer(identity)
         return self._core.recommend(signer.id, k, self._clock.wall_ms())
+
+    async def recommend_many(
+        self, identities: Sequence[str], k: int = 10
+    ) -> dict[str, list[Advice]]:
+        """Return the lists of several local users; see `recommend`.
+
+        Args:
+            identities: their local names.
+            k: length of each list, 1 to 1,000.
+
+        Raises:
+            UsageError: a value is wrong.
+        """
+        return {name: await self.recommend(k, identity=name) for name in identities}
 
     async def explain(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Advice | None:
         """Return an item's score and reasons for the user, or None if nothing speaks for it."""
-        return self._core.explain(self._signer(identity).id, item, self._clock.wall_ms())
+        return self._core.explain(self._keys.signer(identity).id, item, self._clock.wall_ms())
 
     def status(self) -> dict[str, Any]:
         """Return what the node is doing, ready for JSON."""
         return {
             **self._core.status(self._clock.wall_ms()),
-            "identities": {name: format_id(s.id) for name, s in self._identities.items()},
+            "identities": self.identities,
             "brokers": [msgspec.to_builtins(broker) for broker in self._transport.status()],
             "storage": {
                 "fault": self._driver.storage_fault,
@@ -284,19 +293,34 @@ class Node:
             "home": str(self.config.home),
         }
 
-    def identity(self, name: str) -> "LocalIdentity":
+    @property
+    def identities(self) -> dict[str, str]:
+        """The local users: id, 64 hex digits, by name."""
+        return {name: format_id(signer.id) for name, signer in self._keys.signers.items()}
+
+    def identity(self, name: str) -> LocalIdentity:
         """Return one local user, made on first use.
+
+        A new one's key is on the disk when this returns, which takes as long as a disk takes;
+        `add_identities` keeps the event loop free meanwhile.
 
         Raises:
             ConfigError: the name cannot be a file's, or the key cannot be written.
         """
-        if name == _NODE_KEY:
-            raise ConfigError(f"identity name {name!r} is taken by the node's own key")
-        if check_name(name) not in self._identities:
-            path = self.config.home / "keys" / f"{name}.key"
-            self._identities[name] = create_key(path, self.config.passphrase)
-            self._core.add_identity(self._identities[name])
-        return LocalIdentity(self, name)
+        signer = self._keys.ensure(name)
+        self._core.add_identity(signer)
+        return LocalIdentity(self, name, signer.id)
+
+    async def add_identities(self, names: Iterable[str]) -> list[LocalIdentity]:
+        """Return several local users, made on first use, their keys written in a thread.
+
+        Raises:
+            ConfigError: a name cannot be a file's, or a key cannot be written; those before it are
+                made.
+        """
+        wanted = list(names)
+        await asyncio.to_thread(self._keys.ensure_many, wanted)
+        return [self.identity(name) for name in wanted]
 
     def holds(self, record_id: str) -> bool:
         """Tell whether this node's window has a record, given its id as hex."""
@@ -305,6 +329,42 @@ class Node:
     def records_of(self, peer: str) -> list[str]:
         """Return the ids of the records held of one identity, oldest first, as hex."""
         return [format_id(record_id) for record_id in self._core.records_of(parse_id(peer))]
+
+    def events(
+        self, *, watch: Iterable[str] = (), k: int = 10, capacity: int = CAPACITY
+    ) -> Subscription:
+        """Return what happens from now on, as an asynchronous iterator of typed events.
+
+        ::
+
+            async for event in node.events(watch=["ana"]):
+                match event:
+                    case events.RecommendationsChanged(identity="ana", recommendations=lines): ...
+
+        A reader that is too slow loses the oldest events; `dropped_count` says how many.
+
+        Args:
+            watch: local names of users, at most 64, whose lists are looked at once a second:
+                `RecommendationsChanged` tells their first list, and each other one after it.
+            k: length of those lists, 1 to 1,000.
+            capacity: events that may wait for the reader, 1 or more.
+
+        Raises:
+            UsageError: a value is wrong.
+        """
+        watched = list(dict.fromkeys(watch))
+        for name in watched:
+            self._keys.signer(name)
+        if len(watched) > WATCHED_COUNT:
+            raise UsageError(f"watch has {len(watched)} users; expected at most {WATCHED_COUNT}")
+        if capacity < 1:
+            raise UsageError(f"capacity is {capacity}; expected 1 or more")
+        _check_length(k)
+        subscription = Subscription(capacity, watched, k)
+        self._announcer.subscribe(subscription)
+        if watched:
+            self._watcher.start()
+        return subscription
 
     async def connected(self) -> None:
         """Wait until a broker has accepted us and granted our subscriptions."""
@@ -319,50 +379,10 @@ class Node:
         await self._driver.flush()
         await self._transport.drain()
 
-    def _signer(self, name: str) -> Signer:
-        try:
-            return self._identities[name]
-        except KeyError:
-            known = ", ".join(self._identities)
-            raise UsageError(f"identity {name!r} is not on this node; it has {known}") from None
 
-
-class LocalIdentity:
-    """One local user of a node: the node's methods without naming him each time.
-
-    Args:
-        node: the node.
-        name: his local name.
-    """
-
-    def __init__(self, node: Node, name: str) -> None:
-        self._node = node
-        self.name = name
-
-    @property
-    def id(self) -> str:
-        """What others endorse, 64 hex digits."""
-        return str(self._node.status()["identities"][self.name])
-
-    async def record(self, item: str, **options: Any) -> list[str]:
-        """See `Node.record`."""
-        return await self._node.record(item, identity=self.name, **options)
-
-    async def record_many(self, plays: Sequence[Play], **options: Any) -> list[str]:
-        """See `Node.record_many`."""
-        return await self._node.record_many(plays, identity=self.name, **options)
-
-    async def endorse(self, peer: str, weight: float = 1.0) -> list[str]:
-        """See `Node.endorse`."""
-        return await self._node.endorse(peer, weight, identity=self.name)
-
-    async def recommend(self, k: int = 10) -> list[Advice]:
-        """See `Node.recommend`."""
-        return await self._node.recommend(k, identity=self.name)
-
-    async def explain(self, item: str) -> Advice | None:
-        """See `Node.explain`."""
-        return await self._node.explain(item, identity=self.name)
+def _check_length(k: int) -> None:
+    if not 1 <= k <= 1000:
+        raise UsageError(f"k is {k}; expected 1 to 1000")
 
 
 def _as_units(weight: float, low: float, high: float) -> int:

@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tastemesh.gossip.limits import Limits
     from tastemesh.node.advice import Advice
+    from tastemesh.node.blocking import SyncNode, open_node_sync
     from tastemesh.node.node import Node, Play, open_node
     from tastemesh.node.settings import NodeConfig
 
 __version__ = "0.1.0"
 
-__all__ = ["Advice", "Limits", "Node", "NodeConfig", "Play", "open_node"]
+__all__ = [
+    "Advice",
+    "Limits",
+    "Node",
+    "NodeConfig",
+    "Play",
+    "SyncNode",
+    "open_node",
+    "open_node_sync",
+]
 
 _HOMES = {
     "Advice": "tastemesh.node.advice",
@@ -22,7 +32,9 @@ _HOMES = {
     "Node": "tastemesh.node.node",
     "NodeConfig": "tastemesh.node.settings",
     "Play": "tastemesh.node.node",
+    "SyncNode": "tastemesh.node.blocking",
     "open_node": "tastemesh.node.node",
+    "open_node_sync": "tastemesh.node.blocking",
 }
 
 

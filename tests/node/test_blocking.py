@@ -1,0 +1,125 @@
+"""The node for threads: the same methods, answers and errors, and nothing left after the end."""
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import tastemesh
+from tastemesh.errors import ConfigError, StorageError, UsageError
+from tastemesh.node.blocking import SyncIdentity, SyncNode
+from tastemesh.node.events import Event, RecordAccepted
+from tastemesh.node.identities import LocalIdentity
+from tastemesh.node.node import Node
+from tests.brokers import BrokerProcess
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+def config(nats_broker: BrokerProcess, tmp_path: Path) -> tastemesh.NodeConfig:
+    return tastemesh.NodeConfig(home=tmp_path / "home", brokers=(nats_broker.url,))
+
+
+@pytest.fixture
+def node(config: tastemesh.NodeConfig) -> Iterator[SyncNode]:
+    with tastemesh.open_node_sync(config) as node:
+        yield node
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(SyncNode, Node), (SyncIdentity, LocalIdentity)])
+def test_every_public_method_is_here_with_the_same_parameters(ours: type, theirs: type) -> None:
+    for name, method in vars(theirs).items():
+        if name.startswith("_"):
+            continue
+        assert hasattr(ours, name), f"{ours.__name__} lacks {name}"
+        if inspect.isfunction(method):
+            expected = list(inspect.signature(method).parameters)
+            assert list(inspect.signature(getattr(ours, name)).parameters) == expected
+
+
+def test_it_records_endorses_recommends_and_explains(node: SyncNode) -> None:
+    ana, ben = node.add_identities(["ana", "ben"])
+    (record_id,) = ana.record("isrc:A", kind="like")
+    ana.record_many([tastemesh.Play(item="isrc:B"), tastemesh.Play(item="isrc:C")])
+    ben.record("isrc:B")
+    node.endorse_many({ana.id: 1.0}, identity="ben")
+    assert {line.item for line in ben.recommend()} == {"isrc:A", "isrc:C"}
+    lists = node.recommend_many(["ana", "ben"], 1)
+    assert [len(lists[name]) for name in ("ana", "ben")] == [0, 1]
+    explained = ben.explain("isrc:A")
+    assert explained is not None
+    assert explained.reasons[0].record_ids == (record_id,)
+    assert node.holds(record_id)
+    assert node.records_of(ana.id)[0] == record_id
+    assert node.identities["ana"] == ana.id == node.identity("ana").id
+    node.connected()
+    node.drain()
+    assert node.status()["window"]["interactions"] == 4
+
+
+def test_many_threads_use_one_node(node: SyncNode) -> None:
+    def use(number: int) -> int:
+        user = node.identity(f"u{number % 4}")
+        user.record(f"isrc:{number}")
+        return len(user.recommend(5))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(list(pool.map(use, range(64)))) == 64
+    assert node.status()["window"]["interactions"] == 64
+
+
+def test_errors_pass_through_and_name_what_was_wrong(config: tastemesh.NodeConfig) -> None:
+    with tastemesh.open_node_sync(config) as node:
+        with pytest.raises(UsageError, match=r"weight is 2\.0; expected 0 to 1"):
+            node.record("isrc:A", weight=2.0)
+        with pytest.raises(ConfigError, match="identity name 'A B'"):
+            node.identity("A B")
+        with (
+            pytest.raises(StorageError, match="in use by another process"),
+            tastemesh.open_node_sync(config),
+        ):
+            pass
+        with pytest.raises(UsageError, match="open already"):
+            node.open()
+        node.record("isrc:A")
+
+
+def test_events_come_to_a_thread_and_end_with_the_node(config: tastemesh.NodeConfig) -> None:
+    heard: list[Event] = []
+    with tastemesh.open_node_sync(config) as node:
+        events = node.events()
+        listener = threading.Thread(target=lambda: heard.extend(events))
+        listener.start()
+        (record_id,) = node.record("isrc:A")
+    listener.join()
+    (accepted,) = [event for event in heard if isinstance(event, RecordAccepted)]
+    assert (accepted.record_id, accepted.own) == (record_id, True)
+    assert events.dropped_count == 0
+    assert list(events) == []
+
+
+def test_closing_ends_the_thread_fails_who_waits_and_may_be_repeated(
+    config: tastemesh.NodeConfig,
+) -> None:
+    node = tastemesh.open_node_sync(config)
+    with pytest.raises(UsageError, match="not open in this process"):
+        node.status()
+    node.open()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lambda: node._thread.call(asyncio.sleep(3_600)))
+        node.record("isrc:A")
+        node.close()
+        with pytest.raises(StorageError, match="closed before it answered"):
+            waiting.result()
+    node.close()
+    with pytest.raises(UsageError, match="not open in this process"):
+        node.recommend()
+    assert "tastemesh-node" not in [thread.name for thread in threading.enumerate()]
+    node.open()  # the home is free again
+    assert node.status()["window"]["interactions"] == 1
+    node.close()
