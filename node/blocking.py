@@ -272,6 +272,16 @@ class SyncNode(_Facade[Node]):
     drain = _waiting(Node.drain)
 
     @property
+    def is_open(self) -> bool:
+        """See `Node.is_open`."""
+        return self._subject.is_open
+
+    @property
+    def storage_fault(self) -> str | None:
+        """See `Node.storage_fault`."""
+        return self._subject.storage_fault
+
+    @property
     def identities(self) -> dict[str, str]:
         """See `Node.identities`."""
 

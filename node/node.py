@@ -131,7 +131,7 @@ class Node:
         traceback: TracebackType | None,
     ) -> None:
         """Commit what was said, leave the network and close the home."""
-        if self._driver.storage_fault is None and not self._running.done():
+        if self.storage_fault is None and not self._running.done():
             await self._driver.flush()
         await self._stack.aclose()
 
@@ -286,12 +286,22 @@ class Node:
             "identities": self.identities,
             "brokers": [msgspec.to_builtins(broker) for broker in self._transport.status()],
             "storage": {
-                "fault": self._driver.storage_fault,
+                "fault": self.storage_fault,
                 "bound_bytes": self.config.disk_bytes,
             },
             "internal_errors": self._driver.internal_error_count,
             "home": str(self.config.home),
         }
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has been entered, not left, and has not failed."""
+        return hasattr(self, "_running") and not self._running.done()
+
+    @property
+    def storage_fault(self) -> str | None:
+        """What keeps the node from storing anything just now, or None."""
+        return self._driver.storage_fault
 
     @property
     def identities(self) -> dict[str, str]:

@@ -65,7 +65,7 @@ async def endorse(node: _Node, data: JSONBody[NewEndorsement]) -> Said:
 
 async def _committed(node: Node, saying: Coroutine[Any, Any, list[str]]) -> Said:
     """Wait for the commit, and not for ever: a node with a faulty disk keeps trying."""
-    fault = node.status()["storage"]["fault"]
+    fault = node.storage_fault
     if fault:
         saying.close()
         raise StorageError(f"{fault}; nothing was recorded")
@@ -73,7 +73,7 @@ async def _committed(node: Node, saying: Coroutine[Any, Any, list[str]]) -> Said
         async with asyncio.timeout(COMMIT_S):
             return Said(await saying)
     except TimeoutError:
-        fault = node.status()["storage"]["fault"] or f"not on disk after {COMMIT_S:g} s"
+        fault = node.storage_fault or f"not on disk after {COMMIT_S:g} s"
         raise StorageError(
             f"{fault}; kept in memory, and tried again while the node runs"
         ) from None
@@ -116,7 +116,7 @@ async def status(node: _Node) -> dict[str, Any]:
 @get("/health", summary="Whether the daemon works", security=[{}])
 async def health(node: _Node) -> Response[Health]:
     """Answer 200, or 503 when nothing can be stored."""
-    fault = node.status()["storage"]["fault"]
+    fault = node.storage_fault
     return Response(Health(fault or "ok"), status_code=503 if fault else 200)
 
 
@@ -126,12 +126,13 @@ async def metrics(node: _Node) -> Response[str]:
     return Response(exposition(node.status()), headers={"content-type": CONTENT_TYPE})
 
 
-def create_app(node: Node, token: str) -> ASGIApp:
+def create_app(node: Node, token: str, *, loopback_only: bool = True) -> ASGIApp:
     """Return the API as an ASGI application.
 
     Args:
         node: an entered node; the application neither opens nor closes it.
         token: what clients must present.
+        loopback_only: False where another application mounts it; see `Gate`.
     """
     app = Litestar(
         [record, endorse, recommend, explain_item, status, health, metrics],
@@ -155,7 +156,7 @@ def create_app(node: Node, token: str) -> ASGIApp:
         ),
         request_max_body_size=BODY_BYTES,
     )
-    return Gate(app, token)
+    return Gate(app, token, loopback_only=loopback_only)
 
 
 def _on_tastemesh_error(_: Request[Any, Any, Any], error: TastemeshError) -> Response[Problem]:

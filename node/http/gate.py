@@ -5,6 +5,9 @@
 - Origin: no page of another origin, with or without the token.
 - Token: everything but the paths in `OPEN_PATHS` asks for it, so a path that routing reads
   differently from us stays closed.
+
+Mounted in another application, the first two are that one's to decide: it answers on names of its
+own, and a page cannot make a browser add the token. `/metrics` asks for the token there.
 """
 
 import re
@@ -16,6 +19,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec.json import encode
 
 OPEN_PATHS = frozenset({"/health", "/metrics", "/openapi.json"})
+OPEN_MOUNTED_PATHS = OPEN_PATHS - {"/metrics"}  # counts that are not for everybody on the web
 ITEM_PREFIX = b"/v1/recommendations/"
 
 _LOOPBACK = re.compile(rb"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
@@ -27,10 +31,13 @@ class Gate:
     Args:
         app: what to guard.
         token: what `Authorization: Bearer …` must carry.
+        loopback_only: refuse other hosts and origins.
     """
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, *, loopback_only: bool = True) -> None:
         self._app = app
+        self._loopback_only = loopback_only
+        self._open_paths = OPEN_PATHS if loopback_only else OPEN_MOUNTED_PATHS
         self._expected = b"Bearer " + token.encode("ascii")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,12 +46,13 @@ class Gate:
             return
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         origins = [value for name, value in scope["headers"] if name == b"origin"]
-        if len(hosts) != 1 or not _LOOPBACK.fullmatch(hosts[0]):
-            await _refuse(send, 421, "this API answers on loopback names only, such as 127.0.0.1")
-        elif any(origin != b"http://" + hosts[0] for origin in origins):
-            await _refuse(send, 403, "requests from another origin are refused")
-        elif scope["path"] not in OPEN_PATHS and not self._knows_token(scope):
-            await _refuse(send, 401, "expected Authorization: Bearer with the text of api.token")
+        if self._loopback_only and (len(hosts) != 1 or not _LOOPBACK.fullmatch(hosts[0])):
+            await refuse(send, 421, "this API answers on loopback names only, such as 127.0.0.1")
+        elif self._loopback_only and any(o != b"http://" + hosts[0] for o in origins):
+            await refuse(send, 403, "requests from another origin are refused")
+        elif scope["path"] not in self._open_paths and not self._knows_token(scope):
+            token = "the text of api.token" if self._loopback_only else "the node's token"
+            await refuse(send, 401, f"expected Authorization: Bearer with {token}")
         else:
             _protect_item(scope)
             await self._app(scope, receive, send)
@@ -62,7 +70,14 @@ def _protect_item(scope: Scope) -> None:
         scope["path"] = ITEM_PREFIX.decode() + item.replace(".", "%2E")
 
 
-async def _refuse(send: Send, status: int, reason: str) -> None:
+async def refuse(send: Send, status: int, reason: str) -> None:
+    """Answer a request with a status and a `Problem`.
+
+    Args:
+        send: of the request.
+        status: of HTTP.
+        reason: what was wrong and what was expected.
+    """
     headers = [(b"content-type", b"application/json")]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tastemesh.gossip.limits import Limits
     from tastemesh.node.advice import Advice
     from tastemesh.node.blocking import SyncNode, open_node_sync
+    from tastemesh.node.http.mount import asgi_app
     from tastemesh.node.node import Node, Play, open_node
     from tastemesh.node.settings import NodeConfig
 
@@ -22,6 +23,7 @@ __all__ = [
     "NodeConfig",
     "Play",
     "SyncNode",
+    "asgi_app",
     "open_node",
     "open_node_sync",
 ]
@@ -33,6 +35,7 @@ _HOMES = {
     "NodeConfig": "tastemesh.node.settings",
     "Play": "tastemesh.node.node",
     "SyncNode": "tastemesh.node.blocking",
+    "asgi_app": "tastemesh.node.http.mount",
     "open_node": "tastemesh.node.node",
     "open_node_sync": "tastemesh.node.blocking",
 }
