@@ -9,9 +9,10 @@ from typing import Any
 from benchmarks.graphs import NOW_S, interactions
 from benchmarks.measure import interleaved_s, row
 from tastemesh.gossip import codec, inputs
-from tastemesh.gossip.identity import Signer, verify
+from tastemesh.gossip.identity import verify
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Interaction, Record
+from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import records_topic, shard_of
 from tastemesh.node.core import Core
 from tastemesh.storage.batch import StorageEffect

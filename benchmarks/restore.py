@@ -12,8 +12,8 @@ from benchmarks.graphs import BATCH, NOW_S
 from benchmarks.ingest import NETWORK, wire_records
 from benchmarks.measure import interleaved_s, row
 from tastemesh.gossip.effects import Persist
-from tastemesh.gossip.identity import Signer
 from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.signer import Signer
 from tastemesh.node.core import Core
 from tastemesh.storage.store import Store
 

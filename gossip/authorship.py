@@ -5,14 +5,17 @@ prove equivocation and the identity is dead for good. So numbers are reserved in
 against power loss before the first of them is used; a restart goes on above the block.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip.codec import sign_record
 from tastemesh.gossip.effects import Effect, ReserveSequence
-from tastemesh.gossip.identity import Signer, format_id
+from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.limits import Limits
-from tastemesh.gossip.record import Endorsement, Interaction, Record
+from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Rotation, Said
+from tastemesh.gossip.signer import Signer
 
 # Statements per record that we sign: at 64 the signature costs 2 to 4 us a statement, and a record
 # that is evicted or refused takes little with it (ecosystem research, section 2).
@@ -21,15 +24,26 @@ BATCH_COUNT = 64
 # Numbers reserved at a time: one durable commit in 64 records; at most 64 numbers lost a restart.
 RESERVE_COUNT = 64
 
-# What a record needs beside its statements: header, ids, keys and signature come to under 300.
+# What a record needs beside its statements: header, ids, keys and signature come to under 300;
+# and each rotation of its author to 176 at most.
 _OVERHEAD_BYTES = 512
+_ROTATION_BYTES = 176
 _STATEMENT_BYTES = 48  # the most that a statement needs beside its item id
+
+
+class _Voucher(msgspec.Struct):
+    """The record that carries an endorsement of ours now."""
+
+    slot: tuple[int, int]
+    weight_q: int
+    created_ms: int
 
 
 class _Pen(msgspec.Struct):
     """Where one of our identities stands."""
 
     signer: Signer
+    vouched: dict[bytes, _Voucher]
     epoch: int = 0
     next_seq: int = 1
     reserved: int = 1  # numbers below this one are committed as used
@@ -48,7 +62,7 @@ class Authorship:
     def __init__(self, signers: tuple[Signer, ...], network: str, limits: Limits) -> None:
         self._network = network
         self._limits = limits
-        self._pens = {signer.id: _Pen(signer) for signer in signers}
+        self._pens = {signer.id: _Pen(signer, {}) for signer in signers}
 
     def __contains__(self, author: bytes) -> bool:
         return author in self._pens
@@ -60,7 +74,7 @@ class Authorship:
 
     def add(self, signer: Signer) -> None:
         """Add a local identity; adding it again changes nothing."""
-        self._pens.setdefault(signer.id, _Pen(signer))
+        self._pens.setdefault(signer.id, _Pen(signer, {}))
 
     def resume(self, author: bytes, epoch: int, until: int) -> None:
         """Go on above the numbers that were reserved before a restart."""
@@ -71,6 +85,8 @@ class Authorship:
     def witness(self, record: Record) -> None:
         """Note a record of one of ours that is in the window, from the store or from others."""
         pen = self._pens.get(record.author)
+        if pen is not None:
+            self._note_vouchers(pen, record)
         if pen is None or (record.epoch, record.seq + 1) < (pen.epoch, pen.next_seq):
             if pen is not None and record.epoch == pen.epoch and not pen.prev:
                 pen.prev = record.id
@@ -79,13 +95,64 @@ class Authorship:
             pen.reserved = 1
         pen.epoch, pen.next_seq, pen.prev = record.epoch, record.seq + 1, record.id
 
-    def write(
-        self, author: bytes, statements: tuple[Interaction | Endorsement, ...], wall_ms: int
-    ) -> tuple[list[Effect], list[Record]]:
-        """Sign statements in as few records as the limits allow, endorsements apart.
+    def _note_vouchers(self, pen: _Pen, record: Record) -> None:
+        for said in record.endorsements:
+            held = pen.vouched.get(said.subject)
+            if held is None or held.slot <= record.slot:
+                pen.vouched[said.subject] = _Voucher(record.slot, said.weight_q, record.created_ms)
 
-        Endorsements get records of their own, so that a busy listener's quota of interactions does
-        not push out whom he vouches for.
+    def forget(self, author: bytes, said: Forget) -> None:
+        """Note that an identity of ours took records back: their endorsements are not renewed."""
+        pen = self._pens.get(author)
+        if pen is not None:
+            pen.vouched = {s: v for s, v in pen.vouched.items() if not said.covers(*v.slot)}
+
+    def ageing(self, before_ms: int) -> list[tuple[bytes, tuple[Endorsement, ...]]]:
+        """Return, by author, the endorsements of ours that were last said before a date.
+
+        A vouching for somebody holds until it is withdrawn, yet records leave the window with age:
+        so it is said again in time. Withdrawals need no renewal.
+        """
+        found: list[tuple[bytes, tuple[Endorsement, ...]]] = []
+        for author, pen in self._pens.items():
+            old = tuple(
+                Endorsement(subject, voucher.weight_q)
+                for subject, voucher in pen.vouched.items()
+                if voucher.weight_q and voucher.created_ms < before_ms
+            )
+            if old:
+                found.append((author, old))
+        return found
+
+    def rotate(self, signer: Signer) -> Rotation:
+        """Put an identity's next key in force, in a new epoch; return what announces it.
+
+        Raises:
+            UsageError: the identity is not local, or the signer has no newer key.
+        """
+        pen = self._pens.get(signer.id)
+        if pen is None:
+            raise UsageError(f"{format_id(signer.id)} is not an identity of this node")
+        known = len(pen.signer.lineage.steps) if pen.signer.lineage else 0
+        if signer.lineage is None or len(signer.lineage.steps) <= known:
+            raise UsageError("the signer has no newer key than the one in force")
+        pen.signer = signer
+        pen.epoch = max(pen.epoch, signer.lineage.steps[-1].cut_epoch) + 1
+        pen.next_seq, pen.reserved, pen.prev = 1, 1, b""
+        return Rotation(len(signer.lineage.steps))
+
+    def last_slot(self, author: bytes) -> tuple[int, int]:
+        """Return the last slot (epoch, seq) that an identity of ours may have signed."""
+        pen = self._pens[author]
+        return pen.epoch, max(pen.next_seq, pen.reserved) - 1
+
+    def write(
+        self, author: bytes, statements: tuple[Said, ...], wall_ms: int
+    ) -> tuple[list[Effect], list[Record]]:
+        """Sign statements in as few records as the limits allow, each kind apart.
+
+        Endorsements and notices get records of their own, so that a busy listener's quota of
+        interactions does not push out whom he vouches for and what he took back.
 
         Returns:
             The reservations to commit first, and the records.
@@ -100,6 +167,7 @@ class Authorship:
         if not statements:
             raise UsageError("nothing to record: expected at least one statement")
         batches = [
+            *self._batches([s for s in statements if isinstance(s, Forget | Rotation)]),
             *self._batches([s for s in statements if isinstance(s, Endorsement)]),
             *self._batches([s for s in statements if isinstance(s, Interaction)]),
         ]
@@ -119,13 +187,15 @@ class Authorship:
         pen.next_seq, pen.prev = seq, prev
         return effects, records
 
-    def _batches(
-        self, statements: list[Interaction] | list[Endorsement]
-    ) -> list[tuple[Interaction | Endorsement, ...]]:
-        room_bytes = self._limits.record_bytes - _OVERHEAD_BYTES
+    def _batches(self, statements: Sequence[Said]) -> list[tuple[Said, ...]]:
+        room_bytes = (
+            self._limits.record_bytes
+            - _OVERHEAD_BYTES
+            - _ROTATION_BYTES * self._limits.rotation_count
+        )
         count = min(BATCH_COUNT, self._limits.statement_count)
-        batches: list[tuple[Interaction | Endorsement, ...]] = []
-        batch: list[Interaction | Endorsement] = []
+        batches: list[tuple[Said, ...]] = []
+        batch: list[Said] = []
         size = 0
         for statement in statements:
             cost = _STATEMENT_BYTES

@@ -22,10 +22,13 @@ class EvictReason(StrEnum):
     AUTHOR_QUOTA = "author-quota"
     WINDOW = "window"
     AGE = "age"
+    FORGOTTEN = "forgotten"
+    REVOKED = "revoked"
+    CONVICTED = "convicted"
 
 
 class Subscribe(Effect, frozen=True):
-    """Subscribe to these topics on every broker."""
+    """Have exactly these topics subscribed on every broker from now on."""
 
     topics: tuple[str, ...]
 
@@ -64,6 +67,44 @@ class PersistPrivate(Effect, frozen=True):
     author: bytes
     interaction: Interaction
     wall_ms: int
+
+
+class PurgePrivate(Effect, frozen=True):
+    """Delete an author's private interactions with one item, or all of them.
+
+    Attributes:
+        author: a local identity.
+        item: which item, or None for all.
+    """
+
+    author: bytes
+    item: str | None
+
+
+class PersistProof(Effect, frozen=True):
+    """Commit a proof of equivocation, in place of an older one of this author.
+
+    Attributes:
+        author: the convicted.
+        proof: as `tastemesh.gossip.proofs` has it.
+        let_off: whose proof makes room for it, or empty.
+    """
+
+    author: bytes
+    proof: bytes
+    let_off: bytes = b""
+
+
+class Convicted(Effect, frozen=True):
+    """An author was proved to have equivocated: whoever ranks counts nothing of his from now on.
+
+    Attributes:
+        author: the convicted.
+        own: it is a local identity, which somebody else signs with too, or a copy of this node.
+    """
+
+    author: bytes
+    own: bool
 
 
 class ReserveSequence(Effect, frozen=True):
@@ -135,10 +176,12 @@ class Fetch(Effect, frozen=True):
     Attributes:
         record_ids: which.
         topic: where they will go; handed back unchanged.
+        broker: through which broker, empty for all; handed back unchanged.
     """
 
     record_ids: tuple[bytes, ...]
     topic: str
+    broker: str = ""
 
 
 class PeerSeen(Effect, frozen=True):

@@ -18,7 +18,7 @@ from hashlib import sha256
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tastemesh.errors import UsageError
 
@@ -61,34 +61,6 @@ class PublicIdentity(msgspec.Struct, frozen=True):
     def id(self) -> bytes:
         """The identity's id, 32 bytes, for a lineage that has not rotated yet."""
         return sha256(_IDENTITY_DOMAIN + self.key + self.next_digest).digest()
-
-
-class Signer:
-    """An identity that can sign: the current secret key and the commitment to the next one.
-
-    Args:
-        secret: the current Ed25519 secret, 32 bytes from a cryptographic source.
-        next_secret: the successor's secret, 32 bytes; only the digest of its public key is kept.
-
-    Raises:
-        UsageError: a secret is not 32 bytes long.
-    """
-
-    def __init__(self, secret: bytes, next_secret: bytes) -> None:
-        for name, value in (("secret", secret), ("next_secret", next_secret)):
-            if len(value) != KEY_BYTES:
-                raise UsageError(f"{name} has {len(value)} bytes; expected {KEY_BYTES}")
-        self._private = Ed25519PrivateKey.from_private_bytes(secret)
-        successor = Ed25519PrivateKey.from_private_bytes(next_secret).public_key()
-        self.public = PublicIdentity(
-            self._private.public_key().public_bytes_raw(),
-            sha256(successor.public_bytes_raw()).digest(),
-        )
-        self.id = self.public.id
-
-    def sign(self, message: bytes) -> bytes:
-        """Return the 64-byte signature of `message`; the caller adds the domain."""
-        return self._private.sign(message)
 
 
 def verify(key: bytes, message: bytes, signature: bytes) -> bool:

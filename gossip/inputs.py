@@ -6,7 +6,8 @@ beside every input.
 
 import msgspec
 
-from tastemesh.gossip.record import Endorsement, Interaction
+from tastemesh.gossip.record import Interaction, Said
+from tastemesh.gossip.signer import Signer
 
 
 class Input(msgspec.Struct, frozen=True):
@@ -33,12 +34,14 @@ class Restored(Input, frozen=True):
         sequences: (author, epoch, next usable seq) of our own identities.
         private: (author, interaction, wall_ms) of interactions that were never published.
         wall_ms: wall clock.
+        proofs: of equivocation, oldest first.
     """
 
     records: tuple[Stored, ...]
     sequences: tuple[tuple[bytes, int, int], ...]
     private: tuple[tuple[bytes, Interaction, int], ...]
     wall_ms: int
+    proofs: tuple[bytes, ...] = ()
 
 
 class Started(Input, frozen=True):
@@ -58,9 +61,33 @@ class Recorded(Input, frozen=True):
     """
 
     author: bytes
-    statements: tuple[Interaction | Endorsement, ...]
+    statements: tuple[Said, ...]
     wall_ms: int
     private: bool = False
+
+
+class ForgotPrivate(Input, frozen=True):
+    """A local user takes private interactions back; what was published takes a `Forget`.
+
+    Attributes:
+        author: a local identity.
+        item: which item, or None for all.
+    """
+
+    author: bytes
+    item: str | None
+
+
+class Rotated(Input, frozen=True):
+    """A local identity's next key is in force, and is on the disk already.
+
+    Attributes:
+        signer: the identity with its new key, as `Signer.rotated` made it.
+        wall_ms: wall clock.
+    """
+
+    signer: Signer
+    wall_ms: int
 
 
 class Received(Input, frozen=True):
@@ -112,10 +139,12 @@ class Fetched(Input, frozen=True):
     Attributes:
         envelopes: those that the store still has.
         topic: where they are to go, as `Fetch` had it.
+        broker: through which broker, as `Fetch` had it.
     """
 
     envelopes: tuple[bytes, ...]
     topic: str
+    broker: str = ""
 
 
 class TrustChanged(Input, frozen=True):

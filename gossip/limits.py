@@ -35,6 +35,10 @@ class RejectReason(StrEnum):
     WINDOW_FULL = "window-full"
     UNEXPECTED_TOPIC = "unexpected-topic"
     SYNC_BUDGET = "sync-budget"
+    VERIFY_BUDGET = "verify-budget"
+    FORGOTTEN = "forgotten"
+    CONVICTED = "convicted"
+    REVOKED_KEY = "revoked-key"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +64,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             section 5): past that the author's own oldest go.
         author_endorsement_count: local; one author's endorsements in the window, 256: more people
             than anybody can vouch for, and it bounds the trust graph's out-degree.
+        author_notice_count: local; one author's forgets and rotations in the window, 64: a forget
+            covers a range, and a record of 256 of them at once.
+        rotation_count: wire; times that an identity may rotate its key, 16: each adds 170 bytes to
+            every record, and nobody loses 16 keys in the life of one identity. Guess.
+        lineage_count: local; authors whose rotations are remembered, 4,096; about 3 MB.
+        proof_count: local; proofs of equivocation kept, 256: 8 MB if each is as large as can be,
+            and an attacker pays each with an identity.
         reserved_share: local; share of the window that authors reached by trust can always use,
             0.8 (design, section 5): a flood of fresh identities shares the rest.
         author_rate_per_s: local; records a second that one author may push for long, 2. A person
@@ -69,6 +80,25 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             listening history of 16,384 interactions in batches of 64.
         author_bucket_count: local; authors whose push rate is remembered, 8,192, least recently
             seen forgotten first; about 1 MB.
+        stranger_rate_per_s: local; signatures a second that are checked for authors whom trust does
+            not reach, 1,000: an eighth to a quarter of one core, however many identities flood.
+        stranger_burst_count: local; such checks that may be saved up, 60,000: a minute's worth, so
+            that a newcomer, whom nobody is close to yet, catches up with a large network at once.
+        inbound_bytes_per_s: local; pushed records that a node takes in, 4,096: all of a network of
+            4,000 people who record ten things an hour, and 10 GB a month at most. Past it fewer
+            shards are read. Guess.
+        presence_bytes_per_s: local; presence that a node takes in, 512: some 100 nodes a minute,
+            ten times what the samplers need. Guess.
+        interest_period_ms: local; how often the shards to read are chosen anew, 60 s.
+        relay_spread_ms: local; a record is carried to a broker that lacks it after a random delay
+            of up to 10 s: hundreds of one-way delays, so the first carrier is mostly the only one.
+        relay_bytes_per_s: local; what is carried between brokers at most, 2,048: half of what is
+            taken in. Guess.
+        sighting_count: local; records whose way here is remembered until they are judged, 8,192:
+            a minute at 136 records a second; about 3 MB.
+        passed_count: local; ids remembered of records that were refused or evicted, so that
+            reconciliation does not bring them again and again, 32,768; about 5 MB. The oldest
+            memory goes first, and costs a resend.
         peer_count: local; nodes remembered from their presence, 1,024; about 0.5 MB.
         peer_age_ms: local; a node unheard of for this long is forgotten, three presence periods.
         presence_period_ms: local; how often a node says that it is there, 60 s: about 300 bytes a
@@ -92,10 +122,23 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     statement_bytes: int = 672
     author_interaction_count: int = 500
     author_endorsement_count: int = 256
+    author_notice_count: int = 64
+    rotation_count: int = 16
+    lineage_count: int = 4_096
+    proof_count: int = 256
     reserved_share: float = 0.8
     author_rate_per_s: float = 2.0
     author_burst_count: int = 256
     author_bucket_count: int = 8_192
+    stranger_rate_per_s: float = 1_000.0
+    stranger_burst_count: int = 60_000
+    inbound_bytes_per_s: int = 4_096
+    presence_bytes_per_s: int = 512
+    interest_period_ms: int = 60_000
+    relay_spread_ms: int = 10_000
+    relay_bytes_per_s: int = 2_048
+    sighting_count: int = 8_192
+    passed_count: int = 32_768
     peer_count: int = 1_024
     peer_age_ms: int = 180_000
     presence_period_ms: int = 60_000

@@ -1,16 +1,18 @@
 """Signed presence: which nodes are there, and where their inboxes are.
 
 A node signs presence with a key of its own, not with an identity's, so an inbox is not a list of
-who lives behind it. Presence is soft state: unheard of for `Limits.peer_age_ms`, forgotten.
+who lives behind it. It says which shards the node reads, so that two nodes reconcile what both want
+and nothing else; a broker sees that anyway. Presence is soft state: unheard of for
+`Limits.peer_age_ms`, forgotten (`tastemesh.gossip.sampling`).
 """
-
-from hashlib import sha256
 
 import msgspec
 
 from tastemesh.errors import RemoteProtocolError
-from tastemesh.gossip.identity import PublicIdentity, Signer, verify
+from tastemesh.gossip.identity import PublicIdentity, verify
 from tastemesh.gossip.limits import Limits, RejectReason
+from tastemesh.gossip.signer import Signer
+from tastemesh.gossip.topics import ALL_SHARDS
 
 _PRESENCE_DOMAIN = b"tastemesh/1/presence\x00"
 _PRESENCE_BYTES = 512  # the longest valid message has about 300
@@ -21,6 +23,7 @@ class _Presence(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fie
     network: str
     node: bytes
     sent_ms: int
+    shards: int
 
 
 class _SignedPresence(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -35,17 +38,36 @@ _outer_decoder = msgspec.msgpack.Decoder(_SignedPresence)
 _inner_decoder = msgspec.msgpack.Decoder(_Presence)
 
 
-def sign_presence(signer: Signer, network: str, wall_ms: int) -> bytes:
-    """Return this node's presence message."""
-    body = _encoder.encode(_Presence(1, network, signer.id, wall_ms))
+class Presence(msgspec.Struct, frozen=True):
+    """What a node says of itself.
+
+    Attributes:
+        node: its id, 32 bytes.
+        mask: the shards that it reads; bit s stands for shard s.
+    """
+
+    node: bytes
+    mask: int
+
+
+def sign_presence(signer: Signer, network: str, wall_ms: int, mask: int = ALL_SHARDS) -> bytes:
+    """Return this node's presence message.
+
+    Args:
+        signer: the node's own key.
+        network: network id.
+        wall_ms: wall clock.
+        mask: the shards that it reads.
+    """
+    body = _encoder.encode(_Presence(1, network, signer.id, wall_ms, mask))
     public = signer.public
     return _encoder.encode(
         _SignedPresence(body, public.key, public.next_digest, signer.sign(_PRESENCE_DOMAIN + body))
     )
 
 
-def decode_presence(payload: bytes, network: str, wall_ms: int, limits: Limits) -> bytes:
-    """Return the id of the node that announces itself.
+def decode_presence(payload: bytes, network: str, wall_ms: int, limits: Limits) -> Presence:
+    """Return which node announces itself, and what it reads.
 
     Raises:
         RemoteProtocolError: with the reason; the only exception for any bytes.
@@ -61,6 +83,8 @@ def decode_presence(payload: bytes, network: str, wall_ms: int, limits: Limits) 
         raise RemoteProtocolError(RejectReason.WRONG_VERSION, f"{inner.version}; expected 1")
     if inner.network != network:
         raise RemoteProtocolError(RejectReason.WRONG_NETWORK, "presence in another network")
+    if not 0 <= inner.shards <= ALL_SHARDS:
+        raise RemoteProtocolError(RejectReason.MALFORMED, "presence: shards out of range")
     if inner.sent_ms > wall_ms + limits.skew_ms:
         raise RemoteProtocolError(RejectReason.FROM_FUTURE, "presence from the future")
     if inner.sent_ms < wall_ms - limits.peer_age_ms:
@@ -69,53 +93,4 @@ def decode_presence(payload: bytes, network: str, wall_ms: int, limits: Limits) 
         raise RemoteProtocolError(RejectReason.WRONG_AUTHOR, "the key is not the node's")
     if not verify(outer.key, _PRESENCE_DOMAIN + outer.body, outer.signature):
         raise RemoteProtocolError(RejectReason.BAD_SIGNATURE, "the signature does not fit")
-    return inner.node
-
-
-class Peers:
-    """The nodes heard of lately, bounded.
-
-    In a full table a newcomer takes the place of a random other, drawn by hash: whoever floods with
-    fresh nodes cannot choose whom to push out, and an old peer is heard of again in a minute.
-
-    Args:
-        limits: `peer_count` and `peer_age_ms` are used.
-        seed: keys the draws.
-    """
-
-    def __init__(self, limits: Limits, seed: bytes) -> None:
-        self._limits = limits
-        self._seed = seed
-        self._draws = 0
-        self._heard_ms: dict[bytes, int] = {}
-
-    def __len__(self) -> int:
-        return len(self._heard_ms)
-
-    def __contains__(self, node: bytes) -> bool:
-        return node in self._heard_ms
-
-    def hear(self, node: bytes, now_ms: int) -> bool:
-        """Note that a node is there; True if it was not known."""
-        new = node not in self._heard_ms
-        if new and len(self._heard_ms) >= self._limits.peer_count:
-            del self._heard_ms[self._draw()]
-        self._heard_ms[node] = now_ms
-        return new
-
-    def forget_silent(self, now_ms: int) -> None:
-        """Forget the nodes unheard of for too long."""
-        horizon_ms = now_ms - self._limits.peer_age_ms
-        silent = [node for node, heard_ms in self._heard_ms.items() if heard_ms < horizon_ms]
-        for node in silent:
-            del self._heard_ms[node]
-
-    def pick(self) -> bytes | None:
-        """Return a random peer, or None if there is none."""
-        return self._draw() if self._heard_ms else None
-
-    def _draw(self) -> bytes:
-        self._draws += 1
-        digest = sha256(self._seed + self._draws.to_bytes(8, "big")).digest()
-        nodes = list(self._heard_ms)
-        return nodes[int.from_bytes(digest, "big") % len(nodes)]
+    return Presence(inner.node, inner.shards)

@@ -1,4 +1,4 @@
-"""How fast one author may push: a token bucket each, for the authors last seen."""
+"""How fast one author may push, and how many signatures of strangers are checked: token buckets."""
 
 from tastemesh.gossip.limits import Limits
 
@@ -36,3 +36,29 @@ class AuthorRates:
         full = float(self._limits.author_burst_count)
         tokens, since_ms = self._buckets.get(author, (full, now_ms))
         return min(full, tokens + (now_ms - since_ms) * self._limits.author_rate_per_s / 1000)
+
+
+class StrangerBudget:
+    """One token bucket for the signature checks of all authors whom trust does not reach.
+
+    What costs a stranger nothing, a fresh identity, must not cost us a core. Records refused here
+    come again by reconciliation when there is budget.
+
+    Args:
+        limits: `stranger_rate_per_s` and `stranger_burst_count` are used.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._rate_per_ms = limits.stranger_rate_per_s / 1000
+        self._full = float(limits.stranger_burst_count)
+        self._tokens = self._full
+        self._at_ms = 0
+
+    def take(self, now_ms: int) -> bool:
+        """Take a token; False if there is none."""
+        self._tokens = min(self._full, self._tokens + (now_ms - self._at_ms) * self._rate_per_ms)
+        self._at_ms = now_ms
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True

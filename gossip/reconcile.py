@@ -49,6 +49,7 @@ from tastemesh.gossip.ranges import (
     decode_frame,
     pieces,
 )
+from tastemesh.gossip.topics import ALL_SHARDS
 
 __all__ = ["ItemSet", "Reply", "initiate", "respond"]
 
@@ -100,7 +101,9 @@ class _Answer(msgspec.Struct, frozen=True):
     have: Sequence[bytes] = ()
 
 
-def initiate(items: ItemSet, salt: bytes, limits: Limits, since_ms: int = 0) -> bytes:
+def initiate(
+    items: ItemSet, salt: bytes, limits: Limits, since_ms: int = 0, mask: int = ALL_SHARDS
+) -> bytes:
     """Return the first frame of an exchange.
 
     Args:
@@ -109,6 +112,7 @@ def initiate(items: ItemSet, salt: bytes, limits: Limits, since_ms: int = 0) -> 
             first 16 are used.
         limits: the frame size is used.
         since_ms: records dated before this are left out, on both sides.
+        mask: of the shards whose records are meant.
 
     Raises:
         UsageError: the salt is too short, the date out of range or the frame size too small.
@@ -118,7 +122,7 @@ def initiate(items: ItemSet, salt: bytes, limits: Limits, since_ms: int = 0) -> 
             f"salt of {len(salt)} bytes, since {since_ms}; expected {SALT_BYTES} and a date"
         )
     _check_frame_size(limits)
-    snapshot = items.snapshot()
+    snapshot = items.snapshot().only(mask)
     lower = since_ms.to_bytes(TIME_BYTES, "big")
     everything = _Span(END, lower, snapshot.rank(lower), len(snapshot))
     prints = Fingerprints(snapshot, salt[:SALT_BYTES], everything.low, everything.high)
@@ -127,13 +131,14 @@ def initiate(items: ItemSet, salt: bytes, limits: Limits, since_ms: int = 0) -> 
     return writer.encoded()
 
 
-def respond(items: ItemSet, frame: bytes, limits: Limits) -> Reply:
+def respond(items: ItemSet, frame: bytes, limits: Limits, mask: int = ALL_SHARDS) -> Reply:
     """Answer a frame of either side. Keeps no state.
 
     Args:
         items: what we hold.
         frame: as received.
         limits: the frame size is used.
+        mask: of the shards whose records are meant, the same throughout an exchange.
 
     Raises:
         RemoteProtocolError: OVERSIZED or MALFORMED; the only exception for any bytes.
@@ -141,7 +146,7 @@ def respond(items: ItemSet, frame: bytes, limits: Limits) -> Reply:
     """
     _check_frame_size(limits)
     salt, parts = decode_frame(frame, limits)
-    snapshot = items.snapshot()
+    snapshot = items.snapshot().only(mask)
     if not parts:
         return Reply(None, (), ())
     heard = _locate(snapshot, parts)

@@ -7,6 +7,8 @@ it 2 to 4 us each (ecosystem research, section 2).
 
 import msgspec
 
+from tastemesh.gossip.lineage import Lineage
+
 # Weights are integers on the wire: floats have several encodings of one value.
 WEIGHT_SCALE = 10_000
 
@@ -54,6 +56,34 @@ class Endorsement(msgspec.Struct, frozen=True, array_like=True, tag=2, forbid_un
         return self.weight_q / WEIGHT_SCALE
 
 
+class Forget(msgspec.Struct, frozen=True, array_like=True, tag=3, forbid_unknown_fields=True):
+    """The author takes back what he said in some of his own records.
+
+    Attributes:
+        epoch: of the records.
+        first_seq: the first of them, 1 or more.
+        last_seq: the last of them, `first_seq` or more.
+    """
+
+    epoch: int
+    first_seq: int
+    last_seq: int
+
+    def covers(self, epoch: int, seq: int) -> bool:
+        """Tell whether it takes back this slot."""
+        return epoch == self.epoch and self.first_seq <= seq <= self.last_seq
+
+
+class Rotation(msgspec.Struct, frozen=True, array_like=True, tag=4, forbid_unknown_fields=True):
+    """The author signs with another key from now on; the proof is in the envelope.
+
+    Attributes:
+        number: of the key, 1 for the first rotation.
+    """
+
+    number: int
+
+
 class Unknown(msgspec.Struct, frozen=True):
     """A statement of a kind that this version does not know: kept and relayed, never ranked.
 
@@ -64,7 +94,10 @@ class Unknown(msgspec.Struct, frozen=True):
     tag: int
 
 
-Statement = Interaction | Endorsement | Unknown
+Statement = Interaction | Endorsement | Forget | Rotation | Unknown
+
+Said = Interaction | Endorsement | Forget | Rotation
+"""What this version can say."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -80,6 +113,7 @@ class Record(msgspec.Struct, frozen=True):
         created_ms: the author's date, milliseconds since 1970. Never decides anything alone.
         statements: 1 to 256.
         envelope: the signed bytes exactly as received; relays and evidence use these.
+        lineage: the rotations that its envelope brought, or None for an author's first key.
     """
 
     id: bytes
@@ -90,6 +124,17 @@ class Record(msgspec.Struct, frozen=True):
     created_ms: int
     statements: tuple[Statement, ...]
     envelope: bytes
+    lineage: Lineage | None = None
+
+    @property
+    def slot(self) -> tuple[int, int]:
+        """(epoch, seq)."""
+        return self.epoch, self.seq
+
+    @property
+    def has_notices(self) -> bool:
+        """Whether it takes something back or announces a key: such records are never forgotten."""
+        return any(isinstance(s, Forget | Rotation) for s in self.statements)
 
     @property
     def interactions(self) -> tuple[Interaction, ...]:

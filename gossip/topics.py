@@ -4,6 +4,7 @@
 
     tastemesh/1/<network>/r/<shard>    bundles of records; shard = first byte of author mod 64
     tastemesh/1/<network>/h/<shard>    signed presence; shard of the node's id
+    tastemesh/1/<network>/c/<shard>    proofs of equivocation; shard of the author
     tastemesh/1/<network>/n/<node>     a node's inbox, for reconciliation
 
 No author's id stands in a topic: a broker sees which shards a node reads, not whose taste it wants.
@@ -15,6 +16,11 @@ from tastemesh.errors import UsageError
 
 PREFIX = "tastemesh/1"
 SHARD_COUNT = 64  # design, section 4
+
+ALL_SHARDS = (1 << SHARD_COUNT) - 1
+"""The mask of a node that reads everything; in a mask, bit s stands for shard s."""
+
+_SHARD_NUMBERS = {str(shard): shard for shard in range(SHARD_COUNT)}
 
 # A network's name is part of topics and of every signed body: a word without MQTT's wildcards.
 _NETWORK = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -46,14 +52,39 @@ def presence_topic(network: str, shard: int) -> str:
     return f"{PREFIX}/{network}/h/{shard}"
 
 
+def control_topic(network: str, shard: int) -> str:
+    """Return the topic of proofs against one shard's authors."""
+    return f"{PREFIX}/{network}/c/{shard}"
+
+
 def inbox_topic(network: str, node: bytes) -> str:
     """Return the topic that only this node reads."""
     return f"{PREFIX}/{network}/n/{node.hex()}"
 
 
+def shard_topics(network: str, channel: str, mask: int) -> tuple[str, ...]:
+    """Return the filters that match these shards of a channel (`r`, `h` or `c`), as few as can be.
+
+    Args:
+        network: network id.
+        channel: the level before the shard.
+        mask: of the shards.
+    """
+    if mask == ALL_SHARDS:
+        return (f"{PREFIX}/{network}/{channel}/+",)
+    return tuple(
+        f"{PREFIX}/{network}/{channel}/{shard}" for shard in range(SHARD_COUNT) if mask >> shard & 1
+    )
+
+
+def shard_in(topic: str) -> int:
+    """Return the shard that a topic of ours ends with, or -1."""
+    return _SHARD_NUMBERS.get(topic.rsplit("/", 1)[-1], -1)
+
+
 def channel_of(topic: str, network: str) -> str:
-    """Return `r`, `h` or `n` for a topic of this network, else the empty string."""
+    """Return `r`, `h`, `c` or `n` for a topic of this network, else the empty string."""
     parts = topic.split("/")
     if len(parts) != 5 or parts[:3] != [*PREFIX.split("/"), network]:
         return ""
-    return parts[3] if parts[3] in ("r", "h", "n") else ""
+    return parts[3] if parts[3] in ("r", "h", "c", "n") else ""

@@ -20,12 +20,13 @@ A record that would be the one to leave at once is refused. Costs: O(log n) a re
 
 import heapq
 from bisect import insort
+from collections.abc import Callable
 
 import msgspec
 
 from tastemesh.gossip.effects import EvictReason
 from tastemesh.gossip.limits import Limits, RejectReason
-from tastemesh.gossip.record import Endorsement, Record
+from tastemesh.gossip.record import Endorsement, Forget, Record, Rotation
 
 _Key = tuple[int, bytes]  # (clamped date in ms, record id)
 
@@ -35,12 +36,13 @@ class _Entry(msgspec.Struct):
     author: bytes
     slot: tuple[int, int]  # (epoch, seq)
     endorsements: int
+    notices: int  # forgets and rotations
     others: int  # interactions, statements of unknown kinds, and padding
     reached: bool
 
     @property
     def statements(self) -> int:
-        return self.endorsements + self.others
+        return self.endorsements + self.notices + self.others
 
 
 class _Shelf(msgspec.Struct):
@@ -49,6 +51,7 @@ class _Shelf(msgspec.Struct):
     keys: list[_Key]
     slots: dict[tuple[int, int], bytes]
     endorsements: int = 0
+    notices: int = 0
     others: int = 0
 
 
@@ -87,7 +90,7 @@ class Window:
     def author_statement_count(self, author: bytes) -> int:
         """Statements held of one author."""
         shelf = self._shelves.get(author)
-        return shelf.endorsements + shelf.others if shelf else 0
+        return shelf.endorsements + shelf.notices + shelf.others if shelf else 0
 
     def records_of(self, author: bytes) -> tuple[bytes, ...]:
         """Return the ids of one author's records, oldest first."""
@@ -98,6 +101,33 @@ class Window:
         """Return the id of the record held under (author, epoch, seq), if any."""
         shelf = self._shelves.get(author)
         return shelf.slots.get((epoch, seq)) if shelf else None
+
+    def take_out(self, author: bytes, unwanted: Callable[[int, int], bool]) -> list[bytes]:
+        """Drop and return the ids of an author's records whose (epoch, seq) are unwanted.
+
+        Records with notices stay: a forget must outlast what it takes back.
+        """
+        shelf = self._shelves.get(author)
+        gone = [
+            record_id
+            for slot, record_id in (shelf.slots.items() if shelf else ())
+            if unwanted(*slot) and not self._entries[record_id].notices
+        ]
+        for record_id in gone:
+            self._remove(record_id)
+        return gone
+
+    def take_out_all(self, author: bytes) -> tuple[bytes, ...]:
+        """Drop and return the ids of all of an author's records."""
+        gone = self.records_of(author)
+        for record_id in gone:
+            self._remove(record_id)
+        return gone
+
+    def author_and_date(self, record_id: bytes) -> tuple[bytes, int]:
+        """Return whose a held record is, and its clamped date in ms."""
+        entry = self._entries[record_id]
+        return entry.author, entry.key[0]
 
     def add(
         self, record: Record, first_seen_ms: int
@@ -112,14 +142,17 @@ class Window:
             (None, what left for it) or (why it is refused, nothing).
         """
         endorsements = sum(isinstance(s, Endorsement) for s in record.statements)
+        notices = sum(isinstance(s, Forget | Rotation) for s in record.statements)
+        apart = endorsements + notices
         entry = _Entry(
             key=(min(record.created_ms, first_seen_ms), record.id),
             author=record.author,
             slot=(record.epoch, record.seq),
             endorsements=endorsements,
+            notices=notices,
             others=max(
-                len(record.statements) - endorsements,
-                -(-len(record.envelope) // self._limits.statement_bytes) - endorsements,
+                len(record.statements) - apart,
+                -(-len(record.envelope) // self._limits.statement_bytes) - apart,
             ),
             reached=record.author in self._reached,
         )
@@ -165,13 +198,20 @@ class Window:
         shelf = self._shelves.get(entry.author)
         if shelf is None or not shelf.keys or entry.key > shelf.keys[0]:
             return True
+        return not self._exceeds(
+            entry,
+            shelf.others + entry.others,
+            shelf.endorsements + entry.endorsements,
+            shelf.notices + entry.notices,
+        )
+
+    def _exceeds(self, entry: _Entry, others: int, endorsements: int, notices: int) -> bool:
+        """Tell whether counts are over a quota that this entry would help to meet by leaving."""
         limits = self._limits
-        return not (
-            (entry.others and shelf.others + entry.others > limits.author_interaction_count)
-            or (
-                entry.endorsements
-                and shelf.endorsements + entry.endorsements > limits.author_endorsement_count
-            )
+        return bool(
+            (entry.others and others > limits.author_interaction_count)
+            or (entry.endorsements and endorsements > limits.author_endorsement_count)
+            or (entry.notices and notices > limits.author_notice_count)
         )
 
     def _fits_window(self, entry: _Entry) -> bool:
@@ -198,6 +238,7 @@ class Window:
         insort(shelf.keys, entry.key)
         shelf.slots[entry.slot] = entry.key[1]
         shelf.endorsements += entry.endorsements
+        shelf.notices += entry.notices
         shelf.others += entry.others
         self._counts[entry.reached] += entry.statements
         heapq.heappush(self._heaps[entry.reached], entry.key)
@@ -208,6 +249,7 @@ class Window:
         shelf.keys.remove(entry.key)
         del shelf.slots[entry.slot]
         shelf.endorsements -= entry.endorsements
+        shelf.notices -= entry.notices
         shelf.others -= entry.others
         if not shelf.keys:
             del self._shelves[entry.author]
@@ -217,13 +259,10 @@ class Window:
     def _over_quota(self, author: bytes) -> list[_Key]:
         """Remove and return the author's oldest records that his quotas do not cover."""
         shelf = self._shelves[author]
-        limits = self._limits
         gone: list[_Key] = []
         for key in tuple(shelf.keys):
             entry = self._entries[key[1]]
-            if (entry.others and shelf.others > limits.author_interaction_count) or (
-                entry.endorsements and shelf.endorsements > limits.author_endorsement_count
-            ):
+            if self._exceeds(entry, shelf.others, shelf.endorsements, shelf.notices):
                 self._remove(key[1])
                 gone.append(key)
         return gone

@@ -14,9 +14,10 @@ import numpy as np
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.engine import GossipEngine
-from tastemesh.gossip.identity import Signer, format_id
+from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import REJECTION_KINDS, Endorsement, Interaction
+from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import Advice, Advisor
 from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import private_shadow
@@ -72,7 +73,8 @@ class Core:
             now_ms: monotonic clock, milliseconds, never falling.
 
         Raises:
-            UsageError: a local caller's value is wrong (`Recorded` only); nothing has changed then.
+            UsageError: a local caller's value is wrong (`Recorded`, `ForgotPrivate`, `Rotated`);
+                nothing has changed then.
         """
         done = self._engine_handle(event, now_ms)
         for effect in done:
@@ -86,6 +88,11 @@ class Core:
                 case effects.Evict():
                     self.revision += 1
                     self._let_go(effect)
+                case effects.PurgePrivate():
+                    for number in self._book.strike_private(effect.author, effect.item):
+                        self.view.remove_record(number)
+                case effects.Convicted(author=author, own=False):
+                    self.endorsements.remove_author(author)
         if isinstance(event, inputs.Restored | inputs.TimerFired | inputs.Recorded):
             done.extend(self._tell_reached(now_ms))
         return done
@@ -106,24 +113,28 @@ class Core:
                     seq=record.seq,
                     position=position,
                 )
+        if record.endorsements:
+            self._book.note_endorsements(record.id, record.author, record.slot)
         held_ms = min(record.created_ms, accepted.first_seen_ms)
-        self._hold(record.author, record.id, record.interactions, held_ms, accepted.own)
+        number = self._book.enter(record.id)
+        self._hold(record.author, number, record.interactions, held_ms, accepted.own)
 
     def _take_private(self, accepted: effects.AcceptedPrivate) -> None:
         shadow = private_shadow(accepted.author)
         self._advisor.note_private(shadow)
-        self._hold(accepted.author, b"", (accepted.interaction,), accepted.wall_ms, True, shadow)
+        said = accepted.interaction
+        number = self._book.enter_private(accepted.author, said.item)
+        self._hold(accepted.author, number, (said,), accepted.wall_ms, True, shadow)
 
     def _hold(
         self,
         author: bytes,
-        record_id: bytes,
+        number: int,
         said: Sequence[Interaction],
         date_ms: int,
         own: bool,
         holder: bytes = b"",
     ) -> None:
-        number = self._book.enter(record_id)
         held = [s for s in said if s.kind not in REJECTION_KINDS]
         if held:
             times_s = [max(0, date_ms - s.ago_ms) // 1000 for s in held]
@@ -137,6 +148,10 @@ class Core:
 
     def _let_go(self, evicted: effects.Evict) -> None:
         for record_id in evicted.record_ids:
+            voucher = self._book.strike_endorsements(record_id)
+            if voucher is not None:
+                author, (epoch, seq) = voucher
+                self.endorsements.remove_range(author, epoch=epoch, first_seq=seq, last_seq=seq)
             number = self._book.strike(record_id)
             if number is not None:
                 self.view.remove_record(number)
@@ -193,6 +208,19 @@ class Core:
             },
             "peers": len(engine.peers),
             "rejected": dict(sorted(engine.rejected.items())),
+            "convicted": len(engine.intake.proofs),
+            "shards": engine.interest.mask.bit_count(),
+            "meter": {
+                broker: {
+                    "connected": report.connected,
+                    "expected": report.expected,
+                    "coverage": report.coverage,
+                    "lateness_ms": report.lateness_ms,
+                    "replayed": report.replayed,
+                    "withheld": [format_id(author) for author in report.withheld],
+                }
+                for broker, report in engine.brokers.reports().items()
+            },
             "sybil_bound": {
                 format_id(ego): msgspec.to_builtins(self._advisor.sybil_bound(ego, wall_ms // 1000))
                 for ego in engine.authorship.authors[:BOUNDED_EGOS]

@@ -53,7 +53,8 @@ class Driver:
         store: its disk, open.
         transport: its network; entered and left by the caller.
         clock: time.
-        notify: called with every `Accepted`, `PeerSeen` and `Misbehaved` after the commit.
+        notify: called with every `Accepted`, `Convicted`, `PeerSeen` and `Misbehaved` after
+            the commit.
     """
 
     def __init__(
@@ -221,7 +222,9 @@ class Driver:
                 self._transport.subscribe(order.topics)
             case effects.Fetch():
                 await self._fetch(order)
-            case effects.Accepted() | effects.PeerSeen() | effects.Misbehaved():
+            case (
+                effects.Accepted() | effects.Convicted() | effects.PeerSeen() | effects.Misbehaved()
+            ):
                 self._notify(order)
 
     async def _fetch(self, order: effects.Fetch) -> None:
@@ -230,7 +233,7 @@ class Driver:
         except StorageError as error:
             _log.warning("cannot serve a peer", fault=str(error))
             return
-        self.handle(inputs.Fetched(tuple(envelopes), order.topic))
+        self.handle(inputs.Fetched(tuple(envelopes), order.topic, order.broker))
 
     def _set_timer(self, order: effects.SetTimer) -> None:
         def fire() -> None:

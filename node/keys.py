@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tastemesh.errors import ConfigError
-from tastemesh.gossip.identity import Signer
+from tastemesh.gossip.signer import Signer
 
 _PEM = re.compile(rb"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----\n?", re.DOTALL)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")

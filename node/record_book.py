@@ -14,14 +14,43 @@ class RecordBook:
         self._number_of: dict[bytes, int] = {}
         self._id_of: dict[int, bytes] = {}
         self._rejections: dict[bytes, dict[int, tuple[str, ...]]] = {}
+        self._endorsing: dict[bytes, tuple[bytes, tuple[int, int]]] = {}
+        self._private: dict[bytes, dict[int, str]] = {}
 
     def enter(self, record_id: bytes) -> int:
-        """Give a record the next number; an empty id is a private interaction's."""
+        """Give a record the next number."""
         number, self._next = self._next, self._next + 1
-        if record_id:
-            self._number_of[record_id] = number
-            self._id_of[number] = record_id
+        self._number_of[record_id] = number
+        self._id_of[number] = record_id
         return number
+
+    def enter_private(self, author: bytes, item: str) -> int:
+        """Give a private interaction the next number."""
+        number, self._next = self._next, self._next + 1
+        self._private.setdefault(author, {})[number] = item
+        return number
+
+    def strike_private(self, author: bytes, item: str | None) -> list[int]:
+        """Forget an author's private interactions with an item, or all; return their numbers."""
+        held = self._private.get(author, {})
+        gone = [number for number, each in held.items() if item is None or each == item]
+        for number in gone:
+            del held[number]
+            self._rejections.get(author, {}).pop(number, None)
+        return gone
+
+    def private_count(self, author: bytes, item: str | None) -> int:
+        """Return how many private interactions an author has, with one item or in all."""
+        held = self._private.get(author, {})
+        return len(held) if item is None else sum(each == item for each in held.values())
+
+    def note_endorsements(self, record_id: bytes, author: bytes, slot: tuple[int, int]) -> None:
+        """Note under which (epoch, seq) a record's endorsements stand in the graph."""
+        self._endorsing[record_id] = (author, slot)
+
+    def strike_endorsements(self, record_id: bytes) -> tuple[bytes, tuple[int, int]] | None:
+        """Forget and return whose endorsements a record has, and their (epoch, seq), if any."""
+        return self._endorsing.pop(record_id, None)
 
     def strike(self, record_id: bytes) -> int | None:
         """Forget a record; return its number if it had one."""

@@ -170,7 +170,9 @@ class Simulation:
                 peer.filters = effect.topics
                 self._readers.clear()
             case effects.Fetch():
-                fetched = inputs.Fetched(peer.store.fetch(effect.record_ids), effect.topic)
+                fetched = inputs.Fetched(
+                    peer.store.fetch(effect.record_ids), effect.topic, effect.broker
+                )
                 self.tell(peer.name, lambda _: fetched)
             case _:
                 peer.store.commit(effect)

@@ -13,6 +13,7 @@ class MemoryStore:
         self._records: dict[bytes, inputs.Stored] = {}
         self._sequences: dict[tuple[bytes, int], int] = {}
         self._private: list[tuple[bytes, Interaction, int]] = []
+        self._proofs: dict[bytes, bytes] = {}
 
     def __len__(self) -> int:
         return len(self._records)
@@ -34,6 +35,15 @@ class MemoryStore:
                     self._records.pop(record_id, None)
             case effects.PersistPrivate():
                 self._private.append((change.author, change.interaction, change.wall_ms))
+            case effects.PurgePrivate():
+                self._private = [
+                    row
+                    for row in self._private
+                    if row[0] != change.author or change.item not in (None, row[1].item)
+                ]
+            case effects.PersistProof():
+                self._proofs.pop(change.let_off, None)
+                self._proofs[change.author] = change.proof
             case effects.ReserveSequence():
                 self._sequences[change.author, change.epoch] = change.until
 
@@ -48,6 +58,7 @@ class MemoryStore:
             tuple((author, epoch, until) for (author, epoch), until in self._sequences.items()),
             tuple(self._private),
             wall_ms,
+            tuple(self._proofs.values()),
         )
 
 

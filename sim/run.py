@@ -11,9 +11,9 @@ import networkx as nx
 import numpy as np
 
 from tastemesh.gossip import inputs
-from tastemesh.gossip.identity import Signer
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Interaction
+from tastemesh.gossip.signer import Signer
 from tastemesh.node.core import Core
 from tastemesh.sim.engine import Simulation
 from tastemesh.sim.scenario import Scenario

@@ -1,7 +1,7 @@
 """A batch of effects folded into the rows of one transaction.
 
 The core's effects come in order, often one `Evict` behind every `Persist` once the window is full;
-executed as they come, each would be a statement of its own. Folding them gives four `executemany`
+executed as they come, each would be a statement of its own. Folding them gives seven `executemany`
 at most, and the same result as one by one (tests/storage/test_batch.py holds that): evictions
 first, then what is left to insert. Deleting first also means that a window at its disk bound reuses
 the freed pages, and a record that came and went within the batch is never written.
@@ -12,15 +12,23 @@ from typing import assert_never
 
 import msgspec
 
-from tastemesh.gossip.effects import Evict, Persist, PersistPrivate, ReserveSequence
+from tastemesh.gossip.effects import (
+    Evict,
+    EvictReason,
+    Persist,
+    PersistPrivate,
+    PersistProof,
+    PurgePrivate,
+    ReserveSequence,
+)
 
-StorageEffect = Persist | PersistPrivate | ReserveSequence | Evict
+StorageEffect = Persist | PersistPrivate | PersistProof | PurgePrivate | ReserveSequence | Evict
 """The effects that a store carries out."""
 
-STORED = (Persist, PersistPrivate, ReserveSequence, Evict)
+STORED = (Persist, PersistPrivate, PersistProof, PurgePrivate, ReserveSequence, Evict)
 """The same for `isinstance`."""
 
-_Value = bytes | str | int
+_Value = bytes | str | int | None
 
 _EVICT = "DELETE FROM records WHERE id = ?"
 _PERSIST = """
@@ -33,6 +41,9 @@ _PERSIST_PRIVATE = """
 INSERT INTO private_interactions (author, item, kind, weight_q, ago_ms, wall_ms)
 VALUES (?, ?, ?, ?, ?, ?)
 """
+_PURGE_PRIVATE = "DELETE FROM private_interactions WHERE author = ? AND (item = ? OR ? IS NULL)"
+_LET_OFF = "DELETE FROM proofs WHERE author = ?"
+_PERSIST_PROOF = "INSERT OR REPLACE INTO proofs (author, proof) VALUES (?, ?)"
 _RESERVE = """
 INSERT INTO own_sequences (author, epoch, until) VALUES (?, ?, ?)
 ON CONFLICT (author, epoch) DO UPDATE SET until = max(until, excluded.until)
@@ -47,18 +58,31 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         records: what to insert where the id is not known yet, in order of arrival, by id.
         private: interactions that stay on this node, in order.
         sequences: highest reservation by (author, epoch).
+        purged: (author, item or None for all) of private interactions to delete before `private`.
+        let_off: authors whose proofs go.
+        proofs: proof by author.
+        forgets: whether something goes because its author took it back: it must leave no trace in
+            the file.
     """
 
     evicted: dict[bytes, None]
     records: dict[bytes, Persist]
     private: list[PersistPrivate]
     sequences: dict[tuple[bytes, int], int]
+    purged: list[tuple[bytes, str | None]]
+    let_off: dict[bytes, None]
+    proofs: dict[bytes, bytes]
+    forgets: bool = False
 
     @property
     def durable(self) -> bool:
         """Whether it holds what no other node could give back after power loss."""
         return bool(
-            self.private or self.sequences or any(each.own for each in self.records.values())
+            self.private
+            or self.purged
+            or self.sequences
+            or self.forgets
+            or any(each.own for each in self.records.values())
         )
 
     def statements(self) -> Iterator[tuple[str, list[tuple[_Value, ...]]]]:
@@ -67,15 +91,24 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
             yield _EVICT, [(record_id,) for record_id in self.evicted]
         if self.records:
             yield _PERSIST, [_row(each) for each in self.records.values()]
+        if self.purged:
+            yield _PURGE_PRIVATE, [(author, item, item) for author, item in self.purged]
         if self.private:
             yield _PERSIST_PRIVATE, [_private_row(each) for each in self.private]
         if self.sequences:
             yield _RESERVE, [(*key, until) for key, until in self.sequences.items()]
+        if self.let_off:
+            yield _LET_OFF, [(author,) for author in self.let_off]
+        if self.proofs:
+            yield _PERSIST_PROOF, list(self.proofs.items())
 
 
 def fold(changes: Sequence[StorageEffect]) -> Batch:
     """Return the batch that has the same result as `changes` one after the other."""
-    batch = Batch(evicted={}, records={}, private=[], sequences={})
+    batch = Batch(
+        evicted={}, records={}, private=[], sequences={}, purged=[], let_off={}, proofs={}
+    )
+    forgets = False
     for change in changes:
         match change:
             case Persist():
@@ -84,14 +117,30 @@ def fold(changes: Sequence[StorageEffect]) -> Batch:
                 for record_id in change.record_ids:
                     batch.records.pop(record_id, None)
                     batch.evicted[record_id] = None
+                forgets |= change.reason is EvictReason.FORGOTTEN and bool(change.record_ids)
             case PersistPrivate():
                 batch.private.append(change)
+            case PurgePrivate():
+                batch.private[:] = [
+                    each
+                    for each in batch.private
+                    if each.author != change.author
+                    or change.item not in (None, each.interaction.item)
+                ]
+                batch.purged.append((change.author, change.item))
+                forgets = True
+            case PersistProof():
+                batch.proofs.pop(change.let_off, None)
+                batch.let_off[change.let_off] = None
+                batch.let_off.pop(change.author, None)
+                batch.proofs[change.author] = change.proof
             case ReserveSequence():
                 key = (change.author, change.epoch)
                 batch.sequences[key] = max(change.until, batch.sequences.get(key, change.until))
             case _:
                 assert_never(change)
-    return batch
+    batch.let_off.pop(b"", None)
+    return msgspec.structs.replace(batch, forgets=forgets)
 
 
 def _row(change: Persist) -> tuple[_Value, ...]:

@@ -1,4 +1,4 @@
-"""The window read back at start: three scans into the one input that the core is fed first.
+"""The window read back at start: four scans into the one input that the core is fed first.
 
 Reading goes through SQLite's rowid order, so nothing is sorted, and nothing is decoded here: the
 core decodes the envelopes, without checking the signatures that it checked on arrival.
@@ -16,6 +16,8 @@ _SEQUENCES = "SELECT author, epoch, until FROM own_sequences ORDER BY author, ep
 _PRIVATE = """
 SELECT author, item, kind, weight_q, ago_ms, wall_ms FROM private_interactions ORDER BY arrival
 """
+
+_PROOFS = "SELECT proof FROM proofs ORDER BY rowid"
 
 
 async def restore(db: aiosqlite.Connection, wall_ms: int) -> Restored:
@@ -36,4 +38,5 @@ async def restore(db: aiosqlite.Connection, wall_ms: int) -> Restored:
             for author, item, kind, weight_q, ago_ms, said_ms in private
         ),
         wall_ms=wall_ms,
+        proofs=tuple(proof for (proof,) in await db.execute_fetchall(_PROOFS)),
     )

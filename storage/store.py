@@ -143,6 +143,7 @@ class Store:
             PRAGMA synchronous = FULL;
             PRAGMA foreign_keys = ON;
             PRAGMA temp_store = MEMORY;
+            PRAGMA secure_delete = ON; -- what is forgotten is overwritten
             PRAGMA journal_size_limit = {WAL_BYTES};
             PRAGMA wal_autocheckpoint = {WAL_BYTES // 2 // page_bytes};
             BEGIN EXCLUSIVE; -- in this locking mode, the lock stays from here on
@@ -221,6 +222,18 @@ class Store:
         async with self._transaction(durable=batch.durable) as db:
             for statement, rows in batch.statements():
                 await db.executemany(statement, rows)
+        if batch.forgets:
+            await self._wipe()
+
+    async def _wipe(self) -> None:
+        """Leave no trace of deleted rows: they are zeroed in the pages; now also in the log.
+
+        If it fails, the log holds them until it is next folded in, which is no reason to fail what
+        was committed.
+        """
+        with suppress(StorageError):
+            async with self._alone() as db:
+                await db.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def load(self, wall_ms: int) -> Restored:
         """Return what the core is fed at start, records in the order in which they arrived.

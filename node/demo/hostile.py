@@ -12,9 +12,9 @@ import numpy as np
 
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec
-from tastemesh.gossip.identity import Signer
 from tastemesh.gossip.limits import DAY_MS, Limits
 from tastemesh.gossip.record import Interaction, Record
+from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import PREFIX, records_topic, shard_of
 from tastemesh.node.clock import Clock
 from tastemesh.node.mqtt import MqttTransport
@@ -154,7 +154,9 @@ class HostileClient:
                 forged.append(
                     (
                         victim.author,
-                        msgspec.msgpack.encode([body, public.key, public.next_digest, signature]),
+                        msgspec.msgpack.encode(
+                            [body, public.key, public.next_digest, signature, None]
+                        ),
                     )
                 )
         return forged

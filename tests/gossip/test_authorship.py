@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from tastemesh.errors import UsageError
 from tastemesh.gossip.authorship import BATCH_COUNT, RESERVE_COUNT, Authorship
 from tastemesh.gossip.effects import ReserveSequence
-from tastemesh.gossip.identity import Signer
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Interaction, Record
+from tastemesh.gossip.signer import Signer
 
 LIMITS = Limits()
 SIGNER = Signer(b"\x01" * 32, b"\x02" * 32)

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec
-from tastemesh.gossip.identity import SMALL_ORDER_KEYS, PublicIdentity, Signer
+from tastemesh.gossip.identity import SMALL_ORDER_KEYS, PublicIdentity
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.record import Endorsement, Interaction, Statement, Unknown
+from tastemesh.gossip.signer import Signer
 
 LIMITS = Limits()
 SIGNER = Signer(b"\x01" * 32, b"\x02" * 32)
@@ -37,7 +38,9 @@ def sealed(body: object, signer: Signer = SIGNER) -> bytes:
     """An envelope around any body, correctly signed."""
     raw = body if isinstance(body, bytes) else msgspec.msgpack.encode(body)
     public = signer.public
-    return msgspec.msgpack.encode([raw, public.key, public.next_digest, signer.sign(DOMAIN + raw)])
+    return msgspec.msgpack.encode(
+        [raw, public.key, public.next_digest, signer.sign(DOMAIN + raw), None]
+    )
 
 
 def reason(envelope: bytes) -> RejectReason | None:
@@ -128,9 +131,9 @@ def test_every_single_byte_matters() -> None:
 
 
 def test_statements_of_unknown_kind_are_kept() -> None:
-    said = [[9, {"new": [1, 2]}, "field"], [1, "x", "like", 1, 0], [4]]
+    said = [[9, {"new": [1, 2]}, "field"], [1, "x", "like", 1, 0], [5]]
     record = codec.decode(sealed(body(statements=said)), "main", LIMITS)
-    assert record.statements == (Unknown(9), Interaction("x", "like", 1), Unknown(4))
+    assert record.statements == (Unknown(9), Interaction("x", "like", 1), Unknown(5))
 
 
 long_item = "é" * 129  # 258 bytes in 129 characters
@@ -179,11 +182,11 @@ def test_a_valid_body_under_a_weak_key_or_a_foreign_signature_is_refused() -> No
     for key in sorted(SMALL_ORDER_KEYS):
         public = PublicIdentity(key, bytes(32))
         raw = msgspec.msgpack.encode(body(author=public.id))
-        forged = msgspec.msgpack.encode([raw, key, bytes(32), (1).to_bytes(64, "little")])
+        forged = msgspec.msgpack.encode([raw, key, bytes(32), (1).to_bytes(64, "little"), None])
         assert reason(forged) is RejectReason.WEAK_KEY
     raw = msgspec.msgpack.encode(body())
     public = SIGNER.public
-    unsigned = msgspec.msgpack.encode([raw, public.key, public.next_digest, bytes(64)])
+    unsigned = msgspec.msgpack.encode([raw, public.key, public.next_digest, bytes(64), None])
     assert reason(unsigned) is RejectReason.BAD_SIGNATURE
 
 

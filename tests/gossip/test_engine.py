@@ -11,11 +11,18 @@ from tastemesh.errors import UsageError
 from tastemesh.gossip import codec, effects, inputs
 from tastemesh.gossip.effects import Effect, EvictReason
 from tastemesh.gossip.engine import GossipEngine
-from tastemesh.gossip.identity import Signer
 from tastemesh.gossip.limits import DAY_MS, Limits, RejectReason
 from tastemesh.gossip.presence import sign_presence
 from tastemesh.gossip.record import Endorsement, Interaction, Record
-from tastemesh.gossip.topics import inbox_topic, presence_topic, records_topic, shard_of
+from tastemesh.gossip.signer import Signer
+from tastemesh.gossip.topics import (
+    ALL_SHARDS,
+    control_topic,
+    inbox_topic,
+    presence_topic,
+    records_topic,
+    shard_of,
+)
 
 LIMITS = Limits()
 WALL_MS = 1_700_000_000_000
@@ -116,7 +123,10 @@ def test_a_second_record_under_one_number_is_equivocation_and_the_first_stays() 
     first, second = written(item="isrc:A"), written(item="isrc:B")
     core.handle(pushed([first]), 0)
     done = core.handle(pushed([second]), 0)
-    assert done == [effects.Misbehaved(RejectReason.EQUIVOCATION, FRIEND.id, "not kept")]
+    assert done == [
+        effects.Misbehaved(RejectReason.EQUIVOCATION, FRIEND.id, "a number is taken"),
+        effects.Fetch((first.id,), control_topic("main", shard_of(FRIEND.id))),
+    ]
     assert first.id in core.window
 
 
@@ -166,8 +176,13 @@ def test_reconciliation_is_not_subject_to_the_push_rate() -> None:
     core = engine(Limits(author_burst_count=1, author_rate_per_s=0.001))
     records = [written(seq=seq) for seq in range(1, 30)]
     (bundle,) = codec.pack_bundles([r.envelope for r in records], LIMITS)
-    payload = msgspec.msgpack.encode([1, OTHER_NODE.id, bundle])
+    payload = msgspec.msgpack.encode([1, OTHER_NODE.id, bundle, 0])
     inbox = inbox_topic("main", NODE.id)
+    topic = presence_topic("main", shard_of(OTHER_NODE.id))
+    core.handle(inputs.Received("b", topic, sign_presence(OTHER_NODE, "main", WALL_MS), WALL_MS), 0)
+    unasked = core.handle(inputs.Received("b", inbox, payload, WALL_MS), 0)
+    assert reasons(unasked) == [RejectReason.SYNC_BUDGET]
+    core.handle(inputs.TimerFired("sync", WALL_MS), 0)
     done = core.handle(inputs.Received("b", inbox, payload, WALL_MS), 0)
     assert sum(isinstance(effect, effects.Accepted) for effect in done) == 29
 
@@ -175,12 +190,18 @@ def test_reconciliation_is_not_subject_to_the_push_rate() -> None:
 def test_start_subscribes_and_sets_its_timers() -> None:
     subscribe, *timers = engine().handle(inputs.Started(WALL_MS), 0)
     assert subscribe == effects.Subscribe(
-        ("tastemesh/1/main/r/+", "tastemesh/1/main/h/+", inbox_topic("main", NODE.id))
+        (
+            "tastemesh/1/main/r/+",
+            "tastemesh/1/main/c/+",
+            "tastemesh/1/main/h/+",
+            inbox_topic("main", NODE.id),
+        )
     )
     assert [t.timer for t in timers if isinstance(t, effects.SetTimer)] == [
         "presence",
         "sync",
         "expire",
+        "interest",
     ]
 
 
@@ -239,7 +260,7 @@ def test_two_cores_reconcile_what_pushing_lost() -> None:
 def test_frames_from_strangers_and_over_the_budget_are_refused() -> None:
     core = engine(Limits(sync_reply_count=2))
     inbox = inbox_topic("main", NODE.id)
-    frame = msgspec.msgpack.encode([0, OTHER_NODE.id, b"x"])
+    frame = msgspec.msgpack.encode([0, OTHER_NODE.id, b"x", ALL_SHARDS])
     received = inputs.Received("b", inbox, frame, WALL_MS)
     assert reasons(core.handle(received, 0)) == [RejectReason.SYNC_BUDGET]
     topic = presence_topic("main", shard_of(OTHER_NODE.id))

@@ -8,11 +8,11 @@ from tastemesh.errors import UsageError
 from tastemesh.gossip.identity import (
     SMALL_ORDER_KEYS,
     PublicIdentity,
-    Signer,
     format_id,
     parse_id,
     verify,
 )
+from tastemesh.gossip.signer import Signer
 
 SIGNER = Signer(b"\x01" * 32, b"\x02" * 32)
 P = 2**255 - 19

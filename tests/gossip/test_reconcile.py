@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip.fingerprints import Fingerprints
-from tastemesh.gossip.itemset import Snapshot, key_of
+from tastemesh.gossip.itemset import KEY_BYTES, Snapshot, key_of
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.ranges import END, Difference, Listing, Names, decode_frame
 from tastemesh.gossip.reconcile import MIN_FRAME_BYTES, ItemSet, initiate, respond
@@ -158,7 +158,7 @@ class ItemSetMachine(RuleBasedStateMachine):
     @invariant()
     def no_more_chunks_than_needed(self) -> None:
         assert len(self.items._chunks) <= 2 + len(self.model) / 64
-        assert self.items._firsts == [bytes(chunk[:40]) for chunk in self.items._chunks]
+        assert self.items._firsts == [bytes(chunk[:KEY_BYTES]) for chunk in self.items._chunks]
 
 
 TestItemSet = ItemSetMachine.TestCase

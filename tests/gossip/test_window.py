@@ -7,9 +7,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tastemesh.gossip.codec import sign_record
 from tastemesh.gossip.effects import EvictReason
-from tastemesh.gossip.identity import Signer
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.record import Endorsement, Interaction, Record, Statement
+from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.window import Window
 
 SMALL = Limits(

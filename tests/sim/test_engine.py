@@ -9,9 +9,9 @@ import pytest
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip import inputs
-from tastemesh.gossip.identity import Signer
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Interaction
+from tastemesh.gossip.signer import Signer
 from tastemesh.node.core import Core
 from tastemesh.sim.engine import Simulation
 from tastemesh.sim.links import LinkPolicy

@@ -8,7 +8,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tastemesh.gossip.effects import Evict, EvictReason, Persist, PersistPrivate, ReserveSequence
+from tastemesh.gossip.effects import (
+    Evict,
+    EvictReason,
+    Persist,
+    PersistPrivate,
+    PersistProof,
+    PurgePrivate,
+    ReserveSequence,
+)
 from tastemesh.gossip.record import Interaction, Record
 from tastemesh.storage.batch import StorageEffect, fold
 from tastemesh.storage.migrations import shipped_migrations
@@ -41,6 +49,8 @@ effects = st.one_of(
         ),
         wall_ms=numbers,
     ),
+    st.builds(PurgePrivate, author=ids, item=st.one_of(st.none(), st.text("ab", max_size=1))),
+    st.builds(PersistProof, author=ids, proof=st.binary(max_size=2), let_off=ids),
 )
 batches = st.lists(effects, max_size=12)
 
@@ -64,6 +74,7 @@ def contents(db: sqlite3.Connection) -> list[list[tuple[Any, ...]]]:
         [row[1:] for row in db.execute("SELECT * FROM records ORDER BY arrival")],
         [row[1:] for row in db.execute("SELECT * FROM private_interactions ORDER BY arrival")],
         db.execute("SELECT * FROM own_sequences ORDER BY author, epoch").fetchall(),
+        db.execute("SELECT author, proof FROM proofs ORDER BY author").fetchall(),
     ]
 
 
@@ -80,8 +91,8 @@ def test_a_batch_is_its_effects_one_after_the_other(
 
 
 @given(batches)
-def test_a_batch_takes_at_most_four_statements(batch: list[StorageEffect]) -> None:
-    assert len(list(fold(batch).statements())) <= 4
+def test_a_batch_takes_at_most_seven_statements(batch: list[StorageEffect]) -> None:
+    assert len(list(fold(batch).statements())) <= 7
 
 
 @given(batches)
@@ -94,5 +105,11 @@ def test_durable_is_what_no_other_node_has(batch: list[StorageEffect]) -> None:
             for record_id in effect.record_ids:
                 kept.pop(record_id, None)
     own = any(kept.values())
-    local = any(isinstance(effect, PersistPrivate | ReserveSequence) for effect in batch)
+    local = any(
+        isinstance(effect, PersistPrivate | PurgePrivate | ReserveSequence) for effect in batch
+    )
+    local |= any(
+        isinstance(effect, Evict) and effect.record_ids and effect.reason is EvictReason.FORGOTTEN
+        for effect in batch
+    )
     assert fold(batch).durable == (own or local)

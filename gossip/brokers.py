@@ -1,0 +1,122 @@
+"""What our brokers do: which of them are up, what each delivered, what to carry between them.
+
+Composes sightings, relay and meter. With one broker nothing is carried, and the meter still
+compares what it pushed with what reconciliation brought.
+"""
+
+from collections import defaultdict
+
+from tastemesh.gossip.effects import Effect, Fetch, SetTimer
+from tastemesh.gossip.interest import Interest
+from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.meter import BrokerReport, Meter
+from tastemesh.gossip.record import Record
+from tastemesh.gossip.relay import Relay
+from tastemesh.gossip.sightings import Sighting, Sightings
+from tastemesh.gossip.topics import records_topic
+
+RELAY_TIMER = "relay"
+
+# How often due records are looked at: what is due in one turn shares bundles (guess).
+_RELAY_PERIOD_MS = 1_000
+
+# A record is judged when its relays have long arrived: this many relay spreads after its first
+# copy.
+_JUDGE_SPREADS = 6
+
+# A copy that comes this much later than the first is a replay and not a slow line: no honest
+# broker queues a message for a session that is connected (guess).
+_REPLAY_MS = 600_000
+
+
+class Brokers:
+    """The brokers of one node; there are as many as it is configured with.
+
+    Args:
+        network: network id.
+        limits: relay and sighting limits.
+        seed: keys the relay's draws.
+    """
+
+    def __init__(self, network: str, limits: Limits, seed: bytes) -> None:
+        self._network = network
+        self._limits = limits
+        self._judge_ms = _JUDGE_SPREADS * limits.relay_spread_ms
+        self._sightings = Sightings(limits.sighting_count, self._judge_ms)
+        self._relay = Relay(limits, seed)
+        self._meters: dict[str, Meter] = {}
+        self._up_ms: dict[str, int] = {}  # monotonic
+        self._up_wall_ms: dict[str, int] = {}
+        self._ticking = False
+
+    def come_up(self, broker: str, now_ms: int, wall_ms: int) -> list[Effect]:
+        """Note that a connection stands."""
+        self._meters.setdefault(broker, Meter())
+        self._up_ms[broker] = now_ms
+        self._up_wall_ms[broker] = wall_ms
+        if self._ticking:
+            return []
+        self._ticking = True
+        return [SetTimer(RELAY_TIMER, _RELAY_PERIOD_MS)]
+
+    def go_down(self, broker: str) -> None:
+        """Note that a connection is gone; nothing is expected of it now."""
+        self._up_ms.pop(broker, None)
+        self._up_wall_ms.pop(broker, None)
+
+    def note_new(self, record: Record, broker: str, now_ms: int, peer_count: int) -> None:
+        """Note a record's first copy, from a broker or (empty) from reconciliation."""
+        carried = bool(broker) and len(self._up_ms) > 1
+        delay_ms = self._relay.delay_ms(record.id, peer_count) if carried else -1
+        self._sightings.note_new(record, broker, now_ms, delay_ms)
+
+    def note_again(self, record_id: bytes, broker: str, now_ms: int) -> None:
+        """Note another copy of a record that we hold, from a broker."""
+        if self._sightings.note_again(record_id, broker, now_ms):
+            return
+        up_ms = self._up_ms.get(broker)
+        if up_ms is not None and now_ms - up_ms > _REPLAY_MS:  # a new session may catch us up
+            self._meters[broker].replayed += 1
+
+    def turn(self, interest: Interest, now_ms: int, wall_ms: int) -> list[Effect]:
+        """Judge what is complete, and carry what is due: order its bytes from the store."""
+        for sighting in self._sightings.complete(now_ms):
+            self._judge(sighting, interest, now_ms)
+        for sighting in self._sightings.due(now_ms):
+            self._relay.ask(sighting, list(self._up_ms))
+        parcels: dict[tuple[str, int], list[bytes]] = defaultdict(list)
+        for broker, sighting in self._relay.take(now_ms, wall_ms):
+            if broker in self._up_ms:
+                parcels[broker, sighting.shard].append(sighting.record_id)
+        return [
+            *(
+                Fetch(tuple(ids), records_topic(self._network, shard), broker)
+                for (broker, shard), ids in parcels.items()
+            ),
+            SetTimer(RELAY_TIMER, _RELAY_PERIOD_MS),
+        ]
+
+    def reports(self) -> dict[str, BrokerReport]:
+        """Return what has been seen of each broker, by name."""
+        return {
+            broker: meter.report(broker in self._up_ms) for broker, meter in self._meters.items()
+        }
+
+    def _judge(self, sighting: Sighting, interest: Interest, now_ms: int) -> None:
+        """Count a record for every broker that had to deliver it."""
+        if now_ms - interest.read_since_ms(sighting.shard) < self._judge_ms:
+            return
+        for broker, up_ms in self._up_ms.items():
+            meter = self._meters[broker]
+            if broker in sighting.delivered:
+                meter.judge(sighting.author, True)
+                meter.time(sighting.delivered[broker] - sighting.first_ms)
+            elif broker in sighting.relayed:
+                continue
+            elif up_ms <= sighting.first_ms and (
+                sighting.delivered
+                # By reconciliation alone: pushed, if at all, when its author dated it. He may be
+                # off by the skew, and then he is not judged by.
+                or sighting.created_ms > self._up_wall_ms[broker] + self._limits.skew_ms
+            ):
+                meter.judge(sighting.author, False)

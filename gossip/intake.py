@@ -1,0 +1,97 @@
+"""The checks that a record from the network passes before it is anybody's, cheapest first.
+
+::
+
+    body, limits, network -> date -> shard -> rate -> convicted? taken back? -> budget for strangers
+    -> the key is the author's and holds, signature
+
+Nothing before the signature is believed to be the author's doing: it may be asked for, never
+charged to him.
+"""
+
+from tastemesh.errors import RemoteProtocolError
+from tastemesh.gossip import codec
+from tastemesh.gossip.limits import Limits, RejectReason
+from tastemesh.gossip.lineage import Lineages
+from tastemesh.gossip.proofs import ConvictedError, Proofs, open_proof
+from tastemesh.gossip.rates import AuthorRates, StrangerBudget
+from tastemesh.gossip.record import Record
+from tastemesh.gossip.tombstones import Tombstones
+from tastemesh.gossip.topics import shard_of
+
+
+class Intake:
+    """What one node lets in.
+
+    Args:
+        network: network id.
+        limits: wire and local limits.
+    """
+
+    def __init__(self, network: str, limits: Limits) -> None:
+        self._network = network
+        self._limits = limits
+        self._rates = AuthorRates(limits)
+        self._strangers = StrangerBudget(limits)
+        self.lineages = Lineages(limits)
+        self.proofs = Proofs(limits)
+        self.tombstones = Tombstones()
+
+    def read(self, envelope: bytes, wall_ms: int) -> Record:
+        """Return what an envelope says, its form and date checked, but not who says it.
+
+        Raises:
+            RemoteProtocolError: with the reason; the only exception for any bytes.
+        """
+        record = codec.parse(envelope, self._network, self._limits)
+        if record.created_ms < wall_ms - self._limits.window_age_ms:
+            raise RemoteProtocolError(RejectReason.TOO_OLD, "older than the window")
+        if record.created_ms > wall_ms + self._limits.skew_ms:
+            raise RemoteProtocolError(RejectReason.FROM_FUTURE, "dated ahead of our clock")
+        return record
+
+    def admit(
+        self, record: Record, shard: int | None, now_ms: int, *, own: bool, reached: bool
+    ) -> None:
+        """Check that a record may come in and that its author signed it.
+
+        Args:
+            record: as `read` returned it.
+            shard: of the topic that it was pushed to, None where reconciliation brought it.
+            now_ms: monotonic time.
+            own: whether its author is local.
+            reached: whether trust reaches its author.
+
+        Raises:
+            RemoteProtocolError: with the reason.
+        """
+        author = record.author
+        rated = shard is not None and not own
+        if shard is not None and shard != shard_of(author):
+            raise RemoteProtocolError(RejectReason.UNEXPECTED_TOPIC, "another author's shard")
+        if rated and not self._rates.allows(author, now_ms):
+            raise RemoteProtocolError(RejectReason.RATE, "pushed too fast")
+        if author in self.proofs:
+            raise ConvictedError(author)
+        if self.tombstones.cover(author, *record.slot) and not record.has_notices:
+            raise RemoteProtocolError(RejectReason.FORGOTTEN, "the author took it back")
+        if not (own or reached) and not self._strangers.take(now_ms):
+            raise RemoteProtocolError(RejectReason.VERIFY_BUDGET, "too many strangers at once")
+        codec.authenticate(record, self._limits, self.lineages)
+        if rated:
+            self._rates.spend(author, now_ms)
+
+    def verify_proof(self, proof: bytes, now_ms: int) -> Record:
+        """Return one of the two records of a proof of equivocation that holds.
+
+        Raises:
+            RemoteProtocolError: with the reason; the only exception for any bytes.
+        """
+        first, second = open_proof(proof, self._network, self._limits)
+        if first.author in self.proofs:
+            raise RemoteProtocolError(RejectReason.DUPLICATE, "a proof that is known")
+        if not self._strangers.take(now_ms):
+            raise RemoteProtocolError(RejectReason.VERIFY_BUDGET, "too many strangers at once")
+        for record in (first, second):
+            codec.authenticate(record, self._limits, self.lineages)
+        return first

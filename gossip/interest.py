@@ -1,0 +1,131 @@
+"""Which shards a node reads, so that what comes in is bounded whatever the network's size.
+
+A small network is read whole. Once what was pushed in a period exceeds the node's budget, it reads
+the shards of those whom trust reaches, the most populous first, for at most three quarters of the
+budget, and fills the rest with shards drawn at random; the draw changes every few periods, so a
+node gets to see everybody in the course of time and a broker cannot tell from one subscription
+whose taste is wanted (p2p research, section 4). Presence is read by the same rule without contacts.
+
+Rates are measured where a shard was read and assumed to be their mean where it was not: ids are
+hashes, so shards are alike unless somebody grinds ids into one, and then its rate is measured the
+first time it is read.
+"""
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+from tastemesh.gossip.topics import ALL_SHARDS, SHARD_COUNT
+
+# Of the budget; the rest goes to shards drawn at random, which find new contacts (guess).
+_CONTACT_SHARE = 0.75
+
+# Periods after which the random shards change: ten minutes at the default period (guess). Records
+# of shards that are no longer read stay in the window until they age.
+_ROTATION_PERIODS = 10
+
+# Weight of the newest period in a shard's rate: a minute's burst counts half (guess).
+_NEWEST_WEIGHT = 0.5
+
+
+def mask_of(shards: Iterable[int]) -> int:
+    """Return the 64-bit mask of these shards; bit s stands for shard s."""
+    mask = 0
+    for shard in shards:
+        mask |= 1 << shard
+    return mask
+
+
+class Interest:
+    """The shards that one node reads of one kind of topic.
+
+    Args:
+        bytes_per_s: how much may come in.
+        seed: keys the random draw; unforeseeable to others, or they would know where to be.
+    """
+
+    def __init__(self, bytes_per_s: float, seed: bytes) -> None:
+        self._bytes_per_s = bytes_per_s
+        self._seed = seed
+        self._period = 0
+        self._heard_bytes = [0] * SHARD_COUNT
+        self._rates = [0.0] * SHARD_COUNT
+        self._known = [False] * SHARD_COUNT
+        self._contacts: dict[int, int] = {}
+        self._since_ms = [0] * SHARD_COUNT
+        self.mask = ALL_SHARDS
+
+    def hear(self, shard: int, size_bytes: int) -> None:
+        """Count what came in on a shard."""
+        self._heard_bytes[shard] += size_bytes
+
+    def reads(self, shard: int) -> bool:
+        """Tell whether a shard is read now."""
+        return bool(self.mask >> shard & 1)
+
+    def read_since_ms(self, shard: int) -> int:
+        """Return since when (monotonic) a shard is read; meaningless for one that is not."""
+        return self._since_ms[shard]
+
+    def set_contacts(self, contacts: dict[int, int]) -> None:
+        """Tell how many authors whom trust reaches each shard has; those without may be absent."""
+        self._contacts = contacts
+
+    def refresh(self, period_ms: int, now_ms: int) -> bool:
+        """Choose anew at the end of a period; True if the choice has changed.
+
+        Args:
+            period_ms: how long the period was, above 0.
+            now_ms: monotonic time.
+        """
+        self._measure(period_ms)
+        self._period += 1
+        before = self.mask
+        mean = self._mean_rate()
+        expected = [r if k else mean for r, k in zip(self._rates, self._known, strict=True)]
+        if sum(expected) <= self._bytes_per_s:
+            self.mask = ALL_SHARDS
+        else:
+            contacts = self._take(self._by_contacts(), expected, self._bytes_per_s * _CONTACT_SHARE)
+            left = self._bytes_per_s - sum(expected[shard] for shard in contacts)
+            drawn = self._take([s for s in self._drawn() if s not in contacts], expected, left)
+            self.mask = mask_of([*contacts, *drawn])
+        for shard in range(SHARD_COUNT):
+            if self.mask & ~before & 1 << shard:
+                self._since_ms[shard] = now_ms
+        return self.mask != before
+
+    def _measure(self, period_ms: int) -> None:
+        for shard in range(SHARD_COUNT):
+            if not self.reads(shard):
+                continue
+            newest = self._heard_bytes[shard] * 1000 / period_ms
+            old = self._rates[shard] if self._known[shard] else newest
+            self._rates[shard] = old + _NEWEST_WEIGHT * (newest - old)
+            self._known[shard] = True
+            self._heard_bytes[shard] = 0
+
+    def _mean_rate(self) -> float:
+        known = [r for r, k in zip(self._rates, self._known, strict=True) if k]
+        return sum(known) / len(known) if known else 0.0
+
+    def _by_contacts(self) -> list[int]:
+        return sorted(self._contacts, key=lambda shard: (-self._contacts[shard], shard))
+
+    def _drawn(self) -> list[int]:
+        """Return all shards in the random order of this rotation."""
+        rotation = (self._period // _ROTATION_PERIODS).to_bytes(8, "big")
+        return sorted(
+            range(SHARD_COUNT),
+            key=lambda shard: sha256(self._seed + rotation + bytes([shard])).digest(),
+        )
+
+    @staticmethod
+    def _take(order: list[int], expected: list[float], budget: float) -> list[int]:
+        """Take shards in order while they fit; the first always, however dear it is."""
+        taken: list[int] = []
+        for shard in order:
+            if taken and expected[shard] > budget:
+                break
+            taken.append(shard)
+            budget -= expected[shard]
+        return taken

@@ -1,0 +1,189 @@
+"""Key rotation: how an identity outlives its keys, and what a stolen one is still worth.
+
+An identity's id commits to its first key and, by digest, to the second. Each *step* reveals the key
+that the step before committed to, commits to the one after it, and says up to which slot
+(epoch, seq) the older keys hold: the *cut*. The step is signed by its own key, so who stole the
+older one can neither make a step (he does not have the key that the digest names) nor copy it with
+another cut. The steps travel in every envelope that the newer key signs, so whoever holds one such
+record knows the cut, and gaps do no harm. Source: the pre-rotation of KERI (Smith 2019); the cut is
+ours (p2p research, section 2.4: rotation must have one, or a stolen key keeps signing the past).
+
+A slot belongs to exactly one key: the one of the last step whose cut lies below the slot. What
+another key of the lineage signs there counts for nothing.
+"""
+
+from hashlib import sha256
+
+import msgspec
+
+from tastemesh.errors import RemoteProtocolError
+from tastemesh.gossip.identity import KEY_BYTES, SIGNATURE_BYTES, PublicIdentity, verify
+from tastemesh.gossip.limits import Limits, RejectReason
+
+ROTATION_DOMAIN = b"tastemesh/1/rotation\x00"
+
+Slot = tuple[int, int]
+
+
+class Step(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """One rotation.
+
+    Attributes:
+        key: the new public key, whose SHA-256 the step before has as its `next_digest`.
+        next_digest: SHA-256 of the key that will follow it.
+        cut_epoch: epoch of the last slot of the older keys.
+        cut_seq: its sequence number.
+        signature: by `key`, over author, number and all of the above.
+    """
+
+    key: bytes
+    next_digest: bytes
+    cut_epoch: int
+    cut_seq: int
+    signature: bytes
+
+    @property
+    def cut(self) -> Slot:
+        """The last slot of the older keys."""
+        return self.cut_epoch, self.cut_seq
+
+
+class Lineage(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """How the current key follows from the first.
+
+    Attributes:
+        key: the first public key.
+        next_digest: what it committed to.
+        steps: the rotations since, at least one.
+    """
+
+    key: bytes
+    next_digest: bytes
+    steps: tuple[Step, ...]
+
+    @property
+    def author(self) -> bytes:
+        """The id that this lineage belongs to."""
+        return PublicIdentity(self.key, self.next_digest).id
+
+    @property
+    def current(self) -> PublicIdentity:
+        """The newest key and its commitment."""
+        return PublicIdentity(self.steps[-1].key, self.steps[-1].next_digest)
+
+    def owner(self, slot: Slot) -> int:
+        """Return the number of the key that a slot belongs to, 0 for the first key."""
+        return sum(step.cut < slot for step in self.steps)
+
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def step_message(author: bytes, number: int, step: Step) -> bytes:
+    """Return the bytes that a step's signature covers.
+
+    Args:
+        author: the identity's id.
+        number: 1 for the first rotation.
+        step: its signature is not part of it.
+    """
+    said = [author, number, step.key, step.next_digest, step.cut_epoch, step.cut_seq]
+    return ROTATION_DOMAIN + _encoder.encode(said)
+
+
+def check_lineage(lineage: Lineage, author: bytes, limits: Limits) -> None:
+    """Check every commitment and signature of a lineage.
+
+    Raises:
+        RemoteProtocolError: MALFORMED, WRONG_AUTHOR or BAD_SIGNATURE.
+    """
+    if not 1 <= len(lineage.steps) <= limits.rotation_count:
+        raise RemoteProtocolError(
+            RejectReason.MALFORMED,
+            f"{len(lineage.steps)} rotations; expected 1 to {limits.rotation_count}",
+        )
+    if lineage.author != author:
+        raise RemoteProtocolError(RejectReason.WRONG_AUTHOR, "the lineage is not the author's")
+    digest, cut = lineage.next_digest, (-1, -1)
+    for number, step in enumerate(lineage.steps, start=1):
+        if (
+            len(step.key) != KEY_BYTES
+            or len(step.signature) != SIGNATURE_BYTES
+            or not 0 <= step.cut_epoch < 1 << 32
+            or not 0 <= step.cut_seq < 1 << 63
+            or step.cut <= cut
+        ):
+            raise RemoteProtocolError(RejectReason.MALFORMED, f"rotation {number}")
+        if sha256(step.key).digest() != digest:
+            raise RemoteProtocolError(
+                RejectReason.WRONG_AUTHOR, f"rotation {number} has a key that was not committed to"
+            )
+        if not verify(step.key, step_message(author, number, step), step.signature):
+            raise RemoteProtocolError(
+                RejectReason.BAD_SIGNATURE, f"the signature of rotation {number} does not fit"
+            )
+        digest, cut = step.next_digest, step.cut
+
+
+class Lineages:
+    """The rotations that this node knows of, at most `Limits.lineage_count`.
+
+    Whoever is forgotten here is known again from his next record; until then his older keys could
+    be used. So the longest known go first, whom trust does not reach before the others.
+
+    Args:
+        limits: `lineage_count` and `rotation_count` are used.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._known: dict[bytes, Lineage] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def check(self, author: bytes, lineage: Lineage | None, slot: Slot) -> None:
+        """Check that the key behind a record may sign its slot, as far as is known here.
+
+        Args:
+            author: the record's author.
+            lineage: as its envelope has it; checked unless it is known already.
+            slot: (epoch, seq) of the record.
+
+        Raises:
+            RemoteProtocolError: the lineage is wrong (see `check_lineage`), or REVOKED_KEY.
+        """
+        known = self._known.get(author)
+        if lineage is not None and lineage != known:
+            check_lineage(lineage, author, self._limits)
+        longest = max((x for x in (known, lineage) if x), key=_length, default=None)
+        if longest is None:
+            return
+        if longest.owner(slot) != (len(lineage.steps) if lineage else 0):
+            raise RemoteProtocolError(
+                RejectReason.REVOKED_KEY, "signed by a key of this author that no longer holds"
+            )
+
+    def learn(
+        self, author: bytes, lineage: Lineage | None, reached: frozenset[bytes]
+    ) -> Slot | None:
+        """Keep a checked lineage if it is longer than the known one.
+
+        Returns:
+            The cut of its newest step if that was news: what older keys signed above it is void.
+        """
+        known = self._known.get(author)
+        if lineage is None or (known and len(known.steps) >= len(lineage.steps)):
+            return None
+        if len(self._known) >= self._limits.lineage_count and author not in self._known:
+            self._forget_one(reached)
+        self._known[author] = lineage
+        return lineage.steps[len(known.steps) if known else 0].cut
+
+    def _forget_one(self, reached: frozenset[bytes]) -> None:
+        strangers = (author for author in self._known if author not in reached)
+        del self._known[next(strangers, next(iter(self._known)))]
+
+
+def _length(lineage: Lineage) -> int:
+    return len(lineage.steps)

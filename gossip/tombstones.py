@@ -1,0 +1,40 @@
+"""What authors took back: a node that was told to forget refuses to be told again.
+
+A *forget* names slots of its own author, so nobody can forget for another and the tombstone says
+nothing about what was said. It is a statement in a record like any other, kept and reconciled until
+it ages; by then all that it forgets has aged before it, as that was dated earlier. So there is no
+second table of tombstones that could disagree with the window. A record with such notices is never
+itself forgotten.
+"""
+
+from tastemesh.gossip.record import Forget, Record
+
+
+class Tombstones:
+    """The forget statements in the window; bounded by it."""
+
+    def __init__(self) -> None:
+        self._ranges: dict[bytes, dict[bytes, tuple[Forget, ...]]] = {}
+
+    def add(self, record: Record) -> tuple[Forget, ...]:
+        """Take in a record of the window; return what it says is to be forgotten."""
+        said = tuple(s for s in record.statements if isinstance(s, Forget))
+        if said:
+            self._ranges.setdefault(record.author, {})[record.id] = said
+        return said
+
+    def remove(self, author: bytes, record_id: bytes) -> None:
+        """Forget about a record that left the window."""
+        said = self._ranges.get(author)
+        if said is not None and record_id in said:
+            del said[record_id]
+            if not said:
+                del self._ranges[author]
+
+    def cover(self, author: bytes, epoch: int, seq: int) -> bool:
+        """Tell whether an author took a slot back."""
+        return any(
+            said.covers(epoch, seq)
+            for group in self._ranges.get(author, {}).values()
+            for said in group
+        )
