@@ -35,8 +35,8 @@ from tastemesh.gossip.topics import ALL_SHARDS, inbox_topic, shard_of
 _FRAME, _BUNDLE, _PROOF = 0, 1, 2
 _WRAPPER_BYTES = 64  # tag, node id, mask and headers around a bundle
 
-# Peers asked at once by a node that has reason to think it is behind: none has been of use yet, none
-# answered in the last period, or some brought records. With ten fakes to an honest node, forty
+# Peers asked at once by a node that has reason to think it is behind: none has been of use yet,
+# none answered in the last period, or some brought records. With ten fakes to an honest node, forty
 # draws in ten periods miss every honest one in 2 of 100 cases, a hundred in 1 of 10,000; where a
 # fifth of all messages is lost, one exchange in four comes to its end.
 _EAGER_PEERS = 4

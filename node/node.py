@@ -24,7 +24,6 @@ from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.identity import format_id, parse_id
 from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Interaction
-from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import Advice
 from tastemesh.node.broker import EmbeddedBroker, is_listening
 from tastemesh.node.clock import Clock, SystemClock
