@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tastemesh.errors import ConfigError, UsageError
-from tastemesh.gossip.signer import Signer, format_id
+from tastemesh.gossip.identity import format_id
+from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import Advice
 from tastemesh.node.keys import check_name, create_key, load_key
 
