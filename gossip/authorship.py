@@ -14,6 +14,7 @@ from tastemesh.gossip.codec import sign_record
 from tastemesh.gossip.effects import Effect, ReserveSequence
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.lineage import Lineage
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Rotation, Said
 from tastemesh.gossip.signer import Signer
 
@@ -140,6 +141,10 @@ class Authorship:
         pen.epoch = max(pen.epoch, signer.lineage.steps[-1].cut_epoch) + 1
         pen.next_seq, pen.reserved, pen.prev = 1, 1, b""
         return Rotation(len(signer.lineage.steps))
+
+    def lineage(self, author: bytes) -> Lineage | None:
+        """Return the rotations of an identity of ours so far, or None."""
+        return self._pens[author].signer.lineage
 
     def last_slot(self, author: bytes) -> tuple[int, int]:
         """Return the last slot (epoch, seq) that an identity of ours may have signed."""

@@ -25,6 +25,9 @@ _SAMPLER_COUNT = 64
 _HASH_BYTES = 4
 _BLOCK_SAMPLERS = 64 // _HASH_BYTES  # samplers fed by one 64-byte hash
 
+# Draws for somebody who may go: a tenth of a full table may not, so one does as a rule.
+_EVICTION_DRAWS = 8
+
 _EMPTY = (b"\xff" * (_HASH_BYTES + 1), b"")  # above every hash: any node takes its place
 
 # Useful peers remembered, the longest unused out first: more than a node syncs with in half an
@@ -74,7 +77,10 @@ class Peers:
         new = node not in self._peers
         if new:
             if len(self._peers) >= self._limits.peer_count:
-                self._forget([self._expendable()])
+                expendable = self._expendable()
+                if expendable is None:
+                    return False
+                self._forget([expendable])
             self._offer(node)
         self._peers[node] = _Peer(now_ms, mask)
         return new
@@ -104,13 +110,14 @@ class Peers:
             return self._draw([node for _, node in self._samplers if node])
         return self._draw(list(self._peers))
 
-    def _expendable(self) -> bytes:
+    def _expendable(self) -> bytes | None:
+        """Return a peer that may go; None where all that were drawn are useful or sampled."""
         sampled = {node for _, node in self._samplers}
-        for _ in range(8):  # all but a tenth of a full table may go, so one try does as a rule
+        for _ in range(_EVICTION_DRAWS):
             node = self._draw(list(self._peers))
             if node not in sampled and node not in self._useful:
                 return node
-        return self._draw(list(self._peers))
+        return None
 
     def _forget(self, nodes: list[bytes]) -> None:
         for node in nodes:

@@ -192,6 +192,23 @@ class Core:
         """Return the ids of one author's records in the window, oldest first."""
         return self.engine.window.records_of(author)
 
+    def private_count(self, author: bytes, item: str | None) -> int:
+        """Return how many private interactions a local user has, with one item or in all."""
+        return self._book.private_count(author, item)
+
+    def cut(self, author: bytes, stolen: bool) -> tuple[int, int]:
+        """Return the last slot (epoch, seq) that a local user's older keys shall hold for.
+
+        Args:
+            author: a local identity.
+            stolen: whether nothing that they signed is to be believed.
+        """
+        lineage = self.engine.authorship.lineage(author)
+        before = lineage.steps[-1].cut if lineage else (0, -1)
+        if stolen:  # just above the last cut: what still older keys signed stays
+            return before[0], before[1] + 1
+        return max(self.engine.authorship.last_slot(author), (before[0], before[1] + 1))
+
     def status(self, wall_ms: int) -> dict[str, Any]:
         """Return what the peer knows of itself, ready for JSON."""
         engine = self.engine

@@ -94,7 +94,9 @@ class Driver:
         if len(self._backlog) >= BACKLOG_TURNS:
             self._room.clear()
 
-    async def say(self, event: inputs.Recorded) -> list[Effect]:
+    async def say(
+        self, event: inputs.Recorded | inputs.ForgotPrivate | inputs.Rotated
+    ) -> list[Effect]:
         """Hand in what a local user said; return the orders once they are committed.
 
         Raises:

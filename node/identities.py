@@ -9,7 +9,8 @@ from tastemesh.errors import ConfigError, UsageError
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import Advice
-from tastemesh.node.keys import check_name, create_key, load_key
+from tastemesh.node.forgetting import Forgotten
+from tastemesh.node.keys import check_name, create_key, load_key, rotate_key
 
 if TYPE_CHECKING:
     from tastemesh.node.node import Node, Play
@@ -71,6 +72,27 @@ class KeyRing:
         """Return the keys of several local users. See `ensure`."""
         return [self.ensure(name) for name in names]
 
+    def rotate(self, name: str, cut: tuple[int, int], rotation_count: int) -> Signer:
+        """Put a local user's next key in force; it is on the disk when this returns.
+
+        Args:
+            name: his local name.
+            cut: the last slot that the older keys hold for.
+            rotation_count: how often one identity may rotate.
+
+        Raises:
+            UsageError: nobody has this name, or he has rotated too often.
+            ConfigError: the key cannot be written; the older one stays in force.
+        """
+        with self._lock:
+            steps = self.signer(name).lineage
+            if steps is not None and len(steps.steps) >= rotation_count:
+                raise UsageError(
+                    f"identity {name!r} has rotated {rotation_count} times, which is the most"
+                )
+            self.signers[name] = rotate_key(self._path(name), self._passphrase, cut)
+            return self.signers[name]
+
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.key"
 
@@ -111,6 +133,10 @@ class LocalIdentity:
     async def endorse(self, peer: str, weight: float = 1.0) -> list[str]:
         """See `Node.endorse`."""
         return await self._node.endorse(peer, weight, identity=self.name)
+
+    async def forget(self, item: str | None = None) -> Forgotten:
+        """See `Node.forget`."""
+        return await self._node.forget(item, identity=self.name)
 
     async def recommend(self, k: int = 10) -> list[Advice]:
         """See `Node.recommend`."""

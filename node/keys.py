@@ -2,19 +2,27 @@
 
 A key file holds two PKCS#8 Ed25519 keys: the current one and the one it commits to as its
 successor. A passphrase encrypts both (`BestAvailableEncryption` of the `cryptography` package).
+After a rotation a third block, which is public, has the identity's rotations.
 """
 
+import base64
 import os
 import re
 from pathlib import Path
 
+import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tastemesh.errors import ConfigError
+from tastemesh.errors import ConfigError, UsageError
+from tastemesh.gossip.lineage import Lineage, Slot
 from tastemesh.gossip.signer import Signer
 
-_PEM = re.compile(rb"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----\n?", re.DOTALL)
+_PEM = re.compile(
+    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----\n?", re.DOTALL
+)
+_LINEAGE_BEGIN = b"-----BEGIN TASTEMESH ROTATIONS-----"
+_LINEAGE_END = b"-----END TASTEMESH ROTATIONS-----"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -39,27 +47,75 @@ def create_key(path: Path, passphrase: str = "") -> Signer:
     Raises:
         ConfigError: the file exists or cannot be written.
     """
-    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if passphrase:
-        encryption = serialization.BestAvailableEncryption(passphrase.encode())
-    pem = b"".join(
-        Ed25519PrivateKey.generate().private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
-        )
-        for _ in ("current", "next")
-    )
+    secrets = [Ed25519PrivateKey.generate() for _ in ("current", "next")]
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
+        _write(path, _encoded(secrets, passphrase))
     except FileExistsError:
         raise ConfigError(f"{path} exists already; a key is never overwritten") from None
     except OSError as error:
         raise ConfigError(f"cannot write the key file {path}: {error.strerror}") from None
     return load_key(path, passphrase)
+
+
+def rotate_key(path: Path, passphrase: str, cut: Slot) -> Signer:
+    """Put an identity's next key in force and make one to follow it; the older secret is deleted.
+
+    Args:
+        path: the key file.
+        passphrase: opens it, and encrypts it again.
+        cut: the last slot that the older keys hold for.
+
+    Raises:
+        ConfigError: the file cannot be read or written; it is as it was then.
+    """
+    signer = load_key(path, passphrase)
+    _, following = _secrets(path, passphrase)
+    fresh = Ed25519PrivateKey.generate()
+    rotated = signer.rotated(following.private_bytes_raw(), fresh.private_bytes_raw(), cut)
+    new = path.with_suffix(".new")
+    try:
+        new.unlink(missing_ok=True)  # of a rotation that a crash cut short
+        _write(new, _encoded([following, fresh], passphrase) + _lineage_block(rotated))
+        new.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise ConfigError(f"cannot write the key file {path}: {error.strerror}") from None
+    return load_key(path, passphrase)
+
+
+def _encoded(secrets: list[Ed25519PrivateKey], passphrase: str) -> bytes:
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase:
+        encryption = serialization.BestAvailableEncryption(passphrase.encode())
+    return b"".join(
+        secret.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+        )
+        for secret in secrets
+    )
+
+
+def _lineage_block(signer: Signer) -> bytes:
+    text = base64.encodebytes(msgspec.msgpack.encode(signer.lineage))
+    return _LINEAGE_BEGIN + b"\n" + text + _LINEAGE_END + b"\n"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a new file, readable by its owner only, down to the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def load_key(path: Path, passphrase: str = "") -> Signer:
@@ -69,13 +125,29 @@ def load_key(path: Path, passphrase: str = "") -> Signer:
         ConfigError: no file, unreadable, not two Ed25519 keys, or the passphrase is missing or
             wrong; the text says which.
     """
+    secrets = _secrets(path, passphrase)
+    block = re.search(
+        re.escape(_LINEAGE_BEGIN) + rb"(.+?)" + re.escape(_LINEAGE_END),
+        path.read_bytes(),
+        re.DOTALL,
+    )
+    try:
+        lineage = (
+            msgspec.msgpack.decode(base64.b64decode(block[1]), type=Lineage) if block else None
+        )
+        return Signer(secrets[0].private_bytes_raw(), secrets[1].private_bytes_raw(), lineage)
+    except (msgspec.DecodeError, UsageError, ValueError) as error:
+        raise ConfigError(f"{path}: the rotations do not fit the keys: {error}") from None
+
+
+def _secrets(path: Path, passphrase: str) -> list[Ed25519PrivateKey]:
     try:
         blocks = _PEM.findall(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"cannot read the key file {path}: {error.strerror}") from None
     if len(blocks) != 2:
         raise ConfigError(f"{path} has {len(blocks)} PEM keys; expected 2, current and next")
-    secrets: list[bytes] = []
+    secrets: list[Ed25519PrivateKey] = []
     for block in blocks:
         try:
             key = serialization.load_pem_private_key(
@@ -90,5 +162,5 @@ def load_key(path: Path, passphrase: str = "") -> Signer:
             raise ConfigError(f"{path} cannot be opened: wrong passphrase or damaged") from None
         if not isinstance(key, Ed25519PrivateKey):
             raise ConfigError(f"{path} holds a key of another kind; expected Ed25519")
-        secrets.append(key.private_bytes_raw())
-    return Signer(secrets[0], secrets[1])
+        secrets.append(key)
+    return secrets

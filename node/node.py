@@ -20,16 +20,17 @@ from typing import Any, Self
 import msgspec
 
 from tastemesh.errors import ConfigError, TransportError, UsageError
-from tastemesh.gossip import effects, inputs
+from tastemesh.gossip import codec, effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.identity import format_id, parse_id
-from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Interaction
+from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Interaction, Record
 from tastemesh.node.advice import Advice
 from tastemesh.node.broker import EmbeddedBroker, is_listening
 from tastemesh.node.clock import Clock, SystemClock
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
 from tastemesh.node.events import CAPACITY, Announcer, Subscription
+from tastemesh.node.forgetting import Forgotten, plan, repeated
 from tastemesh.node.identities import DEFAULT_IDENTITY as DEFAULT_IDENTITY
 from tastemesh.node.identities import KeyRing, LocalIdentity
 from tastemesh.node.mqtt import MqttTransport
@@ -244,6 +245,67 @@ class Node:
             said.append(Endorsement(parse_id(peer), _as_units(weight, -1.0, 1.0)))
         event = inputs.Recorded(signer.id, tuple(said), self._clock.wall_ms())
         return _record_ids(await self._driver.say(event))
+
+    async def forget(
+        self, item: str | None = None, *, identity: str = DEFAULT_IDENTITY
+    ) -> Forgotten:
+        """Take back what a local user did with an item, or with all; returns once committed.
+
+        Published records are forgotten by every node that keeps to the protocol; what stood beside
+        the item in them is said again. Private interactions are deleted.
+
+        Args:
+            item: which item; None for every interaction.
+            identity: local name of the user.
+
+        Raises:
+            UsageError: nobody has this name.
+            StorageError: the records cannot be read, or the node stopped before the commit.
+        """
+        author = self._keys.signer(identity).id
+        wall_ms = self._clock.wall_ms()
+        private = self._core.private_count(author, item)
+        taken = plan(await self._own_records(author), item, wall_ms)
+        if taken.forgets:
+            await self._driver.say(inputs.Recorded(author, taken.statements, wall_ms))
+        if private:
+            await self._driver.say(inputs.ForgotPrivate(author, item))
+        return Forgotten(
+            records=taken.record_count, interactions=taken.interaction_count, private=private
+        )
+
+    async def rotate(self, *, stolen: bool = False, identity: str = DEFAULT_IDENTITY) -> list[str]:
+        """Put a local user's next key in force; his id stays.
+
+        Args:
+            stolen: disown all that the older key signed, whoever signed it; what this node holds
+                of the user is said again under the new key.
+            identity: local name of the user.
+
+        Returns:
+            Ids of the records that announce it, as hex.
+
+        Raises:
+            UsageError: nobody has this name, or he has rotated too often.
+            ConfigError: the key file cannot be written; the older key stays in force.
+            StorageError: the records cannot be read, or the node stopped before the commit.
+        """
+        author = self._keys.signer(identity).id
+        wall_ms = self._clock.wall_ms()
+        again = repeated(await self._own_records(author), wall_ms) if stolen else ()
+        rotations = self.config.limits.rotation_count
+        signer = self._keys.rotate(identity, self._core.cut(author, stolen), rotations)
+        done = await self._driver.say(inputs.Rotated(signer, wall_ms))
+        if again:
+            done += await self._driver.say(inputs.Recorded(author, again, wall_ms))
+        return _record_ids(done)
+
+    async def _own_records(self, author: bytes) -> list[Record]:
+        """Return what the window has of a local user, oldest first."""
+        envelopes = await self._store.fetch(self._core.records_of(author))
+        return [
+            codec.parse(envelope, self.config.network, self.config.limits) for envelope in envelopes
+        ]
 
     # --- asking ----------------------------------------------------------------------------
 

@@ -43,6 +43,8 @@ COMMANDS = {
     "broker": Entry("broker:broker", "Run an MQTT broker for the nodes on this machine."),
     "record": Entry("statements:record", "Record that you did something with an item."),
     "endorse": Entry("statements:endorse", "Endorse somebody whose taste you trust."),
+    "forget": Entry("forget:forget", "Take back what you recorded, here and in the network."),
+    "rotate": Entry("forget:rotate", "Sign with your next key from now on; your identity stays."),
     "recommend": Entry("answers:recommend", "List items that you do not have yet."),
 }
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -19,17 +19,22 @@ from litestar.types import ASGIApp
 import tastemesh
 from tastemesh.errors import StorageError, TastemeshError, UsageError
 from tastemesh.node.advice import Advice
+from tastemesh.node.forgetting import Forgotten
 from tastemesh.node.http.bodies import (
     Health,
+    KeyChange,
     NewEndorsement,
     NewInteraction,
     Problem,
     RecommendationList,
     Said,
+    Withdrawal,
 )
 from tastemesh.node.http.gate import Gate
 from tastemesh.node.http.metrics import CONTENT_TYPE, exposition
 from tastemesh.node.node import DEFAULT_IDENTITY, Node
+
+_Done = TypeVar("_Done")
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -54,16 +59,29 @@ async def record(node: _Node, data: JSONBody[NewInteraction]) -> Said:
         private=data.private,
         identity=data.identity,
     )
-    return await _committed(node, saying)
+    return Said(await _committed(node, saying))
 
 
 @post("/v1/endorsements", summary="Endorse somebody")
 async def endorse(node: _Node, data: JSONBody[NewEndorsement]) -> Said:
     """State trust in somebody's taste; the latest statement counts."""
-    return await _committed(node, node.endorse(data.peer, data.weight, identity=data.identity))
+    saying = node.endorse(data.peer, data.weight, identity=data.identity)
+    return Said(await _committed(node, saying))
 
 
-async def _committed(node: Node, saying: Coroutine[Any, Any, list[str]]) -> Said:
+@post("/v1/forget", summary="Take interactions back")
+async def forget(node: _Node, data: JSONBody[Withdrawal]) -> Forgotten:
+    """Delete them here, and have every node delete and refuse them."""
+    return await _committed(node, node.forget(data.item, identity=data.identity))
+
+
+@post("/v1/rotate", summary="Put the next key in force")
+async def rotate(node: _Node, data: JSONBody[KeyChange]) -> Said:
+    """Sign with the user's next key from now on; his id stays."""
+    return Said(await _committed(node, node.rotate(stolen=data.stolen, identity=data.identity)))
+
+
+async def _committed(node: Node, saying: Coroutine[Any, Any, _Done]) -> _Done:
     """Wait for the commit, and not for ever: a node with a faulty disk keeps trying."""
     fault = node.storage_fault
     if fault:
@@ -71,7 +89,7 @@ async def _committed(node: Node, saying: Coroutine[Any, Any, list[str]]) -> Said
         raise StorageError(f"{fault}; nothing was recorded")
     try:
         async with asyncio.timeout(COMMIT_S):
-            return Said(await saying)
+            return await saying
     except TimeoutError:
         fault = node.storage_fault or f"not on disk after {COMMIT_S:g} s"
         raise StorageError(
@@ -135,7 +153,7 @@ def create_app(node: Node, token: str, *, loopback_only: bool = True) -> ASGIApp
         loopback_only: False where another application mounts it; see `Gate`.
     """
     app = Litestar(
-        [record, endorse, recommend, explain_item, status, health, metrics],
+        [record, endorse, forget, rotate, recommend, explain_item, status, health, metrics],
         dependencies={"node": Provide(lambda: node, sync_to_thread=False)},
         exception_handlers={
             TastemeshError: _on_tastemesh_error,

@@ -32,6 +32,20 @@ class NewEndorsement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     identity: IdentityName = DEFAULT_IDENTITY
 
 
+class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A local user takes interactions back."""
+
+    item: Annotated[str | None, Meta(description="which item; null for every interaction")]
+    identity: IdentityName = DEFAULT_IDENTITY
+
+
+class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A local user's next key is to be in force."""
+
+    stolen: Annotated[bool, Meta(description="disown what the older key signed")] = False
+    identity: IdentityName = DEFAULT_IDENTITY
+
+
 class Said(msgspec.Struct, frozen=True):
     """What was committed.
 

@@ -1,0 +1,123 @@
+"""Protocol cores wired together without a network: what one sends, the others hear."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+
+from tastemesh.gossip import effects, inputs
+from tastemesh.gossip.effects import Effect
+from tastemesh.gossip.engine import GossipEngine
+from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.record import Interaction, Said
+from tastemesh.gossip.signer import Signer
+
+WALL_MS = 1_700_000_000_000
+NETWORK = "main"
+BROKER = "broker"
+
+
+def secret(name: str) -> bytes:
+    return sha256(name.encode()).digest()
+
+
+def person(name: str) -> Signer:
+    return Signer(secret(name), secret(name + " next"))
+
+
+def listen(item: str) -> Interaction:
+    return Interaction(item, "listen", 10_000)
+
+
+class Cores:
+    """A few protocol cores on brokers that lose nothing unless `carry` says so.
+
+    Args:
+        people: one local identity for each node.
+        limits: of all.
+        brokers: names of the brokers, all of which everybody is connected to.
+    """
+
+    def __init__(
+        self,
+        people: Sequence[Signer],
+        limits: Limits | None = None,
+        brokers: Iterable[str] = (BROKER,),
+    ) -> None:
+        self.limits = limits or Limits()
+        self.brokers = tuple(brokers)
+        self.nodes = [person(f"node {n}") for n in range(len(people))]
+        self.engines = [
+            GossipEngine(node, (who,), NETWORK, self.limits, secret(f"seed {n}"))
+            for n, (node, who) in enumerate(zip(self.nodes, people, strict=True))
+        ]
+        self.stores: list[dict[bytes, bytes]] = [{} for _ in people]
+        self.done: list[list[Effect]] = [[] for _ in people]
+        self.now_ms = 0
+        self.carry: Callable[[int, int, effects.Send, str], bool] = lambda *_: True
+        self._timers: list[tuple[int, int, str]] = []
+        self._queue: deque[tuple[int, inputs.Input]] = deque()
+        for n in range(len(people)):
+            self.tell(n, inputs.Started(self.wall_ms))
+            for broker in self.brokers:
+                self.tell(n, inputs.BrokerUp(broker, self.wall_ms))
+
+    @property
+    def wall_ms(self) -> int:
+        return WALL_MS + self.now_ms
+
+    def tell(self, node: int, event: inputs.Input) -> None:
+        """Feed an input in, and everything that follows from it at this moment."""
+        self._queue.append((node, event))
+        while self._queue:
+            number, fact = self._queue.popleft()
+            for effect in self.engines[number].handle(fact, self.now_ms):
+                self.done[number].append(effect)
+                self._carry_out(number, effect)
+
+    def say(self, node: int, *statements: Said) -> None:
+        (author,) = self.engines[node].authorship.authors
+        self.tell(node, inputs.Recorded(author, statements, self.wall_ms))
+
+    def hear(self, node: int, topic: str, payload: bytes, broker: str = BROKER) -> list[Effect]:
+        """Have a node receive a message; return all that it did about it."""
+        before = len(self.done[node])
+        self.tell(node, inputs.Received(broker, topic, payload, self.wall_ms))
+        return self.done[node][before:]
+
+    def pass_time(self, for_ms: int) -> None:
+        until_ms = self.now_ms + for_ms
+        while self._timers and min(self._timers)[0] <= until_ms:
+            first = min(self._timers)
+            self._timers.remove(first)
+            self.now_ms = first[0]
+            self.tell(first[1], inputs.TimerFired(first[2], self.wall_ms))
+        self.now_ms = until_ms
+
+    def held(self, node: int) -> set[bytes]:
+        return set(self.stores[node])
+
+    def _carry_out(self, number: int, effect: Effect) -> None:
+        match effect:
+            case effects.Persist():
+                self.stores[number][effect.record.id] = effect.record.envelope
+            case effects.Evict():
+                for record_id in effect.record_ids:
+                    self.stores[number].pop(record_id, None)
+            case effects.SetTimer():
+                self._timers.append((self.now_ms + effect.delay_ms, number, effect.timer))
+            case effects.Fetch():
+                store = self.stores[number]
+                found = tuple(store[i] for i in effect.record_ids if i in store)
+                fetched = inputs.Fetched(found, effect.topic, effect.broker)
+                self._queue.append((number, fetched))
+            case effects.Send():
+                for broker in (effect.broker,) if effect.broker else self.brokers:
+                    self._publish(number, effect, broker)
+
+    def _publish(self, sender: int, message: effects.Send, broker: str) -> None:
+        for reader in range(len(self.engines)):
+            to_inbox = "/n/" in message.topic
+            meant = message.topic.endswith(self.nodes[reader].id.hex()) or not to_inbox
+            if reader != sender and meant and self.carry(sender, reader, message, broker):
+                received = inputs.Received(broker, message.topic, message.payload, self.wall_ms)
+                self._queue.append((reader, received))

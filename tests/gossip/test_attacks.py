@@ -1,0 +1,264 @@
+"""Each attack on the protocol, through the real codec, with the figure that it leaves."""
+
+import msgspec
+import pytest
+
+from tastemesh.gossip import codec, effects, inputs
+from tastemesh.gossip.effects import Effect
+from tastemesh.gossip.itemset import ItemSet
+from tastemesh.gossip.limits import DAY_MS, Limits, RejectReason
+from tastemesh.gossip.presence import sign_presence
+from tastemesh.gossip.ranges import FrameWriter, Part
+from tastemesh.gossip.reconcile import END, initiate
+from tastemesh.gossip.record import Forget, Interaction, Record
+from tastemesh.gossip.signer import Signer
+from tastemesh.gossip.topics import ALL_SHARDS, inbox_topic, presence_topic, records_topic, shard_of
+from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, secret
+
+LIMITS = Limits()
+ANA, BEN, EVE = person("ana"), person("ben"), person("eve")
+
+
+def written(
+    author: Signer, seq: int, *said: Interaction | Forget, created_ms: int = WALL_MS
+) -> Record:
+    said = said or (listen(f"item {seq}"),)
+    return codec.sign_record(author, NETWORK, 0, seq, b"", created_ms, said, LIMITS)
+
+
+def push(cores: Cores, node: int, *records: Record | bytes) -> list[Effect]:
+    envelopes = [r if isinstance(r, bytes) else r.envelope for r in records]
+    author = codec.parse(envelopes[0], NETWORK, LIMITS).author
+    done: list[Effect] = []
+    for bundle in codec.pack_bundles(envelopes, LIMITS):
+        done += cores.hear(node, records_topic(NETWORK, shard_of(author)), bundle)
+    return done
+
+
+def meet(cores: Cores, node: int, stranger: Signer) -> None:
+    """Have a node hear of a peer that is none of the wired ones."""
+    topic = presence_topic(NETWORK, shard_of(stranger.id))
+    cores.hear(node, topic, sign_presence(stranger, NETWORK, cores.wall_ms))
+
+
+def message(sender: Signer, tag: int, content: bytes, mask: int = 0) -> bytes:
+    return msgspec.msgpack.encode([tag, sender.id, content, mask])
+
+
+def count(done: list[Effect], kind: type[Effect]) -> int:
+    return sum(isinstance(effect, kind) for effect in done)
+
+
+def test_forged_author_none_of_1000_gets_in() -> None:
+    cores = Cores([ANA])
+    theirs = written(BEN, 1)
+    accepted = 0
+    for n in range(250):
+        forger = person(f"forger {n}")
+        body = msgspec.msgpack.encode(
+            [1, NETWORK, BEN.id, 0, n + 1, b"", WALL_MS, [[1, "song", "listen", 10_000, 0]]]
+        )
+        signature = forger.sign(codec.RECORD_DOMAIN + body)
+        public, real = forger.public, codec.open_public(theirs.envelope, LIMITS)
+        stolen = rotated_by(forger)
+        for envelope in (
+            [body, public.key, public.next_digest, signature, None],
+            [body, real.key, real.next_digest, signature, None],
+            [body, real.key, public.next_digest, signature, None],
+            [body, stolen.public.key, stolen.public.next_digest, signature, stolen.lineage],
+        ):
+            accepted += count(push(cores, 0, msgspec.msgpack.encode(envelope)), effects.Accepted)
+    assert accepted == 0
+    assert not cores.held(0)
+
+
+def rotated_by(forger: Signer) -> Signer:
+    name = next(n for n in range(250) if person(f"forger {n}").id == forger.id)
+    return forger.rotated(secret(f"forger {name} next"), secret("x"), (0, 0))
+
+
+def test_altered_record_no_flipped_bit_gets_in() -> None:
+    cores = Cores([ANA])
+    genuine = written(BEN, 1)
+    topic = records_topic(NETWORK, shard_of(BEN.id))
+    for at in range(len(genuine.envelope)):
+        altered = bytearray(genuine.envelope)
+        altered[at] ^= 1 << (at % 8)
+        bundle = msgspec.msgpack.encode([bytes(altered)])
+        assert not count(cores.hear(0, topic, bundle), effects.Accepted), at
+
+
+def test_replay_of_old_records_changes_nothing_and_a_forgotten_one_stays_forgotten() -> None:
+    cores = Cores([ANA])
+    first = written(BEN, 1)
+    push(cores, 0, first)
+    assert push(cores, 0, *[first] * 50) == []
+    push(cores, 0, written(BEN, 2, Forget(0, 1, 1)))
+    replayed = push(cores, 0, first)
+    assert count(replayed, effects.Accepted) == 0
+    assert len(cores.held(0)) == 1
+    cores.pass_time(LIMITS.window_age_ms + 60_000)
+    assert count(push(cores, 0, first), effects.Accepted) == 0
+    assert cores.engines[0].rejected[RejectReason.TOO_OLD] == 1
+
+
+def test_back_dating_and_post_dating_move_nothing_but_the_liars_own_records() -> None:
+    limits = Limits(window_statement_count=100, reserved_share=0.0)
+    cores = Cores([ANA], limits)
+    cores.now_ms = 40 * DAY_MS
+    honest = [written(person(f"p{n}"), 1, created_ms=cores.wall_ms - n * 1_000) for n in range(50)]
+    for record in honest:
+        push(cores, 0, record)
+    ahead = cores.wall_ms + LIMITS.skew_ms
+    assert count(push(cores, 0, written(EVE, 1, created_ms=ahead + 1)), effects.Accepted) == 0
+    for n in range(80):  # as far ahead as the skew allows: first seen now all the same
+        push(cores, 0, written(EVE, n + 2, created_ms=ahead - n))
+    cores.now_ms += 60_000
+    for n in range(50):  # honest newcomers are newer than what was post-dated
+        push(cores, 0, written(person(f"q{n}"), 1, created_ms=cores.wall_ms - 1))
+    left = sum(person(f"q{n}").id in _authors(cores) for n in range(50))
+    assert left == 50
+    old = written(EVE, 500, created_ms=cores.wall_ms - LIMITS.window_age_ms - 1)
+    assert count(push(cores, 0, old), effects.Accepted) == 0
+
+
+def _authors(cores: Cores) -> set[bytes]:
+    return {codec.parse(e, NETWORK, LIMITS).author for e in cores.stores[0].values()}
+
+
+def test_flooding_by_one_author_gets_his_own_quota_and_his_rate() -> None:
+    cores = Cores([ANA])
+    push(cores, 0, written(BEN, 1))
+    for n in range(1, 2_001):
+        push(cores, 0, written(EVE, n))
+    assert written(BEN, 1).id in cores.held(0)
+    assert len(cores.held(0)) - 1 == LIMITS.author_burst_count
+    assert cores.engines[0].rejected[RejectReason.RATE] == 2_000 - LIMITS.author_burst_count
+
+
+def test_flooding_by_1000_fresh_identities_leaves_friends_and_a_bounded_cost() -> None:
+    limits = Limits(
+        window_statement_count=1_000, stranger_rate_per_s=10.0, stranger_burst_count=600
+    )
+    cores = Cores([ANA], limits)
+    friends = [written(BEN, n) for n in range(1, 301)]
+    cores.tell(0, inputs.TrustChanged(tuple(sorted((ANA.id, BEN.id)))))
+    push(cores, 0, *friends[:200])
+    for n in range(1_000):
+        push(cores, 0, written(person(f"fresh {n}"), 1), written(person(f"fresh {n}"), 2))
+    push(cores, 0, *friends[200:250])  # the flood's cost is not a friend's
+    held = cores.held(0)
+    assert {record.id for record in friends[:250]} <= held
+    strangers = len(held) - 250
+    assert strangers == 600  # checked signatures: the burst, as no time passed
+    cores.pass_time(60_000)
+    for n in range(1_000, 2_000):
+        push(cores, 0, written(person(f"fresh {n}"), 1))
+    assert cores.engines[0].window.statement_count <= 1_000
+    assert {record.id for record in friends[:250]} <= cores.held(0)
+
+
+def test_oversized_and_deeply_nested_bytes_are_refused_in_every_channel() -> None:
+    cores = Cores([ANA])
+    meet(cores, 0, EVE)
+    bad = [
+        b"\x91" * 100_000,
+        b"\x91" * 60_000 + b"\xc0",
+        b"\x82" * 30_000,
+        msgspec.msgpack.encode([b"\x91" * 16_000]),
+        msgspec.msgpack.encode([b"x" * (LIMITS.record_bytes + 1)]),
+        msgspec.msgpack.encode([0, EVE.id, b"\x91" * 15_000, ALL_SHARDS]),
+        msgspec.msgpack.encode([2, EVE.id, b"\x91" * 15_000, 0]),
+        b"\xdd\xff\xff\xff\xff",
+        b"\xc6\xff\xff\xff\xff",
+        b"",
+    ]
+    node = cores.nodes[0].id
+    for channel in ("r/0", "h/0", "c/0", f"n/{node.hex()}"):
+        for payload in bad:
+            done = cores.hear(0, f"tastemesh/1/{NETWORK}/{channel}", payload)
+            assert done
+            assert all(isinstance(effect, effects.Misbehaved) for effect in done)
+
+
+def test_inbox_spam_is_answered_within_the_budget() -> None:
+    cores = Cores([ANA])
+    push(cores, 0, *[written(BEN, n) for n in range(1, 100)])
+    inbox = inbox_topic(NETWORK, cores.nodes[0].id)
+    frame = initiate(ItemSet(), b"s" * 16, LIMITS)
+    answers = refused = 0
+    for n in range(300):  # a hundred senders, three frames each, all in one period
+        sender = person(f"spammer {n // 3}")
+        if n % 3 == 0:
+            meet(cores, 0, sender)
+        done = cores.hear(0, inbox, message(sender, 0, frame, ALL_SHARDS))
+        answers += count(done, effects.Send) > 0
+        refused += count(done, effects.Misbehaved)
+    assert answers == LIMITS.sync_reply_count * 8
+    assert refused == 300 - answers
+    unasked = message(
+        person("unheard of"), 1, codec.pack_bundles([written(EVE, 1).envelope], LIMITS)[0]
+    )
+    assert count(cores.hear(0, inbox, unasked), effects.Accepted) == 0
+
+
+def test_poisoned_reconciliation_ends_with_the_budget_and_takes_nothing_away() -> None:
+    cores = Cores([ANA, BEN])
+    for n in range(40):
+        cores.say(1, listen(f"{n}"))
+    held = cores.held(0)
+    meet(cores, 0, EVE)
+    inbox = inbox_topic(NETWORK, cores.nodes[0].id)
+    sent_bytes = 0
+    for n in range(500):
+        writer = FrameWriter(secret(f"salt {n}")[:16], LIMITS.sync_frame_bytes)
+        lie = secret(f"lie {n}")[:8]  # a digest that no set has: the range is always different
+        writer.put([Part(END, bytes(8), lie)])
+        done = cores.hear(0, inbox, message(EVE, 0, writer.encoded(), ALL_SHARDS))
+        sent_bytes += sum(len(e.payload) for e in done if isinstance(e, effects.Send))
+    assert cores.held(0) == held
+    assert sent_bytes <= LIMITS.sync_reply_count * (LIMITS.sync_frame_bytes + 100)
+    # An honest peer is served all the while, out of its own budget.
+    cores.carry = lambda s, r, m, b: True
+    cores.pass_time(60_000)
+    assert cores.held(0) == cores.held(1)
+
+
+def test_eclipse_of_a_newcomer_by_ten_fakes_to_an_honest_node() -> None:
+    cores = Cores([person(f"p{n}") for n in range(6)])
+    cores.carry = lambda s, r, m, b: r != 5 or "/r/" not in m.topic  # p5 is not pushed anything
+    for n in range(5):
+        cores.say(n, listen("x"))
+    fakes = [person(f"fake {n}") for n in range(50)]
+    periods = 0
+    while len(cores.held(5)) < 5 and periods < 40:
+        for fake in fakes:  # they announce themselves and never answer
+            meet(cores, 5, fake)
+        cores.pass_time(LIMITS.sync_period_ms)
+        periods += 1
+    assert len(cores.held(5)) == 5
+    assert periods <= 20
+
+
+def test_tombstones_for_others_records_are_not_even_sayable() -> None:
+    cores = Cores([ANA])
+    push(cores, 0, written(BEN, 1))
+    push(cores, 0, written(EVE, 7, Forget(0, 1, 2**40)))
+    assert written(BEN, 1).id in cores.held(0)
+    # And nobody unsays his own forgetting.
+    push(cores, 0, written(BEN, 2, Forget(0, 1, 1)))
+    push(cores, 0, written(BEN, 3, Forget(0, 2, 2)))
+    assert count(push(cores, 0, written(BEN, 1)), effects.Accepted) == 0
+
+
+def test_rotation_with_a_stolen_key_is_impossible_and_useless_after_the_owners() -> None:
+    thief = ANA  # holds the current secret and nothing else
+    with pytest.raises(Exception, match="not the key"):
+        thief.rotated(secret("made up"), secret("x"), (0, 0))
+    owner = ANA.rotated(secret("ana next"), secret("third"), (0, 1))
+    cores = Cores([BEN])
+    push(cores, 0, written(ANA, 1))
+    push(cores, 0, written(owner, 2))
+    accepted = sum(count(push(cores, 0, written(thief, n)), effects.Accepted) for n in range(3, 50))
+    assert accepted == 0
+    assert len(cores.held(0)) == 2

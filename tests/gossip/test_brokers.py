@@ -1,0 +1,117 @@
+"""Several brokers: what is carried between them, and who is caught withholding."""
+
+import pytest
+
+from tastemesh.gossip import effects, inputs
+from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.meter import Meter
+from tests.gossip.cores import Cores, listen, person, secret
+
+PEOPLE = [person(f"p{n}") for n in range(12)]
+
+
+def test_a_record_that_one_broker_lost_is_carried_there_once_or_twice() -> None:
+    cores = Cores(PEOPLE, brokers=("a", "b"))
+    cores.pass_time(60_000)
+    cores.carry = lambda s, r, m, b: not (b == "b" and s == 0 and "/r/" in m.topic)
+    cores.say(0, listen("x"))
+    cores.pass_time(30_000)
+    carried = [
+        n
+        for n, done in enumerate(cores.done)
+        for e in done
+        if isinstance(e, effects.Send) and e.broker == "b" and "/r/" in e.topic
+    ]
+    assert 1 <= len(carried) <= 2
+    assert 0 not in carried
+
+
+def test_nothing_is_carried_between_brokers_that_deliver() -> None:
+    cores = Cores(PEOPLE, brokers=("a", "b", "c"))
+    cores.pass_time(60_000)
+    for n in range(12):
+        cores.say(n, listen("x"))
+    cores.pass_time(60_000)
+    assert not any(isinstance(e, effects.Send) and e.broker for done in cores.done for e in done)
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.2])
+def test_the_withheld_author_is_named_on_that_broker_and_nobody_else(loss: float) -> None:
+    cores = Cores(PEOPLE, brokers=("a", "b"))
+    cores.pass_time(60_000)
+    draws = iter(range(10**9))
+
+    def carry(sender: int, reader: int, message: effects.Send, broker: str) -> bool:
+        # Broker b withholds what p3 says, from whomever it comes.
+        if broker == "b" and "/r/" in message.topic and PEOPLE[3].id in message.payload:
+            return False
+        return int.from_bytes(secret(f"{next(draws)}")[:4], "big") >= loss * 2**32
+
+    cores.carry = carry
+    for turn in range(15):
+        for n in range(12):
+            cores.say(n, listen(f"{turn}"))
+        cores.pass_time(30_000)
+    cores.pass_time(120_000)
+    for n, engine in enumerate(cores.engines):
+        reports = engine.brokers.reports()
+        assert reports["a"].withheld == (), n
+        assert reports["b"].withheld == (() if n == 3 else (PEOPLE[3].id,)), n
+        assert reports["a"].coverage is not None
+        assert reports["a"].coverage > 0.9 - loss
+
+
+def test_a_broker_that_was_away_owes_nothing_for_that_time() -> None:
+    cores = Cores(PEOPLE[:4], brokers=("a", "b"))
+    cores.pass_time(60_000)
+    for n in range(4):
+        cores.tell(n, inputs.BrokerDown("b"))
+    cores.carry = lambda s, r, m, b: b == "a"
+    for turn in range(10):
+        cores.say(0, listen(f"{turn}"))
+        cores.pass_time(10_000)
+    for n in range(4):
+        cores.tell(n, inputs.BrokerUp("b", cores.wall_ms))
+    cores.pass_time(120_000)
+    report = cores.engines[1].brokers.reports()["b"]
+    assert report.withheld == ()
+    assert report.expected == 0
+
+
+def test_what_is_carried_stays_within_the_budget_and_the_newest_go_first() -> None:
+    limits = Limits(relay_bytes_per_s=10)  # and 600 saved up: one record, then one in half a minute
+    cores = Cores(PEOPLE[:3], limits, brokers=("a", "b"))
+    cores.pass_time(30_000)
+    cores.carry = lambda s, r, m, b: not (b == "b" and s == 0)
+    for turn in range(20):
+        cores.say(0, listen(f"{turn}"))
+    start_ms = cores.now_ms
+    for _ in range(120):
+        cores.pass_time(1_000)
+    for n in (1, 2):
+        carried = sum(
+            len(e.payload) for e in cores.done[n] if isinstance(e, effects.Send) and e.broker == "b"
+        )
+        elapsed_s = (cores.now_ms - start_ms) / 1000
+        assert 0 < carried <= 600 + 10 * elapsed_s + 350
+
+
+def test_replays_of_old_records_are_counted_against_the_broker() -> None:
+    cores = Cores(PEOPLE[:2])
+    cores.say(1, listen("x"))
+    (bundle,) = [e for e in cores.done[1] if isinstance(e, effects.Send) and "/r/" in e.topic]
+    cores.pass_time(3_600_000)
+    cores.hear(0, bundle.topic, bundle.payload)
+    assert cores.engines[0].brokers.reports()["broker"].replayed == 1
+
+
+def test_loss_that_strikes_everybody_names_nobody() -> None:
+    meter = Meter()
+    for n in range(40):
+        for turn in range(20):
+            draw = int.from_bytes(secret(f"{n} {turn}")[:4], "big") / 2**32
+            meter.judge(secret(f"{n}"), draw >= 0.3)
+    assert meter.withheld() == ()
+    for _ in range(20):
+        meter.judge(secret("victim"), False)
+    assert meter.withheld() == (secret("victim"),)

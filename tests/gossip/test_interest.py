@@ -1,0 +1,85 @@
+"""Which shards are read under a byte budget."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tastemesh.gossip import effects
+from tastemesh.gossip.interest import Interest, mask_of
+from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.topics import ALL_SHARDS, SHARD_COUNT, shard_of, shard_topics
+from tests.gossip.cores import NETWORK, Cores, listen, person
+
+MINUTE_MS = 60_000
+
+
+def flooded(interest: Interest, rates: list[float], periods: int) -> None:
+    """Let every shard that is read bring its rate, for some periods."""
+    for period in range(periods):
+        for shard in range(SHARD_COUNT):
+            if interest.reads(shard):
+                interest.hear(shard, round(rates[shard] * MINUTE_MS / 1000))
+        interest.refresh(MINUTE_MS, period * MINUTE_MS)
+
+
+def test_a_network_within_the_budget_is_read_whole() -> None:
+    interest = Interest(4096, b"seed")
+    flooded(interest, [60.0] * SHARD_COUNT, 5)
+    assert interest.mask == ALL_SHARDS
+
+
+@given(
+    st.lists(st.floats(0, 2_000), min_size=SHARD_COUNT, max_size=SHARD_COUNT),
+    st.dictionaries(st.integers(0, SHARD_COUNT - 1), st.integers(1, 50), max_size=10),
+)
+def test_what_comes_in_stays_within_the_budget_but_for_one_shard_of_each_kind(
+    rates: list[float], contacts: dict[int, int]
+) -> None:
+    interest = Interest(4096, b"seed")
+    interest.set_contacts(contacts)
+    flooded(interest, rates, 3)
+    taken = sum(rate for shard, rate in enumerate(rates) if interest.reads(shard))
+    assert taken <= 4096 + 2 * max(rates) + 64
+    assert interest.mask
+
+
+def test_contacts_come_first_and_the_random_rest_changes() -> None:
+    interest = Interest(640, b"seed")
+    interest.set_contacts({3: 1, 9: 5})
+    seen: Counter[int] = Counter()
+    for _ in range(30):
+        flooded(interest, [100.0] * SHARD_COUNT, 10)
+        assert interest.mask & mask_of([3, 9]) == mask_of([3, 9])
+        assert interest.mask.bit_count() == 6
+        seen.update(s for s in range(SHARD_COUNT) if interest.reads(s))
+    assert len(seen) > 50
+
+
+def test_topics_are_as_few_as_can_be() -> None:
+    assert shard_topics("n", "r", ALL_SHARDS) == ("tastemesh/1/n/r/+",)
+    assert shard_topics("n", "r", mask_of([0, 63])) == ("tastemesh/1/n/r/0", "tastemesh/1/n/r/63")
+
+
+def test_a_busy_network_makes_a_node_read_less_and_reconcile_only_that() -> None:
+    limits = Limits(inbound_bytes_per_s=64)
+    people = [person(f"p{n}") for n in range(24)]
+    cores = Cores(people, limits)
+    for _ in range(6):
+        for n in range(1, 24):
+            cores.say(n, *[listen(f"{n} {i}") for i in range(20)])
+        cores.pass_time(MINUTE_MS)
+    engine = cores.engines[0]
+    assert 0 < engine.interest.mask.bit_count() < SHARD_COUNT
+    subscribed = [e for e in cores.done[0] if isinstance(e, effects.Subscribe)][-1].topics
+    assert all(topic in subscribed for topic in shard_topics(NETWORK, "r", engine.interest.mask))
+    quiet = person("quiet")
+    unread = next(p for p in people[1:] if not engine.interest.reads(shard_of(p.id)))
+    cores.carry = lambda s, r, m, b: r != 0 or "/r/" not in m.topic
+    before = len(cores.held(0))
+    cores.say(people.index(unread), listen("unread"))
+    read = next((p for p in people[1:] if engine.interest.reads(shard_of(p.id))), quiet)
+    if read is not quiet:
+        cores.say(people.index(read), listen("read"))
+    cores.pass_time(120_000)
+    assert len(cores.held(0)) == before + (read is not quiet)

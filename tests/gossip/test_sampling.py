@@ -1,0 +1,55 @@
+"""Peer sampling under floods of fakes."""
+
+from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.sampling import Peers
+from tests.gossip.cores import secret
+
+LIMITS = Limits()
+
+
+def test_the_table_is_bounded_and_what_is_useful_or_sampled_stays() -> None:
+    peers = Peers(Limits(peer_count=100), b"seed")
+    friend = secret("friend")
+    peers.hear(friend, 0)
+    peers.credit(friend)
+    for n in range(2_000):
+        peers.hear(secret(f"fake {n}"), n)
+        assert len(peers) <= 100
+    assert friend in peers
+
+
+def test_announcing_oneself_again_changes_nothing() -> None:
+    peers = Peers(LIMITS, b"seed")
+    for n in range(10):
+        peers.hear(secret(f"honest {n}"), 0)
+    for _ in range(1_000):
+        peers.hear(secret("fake"), 0)
+    picks = [peers.pick() for _ in range(1_100)]
+    assert picks.count(secret("fake")) < 200  # a fair share of 100, and the draw's luck
+
+
+def test_a_newcomer_among_ten_fakes_to_an_honest_node_meets_honest_ones() -> None:
+    """The figure: of 200 newcomers, how many met no honest peer in ten periods of four draws."""
+    eclipsed = 0
+    for newcomer in range(200):
+        peers = Peers(LIMITS, secret(f"{newcomer}"))
+        for n in range(50):
+            peers.hear(secret(f"honest {n}"), 0)
+        for n in range(500):
+            peers.hear(secret(f"fake {n}"), 0)
+        honest = {secret(f"honest {n}") for n in range(50)}
+        eclipsed += not any(peers.pick() in honest for _ in range(40))
+    assert eclipsed <= 0.06 * 200  # (10/11)^40 is .022
+
+
+def test_silent_peers_go_and_the_samplers_are_filled_again() -> None:
+    peers = Peers(LIMITS, b"seed")
+    for n in range(50):
+        peers.hear(secret(f"{n}"), 0 if n < 40 else 200_000)
+    peers.forget_silent(200_000 + 1)
+    assert len(peers) == 10
+    assert {peers.pick() for _ in range(400)} == {secret(f"{n}") for n in range(40, 50)}
+
+
+def test_one_without_peers_picks_nobody() -> None:
+    assert Peers(LIMITS, b"seed").pick() is None
