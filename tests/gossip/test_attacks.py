@@ -8,8 +8,8 @@ from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.itemset import ItemSet
 from tastemesh.gossip.limits import DAY_MS, Limits, RejectReason
 from tastemesh.gossip.presence import sign_presence
-from tastemesh.gossip.ranges import FrameWriter, Part
-from tastemesh.gossip.reconcile import END, initiate
+from tastemesh.gossip.ranges import END, FrameWriter, Part
+from tastemesh.gossip.reconcile import initiate
 from tastemesh.gossip.record import Forget, Interaction, Record
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import ALL_SHARDS, inbox_topic, presence_topic, records_topic, shard_of
