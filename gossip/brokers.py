@@ -49,6 +49,11 @@ class Brokers:
         self._up_wall_ms: dict[str, int] = {}
         self._ticking = False
 
+    @property
+    def up(self) -> tuple[str, ...]:
+        """Names of the brokers whose connection stands."""
+        return tuple(self._up_ms)
+
     def come_up(self, broker: str, now_ms: int, wall_ms: int) -> list[Effect]:
         """Note that a connection stands."""
         self._meters.setdefault(broker, Meter())

@@ -25,6 +25,7 @@ from tastemesh.gossip.interest import Interest
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.presence import decode_presence, sign_presence
 from tastemesh.gossip.proofs import ConvictedError, encode_proof, open_proof
+from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Interaction, Record, Said
 from tastemesh.gossip.sampling import Peers
 from tastemesh.gossip.signer import Signer
@@ -48,6 +49,9 @@ EXPIRE_PERIOD_MS = 60_000  # records leave at most a minute after their age; a s
 # over this time by the node's id, so that a crowd does not answer at once.
 GREETING_MS = 1_000
 
+# Presence messages remembered, so that what comes through several brokers is checked once.
+_GREETING_COUNT = 512
+
 # Endorsements are said again at two thirds of the window's age: ten days are left, at the default,
 # in which to be online.
 _RENEWAL_SHARE = 2 / 3
@@ -62,6 +66,7 @@ class GossipEngine:
         network: network id.
         limits: wire and local limits.
         seed: keys this node's random choices; same seed, same inputs: same effects.
+        reader: decodes and checks signatures; a plain one where None.
 
     Raises:
         UsageError: the network id cannot stand in a topic.
@@ -74,8 +79,10 @@ class GossipEngine:
         network: str,
         limits: Limits,
         seed: bytes,
+        reader: Reader | None = None,
     ) -> None:
         self.network = check_network(network)
+        self._reader = reader or Reader(network, limits)
         self.limits = limits
         self.node = node
         self.authorship = Authorship(signers, network, limits)
@@ -83,13 +90,14 @@ class GossipEngine:
         self.peers = Peers(limits, seed + b"peers")
         self.brokers = Brokers(network, limits, seed + b"brokers")
         self.interest = Interest(limits.inbound_bytes_per_s, seed + b"interest")
-        self.intake = Intake(network, limits)
+        self.intake = Intake(network, limits, self._reader)
         self.rejected: Counter[str] = Counter()
         self._presence_interest = Interest(limits.presence_bytes_per_s, seed + b"presence")
         self._disputes = Disputes(seed + b"disputes", limits.relay_spread_ms)
         self._sync = Sync(node.id, network, limits, self.peers, seed + b"sync")
         self._reached: frozenset[bytes] = frozenset()
         self._convinced: dict[bytes, None] = {}
+        self._greetings: dict[bytes, None] = {}
         self._greeting_set = False
         self._handlers: dict[type, Callable[..., list[Effect]]] = {
             inputs.Restored: self._on_restored,
@@ -146,7 +154,7 @@ class GossipEngine:
     def _restore(self, stored: inputs.Stored, wall_ms: int) -> list[Effect]:
         """Take back a record that was authenticated when it came; let go of one that aged."""
         try:
-            record = codec.parse(stored.envelope, self.network, self.limits)
+            record = self._reader.parse(stored.envelope)
         except RemoteProtocolError as error:
             return [self._reject(error.reason, detail=f"stored record: {error.detail}")]
         if record.created_ms < wall_ms - self.limits.window_age_ms:
@@ -203,14 +211,17 @@ class GossipEngine:
 
     def _greet(self, now_ms: int, wall_ms: int) -> list[Effect]:
         self._greeting_set = False
-        return [self._presence(wall_ms), *self._sync.initiate(self.interest.mask, now_ms)]
+        return [self._presence(wall_ms), *self._initiate(now_ms)]
 
     def _exchange(self, now_ms: int, wall_ms: int) -> list[Effect]:
         self._convinced.clear()
         return [
-            *self._sync.initiate(self.interest.mask, now_ms),
+            *self._initiate(now_ms),
             effects.SetTimer("sync", self.limits.sync_period_ms),
         ]
+
+    def _initiate(self, now_ms: int) -> list[Effect]:
+        return self._sync.initiate(self.interest.mask, self.brokers.up, now_ms)
 
     def _expire(self, now_ms: int, wall_ms: int) -> list[Effect]:
         age_ms = self.limits.window_age_ms
@@ -335,21 +346,25 @@ class GossipEngine:
     ) -> list[Effect]:
         """Take records that were pushed to a shard, or that reconciliation brought (None)."""
         done: list[Effect] = []
-        for envelope in codec.unpack_bundle(payload, self.limits):
+        for envelope, record_id in self._reader.unpack(payload):
             try:
-                done.extend(self._take_envelope(envelope, shard, event, now_ms))
+                done.extend(self._take_envelope(envelope, record_id, shard, event, now_ms))
             except RemoteProtocolError as error:
                 done.append(self._reject(error.reason, detail=error.detail))
                 if isinstance(error, ConvictedError):
-                    done.extend(self._convince(sender, error.author))
+                    done.extend(self._convince(sender, error.author, event.broker))
         return done
 
     def _take_envelope(
-        self, envelope: bytes, shard: int | None, event: inputs.Received, now_ms: int
+        self,
+        envelope: bytes,
+        record_id: bytes,
+        shard: int | None,
+        event: inputs.Received,
+        now_ms: int,
     ) -> list[Effect]:
         """Pass one record through the checks and into the window."""
         broker = "" if shard is None else event.broker
-        record_id = codec.peek_id(envelope, self.limits)
         if record_id in self.window or self._sync.has_passed(record_id):
             self.rejected[RejectReason.DUPLICATE] += 1
             if broker:
@@ -426,7 +441,14 @@ class GossipEngine:
         return done
 
     def _hear_presence(self, event: inputs.Received, now_ms: int) -> list[Effect]:
-        heard = decode_presence(event.payload, self.network, event.wall_ms, self.limits)
+        if event.payload in self._greetings:  # the same, through another broker
+            return []
+        heard = decode_presence(
+            event.payload, self.network, event.wall_ms, self.limits, self._reader.verify
+        )
+        self._greetings[event.payload] = None
+        if len(self._greetings) > _GREETING_COUNT:
+            del self._greetings[next(iter(self._greetings))]
         if heard.node == self.node.id or not self.peers.hear(heard.node, now_ms, heard.mask):
             return []
         done: list[Effect] = [effects.PeerSeen(heard.node)]
@@ -441,7 +463,7 @@ class GossipEngine:
         if message.is_proof:
             return self._hear_proof(message.content, now_ms)
         if not message.is_bundle:
-            return self._sync.answer(message, now_ms)
+            return self._sync.answer(message, event.broker, now_ms)
         if not self._sync.expects(message.sender):
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "records that nobody asked for")
         done = self._take_bundle(message.content, None, event, now_ms, message.sender)
@@ -471,7 +493,7 @@ class GossipEngine:
         """Prove what the fetched records are disputed for."""
         done: list[Effect] = []
         for envelope in envelopes:
-            first = codec.parse(envelope, self.network, self.limits)
+            first = self._reader.parse(envelope)
             second = self._disputes.close(first)
             if second is not None and first.author not in self.intake.proofs:
                 done.extend(self._convict(first.author, encode_proof(first, second)))
@@ -498,13 +520,13 @@ class GossipEngine:
             *self._leave([(i, EvictReason.CONVICTED) for i in gone]),
         ]
 
-    def _convince(self, peer: bytes, author: bytes) -> list[Effect]:
+    def _convince(self, peer: bytes, author: bytes, broker: str) -> list[Effect]:
         """Send a peer, once a period, the proof against whom it still listens to."""
         proof = self.intake.proofs.proof(author)
         if proof is None or not peer or peer in self._convinced:
             return []
         self._convinced[peer] = None
-        return [self._sync.convince(peer, proof)]
+        return [self._sync.convince(peer, proof, broker)]
 
     # --- what we refuse --------------------------------------------------------------------
 

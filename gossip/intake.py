@@ -10,11 +10,11 @@ charged to him.
 """
 
 from tastemesh.errors import RemoteProtocolError
-from tastemesh.gossip import codec
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.lineage import Lineages
 from tastemesh.gossip.proofs import ConvictedError, Proofs, open_proof
 from tastemesh.gossip.rates import AuthorRates, StrangerBudget
+from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
 from tastemesh.gossip.tombstones import Tombstones
 from tastemesh.gossip.topics import shard_of
@@ -26,11 +26,13 @@ class Intake:
     Args:
         network: network id.
         limits: wire and local limits.
+        reader: decodes and checks signatures.
     """
 
-    def __init__(self, network: str, limits: Limits) -> None:
+    def __init__(self, network: str, limits: Limits, reader: Reader) -> None:
         self._network = network
         self._limits = limits
+        self._reader = reader
         self._rates = AuthorRates(limits)
         self._strangers = StrangerBudget(limits)
         self.lineages = Lineages(limits)
@@ -43,7 +45,7 @@ class Intake:
         Raises:
             RemoteProtocolError: with the reason; the only exception for any bytes.
         """
-        record = codec.parse(envelope, self._network, self._limits)
+        record = self._reader.parse(envelope)
         if record.created_ms < wall_ms - self._limits.window_age_ms:
             raise RemoteProtocolError(RejectReason.TOO_OLD, "older than the window")
         if record.created_ms > wall_ms + self._limits.skew_ms:
@@ -77,7 +79,8 @@ class Intake:
             raise RemoteProtocolError(RejectReason.FORGOTTEN, "the author took it back")
         if not (own or reached) and not self._strangers.take(now_ms):
             raise RemoteProtocolError(RejectReason.VERIFY_BUDGET, "too many strangers at once")
-        codec.authenticate(record, self._limits, self.lineages)
+        self.lineages.check(author, record.lineage, record.slot)
+        self._reader.authenticate(record)
         if rated:
             self._rates.spend(author, now_ms)
 
@@ -93,5 +96,6 @@ class Intake:
         if not self._strangers.take(now_ms):
             raise RemoteProtocolError(RejectReason.VERIFY_BUDGET, "too many strangers at once")
         for record in (first, second):
-            codec.authenticate(record, self._limits, self.lineages)
+            self.lineages.check(record.author, record.lineage, record.slot)
+            self._reader.authenticate(record)
         return first

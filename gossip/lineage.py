@@ -71,6 +71,10 @@ class Lineage(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
         """The newest key and its commitment."""
         return PublicIdentity(self.steps[-1].key, self.steps[-1].next_digest)
 
+    def ends_with(self, public: PublicIdentity) -> bool:
+        """Tell whether this is the newest key and its commitment; a list without steps has none."""
+        return bool(self.steps) and self.current == public
+
     def owner(self, slot: Slot) -> int:
         """Return the number of the key that a slot belongs to, 0 for the first key."""
         return sum(step.cut < slot for step in self.steps)

@@ -6,10 +6,13 @@ and nothing else; a broker sees that anyway. Presence is soft state: unheard of 
 `Limits.peer_age_ms`, forgotten (`tastemesh.gossip.sampling`).
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from tastemesh.errors import RemoteProtocolError
-from tastemesh.gossip.identity import PublicIdentity, verify
+from tastemesh.gossip import identity
+from tastemesh.gossip.identity import PublicIdentity
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import ALL_SHARDS
@@ -66,8 +69,21 @@ def sign_presence(signer: Signer, network: str, wall_ms: int, mask: int = ALL_SH
     )
 
 
-def decode_presence(payload: bytes, network: str, wall_ms: int, limits: Limits) -> Presence:
+def decode_presence(
+    payload: bytes,
+    network: str,
+    wall_ms: int,
+    limits: Limits,
+    verify: Callable[[bytes, bytes, bytes], bool] = identity.verify,
+) -> Presence:
     """Return which node announces itself, and what it reads.
+
+    Args:
+        payload: as received.
+        network: network id.
+        wall_ms: wall clock.
+        limits: skew and age are used.
+        verify: tells whether (key, message, signature) fit.
 
     Raises:
         RemoteProtocolError: with the reason; the only exception for any bytes.

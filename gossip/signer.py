@@ -29,7 +29,7 @@ class Signer:
         self.public = PublicIdentity(
             self._private.public_key().public_bytes_raw(), _digest(next_secret)
         )
-        if lineage is not None and lineage.current != self.public:
+        if lineage is not None and not lineage.ends_with(self.public):
             raise UsageError("the secrets are not those that the rotations end with")
         self.lineage = lineage
         self.id = self.public.id if lineage is None else lineage.author

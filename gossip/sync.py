@@ -154,11 +154,15 @@ class Sync:
         created_ms, author = self._passed.pop(record_id)
         self._items.remove(created_ms, record_id, shard_of(author))
 
-    def initiate(self, mask: int, now_ms: int) -> list[Effect]:
+    def initiate(self, mask: int, brokers: tuple[str, ...], now_ms: int) -> list[Effect]:
         """Start an exchange with the next peers that read something of what we read.
+
+        An exchange stays on one broker, and the next one takes the next: what one of them
+        withholds, another brings.
 
         Args:
             mask: the shards that we read.
+            brokers: those that we are connected to.
             now_ms: monotonic time.
         """
         horizon_ms = now_ms - _PARTNER_PERIODS * self._limits.sync_period_ms
@@ -184,7 +188,8 @@ class Sync:
             common = self._peers.mask(peer) & mask
             frame = reconcile.initiate(self._items, salt, self._limits, mask=common)
             self._partners[peer] = now_ms
-            done.append(self._to(peer, _FRAME, frame, common))
+            broker = brokers[self._exchanges % len(brokers)] if brokers else ""
+            done.append(self._to(peer, _FRAME, frame, common, broker))
         return done
 
     def note_brought(self) -> None:
@@ -215,8 +220,13 @@ class Sync:
             raise RemoteProtocolError(RejectReason.MALFORMED, "inbox: tag, sender or mask")
         return message
 
-    def answer(self, message: Message, now_ms: int) -> list[Effect]:
+    def answer(self, message: Message, broker: str, now_ms: int) -> list[Effect]:
         """Answer a reconciliation frame, and send what the peer turns out to lack.
+
+        Args:
+            message: the frame.
+            broker: through which it came and the answer goes.
+            now_ms: monotonic time.
 
         Raises:
             RemoteProtocolError: the frame is malformed, its sender unknown, or over its budget.
@@ -240,9 +250,9 @@ class Sync:
         missing = tuple(record_id for record_id in reply.have if record_id not in self._passed)
         if missing:
             missing = missing[: self._limits.sync_record_count]
-            done.append(Fetch(missing, inbox_topic(self._network, message.sender)))
+            done.append(Fetch(missing, inbox_topic(self._network, message.sender), broker))
         if reply.frame is not None:
-            done.append(self._to(message.sender, _FRAME, reply.frame, message.mask))
+            done.append(self._to(message.sender, _FRAME, reply.frame, message.mask, broker))
         return done
 
     def deliver(self, event: Fetched) -> list[Effect]:
@@ -251,14 +261,16 @@ class Sync:
             self._limits, payload_bytes=self._limits.payload_bytes - _WRAPPER_BYTES
         )
         return [
-            Send(event.topic, _encoder.encode(Message(_BUNDLE, self._node, bundle, 0)))
+            Send(
+                event.topic, _encoder.encode(Message(_BUNDLE, self._node, bundle, 0)), event.broker
+            )
             for bundle in codec.pack_bundles(list(event.envelopes), room)
         ]
 
-    def convince(self, peer: bytes, proof: bytes) -> Send:
+    def convince(self, peer: bytes, proof: bytes, broker: str) -> Send:
         """Send a proof to a peer that offers what a convicted author said."""
-        return self._to(peer, _PROOF, proof, 0)
+        return self._to(peer, _PROOF, proof, 0, broker)
 
-    def _to(self, peer: bytes, tag: int, content: bytes, mask: int) -> Send:
+    def _to(self, peer: bytes, tag: int, content: bytes, mask: int, broker: str) -> Send:
         payload = _encoder.encode(Message(tag, self._node, content, mask))
-        return Send(inbox_topic(self._network, peer), payload)
+        return Send(inbox_topic(self._network, peer), payload, broker)

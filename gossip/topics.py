@@ -11,6 +11,7 @@ No author's id stands in a topic: a broker sees which shards a node reads, not w
 """
 
 import re
+from functools import lru_cache
 
 from tastemesh.errors import UsageError
 
@@ -82,6 +83,7 @@ def shard_in(topic: str) -> int:
     return _SHARD_NUMBERS.get(topic.rsplit("/", 1)[-1], -1)
 
 
+@lru_cache(maxsize=1_024)
 def channel_of(topic: str, network: str) -> str:
     """Return `r`, `h`, `c` or `n` for a topic of this network, else the empty string."""
     parts = topic.split("/")

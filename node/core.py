@@ -16,6 +16,7 @@ from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.engine import GossipEngine
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import REJECTION_KINDS, Endorsement, Interaction
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import Advice, Advisor
@@ -37,6 +38,7 @@ class Core:
         network: network id.
         limits: wire and local limits.
         seed: keys the protocol's random choices.
+        reader: decodes and checks signatures; a plain one where None.
 
     Raises:
         UsageError: the network id cannot stand in a topic.
@@ -50,8 +52,9 @@ class Core:
         network: str,
         limits: Limits,
         seed: bytes,
+        reader: Reader | None = None,
     ) -> None:
-        self.engine = GossipEngine(node, signers, network, limits, seed)
+        self.engine = GossipEngine(node, signers, network, limits, seed, reader)
         self.view = View()
         self.endorsements = EndorsementGraph(
             EndorsementLimits(out_edge_limit=limits.author_endorsement_count)

@@ -3,8 +3,9 @@
 Reordering needs no knob of its own: latencies are drawn per message, so a later one can overtake.
 """
 
+from collections.abc import Callable
+
 import msgspec
-import numpy as np
 
 from tastemesh.errors import UsageError
 
@@ -36,19 +37,23 @@ class LinkPolicy(msgspec.Struct, frozen=True, kw_only=True):
             if not 0.0 <= value <= 1.0:
                 raise UsageError(f"{name} is {value}; expected 0 to 1")
 
-    def delays_ms(self, count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
-        """Draw what becomes of one message on `count` links.
+    def delays_ms(self, draw: Callable[[], float]) -> tuple[int, ...]:
+        """Draw what becomes of one message.
+
+        Args:
+            draw: gives numbers in [0, 1).
 
         Returns:
-            (link, delay in ms) for every copy that arrives, links ascending.
+            The delay of every copy that arrives.
         """
-        lost = rng.random(count) < self.loss
-        twice = rng.random(count) < self.duplication
-        spread = rng.random((2, count)) * 2.0 - 1.0
-        delays = np.rint(self.latency_ms * (1.0 + self.jitter * spread)).astype(np.int64)
-        arrivals: list[tuple[int, int]] = []
-        for link in np.flatnonzero(~lost).tolist():
-            arrivals.append((link, int(delays[0, link])))
-            if twice[link]:
-                arrivals.append((link, int(delays[1, link])))
-        return arrivals
+        if self.loss and draw() < self.loss:
+            return ()
+        spread_ms = 2.0 * self.jitter * self.latency_ms
+        least_ms = self.latency_ms - 0.5 * spread_ms
+        if self.duplication and draw() < self.duplication:
+            return (int(least_ms + spread_ms * draw()), int(least_ms + spread_ms * draw()))
+        return (int(least_ms + spread_ms * draw()),)
+
+    def healed(self) -> "LinkPolicy":
+        """Return the same links without loss and duplication."""
+        return LinkPolicy(latency_ms=self.latency_ms, jitter=self.jitter)

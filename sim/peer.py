@@ -69,10 +69,12 @@ class Peer:
         name: for traces and reports.
         core: the peer itself.
         skew_ms: how far its wall clock is off.
+        number: its place among the simulation's nodes.
     """
 
-    def __init__(self, name: str, core: Core, skew_ms: int = 0) -> None:
+    def __init__(self, name: str, core: Core, skew_ms: int = 0, number: int = 0) -> None:
         self.name = name
+        self.number = number
         self.core = core
         self.skew_ms = skew_ms
         self.store = MemoryStore()
@@ -82,8 +84,3 @@ class Peer:
         self.life = 0  # how often it came back from a crash
         self.sent_bytes = 0
         self.received_bytes = 0
-
-    def reads(self, topic: str) -> bool:
-        """Tell whether one of its subscriptions matches; only a last level `+` is a wildcard."""
-        parent = topic.rsplit("/", 1)[0]
-        return any(f == topic or (f.endswith("/+") and f[:-2] == parent) for f in self.filters)

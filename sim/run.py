@@ -16,6 +16,7 @@ from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Interaction
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.core import Core
 from tastemesh.sim.engine import Simulation
+from tastemesh.sim.reading import SharedReader
 from tastemesh.sim.scenario import Scenario
 
 NETWORK = "sim"
@@ -34,6 +35,7 @@ class Population:
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self._seed = seed
         self.limits = Limits(sync_period_ms=round(scenario.sync_period_s * 1000))
+        self._reader = SharedReader(NETWORK, self.limits)
         self.people = [
             Signer(self._secret(n, b"person"), self._secret(n, b"person next"))
             for n in range(scenario.nodes)
@@ -47,6 +49,7 @@ class Population:
             network=NETWORK,
             limits=self.limits,
             seed=self._secret(number, b"draws"),
+            reader=self._reader,
         )
 
     def _secret(self, number: int, purpose: bytes) -> bytes:

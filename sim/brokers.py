@@ -1,0 +1,78 @@
+"""Simulated brokers: honest ones, and ones that drop, delay, replay, withhold or stop."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from tastemesh.errors import ConfigError
+
+
+class BrokerPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one broker does to what it is given; an honest one by default.
+
+    Attributes:
+        name: unique among the scenario's brokers.
+        drop: share of messages that it discards, 0 to 1.
+        delay_ms: what it adds to every delivery.
+        replay: share of record messages that it delivers again, 0 to 1.
+        replay_after_s: how much later.
+        withhold: numbers of the nodes whose people's records it never delivers.
+        stop_start_s: when it stops; 0 for never.
+        stop_length_s: for how long.
+    """
+
+    name: str
+    drop: float = 0.0
+    delay_ms: int = 0
+    replay: float = 0.0
+    replay_after_s: float = 900.0
+    withhold: tuple[int, ...] = ()
+    stop_start_s: float = 0.0
+    stop_length_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in ("drop", "replay"):
+            value = getattr(self, field)
+            if not 0.0 <= value <= 1.0:
+                raise ConfigError(f"broker {self.name}: {field} is {value}; expected 0 to 1")
+        if self.delay_ms < 0 or self.replay_after_s < 0 or self.stop_length_s < 0:
+            raise ConfigError(f"broker {self.name}: a time is below 0")
+
+
+class Broker:
+    """One broker at work.
+
+    Args:
+        policy: what it does.
+        withheld: ids of the authors whose records it never delivers.
+    """
+
+    def __init__(self, policy: BrokerPolicy, withheld: tuple[bytes, ...] = ()) -> None:
+        self.policy = policy
+        self.name = policy.name
+        self.withheld = withheld
+        self.running = True
+        self.honest = False
+
+    def repent(self) -> None:
+        """Behave from now on."""
+        self.honest = True
+
+    def passes(self, topic: str, payload: bytes, draw: Callable[[], float]) -> bool:
+        """Tell whether it delivers a message.
+
+        Who withholds an author looks into bundles and drops those with a record of his, in
+        whatever topic they travel; presence and reconciliation frames name no author.
+        """
+        if self.honest:
+            return True
+        if any(author in payload for author in self.withheld):
+            return False
+        return not self.policy.drop or draw() >= self.policy.drop
+
+    def replays_after_ms(self, topic: str, draw: Callable[[], float]) -> int | None:
+        """Return how much later it delivers a message again, or None."""
+        policy = self.policy
+        if self.honest or not policy.replay or "/r/" not in topic or draw() >= policy.replay:
+            return None
+        return round(policy.replay_after_s * 1000)
