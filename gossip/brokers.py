@@ -17,8 +17,9 @@ from tastemesh.gossip.topics import records_topic
 
 RELAY_TIMER = "relay"
 
-# How often due records are looked at: what is due in one turn shares bundles (guess).
-_RELAY_PERIOD_MS = 1_000
+# How often due records are looked at, as a share of the relay spread: what is due in one turn
+# shares bundles. With one broker there is nothing to carry, and judging has time.
+_TURN_SHARE = 4
 
 # A record is judged when its relays have long arrived: this many relay spreads after its first
 # copy.
@@ -62,7 +63,7 @@ class Brokers:
         if self._ticking:
             return []
         self._ticking = True
-        return [SetTimer(RELAY_TIMER, _RELAY_PERIOD_MS)]
+        return [self._next_turn()]
 
     def go_down(self, broker: str) -> None:
         """Note that a connection is gone; nothing is expected of it now."""
@@ -98,8 +99,13 @@ class Brokers:
                 Fetch(tuple(ids), records_topic(self._network, shard), broker)
                 for (broker, shard), ids in parcels.items()
             ),
-            SetTimer(RELAY_TIMER, _RELAY_PERIOD_MS),
+            self._next_turn(),
         ]
+
+    def _next_turn(self) -> Effect:
+        spread_ms = self._limits.relay_spread_ms
+        alone = len(self._meters) < 2
+        return SetTimer(RELAY_TIMER, spread_ms if alone else spread_ms // _TURN_SHARE)
 
     def reports(self) -> dict[str, BrokerReport]:
         """Return what has been seen of each broker, by name."""

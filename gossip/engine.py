@@ -23,7 +23,7 @@ from tastemesh.gossip.effects import Effect, EvictReason
 from tastemesh.gossip.intake import Intake
 from tastemesh.gossip.interest import Interest
 from tastemesh.gossip.limits import Limits, RejectReason
-from tastemesh.gossip.presence import decode_presence, sign_presence
+from tastemesh.gossip.presence import sign_presence
 from tastemesh.gossip.proofs import ConvictedError, encode_proof, open_proof
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Interaction, Record, Said
@@ -428,6 +428,8 @@ class GossipEngine:
 
     def _leave(self, left: list[tuple[bytes, EvictReason]]) -> list[Effect]:
         """Forget records that the window let go, and order their deletion, grouped by reason."""
+        if not left:
+            return []
         done: list[Effect] = []
         for reason in EvictReason:
             ids = tuple(record_id for record_id, why in left if why is reason)
@@ -443,9 +445,9 @@ class GossipEngine:
     def _hear_presence(self, event: inputs.Received, now_ms: int) -> list[Effect]:
         if event.payload in self._greetings:  # the same, through another broker
             return []
-        heard = decode_presence(
-            event.payload, self.network, event.wall_ms, self.limits, self._reader.verify
-        )
+        heard = self._reader.presence(event.payload)
+        heard.check_date(event.wall_ms, self.limits)
+        self._reader.authenticate_presence(event.payload)
         self._greetings[event.payload] = None
         if len(self._greetings) > _GREETING_COUNT:
             del self._greetings[next(iter(self._greetings))]
@@ -502,9 +504,11 @@ class GossipEngine:
         return done
 
     def _hear_proof(self, proof: bytes, now_ms: int) -> list[Effect]:
-        author = self.intake.verify_proof(proof, now_ms).author
-        self._disputes.told(author)
-        return self._convict(author, proof)
+        author = self.intake.proofs.author_of(proof)
+        if author is not None:  # the very proof that we hold: somebody has told everybody
+            self._disputes.told(author)
+            return []
+        return self._convict(self.intake.verify_proof(proof, now_ms).author, proof)
 
     def _convict(self, author: bytes, proof: bytes) -> list[Effect]:
         """Keep a verified proof; its author counts for nothing from now on.

@@ -87,8 +87,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         inbound_bytes_per_s: local; pushed records that a node takes in, 4,096: all of a network of
             4,000 people who record ten things an hour, and 10 GB a month at most. Past it fewer
             shards are read. Guess.
-        presence_bytes_per_s: local; presence that a node takes in, 512: some 100 nodes a minute,
-            ten times what the samplers need. Guess.
+        presence_bytes_per_s: local; presence that a node takes in, 256: some 50 nodes a minute,
+            far more than a node syncs with. Guess.
         interest_period_ms: local; how often the shards to read are chosen anew, 60 s.
         relay_spread_ms: local; a record is carried to a broker that lacks it after a random delay
             of up to 10 s: hundreds of one-way delays, so the first carrier is mostly the only one.
@@ -133,7 +133,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     stranger_rate_per_s: float = 1_000.0
     stranger_burst_count: int = 60_000
     inbound_bytes_per_s: int = 4_096
-    presence_bytes_per_s: int = 512
+    presence_bytes_per_s: int = 256
     interest_period_ms: int = 60_000
     relay_spread_ms: int = 10_000
     relay_bytes_per_s: int = 2_048

@@ -6,13 +6,10 @@ and nothing else; a broker sees that anyway. Presence is soft state: unheard of 
 `Limits.peer_age_ms`, forgotten (`tastemesh.gossip.sampling`).
 """
 
-from collections.abc import Callable
-
 import msgspec
 
 from tastemesh.errors import RemoteProtocolError
-from tastemesh.gossip import identity
-from tastemesh.gossip.identity import PublicIdentity
+from tastemesh.gossip.identity import PublicIdentity, verify
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import ALL_SHARDS
@@ -47,10 +44,23 @@ class Presence(msgspec.Struct, frozen=True):
     Attributes:
         node: its id, 32 bytes.
         mask: the shards that it reads; bit s stands for shard s.
+        sent_ms: its date.
     """
 
     node: bytes
     mask: int
+    sent_ms: int
+
+    def check_date(self, wall_ms: int, limits: Limits) -> None:
+        """Check that it is fresh.
+
+        Raises:
+            RemoteProtocolError: FROM_FUTURE or TOO_OLD.
+        """
+        if self.sent_ms > wall_ms + limits.skew_ms:
+            raise RemoteProtocolError(RejectReason.FROM_FUTURE, "presence from the future")
+        if self.sent_ms < wall_ms - limits.peer_age_ms:
+            raise RemoteProtocolError(RejectReason.TOO_OLD, "presence replayed or delayed")
 
 
 def sign_presence(signer: Signer, network: str, wall_ms: int, mask: int = ALL_SHARDS) -> bytes:
@@ -69,44 +79,40 @@ def sign_presence(signer: Signer, network: str, wall_ms: int, mask: int = ALL_SH
     )
 
 
-def decode_presence(
-    payload: bytes,
-    network: str,
-    wall_ms: int,
-    limits: Limits,
-    verify: Callable[[bytes, bytes, bytes], bool] = identity.verify,
-) -> Presence:
-    """Return which node announces itself, and what it reads.
-
-    Args:
-        payload: as received.
-        network: network id.
-        wall_ms: wall clock.
-        limits: skew and age are used.
-        verify: tells whether (key, message, signature) fit.
+def parse_presence(payload: bytes, network: str) -> Presence:
+    """Return what a presence message says, unchecked who says it.
 
     Raises:
         RemoteProtocolError: with the reason; the only exception for any bytes.
     """
-    if len(payload) > _PRESENCE_BYTES:
-        raise RemoteProtocolError(RejectReason.OVERSIZED, f"presence of {len(payload)} bytes")
-    try:
-        outer = _outer_decoder.decode(payload)
-        inner = _inner_decoder.decode(outer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RemoteProtocolError(RejectReason.MALFORMED, f"presence: {error}") from None
+    outer, inner = _decoded(payload)
     if inner.version != 1:
         raise RemoteProtocolError(RejectReason.WRONG_VERSION, f"{inner.version}; expected 1")
     if inner.network != network:
         raise RemoteProtocolError(RejectReason.WRONG_NETWORK, "presence in another network")
     if not 0 <= inner.shards <= ALL_SHARDS:
         raise RemoteProtocolError(RejectReason.MALFORMED, "presence: shards out of range")
-    if inner.sent_ms > wall_ms + limits.skew_ms:
-        raise RemoteProtocolError(RejectReason.FROM_FUTURE, "presence from the future")
-    if inner.sent_ms < wall_ms - limits.peer_age_ms:
-        raise RemoteProtocolError(RejectReason.TOO_OLD, "presence replayed or delayed")
     if PublicIdentity(outer.key, outer.next_digest).id != inner.node:
         raise RemoteProtocolError(RejectReason.WRONG_AUTHOR, "the key is not the node's")
+    return Presence(inner.node, inner.shards, inner.sent_ms)
+
+
+def authenticate_presence(payload: bytes) -> None:
+    """Check that the key in a presence message signed it.
+
+    Raises:
+        RemoteProtocolError: with the reason; the only exception for any bytes.
+    """
+    outer, _ = _decoded(payload)
     if not verify(outer.key, _PRESENCE_DOMAIN + outer.body, outer.signature):
         raise RemoteProtocolError(RejectReason.BAD_SIGNATURE, "the signature does not fit")
-    return Presence(inner.node, inner.shards)
+
+
+def _decoded(payload: bytes) -> tuple[_SignedPresence, _Presence]:
+    if len(payload) > _PRESENCE_BYTES:
+        raise RemoteProtocolError(RejectReason.OVERSIZED, f"presence of {len(payload)} bytes")
+    try:
+        outer = _outer_decoder.decode(payload)
+        return outer, _inner_decoder.decode(outer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RemoteProtocolError(RejectReason.MALFORMED, f"presence: {error}") from None

@@ -74,6 +74,10 @@ class Proofs:
         """Return the proof against an author, if there is one."""
         return self._proofs.get(author)
 
+    def author_of(self, proof: bytes) -> bytes | None:
+        """Return whom this very proof convicted, or None if it is not held."""
+        return next((author for author, held in self._proofs.items() if held == proof), None)
+
     def add(self, author: bytes, proof: bytes, reached: frozenset[bytes]) -> bytes | None:
         """Keep a verified proof; return the author who is let off for it in a full table.
 

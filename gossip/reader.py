@@ -7,8 +7,8 @@ in one process may hand them all one reader that remembers what it has read befo
 
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec
-from tastemesh.gossip.identity import verify
 from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.presence import Presence, authenticate_presence, parse_presence
 from tastemesh.gossip.record import Record
 
 
@@ -49,6 +49,10 @@ class Reader:
         """Check that the key in a record's envelope signed it; see `codec.authenticate`."""
         codec.authenticate(record, self._limits)
 
-    def verify(self, key: bytes, message: bytes, signature: bytes) -> bool:
-        """Tell whether a signature fits; see `identity.verify`."""
-        return verify(key, message, signature)
+    def presence(self, payload: bytes) -> Presence:
+        """Return what a presence message says; see `presence.parse_presence`."""
+        return parse_presence(payload, self._network)
+
+    def authenticate_presence(self, payload: bytes) -> None:
+        """Check who sent it; see `presence.authenticate_presence`."""
+        authenticate_presence(payload)

@@ -16,19 +16,17 @@ In a full table a newcomer takes the place of a random other that is neither use
 from hashlib import blake2b, sha256
 
 import msgspec
+import numpy as np
 
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.topics import ALL_SHARDS
 
 # Samplers. With ten fakes to an honest node, all of them are fakes once in 400 times.
-_SAMPLER_COUNT = 64
-_HASH_BYTES = 4
-_BLOCK_SAMPLERS = 64 // _HASH_BYTES  # samplers fed by one 64-byte hash
+_SAMPLER_COUNT = 64  # of four bytes each, sixteen to a hash
+_NO_HASH = np.uint32(2**32 - 1)
 
 # Draws for somebody who may go: a tenth of a full table may not, so one does as a rule.
 _EVICTION_DRAWS = 8
-
-_EMPTY = (b"\xff" * (_HASH_BYTES + 1), b"")  # above every hash: any node takes its place
 
 # Useful peers remembered, the longest unused out first: more than a node syncs with in half an
 # hour, few enough that fakes who work for it cannot fill a table with their number.
@@ -54,7 +52,9 @@ class Peers:
         self._draws = 0
         self._peers: dict[bytes, _Peer] = {}
         self._useful: dict[bytes, None] = {}
-        self._samplers: list[tuple[bytes, bytes]] = [_EMPTY] * _SAMPLER_COUNT
+        self._keys = [self._seed + bytes([block]) for block in range(_SAMPLER_COUNT // 16)]
+        self._least = np.full(_SAMPLER_COUNT, _NO_HASH)
+        self._sampled: list[bytes | None] = [None] * _SAMPLER_COUNT
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -107,12 +107,12 @@ class Peers:
         if turn == 0 and self._useful:
             return self._draw(list(self._useful))
         if turn in (1, 2):
-            return self._draw([node for _, node in self._samplers if node])
+            return self._draw([node for node in self._sampled if node])
         return self._draw(list(self._peers))
 
     def _expendable(self) -> bytes | None:
         """Return a peer that may go; None where all that were drawn are useful or sampled."""
-        sampled = {node for _, node in self._samplers}
+        sampled = set(self._sampled)
         for _ in range(_EVICTION_DRAWS):
             node = self._draw(list(self._peers))
             if node not in sampled and node not in self._useful:
@@ -123,22 +123,21 @@ class Peers:
         for node in nodes:
             del self._peers[node]
             self._useful.pop(node, None)
-        emptied = [n for n, (_, held) in enumerate(self._samplers) if held in set(nodes)]
+        gone = set(nodes)
+        emptied = [n for n, held in enumerate(self._sampled) if held in gone]
         for number in emptied:
-            self._samplers[number] = _EMPTY
+            self._least[number] = _NO_HASH
+            self._sampled[number] = None
         if emptied:
             for other in self._peers:
                 self._offer(other)
 
     def _offer(self, node: bytes) -> None:
-        for block in range(_SAMPLER_COUNT // _BLOCK_SAMPLERS):
-            key = self._seed + bytes([block])
-            digest = blake2b(node, key=key).digest()
-            for number in range(_BLOCK_SAMPLERS):
-                value = digest[number * _HASH_BYTES : (number + 1) * _HASH_BYTES]
-                at = block * _BLOCK_SAMPLERS + number
-                if (value, node) < self._samplers[at]:
-                    self._samplers[at] = (value, node)
+        digests = b"".join(blake2b(node, key=key).digest() for key in self._keys)
+        hashes = np.frombuffer(digests, np.uint32)
+        for number in np.flatnonzero(hashes < self._least).tolist():
+            self._least[number] = hashes[number]
+            self._sampled[number] = node
 
     def _draw(self, nodes: list[bytes]) -> bytes:
         self._draws += 1

@@ -35,11 +35,12 @@ from tastemesh.gossip.topics import ALL_SHARDS, inbox_topic, shard_of
 _FRAME, _BUNDLE, _PROOF = 0, 1, 2
 _WRAPPER_BYTES = 64  # tag, node id, mask and headers around a bundle
 
-# Peers asked at once by a node that has reason to think it is behind: none has been of use yet,
-# none answered in the last period, or some brought records. With ten fakes to an honest node, forty
+# Peers asked at once by a node that has reason to think it is behind: it is new, none answered in
+# the last period, or some brought records. With ten fakes to an honest node, forty
 # draws in ten periods miss every honest one in 2 of 100 cases, a hundred in 1 of 10,000; where a
 # fifth of all messages is lost, one exchange in four comes to its end.
 _EAGER_PEERS = 4
+_NEWCOMER_PERIODS = 10
 
 # A peer's records are taken for this many periods after a frame was sent or answered: the last
 # bundle of a long exchange may be late.
@@ -108,6 +109,7 @@ class Sync:
         self._partners: dict[bytes, int] = {}
         self._answered_us = False
         self._behind = False
+        self._rounds = 0
 
     def add(self, record: Record) -> None:
         """Take a record of the window into the set that is compared."""
@@ -167,11 +169,9 @@ class Sync:
         """
         horizon_ms = now_ms - _PARTNER_PERIODS * self._limits.sync_period_ms
         self._partners = {n: at for n, at in self._partners.items() if at >= horizon_ms}
-        wanted = (
-            1
-            if self._peers.has_useful and self._answered_us and not self._behind
-            else (_EAGER_PEERS)
-        )
+        self._rounds += 1
+        calm = self._rounds > _NEWCOMER_PERIODS and self._answered_us and not self._behind
+        wanted = 1 if calm else _EAGER_PEERS
         self._answered_us = self._behind = False
         chosen: dict[bytes, None] = {}
         for _ in range(2 * wanted):

@@ -39,6 +39,9 @@ class BrokerPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ConfigError(f"broker {self.name}: a time is below 0")
 
 
+ONE_BROKER = (BrokerPolicy(name="broker"),)
+
+
 class Broker:
     """One broker at work.
 

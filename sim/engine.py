@@ -19,14 +19,12 @@ import numpy as np
 from tastemesh.errors import UsageError
 from tastemesh.gossip import effects, inputs
 from tastemesh.node.core import Core
-from tastemesh.sim.brokers import Broker, BrokerPolicy
+from tastemesh.sim.brokers import ONE_BROKER, Broker
 from tastemesh.sim.links import LinkPolicy
 from tastemesh.sim.peer import Peer
 
 # The wall clock at virtual time 0: 2026-01-01, any fixed date will do.
 EPOCH_MS = 1_767_225_600_000
-
-ONE_BROKER = (BrokerPolicy(name="broker"),)
 
 _DRAW_COUNT = 8_192  # uniforms drawn at a time: a call of numpy's costs as much as 200 of them
 _TRACE_BYTES = 65_536

@@ -1,5 +1,7 @@
 """A node in the simulator: the daemon's core, with a dictionary for a disk."""
 
+from collections.abc import ItemsView
+
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.record import Interaction
@@ -11,6 +13,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._records: dict[bytes, inputs.Stored] = {}
+        self._authors: dict[bytes, bytes] = {}
         self._sequences: dict[tuple[bytes, int], int] = {}
         self._private: list[tuple[bytes, Interaction, int]] = []
         self._proofs: dict[bytes, bytes] = {}
@@ -23,6 +26,10 @@ class MemoryStore:
         """Ids of the records held, oldest arrival first."""
         return tuple(self._records)
 
+    def authors(self) -> ItemsView[bytes, bytes]:
+        """Return (record id, author) of the records held."""
+        return self._authors.items()
+
     def commit(self, change: Effect) -> None:
         """Carry out a storage effect; other effects are none of its business."""
         match change:
@@ -30,9 +37,11 @@ class MemoryStore:
                 self._records.setdefault(
                     change.record.id, inputs.Stored(change.record.envelope, change.first_seen_ms)
                 )
+                self._authors[change.record.id] = change.record.author
             case effects.Evict():
                 for record_id in change.record_ids:
                     self._records.pop(record_id, None)
+                    self._authors.pop(record_id, None)
             case effects.PersistPrivate():
                 self._private.append((change.author, change.interaction, change.wall_ms))
             case effects.PurgePrivate():

@@ -11,11 +11,13 @@ from typing import TypeVar
 
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.presence import Presence
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
 
 _GENERATION_COUNT = 65_536  # results of each kind; some hundred MB when all are full records
 
+_UNKNOWN = object()
 _Result = TypeVar("_Result")
 
 
@@ -27,10 +29,10 @@ class _Memory:
         self._old: dict[Hashable, object] = {}
 
     def recall(self, of: Hashable, work: Callable[[], _Result]) -> _Result:
-        found = self._young.get(of, self)
-        if found is self:
-            found = self._old.get(of, self)
-            if found is self:
+        found = self._young.get(of, _UNKNOWN)
+        if found is _UNKNOWN:
+            found = self._old.get(of, _UNKNOWN)
+            if found is _UNKNOWN:
                 try:
                     found = work()
                 except RemoteProtocolError as error:
@@ -56,6 +58,7 @@ class SharedReader(Reader):
         self._bundles = _Memory()
         self._records = _Memory()
         self._authentic = _Memory()
+        self._presences = _Memory()
         self._verdicts = _Memory()
 
     def unpack(self, payload: bytes) -> list[tuple[bytes, bytes]]:
@@ -70,8 +73,10 @@ class SharedReader(Reader):
         """See `Reader.authenticate`."""
         self._authentic.recall(record.envelope, lambda: Reader.authenticate(self, record))
 
-    def verify(self, key: bytes, message: bytes, signature: bytes) -> bool:
-        """See `Reader.verify`."""
-        return self._verdicts.recall(
-            (key, message, signature), lambda: Reader.verify(self, key, message, signature)
-        )
+    def presence(self, payload: bytes) -> Presence:
+        """See `Reader.presence`."""
+        return self._presences.recall(payload, lambda: Reader.presence(self, payload))
+
+    def authenticate_presence(self, payload: bytes) -> None:
+        """See `Reader.authenticate_presence`."""
+        self._verdicts.recall(payload, lambda: Reader.authenticate_presence(self, payload))

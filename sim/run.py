@@ -15,13 +15,20 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Interaction
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.core import Core
+from tastemesh.sim.brokers import Broker
 from tastemesh.sim.engine import Simulation
+from tastemesh.sim.measures import named_authors, subscribed_coverage
 from tastemesh.sim.reading import SharedReader
 from tastemesh.sim.scenario import Scenario
 
 NETWORK = "sim"
 _ITEMS_PER_NODE = 4  # size of the catalogue, so that tastes overlap (guess)
 _PROGRESS_STEPS = 50
+_SMALL = 200
+_TALKATIVE = 10  # times as many records
+
+CONVERGED = 0.999
+"""Share of the records of the shards that they read which all nodes hold once they converged."""
 
 
 class Population:
@@ -52,6 +59,13 @@ class Population:
             reader=self._reader,
         )
 
+    def brokers(self, scenario: Scenario) -> tuple[Broker, ...]:
+        """Make the brokers, who know the people that they withhold."""
+        return tuple(
+            Broker(policy, tuple(self.people[number].id for number in policy.withhold))
+            for policy in scenario.brokers
+        )
+
     def _secret(self, number: int, purpose: bytes) -> bytes:
         return sha256(b"%d %d %s" % (self._seed, number, purpose)).digest()
 
@@ -69,8 +83,8 @@ def run_scenario(
     Returns:
         The result as the command contract has it, without what only a clock can tell.
     """
-    simulation = Simulation(seed, scenario.links)
     population = Population(scenario, seed)
+    simulation = Simulation(seed, scenario.links, population.brokers(scenario))
     rng = np.random.default_rng(np.random.SeedSequence([seed, 5]))
     names = [f"n{number}" for number in range(scenario.nodes)]
     for number, name in enumerate(names):
@@ -92,6 +106,8 @@ def run_scenario(
         "virtual_seconds": scenario.seconds,
         "events": simulation.event_count,
         "coverage": simulation.coverage(),
+        "coverage_subscribed": subscribed_coverage(simulation),
+        "censorship": named_authors(simulation, [person.id for person in population.people]),
         "converged_s": converged_s,
         "bytes_per_node_hour": round(moved_bytes / len(peers) / hours),
         "rejected": dict(sorted(rejected.items())),
@@ -110,11 +126,13 @@ def _live(
     while simulation.now_ms < quiet_ms:
         simulation.run(min(step_ms, quiet_ms - simulation.now_ms))
         progress("simulating", simulation.now_ms // 1000, total_ms // 1000)
+    simulation.end_faults()
+    look_ms = 1_000 if scenario.nodes <= _SMALL else 5_000  # looking is O(nodes * records)
     converged_s: float | None = None
     while simulation.now_ms < total_ms:
-        simulation.run(min(1_000, total_ms - simulation.now_ms))
+        simulation.run(min(look_ms, total_ms - simulation.now_ms))
         progress("simulating", simulation.now_ms // 1000, total_ms // 1000)
-        if converged_s is None and simulation.coverage() == 1.0:
+        if converged_s is None and subscribed_coverage(simulation) >= CONVERGED:
             converged_s = (simulation.now_ms - quiet_ms) / 1000
     return converged_s
 
@@ -143,8 +161,9 @@ def _speak(
     loud_ms = round((scenario.seconds - scenario.quiet_s) * 1000)
     if loud_ms <= 2_000:
         return
-    mean = scenario.records_per_hour * loud_ms / 3_600_000
+    usual = scenario.records_per_hour * loud_ms / 3_600_000
     for number, person in enumerate(population.people):
+        mean = usual * (_TALKATIVE if number < scenario.talkative else 1)
         for at_ms in np.sort(rng.integers(2_000, loud_ms, rng.poisson(mean))).tolist():
             item = f"item:{int(rng.integers(0, _ITEMS_PER_NODE * scenario.nodes))}"
             said = (Interaction(item, "listen", WEIGHT_SCALE),)
@@ -165,6 +184,11 @@ def _break(
     for number in rng.permutation(len(names))[: round(scenario.churn.share * len(names))].tolist():
         at_ms = int(rng.integers(1_000, max(1_001, loud_ms - away_ms)))
         simulation.crash(names[number], partial(population.core, number), at_ms, away_ms)
+    for broker in scenario.brokers:
+        if broker.stop_length_s:
+            simulation.stop_broker(
+                broker.name, round(broker.stop_start_s * 1000), round(broker.stop_length_s * 1000)
+            )
     cut = scenario.partition
     for number in rng.permutation(len(names))[: round(cut.share * len(names))].tolist():
         simulation.cut_off(names[number], round(cut.start_s * 1000), round(cut.length_s * 1000))

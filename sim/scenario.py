@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from tastemesh.errors import ConfigError, UsageError
+from tastemesh.sim.brokers import ONE_BROKER, BrokerPolicy
 from tastemesh.sim.links import LinkPolicy
 
 
@@ -54,9 +55,13 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         friends: endorsements that each node makes.
         skew_ms: wall clocks are off by up to this much, either way.
         sync_period_s: how often a node reconciles.
-        links: latency, loss, duplication.
+        links: latency, loss, duplication; losses end when the quiet begins.
         churn: crashes.
         partition: who is cut off, and when.
+        brokers: the brokers, one honest one by default; every node connects to all of them. Their
+            faults, like those of the links, end when the quiet begins.
+        talkative: nodes, from the first one on, that record ten times as often: those whom a broker
+            withholds are noticed the sooner the more they say.
     """
 
     description: str
@@ -70,6 +75,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     links: LinkPolicy = LinkPolicy()
     churn: Churn = Churn()
     partition: Partition = Partition()
+    brokers: tuple[BrokerPolicy, ...] = ONE_BROKER
+    talkative: int = 0
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -80,10 +87,17 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ("friends", 0, 256),
             ("skew_ms", 0, 120_000),
             ("sync_period_s", 1, 86_400),
+            ("talkative", 0, self.nodes),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError(f"{name} is {value}; expected {low:g} to {high:g}")
+        names = [broker.name for broker in self.brokers]
+        if not names or len(set(names)) < len(names) or "" in names:
+            raise ConfigError(f"brokers are named {names}; expected at least one, all different")
+        withheld = [number for broker in self.brokers for number in broker.withhold]
+        if withheld and not 0 <= min(withheld) <= max(withheld) < self.nodes:
+            raise ConfigError(f"withhold names node {max(withheld)}; there are {self.nodes}")
         for where, share in (("churn", self.churn.share), ("partition", self.partition.share)):
             if not 0.0 <= share <= 1.0:
                 raise ConfigError(f"{where}.share is {share}; expected 0 to 1")
