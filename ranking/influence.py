@@ -34,6 +34,7 @@ Both hold for any graph; `tests/ranking/test_influence.py` tries them on arbitra
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
 from tastemesh.ranking.parameters import SalsaParameters
@@ -114,6 +115,37 @@ def sybil_bound_here(epsilon: float, scores: Scores, *, contacts: int = 1) -> fl
     taken = np.minimum(scores.held, epsilon) / (parameters.kappa + scores.held) ** parameters.eta
     mass = scores.started * epsilon + float(scores.passed @ taken)
     return _gain(parameters, contacts) * mass
+
+
+def sybil_bound_by_contact(shares: NDArray[np.float64], scores: Scores) -> float:
+    """Return the same where it is known how much of that trust came through which contact.
+
+    Of what an item passes on, identities that contact c trusts with e_c capture at most
+    min(e_c, D(i))/(kappa + D(i))^eta for it; so uneven contacts combine to less than equal ones.
+
+    Args:
+        shares: float64[contacts]; ego's trust in the identities by contact, 0 to 1 in all.
+        scores: of the ranking.
+
+    Returns:
+        At most what `sybil_bound_here` gives for as many contacts as have a share.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+    shares = shares[shares > 0]
+    if not len(shares):
+        return 0.0
+    parameters = scores.parameters
+    every = sybil_bound_here(float(shares.sum()), scores, contacts=len(shares))
+    held = scores.held
+    rate = scores.passed / (parameters.kappa + held) ** parameters.eta
+    parts = np.array(
+        [scores.started * share + float(rate @ np.minimum(held, share)) for share in shares]
+    )
+    exponent = parameters.contact_exponent
+    apart = parameters.open_gain * float(np.sum(parts**exponent) ** (1.0 / exponent))
+    return min(every, apart)
 
 
 def trust_needed(score: float, scores: Scores, *, contacts: int = 1) -> float:

@@ -1,5 +1,9 @@
 """`tastemesh attack`."""
 
+import os
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -24,9 +28,21 @@ from tastemesh.node.cli.data import (
 )
 from tastemesh.node.cli.progress import stages
 from tastemesh.sim.adversaries.strategies import STRATEGIES
-from tastemesh.sim.attack import SYSTEMS, AttackOptions, run_attacks, summary
+from tastemesh.sim.attack.backends import open_backend
+from tastemesh.sim.attack.journal import Journal
+from tastemesh.sim.attack.options import SYSTEMS, AttackOptions, fingerprint
+from tastemesh.sim.attack.runner import run_attacks
+from tastemesh.sim.attack.summary import Row, summary
 
-TABLE_COLUMNS = 110  # what the table takes
+TABLE_COLUMNS = 120  # what the table takes
+
+
+class BackendName(StrEnum):
+    """Where the work is done; the names of `tastemesh.sim.attack.backends.BACKENDS`."""
+
+    LOCAL = "local"
+    DASK = "dask"
+    RAY = "ray"
 
 
 def attack(
@@ -57,6 +73,20 @@ def attack(
     egos_without_endorsements: Annotated[
         int, typer.Option(min=0, help="Users asked who have endorsed nobody, reported apart.")
     ] = 0,
+    backend: Annotated[
+        BackendName, typer.Option(help="Processes here, or a Dask or Ray cluster.")
+    ] = BackendName.LOCAL,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes here; 0: as many as processors.")] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of a running Dask scheduler; else one is started."),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl", dir_okay=False, help="Keep finished cells there, and go on."
+        ),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Attack several systems on your data, and compare.
@@ -84,21 +114,38 @@ def attack(
         egos=egos,
         egos_without_endorsements=egos_without_endorsements,
     )
-    with stages() as progress:
-        cells = run_attacks(loaded, vouched, options, progress)
+    with ExitStack() as opened:
+        workers = opened.enter_context(
+            open_backend(backend.value, jobs=jobs or os.cpu_count() or 1, scheduler=scheduler)
+        )
+        journal = (
+            Journal(resume, fingerprint(loaded, vouched, options)) if resume is not None else None
+        )
+        progress = opened.enter_context(stages())
+        cells = run_attacks(loaded, vouched, options, progress, backend=workers, journal=journal)
+    _print(summary(cells))
+    write_json(json_file, {"cells": [msgspec.to_builtins(cell) for cell in cells]})
+
+
+def _print(rows: list[Row]) -> None:
+    has_groups = len({row.group for row in rows}) > 1
     table = Table(
-        *("strategy", "identities", "edges", "system", "exposure@10", "95 %", "ndcg@10", "clean"),
+        *("strategy", "identities", "edges", "system"),
+        *(["egos"] if has_groups else []),
+        *("exposure@10", "95 %", "bound", "ndcg@10", "clean"),
         box=box.SIMPLE_HEAD,
     )
-    for row in summary(cells):
+    for row in rows:
         low, high = row.exposure_ci95
         table.add_row(
             row.strategy,
             f"{row.identities:,}",
             str(row.attack_edges),
             row.system,
+            *([row.group] if has_groups else []),
             f"{row.exposure:.3f}",
             f"{low:.3f} to {high:.3f}",
+            "" if row.bound is None else f"{row.bound:.3f}",
             f"{row.honest_ndcg:.4f}",
             f"{row.honest_ndcg_clean:.4f}",
         )
@@ -106,7 +153,6 @@ def attack(
     if not console.is_terminal:
         console.width = TABLE_COLUMNS
     console.print(table)
-    write_json(json_file, {"cells": [msgspec.to_builtins(cell) for cell in cells]})
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
+from tastemesh.gossip.limits import Limits
 from tastemesh.sim.adversaries.camouflage import Camouflage, Crowd
 from tastemesh.sim.interactions import Endorsements, Interactions
 
@@ -64,6 +65,7 @@ class Attacked(msgspec.Struct, frozen=True):
         attackers: positions of the hostile identities, int32.
         target: position of the item that only they hold.
         deceived: positions of the honest users who endorse an attacker, int32.
+        message_count: signed records it took to publish, as full as a record may be.
     """
 
     train: Interactions
@@ -71,6 +73,7 @@ class Attacked(msgspec.Struct, frozen=True):
     attackers: NDArray[np.int32]
     target: int
     deceived: NDArray[np.int32]
+    message_count: int
 
 
 def mount(
@@ -110,7 +113,8 @@ def mount(
     target = len(train.item_ids)
     attacked = _with_profiles(train, tuple(users), attackers, target, strategy, egos, rng)
     if endorsements is None:
-        return Attacked(attacked, None, attackers, target, np.empty(0, np.int32))
+        count = _messages(attacked.user[len(train) :], first)
+        return Attacked(attacked, None, attackers, target, np.empty(0, np.int32), count)
     vouching = np.unique(endorsements.source[endorsements.weight > 0])
     if attack_edges > len(vouching):
         raise UsageError(f"attack-edges is {attack_edges}; only {len(vouching)} people endorse")
@@ -123,7 +127,16 @@ def mount(
         for attacker in attackers.tolist():
             slander += [(attacker, int(who)) for who in rng.choice(vouching, _SLANDERED)]
     vouched = _with_edges(endorsements, tuple(users), edges, slander)
-    return Attacked(attacked, vouched, attackers, target, np.sort(deceived))
+    sources = vouched.source[len(endorsements) :]
+    stated = np.concatenate([attacked.user[len(train) :], sources[sources >= first]])
+    count = _messages(stated, first)
+    return Attacked(attacked, vouched, attackers, target, np.sort(deceived), count)
+
+
+def _messages(authors: NDArray[np.int32], first: int) -> int:
+    """Return how many records hold these statements, given the author of each."""
+    statements = np.bincount(authors - first)
+    return int(np.sum(-(-statements // Limits().statement_count)))
 
 
 def _with_profiles(

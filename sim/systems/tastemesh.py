@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tastemesh.node.advice import cut
 from tastemesh.node.scorer import Scorer, ScorerParameters
-from tastemesh.ranking.influence import sybil_bound_here
+from tastemesh.ranking.influence import sybil_bound_by_contact
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
 from tastemesh.sim.interactions import Endorsements, Interactions
@@ -74,15 +74,18 @@ class Tastemesh:
 
         Returns:
             (their share of the user's trust; the most that an item of theirs alone can score by
-            theorem 1, in scores of the last item on the list: up to 1 it cannot get there).
+            theorem 1, in scores of the last item on the list, at least that share and at most 1:
+            below 1 it cannot get there).
         """
         scored = self._scorer.score(self._ids[user], 0)
         numbers = self._view.user_numbers([self._ids[other] for other in others.tolist()])
-        mass = min(1.0, float(scored.trust.tau[numbers[numbers >= 0]].sum()))
+        shares: NDArray[np.float64] = scored.trust.shares[:, numbers[numbers >= 0]].sum(axis=1)
+        mass = min(1.0, float(shares.sum()))
         best = np.sort(scored.scores.items)[::-1][:list_length]
-        last = float(best[-1]) if len(best) else 0.0
-        bound = sybil_bound_here(mass, scored.scores)
-        return mass, bound / last if last > 0 else 0.0
+        last = float(best[-1]) if len(best) == list_length else 0.0
+        bound = sybil_bound_by_contact(shares, scored.scores)
+        most = bound / last if last > 0 else float(bound > 0)
+        return mass, min(1.0, max(mass, most))
 
 
 def window_of(train: Interactions, seed: int = 0) -> View:

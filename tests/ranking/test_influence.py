@@ -11,6 +11,7 @@ from tastemesh.ranking.influence import (
     hub_bound,
     share_kept,
     sybil_bound,
+    sybil_bound_by_contact,
     sybil_bound_here,
     trust_needed,
 )
@@ -39,6 +40,9 @@ def test_theorem_1(question: Question, p: SalsaParameters, hostile: list[bool]) 
     most = scores.items[only_theirs].max(initial=0.0)
     here = sybil_bound_here(epsilon, scores, contacts=leads)
     assert most <= here * ROUNDING
+    apart = sybil_bound_by_contact(question.shares[:, is_hostile].sum(axis=1), scores)
+    assert most <= apart * ROUNDING
+    assert apart <= here * ROUNDING
     assert here <= sybil_bound(epsilon, p, contacts=leads, has_profile=has_profile) * ROUNDING
 
 

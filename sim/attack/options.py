@@ -1,0 +1,105 @@
+"""What an attack experiment tries, checked, and what its results depend on."""
+
+from hashlib import sha256
+
+import msgspec
+import numpy as np
+
+import tastemesh
+from tastemesh.errors import UsageError
+from tastemesh.sim.adversaries.strategies import STRATEGIES
+from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.systems.registry import make_system
+
+SYSTEMS = ("tastemesh", "web3recommend", "salsa", "userknn", "popularity")
+
+
+class AttackOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What to try.
+
+    Attributes:
+        strategies: keys of `STRATEGIES`.
+        systems: names of systems.
+        identities: numbers of hostile identities.
+        attack_edges: numbers of deceived honest users; without endorsements only 0 makes sense.
+        seeds: how many, from 0.
+        egos: asked users who have endorsed somebody (or all, without endorsements).
+        egos_without_endorsements: asked users who have endorsed nobody, reported apart.
+    """
+
+    strategies: tuple[str, ...] = tuple(STRATEGIES)
+    systems: tuple[str, ...] = SYSTEMS
+    identities: tuple[int, ...] = (1, 10, 100)
+    attack_edges: tuple[int, ...] = (0, 1, 5)
+    seeds: int = 5
+    egos: int = 100
+    egos_without_endorsements: int = 0
+
+
+def check_options(options: AttackOptions, endorsements: Endorsements | None) -> None:
+    """Refuse what cannot be run.
+
+    Args:
+        options: to look at.
+        endorsements: what they will be run with.
+
+    Raises:
+        UsageError: an option is unknown or out of range.
+    """
+    for name, values, low in (
+        ("identities", options.identities, 1),
+        ("attack-edges", options.attack_edges, 0),
+        ("seeds", (options.seeds,), 1),
+        ("egos", (options.egos,), 1),
+    ):
+        if not values or min(values) < low:
+            raise UsageError(f"{name} is {', '.join(map(str, values))}; expected {low} or more")
+    if endorsements is None and max(options.attack_edges) > 0:
+        raise UsageError("attack-edges above 0 need --endorsements: nobody can be deceived without")
+    for name in options.strategies:
+        if name not in STRATEGIES:
+            raise UsageError(f"unknown strategy {name!r}; expected one of {', '.join(STRATEGIES)}")
+    for name in options.systems:
+        make_system(name)
+    for named, given in (("strategies", options.strategies), ("systems", options.systems)):
+        if len(set(given)) < len(given):
+            raise UsageError(f"{named} is {', '.join(given)}; expected each once")
+
+
+def fingerprint(
+    interactions: Interactions, endorsements: Endorsements | None, options: AttackOptions
+) -> str:
+    """Return a digest of all that the cells of an experiment depend on.
+
+    Args:
+        interactions: the data.
+        endorsements: the data.
+        options: what is tried.
+
+    Returns:
+        32 hexadecimal digits; how the work is spread over machines is not in it.
+    """
+    digest = sha256(tastemesh.__version__.encode() + msgspec.json.encode(options))
+    for names, arrays in (
+        (
+            (interactions.user_ids, interactions.item_ids),
+            (interactions.user, interactions.item, interactions.weight, interactions.time_s),
+        ),
+        (
+            () if endorsements is None else (endorsements.ids,),
+            ()
+            if endorsements is None
+            else (
+                endorsements.source,
+                endorsements.subject,
+                endorsements.weight,
+                endorsements.time_s,
+            ),
+        ),
+    ):
+        for table in names:
+            digest.update(msgspec.msgpack.encode(table))
+        for array in arrays:
+            data = b"" if array is None else np.ascontiguousarray(array).tobytes()
+            digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:32]

@@ -1,0 +1,110 @@
+"""One seed's clean data: what is held out, who is asked, and what each system lists for them."""
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from tastemesh.errors import UsageError
+from tastemesh.sim.attack.options import AttackOptions
+from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.splits import Split, SplitOptions, split
+from tastemesh.sim.systems.matrices import binary_matrix
+from tastemesh.sim.systems.registry import make_system
+from tastemesh.sim.systems.system import System
+
+LIST_LENGTH = 10
+NICHE_HOLDERS = 3  # an honest item with at most so many holders is a niche (guess)
+
+ENDORSING = "endorsing"
+WITHOUT_ENDORSEMENTS = "without-endorsements"
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Users who are asked together.
+
+    Attributes:
+        name: `ENDORSING` or `WITHOUT_ENDORSEMENTS`.
+        egos: their positions, rising, int32.
+        relevant: what was held out of each, one row an ego.
+    """
+
+    name: str
+    egos: NDArray[np.int32]
+    relevant: csr_array
+
+
+class Stage(msgspec.Struct, frozen=True, weakref=True):
+    """What every attack of one seed is mounted on.
+
+    Attributes:
+        seed: of everything random.
+        parts: training and held-out interactions.
+        endorsements: aligned with their users, or None.
+        groups: who is asked; the first one's figures are the headline.
+        is_niche: bool[items].
+    """
+
+    seed: int
+    parts: Split
+    endorsements: Endorsements | None
+    groups: tuple[Group, ...]
+    is_niche: NDArray[np.bool_]
+
+
+def set_stage(
+    interactions: Interactions,
+    endorsements: Endorsements | None,
+    options: AttackOptions,
+    seed: int,
+) -> Stage:
+    """Hold out, and draw who is asked.
+
+    Args:
+        interactions: distinct pairs.
+        endorsements: of the same people, or None.
+        options: how many to ask.
+        seed: of the split and the draw.
+
+    Raises:
+        UsageError: nobody can be asked.
+    """
+    how = SplitOptions(kind="random" if interactions.time_s is None else "user-time")
+    parts = split(interactions, how, seed)
+    people = endorsements.aligned(interactions.user_ids) if endorsements is not None else None
+    rng = np.random.default_rng([seed, 6])
+    wanted = {ENDORSING: options.egos, WITHOUT_ENDORSEMENTS: options.egos_without_endorsements}
+    if people is None:
+        wanted = {WITHOUT_ENDORSEMENTS: options.egos}
+    vouching = (
+        np.empty(0, np.int32) if people is None else np.unique(people.source[people.weight > 0])
+    )
+    pools = {
+        ENDORSING: np.intersect1d(parts.test_users, vouching),
+        WITHOUT_ENDORSEMENTS: np.setdiff1d(parts.test_users, vouching),
+    }
+    held_out = binary_matrix(parts.test)
+    groups = []
+    for name, count in wanted.items():
+        egos = np.sort(rng.permutation(pools[name])[:count]).astype(np.int32)
+        if len(egos):
+            groups.append(Group(name, egos, held_out[egos]))
+        elif count and not groups:
+            who = " has endorsed anybody" if people is not None else " is left"
+            raise UsageError(f"nobody to ask: no user with enough interactions{who}")
+    holders = np.bincount(parts.train.item, minlength=len(interactions.item_ids))
+    is_niche = (holders > 0) & (holders <= NICHE_HOLDERS)
+    return Stage(seed, parts, people, tuple(groups), is_niche)
+
+
+def fitted(name: str, train: Interactions, endorsements: Endorsements | None, seed: int) -> System:
+    """Fit a system as it comes, untuned: an attacker does not wait for a validation."""
+    system = make_system(name, seed)
+    system.fit(train, endorsements, system.grid(endorsements is not None)[0])
+    return system
+
+
+def clean_lists(stage: Stage, system: str) -> list[NDArray[np.int32]]:
+    """Return what a system lists for each group where nobody attacks."""
+    found = fitted(system, stage.parts.train, stage.endorsements, stage.seed)
+    return [found.rank(group.egos, LIST_LENGTH) for group in stage.groups]

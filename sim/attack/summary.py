@@ -1,0 +1,123 @@
+"""Cells averaged over seeds, and what exposure costs."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from tastemesh.sim.attack.cells import Cell
+
+LEVELS = (0.01, 0.1, 0.5)  # exposures whose price is asked for (contract)
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """Cells averaged over seeds.
+
+    Attributes:
+        strategy: its name.
+        system: its name.
+        group: of the egos.
+        identities: hostile identities.
+        attack_edges: deceived users.
+        messages: mean number of records the attackers published.
+        exposure: mean exposure@10.
+        exposure_ci95: 95 % interval of it over the seeds, by Student's t.
+        exposure_deceived: mean over the seeds in which somebody endorses a deceived user; None if
+            in none.
+        sybil_mass: mean trust in the attackers, None without trust.
+        bound: mean of what the theorem allows, None without one.
+        honest_ndcg_clean: mean, without the attack.
+        honest_ndcg: mean, under attack.
+        niche_collateral: mean, None where no list had niche items.
+    """
+
+    strategy: str
+    system: str
+    group: str
+    identities: int
+    attack_edges: int
+    messages: float
+    exposure: float
+    exposure_ci95: tuple[float, float]
+    exposure_deceived: float | None
+    sybil_mass: float | None
+    bound: float | None
+    honest_ndcg_clean: float
+    honest_ndcg: float
+    niche_collateral: float | None
+
+
+def summary(cells: Iterable[Cell]) -> list[Row]:
+    """Average cells over their seeds, in the order in which they come."""
+    alike: dict[tuple[str, int, int, str, str], list[Cell]] = {}
+    for cell in cells:
+        key = (cell.strategy, cell.identities, cell.attack_edges, cell.system, cell.group)
+        alike.setdefault(key, []).append(cell)
+    rows = []
+    for (strategy, identities, edges, system, group), mine in alike.items():
+        exposures = np.array([cell.exposure_at_10 for cell in mine])
+        rows.append(
+            Row(
+                strategy=strategy,
+                system=system,
+                group=group,
+                identities=identities,
+                attack_edges=edges,
+                messages=float(np.mean([cell.messages for cell in mine])),
+                exposure=float(exposures.mean()),
+                exposure_ci95=interval(exposures),
+                exposure_deceived=_mean(cell.exposure_deceived_at_10 for cell in mine),
+                sybil_mass=_mean(cell.sybil_mass for cell in mine),
+                bound=_mean(cell.bound for cell in mine),
+                honest_ndcg_clean=float(np.mean([cell.honest_ndcg_at_10_clean for cell in mine])),
+                honest_ndcg=float(np.mean([cell.honest_ndcg_at_10 for cell in mine])),
+                niche_collateral=_mean(cell.niche_collateral for cell in mine),
+            )
+        )
+    return rows
+
+
+def price(rows: Sequence[Row], level: float, cost: Callable[[Row], float]) -> float | None:
+    """Return the least that was paid for an exposure.
+
+    Args:
+        rows: attacks to choose the cheapest from.
+        level: exposure that is to be reached, above 0, at most 1.
+        cost: what is paid.
+
+    Returns:
+        None where none of the attacks reached it.
+    """
+    return min((cost(row) for row in rows if row.exposure >= level), default=None)
+
+
+def reach(rows: Sequence[Row], cost: Callable[[Row], float]) -> list[tuple[float, float]]:
+    """Return the best exposure for each budget that was tried.
+
+    Args:
+        rows: attacks to choose the best from.
+        cost: what is paid.
+
+    Returns:
+        (budget, largest exposure of all attacks within it), rising in both.
+    """
+    return [
+        (budget, max(row.exposure for row in rows if cost(row) <= budget))
+        for budget in sorted({cost(row) for row in rows})
+    ]
+
+
+def interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of shares, by Student's t."""
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, mean
+    spread = float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    return max(0.0, mean - spread), min(1.0, mean + spread)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

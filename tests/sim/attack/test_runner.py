@@ -1,0 +1,237 @@
+"""The attack lab: what each strategy gets against whom, wherever the work is done."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from tastemesh.errors import DataError, UsageError
+from tastemesh.sim.attack.backends import IN_PROCESS, Backend, open_backend
+from tastemesh.sim.attack.cells import Cell
+from tastemesh.sim.attack.journal import Journal
+from tastemesh.sim.attack.options import AttackOptions, fingerprint
+from tastemesh.sim.attack.runner import run_attacks
+from tastemesh.sim.attack.stage import set_stage
+from tastemesh.sim.attack.summary import summary
+from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.systems.matrices import binary_matrix
+
+Community = tuple[Interactions, Endorsements]
+
+
+def test_every_cell_is_there_in_the_shape_of_the_contract(
+    cells: list[Cell], small: AttackOptions
+) -> None:
+    assert len(cells) == 3 * 3 * 2 * 2 * 2
+    assert {
+        "strategy",
+        "system",
+        "identities",
+        "attack_edges",
+        "seed",
+        "exposure@10",
+        "target_rank_median",
+        "sybil_gain",
+        "sybil_mass",
+        "bound",
+        "honest_ndcg@10_clean",
+        "honest_ndcg@10",
+        "niche_collateral",
+    } <= set(msgspec.to_builtins(cells[0]))
+    assert len(summary(cells)) == len(cells) / small.seeds
+
+
+def test_without_an_attack_edge_nothing_at_all_is_gained(cells: list[Cell]) -> None:
+    mine = [c for c in cells if c.system == "tastemesh" and c.attack_edges == 0]
+    assert {c.exposure_at_10 for c in mine} == {0.0}
+    assert {c.sybil_mass for c in mine} == {0.0}
+    assert {c.bound for c in mine} == {0.0}
+    assert all(c.honest_ndcg_at_10 == c.honest_ndcg_at_10_clean for c in mine)
+
+
+def test_neither_exposure_nor_trust_exceeds_the_bound(cells: list[Cell]) -> None:
+    mine = [c for c in cells if c.system == "tastemesh"]
+    assert any(c.sybil_mass for c in mine)
+    for cell in mine:
+        assert cell.bound is not None and cell.sybil_mass is not None
+        assert cell.exposure_at_10 <= cell.bound <= 1.0
+        assert cell.sybil_mass <= cell.bound
+
+
+def test_the_others_are_bought_with_identities(cells: list[Cell]) -> None:
+    copied = [c for c in cells if c.strategy == "copycat" and c.identities == 40]
+    by_system = {c.system: c.exposure_at_10 for c in copied if c.attack_edges == 0}
+    assert by_system["userknn"] > 0.8
+    assert by_system["popularity"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (AttackOptions(strategies=("nuke",)), "unknown strategy 'nuke'"),
+        (AttackOptions(systems=("magic",)), "unknown method 'magic'"),
+        (AttackOptions(identities=(0,)), "identities is 0; expected 1 or more"),
+        (AttackOptions(seeds=0), "seeds is 0; expected 1 or more"),
+    ],
+)
+def test_wrong_options_are_named(
+    options: AttackOptions, expected: str, community: Community
+) -> None:
+    with pytest.raises(UsageError, match=expected):
+        run_attacks(*community, options)
+
+
+def test_attack_edges_need_endorsements(community: Community) -> None:
+    with pytest.raises(UsageError, match="attack-edges above 0 need --endorsements"):
+        run_attacks(community[0], None, AttackOptions())
+
+
+def test_who_has_endorsed_nobody_is_reported_apart(
+    community: Community, small: AttackOptions
+) -> None:
+    interactions, endorsements = community
+    silent = np.isin(endorsements.source, np.arange(0, 60, 4), invert=True)
+    fewer = msgspec.structs.replace(
+        endorsements,
+        source=endorsements.source[silent],
+        subject=endorsements.subject[silent],
+        weight=endorsements.weight[silent],
+    )
+    options = msgspec.structs.replace(
+        small,
+        strategies=("copycat",),
+        systems=("tastemesh",),
+        egos_without_endorsements=10,
+        seeds=1,
+    )
+    found = run_attacks(interactions, fewer, options)
+    apart = [c for c in found if c.group == "without-endorsements"]
+    assert len(apart) == len(found) / 2
+    assert {c.bound for c in apart} == {None}
+    assert [c.messages for c in apart if c.attack_edges == 0] == [1, 40]
+
+
+def test_egos_are_measured_by_what_was_held_out_of_them(
+    community: Community, small: AttackOptions
+) -> None:
+    stage = set_stage(*community, small, 0)
+    (group,) = stage.groups
+    held_out = binary_matrix(stage.parts.test)
+    for row, ego in enumerate(group.egos.tolist()):
+        assert group.relevant[[row]].indices.tolist() == held_out[[ego]].indices.tolist()
+
+
+FEW = AttackOptions(
+    strategies=("copycat",),
+    systems=("tastemesh", "userknn"),
+    identities=(5,),
+    attack_edges=(0, 1),
+    seeds=2,
+    egos=5,
+)
+
+
+@pytest.fixture(scope="module")
+def few(community: Community) -> list[Cell]:
+    return run_attacks(*community, FEW)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["local", "dask"])
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # the clusters' own sockets and files
+def test_wherever_the_work_is_done_the_cells_are_the_same(
+    name: str, community: Community, few: list[Cell]
+) -> None:
+    with open_backend(name, jobs=2) as backend:
+        assert run_attacks(*community, FEW, backend=backend) == few
+
+
+class Reversed:
+    """A backend that finishes last what was asked first."""
+
+    def run(self, function, calls, shared):  # type: ignore[no-untyped-def]
+        yield from reversed([function(*call) for call in calls])
+
+
+def test_the_order_of_completion_does_not_show(community: Community, few: list[Cell]) -> None:
+    assert run_attacks(*community, FEW, backend=Reversed()) == few
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"name": "slurm"}, "--backend slurm: expected local, dask, ray"),
+        ({"name": "local", "jobs": 0}, "--jobs 0: expected 1 or more"),
+        ({"name": "local", "scheduler": "tcp://a:1"}, "--scheduler goes with --backend dask"),
+        ({"name": "dask", "scheduler": "nowhere"}, "--scheduler nowhere: no dask scheduler"),
+    ],
+)
+def test_backends_that_cannot_be_had_are_named(arguments: dict[str, str], expected: str) -> None:
+    with pytest.raises(UsageError, match=expected), open_backend(**arguments):  # type: ignore[arg-type]
+        pass
+
+
+@pytest.mark.skipif(find_spec("ray") is not None, reason="ray is installed")
+def test_ray_is_refused_where_it_is_not_installed() -> None:
+    expected = "--backend ray needs ray, which is not installed: pip install ray"
+    with pytest.raises(UsageError, match=expected), open_backend("ray"):
+        pass
+
+
+class Interrupted:
+    """A backend whose machine goes down after some results."""
+
+    def __init__(self, count: int) -> None:
+        self.left = count
+
+    def run(self, function, calls, shared):  # type: ignore[no-untyped-def]
+        for result in IN_PROCESS.run(function, calls, shared):
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            yield result
+
+
+def _journal(path: Path, community: Community) -> Journal:
+    return Journal(path, fingerprint(*community, FEW))
+
+
+def test_a_second_run_goes_on_where_the_first_was_cut_off(
+    tmp_path: Path, community: Community, few: list[Cell]
+) -> None:
+    path = tmp_path / "cells.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        run_attacks(*community, FEW, backend=Interrupted(5), journal=_journal(path, community))
+    kept = path.read_bytes()
+    assert kept.count(b"\n") == 3  # two clean lists came first
+    path.write_bytes(kept + kept[:40])  # torn by a power cut
+    told: list[int] = []
+    cells = run_attacks(
+        *community,
+        FEW,
+        lambda stage, done, total: told.append(done),
+        journal=_journal(path, community),
+    )
+    assert cells == few
+    assert told == [4, 5, 6, 7, 8]
+    assert path.read_bytes().startswith(kept)
+    unneeded: Backend = Interrupted(0)
+    assert run_attacks(*community, FEW, backend=unneeded, journal=_journal(path, community)) == few
+
+
+def test_a_journal_of_something_else_is_refused_and_left_alone(
+    tmp_path: Path, community: Community, few: list[Cell]
+) -> None:
+    path = tmp_path / "cells.jsonl"
+    _journal(path, community).append(few[:1])
+    other = fingerprint(*community, msgspec.structs.replace(FEW, egos=6))
+    with pytest.raises(UsageError, match="made from other data or with other options"):
+        Journal(path, other)
+    for text in ("user,item", "user,item\n1,2\n", json.dumps({"cells": []}) + "\n"):
+        path.write_text(text)
+        with pytest.raises(DataError, match="line 1: expected finished cells"):
+            _journal(path, community)
+        assert path.read_text() == text
