@@ -11,12 +11,18 @@ from benchmarks.measure import interleaved_s, row
 from benchmarks.walk import DAMPING, pagerank
 from tastemesh.ranking.contacts import POOL, ContactTrust
 from tastemesh.ranking.holdings import HoldingMatrix
+from tastemesh.ranking.parameters import SalsaParameters
+from tastemesh.ranking.push import push
 from tastemesh.ranking.salsa import rank
 from tastemesh.ranking.slate import cut, own_items
 from tastemesh.ranking.view import View
+from tastemesh.reputation.trust import TrustParameters
 
 RESIDUAL = 1e-6
 _TRUSTED = 400  # identities that a few dozen contacts' endorsements reach
+_CONTACTS = 20
+_REFERENCE_MASS = TrustParameters().reference_mass
+_SETTINGS = SalsaParameters(contact_exponent=0.5)  # the node's own
 
 
 def run(*, quick: bool) -> list[dict[str, Any]]:
@@ -24,7 +30,11 @@ def run(*, quick: bool) -> list[dict[str, Any]]:
     count = 4_000 if quick else 200_000
     view = filled_view(count)
     matrix = view.matrix(NOW_S)
-    return [*_against_peers(matrix, count), *_against_scratch(view, count)]
+    return [
+        *_against_peers(matrix, count),
+        *(pushed_row(view, matrix, count, trusted) for trusted in (100, _TRUSTED)),
+        *_against_scratch(view, count),
+    ]
 
 
 def _against_peers(matrix: HoldingMatrix, count: int) -> list[dict[str, Any]]:
@@ -71,6 +81,42 @@ def _against_peers(matrix: HoldingMatrix, count: int) -> list[dict[str, Any]]:
     mine, theirs = interleaved_s(ours, networkx)
     rows.append(row("exact", "networkx", work, mine * 1e3, theirs * 1e3, "ms"))
     return rows
+
+
+def by_contacts(view: View, trusted: int) -> ContactTrust:
+    """Return trust in some users, each through three of ego's contacts, falling as 1/rank."""
+    rng = np.random.default_rng(0)
+    trusted = min(trusted, view.user_count - 1)
+    shares = np.zeros((_CONTACTS, view.user_count))
+    for place in range(1, trusted + 1):
+        shares[rng.choice(_CONTACTS, 3, replace=False), place] = 1.0 / place
+    shares /= shares.sum()
+    names = tuple(bytes([number + 1]) for number in range(_CONTACTS))
+    return ContactTrust(names, sp.csr_array(shares))
+
+
+def pushed_row(view: View, matrix: HoldingMatrix, count: int, trusted: int) -> dict[str, Any]:
+    """Time the pushed ranking against the exact one by scipy, both to the ten best items."""
+    trust = by_contacts(view, trusted)
+    tau = trust.tau
+    heard = np.flatnonzero(tau).astype(np.int32)
+    standing = np.minimum(1.0, tau / _REFERENCE_MASS)
+    plain = HoldingMatrix(matrix.reference, matrix.scale, compiled=False)
+
+    def pushed() -> list[int]:
+        said = (heard, standing[heard])
+        found = push(matrix, trust, [0], _SETTINGS, standing=said).best(10)
+        return [int(item) for item in found]
+
+    def exact() -> list[int]:
+        scores = rank(plain, trust, [0], _SETTINGS, standing=standing).items
+        found = np.argpartition(-scores, 9)[:10]
+        return [int(item) for item in found[np.lexsort((found, -scores[found]))]]
+
+    alike = len(set(pushed()) & set(exact()))
+    mine, theirs = interleaved_s(pushed, exact)
+    work = f"top ten, {count:,} interactions, trust in {trusted}; {alike} of 10 the same"
+    return row("push", "exact by scipy", work, mine * 1e3, theirs * 1e3, "ms")
 
 
 def trusted_few(view: View) -> ContactTrust:

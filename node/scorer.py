@@ -15,12 +15,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tastemesh.ranking import salsa
 from tastemesh.ranking.contacts import ContactTrust, Shares, gather_trust
 from tastemesh.ranking.exploration import explore
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.profile import RECENCY_HALF_LIFE_ITEMS, recent_profile
+from tastemesh.ranking.push import push
+from tastemesh.ranking.salsa import Scores
+from tastemesh.ranking.slate import own_items
 from tastemesh.ranking.view import View
 from tastemesh.reputation.adoption import Arrivals, adoption, surprise
 from tastemesh.reputation.graph import EndorsementGraph
@@ -87,7 +89,7 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     matrix: HoldingMatrix
     egos: list[int]
     trust: ContactTrust
-    scores: salsa.Scores
+    scores: Scores
     unverified: NDArray[np.float64] | None
 
 
@@ -158,9 +160,16 @@ class Scorer:
         egos = self.egos(ego)
         profile = recent_profile(self._view, matrix, egos, parameters.recency_items)
         trust, voices = self._trust(ego, rejected)
-        scores = salsa.rank(
-            matrix, trust, egos, parameters.ranking, profile=profile, standing=voices
-        )
+        own = own_items(matrix, egos)
+        heard = np.flatnonzero(voices).astype(np.int32)
+        scores = push(
+            matrix,
+            trust,
+            egos,
+            parameters.ranking,
+            profile=(own, profile[own]),
+            standing=(heard, voices[heard]),
+        ).spread_out(matrix, trust.without(egos, matrix.shape[0]))
         unverified = None
         if not self.reach(ego).contacts:
             unverified = self._explored(ego, matrix, egos, profile, rejected)

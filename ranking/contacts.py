@@ -39,9 +39,9 @@ class ContactTrust(msgspec.Struct, frozen=True, eq=False):
     @property
     def tau(self) -> NDArray[np.float64]:
         """Trust in each user, float64[users]; sums to at most 1."""
-        tau = np.zeros(self.shares.shape[1])  # np.bincount of nothing would be of integers
-        np.add.at(tau, self.shares.indices, self.shares.data)
-        return tau
+        shares = self.shares
+        tau = np.bincount(shares.indices, weights=shares.data, minlength=shares.shape[1])
+        return tau.astype(np.float64, copy=False)  # of nothing, it would be of integers
 
     def split(self, amount: NDArray[np.float64]) -> NDArray[np.float64]:
         """Split an amount at each user by the contacts that trust in it came through.

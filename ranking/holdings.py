@@ -68,11 +68,15 @@ class HoldingMatrix:
     Args:
         reference: the weights at a reference time.
         scale: what brings them to the time of the question.
+        compiled: which kernel multiplies; None for numba's where it is installed.
     """
 
-    def __init__(self, reference: Weights, scale: float = 1.0) -> None:
+    def __init__(
+        self, reference: Weights, scale: float = 1.0, *, compiled: bool | None = None
+    ) -> None:
         self.reference = reference
         self.scale = scale
+        self.compiled = compiled
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -105,7 +109,7 @@ class HoldingMatrix:
             float64[items], or float64[items, n].
         """
         both = self.reference.by_user, self.reference.by_item
-        return products.spread(*both, mass) * self.scale
+        return products.spread(*both, mass, compiled=self.compiled) * self.scale
 
     def gather(
         self, mass: NDArray[np.float64], wanted: NDArray[np.bool_] | None = None
@@ -120,7 +124,26 @@ class HoldingMatrix:
             float64[users].
         """
         both = self.reference.by_user, self.reference.by_item
-        return products.gather(*both, mass, wanted) * self.scale
+        return products.gather(*both, mass, wanted, compiled=self.compiled) * self.scale
+
+    def vote(
+        self,
+        shares: sp.csr_array[np.float64, tuple[int, int]],
+        rate: NDArray[np.float64],
+        exponent: float,
+    ) -> NDArray[np.float64]:
+        """Return (sum_c (sum_u shares(c, u) rate(u) w(u, i))^q)^(1/q) for every item.
+
+        Args:
+            shares: CSR [contacts, users].
+            rate: float64[users].
+            exponent: q, above 0.
+
+        Returns:
+            float64[items].
+        """
+        both = self.reference.by_user, self.reference.by_item
+        return products.vote(*both, shares, rate, exponent, compiled=self.compiled) * self.scale
 
     def row(self, user: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """Return the items that a user holds, rising, and their weights."""

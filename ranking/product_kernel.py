@@ -6,6 +6,7 @@ cache is writable. Sums are in float64 and in the order of the arrays, so they r
 
 import numba
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tastemesh.ranking.products import Sparse
@@ -25,6 +26,121 @@ def gather_rows(
     result = np.zeros(matrix.shape[0])
     _gather_into(matrix.indptr, matrix.indices, matrix.data, mass, wanted, result)
     return result
+
+
+def cut_rows(
+    matrix: Sparse, users: NDArray[np.int32], asked: NDArray[np.int32]
+) -> tuple[Sparse, NDArray[np.int32], NDArray[np.int32]]:
+    """Return some rows with their items renumbered; see `products.cut`."""
+    ends = np.zeros(len(users) + 1, np.int32)
+    np.cumsum(matrix.indptr[users + 1] - matrix.indptr[users], out=ends[1:])
+    count = int(ends[-1])
+    columns, weights = np.empty(count, np.int32), np.empty(count, np.float32)
+    items, places = np.empty(count, np.int32), np.empty(len(asked), np.int32)
+    # One mark an item of the window. Zeroed memory comes from the system as it is touched, so the
+    # cost follows what the rows touch; a mark is the new number and 1.
+    marks = np.zeros(matrix.shape[1], np.int32)
+    found = _cut_into(
+        matrix.indptr,
+        matrix.indices,
+        matrix.data,
+        users,
+        asked,
+        marks,
+        columns,
+        weights,
+        items,
+        places,
+    )
+    small: Sparse = sp.csr_array((weights, columns, ends), shape=(len(users), found))
+    return small, items[:found].copy(), places
+
+
+def vote(
+    matrix: Sparse,
+    shares: sp.csr_array[np.float64, tuple[int, int]],
+    rate: NDArray[np.float64],
+    exponent: float,
+) -> NDArray[np.float64]:
+    """Combine what each contact brought; see `products.vote`."""
+    result = np.zeros(matrix.shape[1])
+    _vote_into(
+        matrix.indptr,
+        matrix.indices,
+        matrix.data,
+        shares.indptr,
+        shares.indices,
+        shares.data * rate[shares.indices],
+        exponent,
+        result,
+    )
+    if exponent != 1.0:
+        result **= 1.0 / exponent
+    return result
+
+
+def _cut(
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    data: NDArray[np.float32],
+    users: NDArray[np.int32],
+    asked: NDArray[np.int32],
+    marks: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    items: NDArray[np.int32],
+    places: NDArray[np.int32],
+) -> int:
+    found = 0
+    at = 0
+    for user in users:
+        for entry in range(indptr[user], indptr[user + 1]):
+            item = indices[entry]
+            if marks[item] == 0:
+                items[found] = item
+                found += 1
+                marks[item] = found
+            columns[at] = marks[item] - 1
+            weights[at] = data[entry]
+            at += 1
+    for number in range(len(asked)):
+        places[number] = marks[asked[number]] - 1
+    return found
+
+
+def _vote(
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    data: NDArray[np.float32],
+    share_indptr: NDArray[np.int32],
+    share_users: NDArray[np.int32],
+    rates: NDArray[np.float64],
+    exponent: float,
+    result: NDArray[np.float64],
+) -> None:
+    brought = np.zeros(len(result))
+    touched = np.empty(len(result), np.int32)
+    for contact in range(len(share_indptr) - 1):
+        count = 0
+        for share in range(share_indptr[contact], share_indptr[contact + 1]):
+            user = share_users[share]
+            for entry in range(indptr[user], indptr[user + 1]):
+                amount = rates[share] * data[entry]
+                if amount > 0.0:
+                    item = indices[entry]
+                    if brought[item] == 0.0:
+                        touched[count] = item
+                        count += 1
+                    brought[item] += amount
+        for number in range(count):
+            item = touched[number]
+            if exponent == 1.0:
+                result[item] += brought[item]
+            elif exponent == 0.5:
+                result[item] += np.sqrt(brought[item])
+            else:
+                result[item] += brought[item] ** exponent
+            brought[item] = 0.0
 
 
 def _scatter(
@@ -60,6 +176,10 @@ def _gather(
 try:
     _scatter_into = numba.njit(cache=True, nogil=True)(_scatter)
     _gather_into = numba.njit(cache=True, nogil=True)(_gather)
+    _cut_into = numba.njit(cache=True, nogil=True)(_cut)
+    _vote_into = numba.njit(cache=True, nogil=True)(_vote)
 except RuntimeError:  # no writable folder for the cache, as in a locked-down service
     _scatter_into = numba.njit(nogil=True)(_scatter)
     _gather_into = numba.njit(nogil=True)(_gather)
+    _cut_into = numba.njit(nogil=True)(_cut)
+    _vote_into = numba.njit(nogil=True)(_vote)

@@ -17,6 +17,11 @@ Sparse = sp.csr_array[np.float32, tuple[int, int]]
 _HAS_NUMBA = importlib.util.find_spec("numba") is not None
 
 
+def is_compiled(wanted: bool | None) -> bool:
+    """Tell whether the compiled kernel multiplies; `wanted` None: where numba is installed."""
+    return _HAS_NUMBA if wanted is None else wanted
+
+
 def spread(
     by_user: Sparse, by_item: Sparse, mass: NDArray[np.float64], *, compiled: bool | None = None
 ) -> NDArray[np.float64]:
@@ -31,7 +36,7 @@ def spread(
     Returns:
         float64[items], or float64[items, n].
     """
-    if mass.ndim == 1 and (_HAS_NUMBA if compiled is None else compiled):
+    if mass.ndim == 1 and is_compiled(compiled):
         from tastemesh.ranking.product_kernel import scatter
 
         return scatter(by_user, mass)
@@ -59,7 +64,7 @@ def gather(
     Returns:
         float64[users].
     """
-    if _HAS_NUMBA if compiled is None else compiled:
+    if is_compiled(compiled):
         from tastemesh.ranking.product_kernel import gather_rows, scatter
 
         if wanted is not None:
@@ -68,4 +73,73 @@ def gather(
     result: NDArray[np.float64] = np.asarray(by_user @ mass)
     if wanted is not None:
         result[~wanted] = 0.0
+    return result
+
+
+def cut(
+    by_user: Sparse,
+    users: NDArray[np.int32],
+    asked: NDArray[np.int32],
+    *,
+    compiled: bool | None = None,
+) -> tuple[Sparse, NDArray[np.int32], NDArray[np.int32]]:
+    """Return some users' rows, the items in them renumbered.
+
+    Args:
+        by_user: CSR [users, items].
+        users: int32[m]; rising.
+        asked: items whose new numbers are wanted.
+        compiled: which kernel; None for numba's where it is installed.
+
+    Returns:
+        CSR [m, n]; the item behind each of its columns, int32[n]; and the new number of each item
+        asked for, -1 where no row has it.
+    """
+    if is_compiled(compiled):
+        from tastemesh.ranking.product_kernel import cut_rows
+
+        return cut_rows(by_user, users, asked)
+    rows = by_user[users]
+    items, columns = np.unique(rows.indices, return_inverse=True)
+    place = np.searchsorted(items, asked)
+    place[place == len(items)] = 0
+    found = items[place] == asked if len(items) else np.zeros(len(asked), np.bool_)
+    numbers = np.where(found, place, -1).astype(np.int32)
+    small: Sparse = sp.csr_array(
+        (rows.data, columns.astype(np.int32), rows.indptr), shape=(len(users), len(items))
+    )
+    return small, items.astype(np.int32), numbers
+
+
+def vote(
+    by_user: Sparse,
+    by_item: Sparse,
+    shares: sp.csr_array[np.float64, tuple[int, int]],
+    rate: NDArray[np.float64],
+    exponent: float,
+    *,
+    compiled: bool | None = None,
+) -> NDArray[np.float64]:
+    """Return (sum_c (sum_u shares(c, u) rate(u) w(u, i))^q)^(1/q) for every item.
+
+    Args:
+        by_user: CSR [users, items].
+        by_item: its transpose.
+        shares: CSR [contacts, users].
+        rate: float64[users].
+        exponent: q, above 0.
+        compiled: which kernel; None for numba's where it is installed.
+
+    Returns:
+        float64[items].
+    """
+    if is_compiled(compiled):
+        from tastemesh.ranking.product_kernel import vote as compiled_vote
+
+        return compiled_vote(by_user, shares, rate, exponent)
+    parts = np.asarray(by_item @ (shares.toarray() * rate).T)
+    if exponent == 1.0:
+        total: NDArray[np.float64] = parts.sum(axis=1)
+        return total
+    result: NDArray[np.float64] = (parts**exponent).sum(axis=1) ** (1.0 / exponent)
     return result

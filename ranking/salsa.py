@@ -167,6 +167,10 @@ def _votes_by_item(
     """Return the items' votes, contacts capped and combined."""
     if parameters.contact_exponent == 1.0 and parameters.contact_share_max == 1.0:
         return matrix.spread(votes)
+    if parameters.contact_share_max == 1.0:
+        tau = trust.tau
+        rate = np.divide(votes, tau, out=np.zeros_like(tau), where=tau > 0)
+        return matrix.vote(trust.shares, rate, parameters.contact_exponent)
     parts = matrix.spread(trust.split(votes).T)
     return combined(parts.T, parameters)
 

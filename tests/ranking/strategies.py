@@ -1,5 +1,6 @@
 """Small arbitrary graphs with trust, and the ranking written out with dense matrices."""
 
+from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from tastemesh.ranking.contacts import ContactTrust
 from tastemesh.ranking.holdings import HoldingMatrix, Weights
 from tastemesh.ranking.parameters import SalsaParameters
+from tastemesh.ranking.push import push
+from tastemesh.ranking.salsa import Scores, rank
 
 
 class Question(NamedTuple):
@@ -44,6 +47,20 @@ def holdings(weights: NDArray[np.float64], scale: float = 1.0) -> HoldingMatrix:
 
 def trust_of(shares: NDArray[np.float64]) -> ContactTrust:
     return ContactTrust(tuple(bytes([n + 1]) for n in range(len(shares))), sp.csr_array(shares))
+
+
+class Kernel(Enum):
+    """The two ways to the same scores, everybody heard in open evidence."""
+
+    EXACT = "exact"
+    PUSH = "push"
+
+    def rank(self, matrix: HoldingMatrix, trust: ContactTrust, p: SalsaParameters) -> Scores:
+        if self is Kernel.EXACT:
+            return rank(matrix, trust, [0], p)
+        everybody = np.arange(matrix.shape[0], dtype=np.int32)
+        pushed = push(matrix, trust, [0], p, standing=(everybody, np.ones(len(everybody))))
+        return pushed.spread_out(matrix, trust.without([0], matrix.shape[0]))
 
 
 @st.composite

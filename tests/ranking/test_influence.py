@@ -17,15 +17,27 @@ from tastemesh.ranking.influence import (
 )
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.salsa import rank
-from tests.ranking.strategies import Question, holdings, parameters, questions, trust_of
+from tests.ranking.strategies import (
+    Kernel,
+    Question,
+    holdings,
+    parameters,
+    questions,
+    trust_of,
+)
 
 ROUNDING = 1 + 1e-6  # weights are float32
 
 attackers = st.lists(st.booleans(), min_size=7, max_size=7)
 
 
-@given(questions(), parameters, attackers)
-def test_theorem_1(question: Question, p: SalsaParameters, hostile: list[bool]) -> None:
+kernels = st.sampled_from([Kernel.EXACT, Kernel.PUSH])
+
+
+@given(questions(), parameters, attackers, kernels)
+def test_theorem_1(
+    question: Question, p: SalsaParameters, hostile: list[bool], kernel: Kernel
+) -> None:
     users = len(question.weights)
     is_hostile = np.array(hostile[:users])
     is_hostile[0] = False
@@ -33,7 +45,7 @@ def test_theorem_1(question: Question, p: SalsaParameters, hostile: list[bool]) 
     epsilon = float(tau[is_hostile].sum())
     leads = max(1, int((question.shares[:, is_hostile] > 0).any(axis=1).sum()))
     has_profile = bool(question.profile.any())
-    scores = rank(question.matrix, question.trust, [0], p)
+    scores = kernel.rank(question.matrix, question.trust, p)
     hub = hub_bound(epsilon, p, has_profile=has_profile)
     assert scores.hub_mass[is_hostile].sum() <= hub * ROUNDING
     only_theirs = ~(question.weights[~is_hostile] > 0).any(axis=0)
@@ -46,15 +58,17 @@ def test_theorem_1(question: Question, p: SalsaParameters, hostile: list[bool]) 
     assert here <= sybil_bound(epsilon, p, contacts=leads, has_profile=has_profile) * ROUNDING
 
 
-@given(questions(), parameters, attackers)
-def test_theorem_2(question: Question, p: SalsaParameters, hostile: list[bool]) -> None:
+@given(questions(), parameters, attackers, kernels)
+def test_theorem_2(
+    question: Question, p: SalsaParameters, hostile: list[bool], kernel: Kernel
+) -> None:
     p = msgspec.structs.replace(p, eta=1.0, contact_share_max=1.0)
     is_hostile = np.array(hostile[: len(question.weights)])
     is_hostile[0] = False
     honest_shares = np.where(is_hostile, 0.0, question.shares)
     epsilon = float(question.shares.sum() - honest_shares.sum())
-    attacked = rank(question.matrix, question.trust, [0], p).items
-    clean = rank(question.matrix, trust_of(honest_shares), [0], p).items
+    attacked = kernel.rank(question.matrix, question.trust, p).items
+    clean = kernel.rank(question.matrix, trust_of(honest_shares), p).items
     assert (attacked * ROUNDING >= share_kept(epsilon, p) * clean).all()
 
 

@@ -1,0 +1,310 @@
+"""`tastemesh.ranking.push` in one compiled piece (numba, extra `fast`).
+
+The formulas are those of `tastemesh.ranking.salsa` and `tastemesh.ranking.evidence`, and the sums
+are in the same order; what is saved is numpy's overhead for each of some hundred small arrays.
+"""
+
+import numba
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from tastemesh.ranking.contacts import ContactTrust
+from tastemesh.ranking.holdings import HoldingMatrix
+from tastemesh.ranking.parameters import SalsaParameters
+from tastemesh.ranking.product_kernel import cut_rows
+from tastemesh.ranking.salsa import Scores
+
+Sparse = tuple[NDArray[np.int32], NDArray[np.float64]]
+
+
+def pushed(
+    matrix: HoldingMatrix,
+    trust: ContactTrust,
+    egos: NDArray[np.int32],
+    parameters: SalsaParameters,
+    profile: Sparse | None,
+    standing: Sparse,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], Scores]:
+    """Return users, items and scores of `tastemesh.ranking.push.Pushed`.
+
+    Args:
+        matrix: who holds what.
+        trust: ego's trust by contact.
+        egos: ego's user numbers.
+        parameters: without a cap on contacts.
+        profile: ego's taste over its own items; None for its weights.
+        standing: who is heard in open evidence, and how much.
+    """
+    p = parameters
+    shares = trust.shares
+    marks = np.zeros(matrix.shape[0], np.int32)
+    users = _carriers(shares.indices, shares.data, egos, standing[0], marks)
+    share_users, share_data, tau, voices = _localised(
+        shares.indices, shares.data, egos, *standing, marks, len(users)
+    )
+    asked = np.empty(0, np.int32) if profile is None else profile[0]
+    reference = matrix.reference
+    rows, items, places = cut_rows(reference.by_user, users, asked)
+    taste = np.zeros(len(items))
+    if profile is not None:
+        taste[places[places >= 0]] = profile[1][places >= 0]
+    own = marks[egos] - 1
+    held, passed, scores = np.zeros(len(items)), np.zeros(len(items)), np.zeros(len(items))
+    hub_mass, votes = np.zeros(len(users)), np.zeros(len(users))
+    started = _ranked(
+        rows.indptr, rows.indices, rows.data, reference.user_sums[users] * matrix.scale,
+        matrix.scale, tau, voices, own, profile is None, taste,
+        shares.indptr, share_users, share_data,
+        p.rho, p.kappa, p.eta, p.alpha, p.rounds, p.theta, p.popularity_exponent,
+        p.contact_exponent, p.open_gain, p.open_exponent, p.open_popularity_exponent,
+        held, passed, scores, hub_mass, votes,
+    )  # fmt: skip
+    small: sp.csr_array[np.float64, tuple[int, int]] = sp.csr_array(
+        (share_data, share_users, shares.indptr), shape=(shares.shape[0], len(users))
+    )
+    return (
+        users,
+        items,
+        Scores(
+            items=scores,
+            hub_mass=hub_mass,
+            votes=votes,
+            trust=ContactTrust(trust.contacts, small),
+            passed=passed,
+            held=held,
+            started=started,
+            parameters=parameters,
+        ),
+    )
+
+
+def _find_carriers(
+    indices: NDArray[np.int32],
+    data: NDArray[np.float64],
+    egos: NDArray[np.int32],
+    heard: NDArray[np.int32],
+    marks: NDArray[np.int32],
+) -> NDArray[np.int32]:
+    """Collect the users that matter, rising; mark each with its place and 1."""
+    found = np.empty(len(indices) + len(egos) + len(heard), np.int32)
+    count = 0
+    for at in range(len(indices)):
+        if data[at] > 0.0 and marks[indices[at]] == 0:
+            marks[indices[at]] = 1
+            found[count] = indices[at]
+            count += 1
+    for numbers in (egos, heard):
+        for user in numbers:
+            if marks[user] == 0:
+                marks[user] = 1
+                found[count] = user
+                count += 1
+    users = np.sort(found[:count])
+    for at in range(count):
+        marks[users[at]] = at + 1
+    return users
+
+
+def _localise(
+    indices: NDArray[np.int32],
+    data: NDArray[np.float64],
+    egos: NDArray[np.int32],
+    heard: NDArray[np.int32],
+    voice: NDArray[np.float64],
+    marks: NDArray[np.int32],
+    user_count: int,
+) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the shares' users and values, tau and voices, over the places of the carriers."""
+    is_ego = np.zeros(user_count, np.bool_)
+    for ego in egos:
+        is_ego[marks[ego] - 1] = True
+    users = np.zeros(len(indices), np.int32)
+    values = np.zeros(len(indices))
+    tau = np.zeros(user_count)
+    for at in range(len(indices)):
+        if data[at] > 0.0:
+            place = marks[indices[at]] - 1
+            users[at] = place
+            if not is_ego[place]:
+                values[at] = data[at]
+                tau[place] += data[at]
+    voices = np.zeros(user_count)
+    for at in range(len(heard)):
+        voices[marks[heard[at]] - 1] = voice[at]
+    return users, values, tau, voices
+
+
+def _rank(
+    indptr: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    data: NDArray[np.float32],
+    volumes: NDArray[np.float64],
+    scale: float,
+    tau: NDArray[np.float64],
+    voices: NDArray[np.float64],
+    own: NDArray[np.int32],
+    by_weights: bool,
+    profile: NDArray[np.float64],
+    share_indptr: NDArray[np.int32],
+    share_users: NDArray[np.int32],
+    share_data: NDArray[np.float64],
+    rho: float,
+    kappa: float,
+    eta: float,
+    alpha: float,
+    rounds: int,
+    theta: float,
+    popularity_exponent: float,
+    contact_exponent: float,
+    open_gain: float,
+    open_exponent: float,
+    open_popularity_exponent: float,
+    held: NDArray[np.float64],
+    passed: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    hub_mass: NDArray[np.float64],
+    votes: NDArray[np.float64],
+) -> float:
+    """Rank; fills the last five arrays, and returns `Scores.started`."""
+    user_count, item_count = len(volumes), len(held)
+    is_own = np.zeros(item_count, np.bool_)
+    for ego in own:
+        for at in range(indptr[ego], indptr[ego + 1]):
+            is_own[columns[at]] = True
+            if by_weights:
+                profile[columns[at]] += data[at] * scale
+    if by_weights:
+        for item in range(item_count):
+            profile[item] = min(profile[item], 1.0)
+        total = profile.sum()
+        if total > 0.0:
+            profile /= total
+    has_taste = False
+    for item in range(item_count):
+        has_taste = has_taste or profile[item] != 0.0
+    if not has_taste:
+        rho = 0.0
+    for user in range(user_count):
+        if tau[user] != 0.0:
+            for at in range(indptr[user], indptr[user + 1]):
+                held[columns[at]] += tau[user] * data[at]
+    held *= scale
+    rate = np.empty(item_count)
+    for item in range(item_count):
+        rate[item] = 1.0 / (kappa + held[item]) if eta == 1.0 else (kappa + held[item]) ** -eta
+    ego_mass = rho
+    mass = (1.0 - rho) * tau
+    hub_mass[:] = mass
+    started = 1.0 - rho
+    at_items = np.zeros(item_count)
+    for number in range(1, rounds):
+        at_items[:] = 0.0
+        for user in range(user_count):
+            if mass[user] != 0.0 and volumes[user] > 0.0:
+                amount = mass[user] / volumes[user]
+                for at in range(indptr[user], indptr[user + 1]):
+                    at_items[columns[at]] += amount * data[at]
+        weight = (1.0 - alpha) ** number
+        for item in range(item_count):
+            at_items[item] = ego_mass * profile[item] + at_items[item] * scale
+            passed[item] += weight * at_items[item]
+        returned = ego_mass + mass.sum()
+        for user in range(user_count):
+            mass[user] = 0.0
+            if tau[user] > 0.0:
+                taken = 0.0
+                for at in range(indptr[user], indptr[user + 1]):
+                    item = columns[at]
+                    taken += at_items[item] * rate[item] * data[at]
+                mass[user] = tau[user] * taken * scale
+        returned -= mass.sum()
+        ego_mass = returned * rho
+        for user in range(user_count):
+            mass[user] += returned * (1.0 - rho) * tau[user]
+            hub_mass[user] += weight * mass[user]
+        started += weight * returned * (1.0 - rho)
+    for user in range(user_count):
+        if volumes[user] > 0.0:
+            votes[user] = hub_mass[user] * volumes[user] ** -theta
+    brought = np.zeros(item_count)
+    touched = np.empty(item_count, np.int32)
+    for contact in range(len(share_indptr) - 1):
+        count = 0
+        for share in range(share_indptr[contact], share_indptr[contact + 1]):
+            user = share_users[share]
+            if share_data[share] <= 0.0 or votes[user] <= 0.0:
+                continue
+            amount = share_data[share] * votes[user] / tau[user]
+            for at in range(indptr[user], indptr[user + 1]):
+                item = columns[at]
+                added = amount * data[at]
+                if added > 0.0:
+                    if brought[item] == 0.0:
+                        touched[count] = item
+                        count += 1
+                    brought[item] += added
+        for place in range(count):
+            item = touched[place]
+            if contact_exponent == 1.0:
+                scores[item] += brought[item]
+            elif contact_exponent == 0.5:
+                scores[item] += np.sqrt(brought[item])
+            else:
+                scores[item] += brought[item] ** contact_exponent
+            brought[item] = 0.0
+    for item in range(item_count):
+        if is_own[item]:
+            scores[item] = 0.0
+        elif scores[item] > 0.0:
+            if contact_exponent == 0.5:
+                scores[item] *= scores[item]
+            elif contact_exponent != 1.0:
+                scores[item] **= 1.0 / contact_exponent
+            scores[item] *= scale
+            if popularity_exponent > 0.0:
+                scores[item] *= (1.0 + held[item] / kappa) ** -popularity_exponent
+    if open_gain <= 1.0:
+        return started
+    heard = np.zeros(item_count)
+    for user in range(user_count):
+        if voices[user] != 0.0:
+            for at in range(indptr[user], indptr[user + 1]):
+                heard[columns[at]] += voices[user] * data[at]
+    for item in range(item_count):
+        heard[item] = max(heard[item] * scale, 1.0)
+        at_items[item] = 0.0
+        if profile[item] != 0.0:
+            at_items[item] = profile[item] * heard[item] ** -open_exponent
+    evidence = np.zeros(item_count)
+    for user in range(user_count):
+        if voices[user] > 0.0 and volumes[user] > 0.0:
+            met = 0.0
+            for at in range(indptr[user], indptr[user + 1]):
+                met += at_items[columns[at]] * data[at]
+            if met > 0.0:
+                met *= scale * volumes[user] ** -open_exponent * voices[user]
+                for at in range(indptr[user], indptr[user + 1]):
+                    evidence[columns[at]] += met * data[at]
+    largest = 0.0
+    for item in range(item_count):
+        if scores[item] > 0.0 and evidence[item] > 0.0:
+            evidence[item] *= scale
+            if heard[item] > 1.0:
+                evidence[item] *= heard[item] ** -open_popularity_exponent
+            largest = max(largest, evidence[item])
+    if largest > 0.0:
+        for item in range(item_count):
+            if scores[item] > 0.0:
+                scores[item] *= 1.0 + (open_gain - 1.0) * min(evidence[item] / largest, 1.0)
+    return started
+
+
+try:
+    _carriers = numba.njit(cache=True, nogil=True)(_find_carriers)
+    _localised = numba.njit(cache=True, nogil=True)(_localise)
+    _ranked = numba.njit(cache=True, nogil=True)(_rank)
+except RuntimeError:  # no writable folder for the cache, as in a locked-down service
+    _carriers = numba.njit(nogil=True)(_find_carriers)
+    _localised = numba.njit(nogil=True)(_localise)
+    _ranked = numba.njit(nogil=True)(_rank)

@@ -1,0 +1,76 @@
+"""The pushed ranking is the exact one wherever it looks, and says what it left out."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from tastemesh.errors import UsageError
+from tastemesh.ranking.holdings import HoldingMatrix
+from tastemesh.ranking.influence import hub_bound
+from tastemesh.ranking.parameters import SalsaParameters
+from tastemesh.ranking.push import push
+from tastemesh.ranking.salsa import rank
+from tests.ranking.strategies import Question, parameters, questions
+
+voices = hnp.arrays(np.float64, 7, elements=st.sampled_from([0.0, 0.0, 0.3, 1.0]))
+
+
+def with_kernel(matrix: HoldingMatrix, compiled: bool) -> HoldingMatrix:
+    return HoldingMatrix(matrix.reference, matrix.scale, compiled=compiled)
+
+
+@given(questions(), parameters, voices, st.booleans())
+def test_it_is_the_exact_ranking(
+    question: Question, p: SalsaParameters, heard: NDArray[np.float64], compiled: bool
+) -> None:
+    matrix = with_kernel(question.matrix, compiled)
+    heard = heard[: matrix.shape[0]]
+    exact = rank(matrix, question.trust, [0], p, standing=heard)
+    audience = np.flatnonzero(heard).astype(np.int32)
+    pushed = push(matrix, question.trust, [0, -1], p, standing=(audience, heard[audience]))
+    spread = pushed.spread_out(matrix, exact.trust)
+    for name in ("items", "hub_mass", "votes", "started"):
+        np.testing.assert_allclose(getattr(spread, name), getattr(exact, name), rtol=1e-12)
+    assert pushed.residual == 0.0
+    listed = spread.items[pushed.best(3)]
+    assert listed.tolist() == sorted(spread.items[spread.items > 0].tolist(), reverse=True)[:3]
+
+
+@given(questions(), parameters, st.sampled_from([0.001, 0.1, 0.5, 1.0]))
+def test_what_is_left_out_is_within_the_residual_and_carried_no_more_than_the_bound(
+    question: Question, p: SalsaParameters, residual: float
+) -> None:
+    p = msgspec.structs.replace(p, open_gain=1.0)
+    pushed = push(question.matrix, question.trust, [0], p, residual=residual)
+    assert pushed.residual <= residual * (1 + 1e-12)
+    exact = rank(question.matrix, question.trust, [0], p)
+    missing = np.ones(question.matrix.shape[0], np.bool_)
+    missing[pushed.users] = False
+    has_profile = bool(question.profile.any())
+    bound = hub_bound(pushed.residual, p, has_profile=has_profile)
+    assert exact.hub_mass[missing].sum() <= bound * (1 + 1e-6)
+
+
+@given(questions(), parameters)
+def test_a_taste_given_item_by_item_is_the_one_over_all_items(
+    question: Question, p: SalsaParameters
+) -> None:
+    own = np.flatnonzero(question.profile).astype(np.int32)
+    taste = np.zeros(question.matrix.shape[1])
+    taste[own] = question.profile[own] ** 2
+    taste /= taste.sum() or 1.0
+    nobody = np.zeros(question.matrix.shape[0])
+    exact = rank(question.matrix, question.trust, [0], p, profile=taste, standing=nobody)
+    pushed = push(question.matrix, question.trust, [0], p, profile=(own, taste[own]))
+    spread = pushed.spread_out(question.matrix, exact.trust)
+    np.testing.assert_allclose(spread.items, exact.items, rtol=1e-12)
+
+
+def test_a_residual_out_of_range_is_named() -> None:
+    question = Question(np.eye(2), np.array([[0.0, 1.0]]))
+    with pytest.raises(UsageError, match=r"residual 1\.5"):
+        push(question.matrix, question.trust, [0], residual=1.5)
