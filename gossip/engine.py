@@ -3,7 +3,7 @@
 A received record passes, cheapest check first::
 
     size -> bundle -> envelope -> known already? -> the checks of `tastemesh.gossip.intake`
-    -> slot (author, epoch, seq) free? -> window
+    -> `tastemesh.gossip.admission`: slot (author, epoch, seq) free? -> window
     -> Persist, Accepted
 
 Whatever fails is counted by reason and reported as `Misbehaved`; no bytes from outside raise.
@@ -16,24 +16,23 @@ from collections.abc import Callable
 
 from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec, effects, inputs
+from tastemesh.gossip.admission import Admission, Rejections
 from tastemesh.gossip.authorship import Authorship
 from tastemesh.gossip.brokers import RELAY_TIMER, Brokers
-from tastemesh.gossip.disputes import Disputes
-from tastemesh.gossip.effects import Effect, EvictReason
+from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.intake import Intake
 from tastemesh.gossip.interest import Interest
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.presence import sign_presence
-from tastemesh.gossip.proofs import ConvictedError, encode_proof, open_proof
+from tastemesh.gossip.proofs import ConvictedError
 from tastemesh.gossip.reader import Reader
-from tastemesh.gossip.record import Interaction, Record, Said
+from tastemesh.gossip.record import Interaction, Said
 from tastemesh.gossip.sampling import Peers
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.sync import Sync
 from tastemesh.gossip.topics import (
     channel_of,
     check_network,
-    control_topic,
     inbox_topic,
     presence_topic,
     records_topic,
@@ -41,7 +40,6 @@ from tastemesh.gossip.topics import (
     shard_of,
     shard_topics,
 )
-from tastemesh.gossip.window import Window
 
 EXPIRE_PERIOD_MS = 60_000  # records leave at most a minute after their age; a scan is O(leaving)
 
@@ -86,16 +84,24 @@ class GossipEngine:
         self.limits = limits
         self.node = node
         self.authorship = Authorship(signers, network, limits)
-        self.window = Window(limits)
         self.peers = Peers(limits, seed + b"peers")
         self.brokers = Brokers(network, limits, seed + b"brokers")
         self.interest = Interest(limits.inbound_bytes_per_s, seed + b"interest")
         self.intake = Intake(network, limits, self._reader)
-        self.rejected: Counter[str] = Counter()
+        self.rejected = Rejections()
         self._presence_interest = Interest(limits.presence_bytes_per_s, seed + b"presence")
-        self._disputes = Disputes(seed + b"disputes", limits.relay_spread_ms)
         self._sync = Sync(node.id, network, limits, self.peers, seed + b"sync")
-        self._reached: frozenset[bytes] = frozenset()
+        self._held = Admission(
+            network,
+            limits,
+            self.authorship,
+            self.intake,
+            self._sync,
+            self._reader,
+            self.rejected,
+            seed + b"disputes",
+        )
+        self.window = self._held.window
         self._convinced: dict[bytes, None] = {}
         self._greetings: dict[bytes, None] = {}
         self._greeting_set = False
@@ -142,39 +148,14 @@ class GossipEngine:
             self.authorship.resume(author, epoch, until)
         done: list[Effect] = []
         for proof in event.proofs:
-            done.extend(self._restore_proof(proof))
+            done.extend(self._held.restore_proof(proof))
         for stored in event.records:
-            done.extend(self._restore(stored, event.wall_ms))
+            done.extend(self._held.restore(stored, event.wall_ms))
         done.extend(
             effects.AcceptedPrivate(author, interaction, wall_ms)
             for author, interaction, wall_ms in event.private
         )
         return done
-
-    def _restore(self, stored: inputs.Stored, wall_ms: int) -> list[Effect]:
-        """Take back a record that was authenticated when it came; let go of one that aged."""
-        try:
-            record = self._reader.parse(stored.envelope)
-        except RemoteProtocolError as error:
-            return [self._reject(error.reason, detail=f"stored record: {error.detail}")]
-        if record.created_ms < wall_ms - self.limits.window_age_ms:
-            return [effects.Evict((record.id,), EvictReason.AGE)]
-        own = record.author in self.authorship
-        if record.author in self.intake.proofs and not own:
-            return [effects.Evict((record.id,), EvictReason.CONVICTED)]
-        refusal, freed = self._place(record, stored.first_seen_ms)
-        if refusal is not None:  # the limits have become tighter
-            return [effects.Evict((record.id,), EvictReason.WINDOW)]
-        return [effects.Accepted(record, stored.first_seen_ms, own), *freed]
-
-    def _restore_proof(self, proof: bytes) -> list[Effect]:
-        """Take back a proof that was verified when it came."""
-        try:
-            first, _ = open_proof(proof, self.network, self.limits)
-        except RemoteProtocolError as error:
-            return [self._reject(error.reason, detail=f"stored proof: {error.detail}")]
-        self.intake.proofs.add(first.author, proof, self._reached)
-        return [effects.Convicted(first.author, first.author in self.authorship)]
 
     def _on_started(self, event: inputs.Started, now_ms: int) -> list[Effect]:
         limits = self.limits
@@ -225,7 +206,7 @@ class GossipEngine:
 
     def _expire(self, now_ms: int, wall_ms: int) -> list[Effect]:
         age_ms = self.limits.window_age_ms
-        done = self._leave([(i, EvictReason.AGE) for i in self.window.expire(wall_ms)])
+        done = self._held.expire(wall_ms)
         self._sync.want_again(frozenset(), wall_ms - age_ms)
         for author, old in self.authorship.ageing(wall_ms - round(_RENEWAL_SHARE * age_ms)):
             done.extend(self._say(author, old, wall_ms))
@@ -239,12 +220,10 @@ class GossipEngine:
         return [self._subscribe(), again] if changed else [again]
 
     def _relay(self, now_ms: int, wall_ms: int) -> list[Effect]:
-        told: list[Effect] = []
-        for author in self._disputes.due(now_ms):
-            proof = self.intake.proofs.proof(author)
-            if proof is not None:
-                told.append(effects.Send(control_topic(self.network, shard_of(author)), proof))
-        return [*told, *self.brokers.turn(self.interest, now_ms, wall_ms)]
+        return [
+            *self._held.tell_proofs(now_ms),
+            *self.brokers.turn(self.interest, now_ms, wall_ms),
+        ]
 
     def _on_broker_up(self, event: inputs.BrokerUp, now_ms: int) -> list[Effect]:
         ticking = self.brokers.come_up(event.broker, now_ms, event.wall_ms)
@@ -259,11 +238,11 @@ class GossipEngine:
         return []
 
     def _on_trust_changed(self, event: inputs.TrustChanged, now_ms: int) -> list[Effect]:
-        before, self._reached = self._reached, frozenset(event.reached)
+        before, self._held.reached = self._held.reached, frozenset(event.reached)
         self.window.set_reached(event.reached)
         self.interest.set_contacts(Counter(shard_of(author) for author in event.reached))
-        if self._reached - before:
-            self._sync.want_again(self._reached - before, 0)
+        if self._held.reached - before:
+            self._sync.want_again(self._held.reached - before, 0)
         return []
 
     def _presence(self, wall_ms: int) -> Effect:
@@ -282,7 +261,7 @@ class GossipEngine:
     def _say(self, author: bytes, statements: tuple[Said, ...], wall_ms: int) -> list[Effect]:
         done, records = self.authorship.write(author, statements, wall_ms)
         for record in records:
-            done.extend(self._admit(record, wall_ms))
+            done.extend(self._held.admit(record, wall_ms))
         topic = records_topic(self.network, shard_of(author))
         envelopes = [record.envelope for record in records]
         done.extend(
@@ -331,10 +310,10 @@ class GossipEngine:
                 self._presence_interest.hear(shard, len(event.payload))
                 return self._hear_presence(event, now_ms)
             if channel == "c" and shard >= 0:
-                return self._hear_proof(event.payload, now_ms)
+                return self._held.hear_proof(event.payload, now_ms)
         except RemoteProtocolError as error:
-            return [self._reject(error.reason, detail=error.detail)]
-        return [self._reject(RejectReason.UNEXPECTED_TOPIC, detail="not a topic of ours")]
+            return [self.rejected.refuse(error.reason, detail=error.detail)]
+        return [self.rejected.refuse(RejectReason.UNEXPECTED_TOPIC, detail="not a topic of ours")]
 
     def _take_bundle(
         self,
@@ -350,7 +329,7 @@ class GossipEngine:
             try:
                 done.extend(self._take_envelope(envelope, record_id, shard, event, now_ms))
             except RemoteProtocolError as error:
-                done.append(self._reject(error.reason, detail=error.detail))
+                done.append(self.rejected.refuse(error.reason, detail=error.detail))
                 if isinstance(error, ConvictedError):
                     done.extend(self._convince(sender, error.author, event.broker))
         return done
@@ -376,70 +355,11 @@ class GossipEngine:
             shard,
             now_ms,
             own=record.author in self.authorship,
-            reached=record.author in self._reached,
+            reached=record.author in self._held.reached,
         )
-        done = self._admit(record, event.wall_ms)
+        done = self._held.admit(record, event.wall_ms)
         if record_id in self.window:
             self.brokers.note_new(record, broker, now_ms, len(self.peers))
-        return done
-
-    def _admit(self, record: Record, first_seen_ms: int) -> list[Effect]:
-        """Take an authenticated record into the window, if there is room for it."""
-        refusal, freed = self._place(record, first_seen_ms)
-        if refusal is RejectReason.EQUIVOCATION:
-            return [self._reject(refusal, record.author, "a number is taken"), *freed]
-        if refusal is not None:
-            self._sync.pass_over(record)
-            return [self._reject(refusal, record.author, "not kept")]
-        own = record.author in self.authorship
-        return [
-            effects.Persist(record, first_seen_ms, own),
-            effects.Accepted(record, first_seen_ms, own),
-            *freed,
-        ]
-
-    def _place(
-        self, record: Record, first_seen_ms: int
-    ) -> tuple[RejectReason | None, list[Effect]]:
-        """Put a record into the window and all that follows it, or say why not.
-
-        Returns:
-            (None, what leaves for it) or (why it is refused, what to do about that).
-        """
-        author = record.author
-        cut = self.intake.lineages.learn(author, record.lineage, self._reached)
-        voided = self.window.take_out(author, lambda *slot: slot > cut) if cut else []
-        freed = self._leave([(i, EvictReason.REVOKED) for i in voided])
-        occupant = self.window.occupant(author, record.epoch, record.seq)
-        if occupant is not None:
-            self._disputes.open(record)
-            topic = control_topic(self.network, shard_of(author))
-            return RejectReason.EQUIVOCATION, [*freed, effects.Fetch((occupant,), topic)]
-        refusal, left = self.window.add(record, first_seen_ms)
-        if refusal is not None:
-            return refusal, freed
-        self._sync.add(record)
-        for said in self.intake.tombstones.add(record):
-            gone = self.window.take_out(author, said.covers)
-            left.extend((i, EvictReason.FORGOTTEN) for i in gone)
-            self.authorship.forget(author, said)
-        self.authorship.witness(record)
-        return None, [*freed, *self._leave(left)]
-
-    def _leave(self, left: list[tuple[bytes, EvictReason]]) -> list[Effect]:
-        """Forget records that the window let go, and order their deletion, grouped by reason."""
-        if not left:
-            return []
-        done: list[Effect] = []
-        for reason in EvictReason:
-            ids = tuple(record_id for record_id, why in left if why is reason)
-            if not ids:
-                continue
-            crowded_out = reason in (EvictReason.AUTHOR_QUOTA, EvictReason.WINDOW)
-            for record_id in ids:
-                author = self._sync.remove(record_id, pass_over=crowded_out)
-                self.intake.tombstones.remove(author, record_id)
-            done.append(effects.Evict(ids, reason))
         return done
 
     def _hear_presence(self, event: inputs.Received, now_ms: int) -> list[Effect]:
@@ -463,7 +383,7 @@ class GossipEngine:
     def _take_inbox(self, event: inputs.Received, now_ms: int) -> list[Effect]:
         message = self._sync.open(event.payload)
         if message.is_proof:
-            return self._hear_proof(message.content, now_ms)
+            return self._held.hear_proof(message.content, now_ms)
         if not message.is_bundle:
             return self._sync.answer(message, event.broker, now_ms)
         if not self._sync.expects(message.sender):
@@ -472,13 +392,13 @@ class GossipEngine:
         accepted = [e.record.author for e in done if isinstance(e, effects.Accepted)]
         if accepted:
             self._sync.note_brought()
-        if accepted and (self._reached.intersection(accepted) or not self._has_contacts):
+        if accepted and (self._held.reached.intersection(accepted) or not self._has_contacts):
             self.peers.credit(message.sender)
         return done
 
     @property
     def _has_contacts(self) -> bool:
-        return any(author not in self.authorship for author in self._reached)
+        return any(author not in self.authorship for author in self._held.reached)
 
     def _on_fetched(self, event: inputs.Fetched, now_ms: int) -> list[Effect]:
         match channel_of(event.topic, self.network):
@@ -486,43 +406,8 @@ class GossipEngine:
                 bundles = codec.pack_bundles(list(event.envelopes), self.limits)
                 return [effects.Send(event.topic, bundle, event.broker) for bundle in bundles]
             case "c":
-                return self._settle(event.envelopes, now_ms)
+                return self._held.settle(event.envelopes, now_ms)
         return self._sync.deliver(event)
-
-    # --- equivocation ----------------------------------------------------------------------
-
-    def _settle(self, envelopes: tuple[bytes, ...], now_ms: int) -> list[Effect]:
-        """Prove what the fetched records are disputed for."""
-        done: list[Effect] = []
-        for envelope in envelopes:
-            first = self._reader.parse(envelope)
-            second = self._disputes.close(first)
-            if second is not None and first.author not in self.intake.proofs:
-                done.extend(self._convict(first.author, encode_proof(first, second)))
-                if first.author not in self.authorship:
-                    self._disputes.tell_later(first.author, now_ms)
-        return done
-
-    def _hear_proof(self, proof: bytes, now_ms: int) -> list[Effect]:
-        author = self.intake.proofs.author_of(proof)
-        if author is not None:  # the very proof that we hold: somebody has told everybody
-            self._disputes.told(author)
-            return []
-        return self._convict(self.intake.verify_proof(proof, now_ms).author, proof)
-
-    def _convict(self, author: bytes, proof: bytes) -> list[Effect]:
-        """Keep a verified proof; its author counts for nothing from now on.
-
-        Our own identity's records stay with us: nobody else counts them any more.
-        """
-        own = author in self.authorship
-        let_off = self.intake.proofs.add(author, proof, self._reached)
-        gone = () if own else self.window.take_out_all(author)
-        return [
-            effects.PersistProof(author, proof, let_off or b""),
-            effects.Convicted(author, own),
-            *self._leave([(i, EvictReason.CONVICTED) for i in gone]),
-        ]
 
     def _convince(self, peer: bytes, author: bytes, broker: str) -> list[Effect]:
         """Send a peer, once a period, the proof against whom it still listens to."""
@@ -531,9 +416,3 @@ class GossipEngine:
             return []
         self._convinced[peer] = None
         return [self._sync.convince(peer, proof, broker)]
-
-    # --- what we refuse --------------------------------------------------------------------
-
-    def _reject(self, reason: str, author: bytes = b"", detail: str = "") -> Effect:
-        self.rejected[reason] += 1
-        return effects.Misbehaved(RejectReason(reason), author, detail)

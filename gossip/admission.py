@@ -1,0 +1,212 @@
+"""What this node holds: authenticated records on their way into the window, and out of it.
+
+Everything that follows from a record's coming or going happens here, in one order: the lineage that
+it carries, the slot that it takes, the tombstones that it brings, the records that leave for it. So
+does everything that follows from two records in one slot.
+"""
+
+from collections import Counter
+
+from tastemesh.errors import RemoteProtocolError
+from tastemesh.gossip import effects, inputs
+from tastemesh.gossip.authorship import Authorship
+from tastemesh.gossip.disputes import Disputes
+from tastemesh.gossip.effects import Effect, EvictReason
+from tastemesh.gossip.intake import Intake
+from tastemesh.gossip.limits import Limits, RejectReason
+from tastemesh.gossip.proofs import encode_proof, open_proof
+from tastemesh.gossip.reader import Reader
+from tastemesh.gossip.record import Record
+from tastemesh.gossip.sync import Sync
+from tastemesh.gossip.topics import control_topic, shard_of
+from tastemesh.gossip.window import Window
+
+
+class Rejections(Counter[str]):
+    """What was refused, counted by reason."""
+
+    def refuse(self, reason: str, author: bytes = b"", detail: str = "") -> Effect:
+        """Count a refusal and return the report of it.
+
+        Args:
+            reason: a `RejectReason`.
+            author: whom the refused thing names, unverified; empty where nobody.
+            detail: what was wrong and what was expected.
+        """
+        self[reason] += 1
+        return effects.Misbehaved(RejectReason(reason), author, detail)
+
+
+class Admission:
+    """The one way into the window.
+
+    Args:
+        network: network id.
+        limits: wire and local limits.
+        authorship: the local identities.
+        intake: lineages, tombstones and proofs.
+        sync: the set that is reconciled; kept equal to the window.
+        reader: decodes what was stored.
+        rejected: where refusals are counted.
+        seed: keys the delays before a proof is told.
+    """
+
+    def __init__(
+        self,
+        network: str,
+        limits: Limits,
+        authorship: Authorship,
+        intake: Intake,
+        sync: Sync,
+        reader: Reader,
+        rejected: Rejections,
+        seed: bytes,
+    ) -> None:
+        self.window = Window(limits)
+        self.reached: frozenset[bytes] = frozenset()
+        """Whom the trust of a local identity reaches."""
+        self._network = network
+        self._limits = limits
+        self._authorship = authorship
+        self._intake = intake
+        self._sync = sync
+        self._reader = reader
+        self._rejected = rejected
+        self._disputes = Disputes(seed, limits.relay_spread_ms)
+
+    def restore(self, stored: inputs.Stored, wall_ms: int) -> list[Effect]:
+        """Take back a record that was authenticated when it came; let go of one that aged."""
+        try:
+            record = self._reader.parse(stored.envelope)
+        except RemoteProtocolError as error:
+            return [self._rejected.refuse(error.reason, detail=f"stored record: {error.detail}")]
+        if record.created_ms < wall_ms - self._limits.window_age_ms:
+            return [effects.Evict((record.id,), EvictReason.AGE)]
+        own = record.author in self._authorship
+        if record.author in self._intake.proofs and not own:
+            return [effects.Evict((record.id,), EvictReason.CONVICTED)]
+        refusal, freed = self._place(record, stored.first_seen_ms)
+        if refusal is not None:  # the limits have become tighter
+            return [effects.Evict((record.id,), EvictReason.WINDOW)]
+        return [effects.Accepted(record, stored.first_seen_ms, own), *freed]
+
+    def restore_proof(self, proof: bytes) -> list[Effect]:
+        """Take back a proof that was verified when it came."""
+        try:
+            first, _ = open_proof(proof, self._network, self._limits)
+        except RemoteProtocolError as error:
+            return [self._rejected.refuse(error.reason, detail=f"stored proof: {error.detail}")]
+        self._intake.proofs.add(first.author, proof, self.reached)
+        return [effects.Convicted(first.author, first.author in self._authorship)]
+
+    def admit(self, record: Record, first_seen_ms: int) -> list[Effect]:
+        """Take an authenticated record into the window, if there is room for it."""
+        refusal, freed = self._place(record, first_seen_ms)
+        if refusal is RejectReason.EQUIVOCATION:
+            return [self._rejected.refuse(refusal, record.author, "a number is taken"), *freed]
+        if refusal is not None:
+            self._sync.pass_over(record)
+            return [self._rejected.refuse(refusal, record.author, "not kept")]
+        own = record.author in self._authorship
+        return [
+            effects.Persist(record, first_seen_ms, own),
+            effects.Accepted(record, first_seen_ms, own),
+            *freed,
+        ]
+
+    def expire(self, wall_ms: int) -> list[Effect]:
+        """Let go of what is older than the window."""
+        return self._leave([(i, EvictReason.AGE) for i in self.window.expire(wall_ms)])
+
+    def _place(
+        self, record: Record, first_seen_ms: int
+    ) -> tuple[RejectReason | None, list[Effect]]:
+        """Put a record into the window and all that follows it, or say why not.
+
+        Returns:
+            (None, what leaves for it) or (why it is refused, what to do about that).
+        """
+        author = record.author
+        cut = self._intake.lineages.learn(author, record.lineage, self.reached)
+        voided = self.window.take_out(author, lambda *slot: slot > cut) if cut else []
+        freed = self._leave([(i, EvictReason.REVOKED) for i in voided])
+        occupant = self.window.occupant(author, record.epoch, record.seq)
+        if occupant is not None:
+            self._disputes.open(record)
+            topic = control_topic(self._network, shard_of(author))
+            return RejectReason.EQUIVOCATION, [*freed, effects.Fetch((occupant,), topic)]
+        refusal, left = self.window.add(record, first_seen_ms)
+        if refusal is not None:
+            return refusal, freed
+        self._sync.add(record)
+        for said in self._intake.tombstones.add(record):
+            gone = self.window.take_out(author, said.covers)
+            left.extend((i, EvictReason.FORGOTTEN) for i in gone)
+            self._authorship.forget(author, said)
+        self._authorship.witness(record)
+        return None, [*freed, *self._leave(left)]
+
+    def _leave(self, left: list[tuple[bytes, EvictReason]]) -> list[Effect]:
+        """Forget records that the window let go, and order their deletion, grouped by reason."""
+        if not left:
+            return []
+        done: list[Effect] = []
+        for reason in EvictReason:
+            ids = tuple(record_id for record_id, why in left if why is reason)
+            if not ids:
+                continue
+            crowded_out = reason in (EvictReason.AUTHOR_QUOTA, EvictReason.WINDOW)
+            for record_id in ids:
+                author = self._sync.remove(record_id, pass_over=crowded_out)
+                self._intake.tombstones.remove(author, record_id)
+            done.append(effects.Evict(ids, reason))
+        return done
+
+    # --- equivocation ----------------------------------------------------------------------
+
+    def settle(self, envelopes: tuple[bytes, ...], now_ms: int) -> list[Effect]:
+        """Prove what these records, fetched from the store, are disputed for."""
+        done: list[Effect] = []
+        for envelope in envelopes:
+            first = self._reader.parse(envelope)
+            second = self._disputes.close(first)
+            if second is not None and first.author not in self._intake.proofs:
+                done.extend(self._convict(first.author, encode_proof(first, second)))
+                if first.author not in self._authorship:
+                    self._disputes.tell_later(first.author, now_ms)
+        return done
+
+    def hear_proof(self, proof: bytes, now_ms: int) -> list[Effect]:
+        """Take a proof that somebody sent.
+
+        Raises:
+            RemoteProtocolError: it proves nothing.
+        """
+        author = self._intake.proofs.author_of(proof)
+        if author is not None:  # the very proof that we hold: somebody has told everybody
+            self._disputes.told(author)
+            return []
+        return self._convict(self._intake.verify_proof(proof, now_ms).author, proof)
+
+    def tell_proofs(self, now_ms: int) -> list[Effect]:
+        """Send the proofs whose time has come to whoever reads their authors' shards."""
+        told: list[Effect] = []
+        for author in self._disputes.due(now_ms):
+            proof = self._intake.proofs.proof(author)
+            if proof is not None:
+                told.append(effects.Send(control_topic(self._network, shard_of(author)), proof))
+        return told
+
+    def _convict(self, author: bytes, proof: bytes) -> list[Effect]:
+        """Keep a verified proof; its author counts for nothing from now on.
+
+        Our own identity's records stay with us: nobody else counts them any more.
+        """
+        own = author in self._authorship
+        let_off = self._intake.proofs.add(author, proof, self.reached)
+        gone = () if own else self.window.take_out_all(author)
+        return [
+            effects.PersistProof(author, proof, let_off or b""),
+            effects.Convicted(author, own),
+            *self._leave([(i, EvictReason.CONVICTED) for i in gone]),
+        ]
