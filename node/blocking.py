@@ -182,6 +182,7 @@ class SyncIdentity(_Facade[LocalIdentity]):
     record = _waiting(LocalIdentity.record)
     record_many = _waiting(LocalIdentity.record_many)
     endorse = _waiting(LocalIdentity.endorse)
+    forget = _waiting(LocalIdentity.forget)
     recommend = _waiting(LocalIdentity.recommend)
     explain = _waiting(LocalIdentity.explain)
 
@@ -261,6 +262,8 @@ class SyncNode(_Facade[Node]):
     record_many = _waiting(Node.record_many)
     endorse = _waiting(Node.endorse)
     endorse_many = _waiting(Node.endorse_many)
+    forget = _waiting(Node.forget)
+    rotate = _waiting(Node.rotate)
     recommend = _waiting(Node.recommend)
     recommend_many = _waiting(Node.recommend_many)
     explain = _waiting(Node.explain)

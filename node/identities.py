@@ -13,7 +13,8 @@ from tastemesh.node.forgetting import Forgotten
 from tastemesh.node.keys import check_name, create_key, load_key, rotate_key
 
 if TYPE_CHECKING:
-    from tastemesh.node.node import Node, Play
+    from tastemesh.node.node import Node
+    from tastemesh.node.plays import Play
 
 DEFAULT_IDENTITY = "me"
 _NODE_KEY = "node"

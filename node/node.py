@@ -19,40 +19,25 @@ from typing import Any, Self
 
 import msgspec
 
-from tastemesh.errors import ConfigError, TransportError, UsageError
+from tastemesh.errors import UsageError
 from tastemesh.gossip import codec, effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.identity import format_id, parse_id
-from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Interaction, Record
+from tastemesh.gossip.record import Endorsement, Record
 from tastemesh.node.advice import Advice
-from tastemesh.node.broker import EmbeddedBroker, is_listening
 from tastemesh.node.clock import Clock, SystemClock
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
 from tastemesh.node.events import CAPACITY, Announcer, Subscription
 from tastemesh.node.forgetting import Forgotten, plan, repeated
+from tastemesh.node.home import find_brokers, open_window
 from tastemesh.node.identities import DEFAULT_IDENTITY as DEFAULT_IDENTITY
 from tastemesh.node.identities import KeyRing, LocalIdentity
 from tastemesh.node.mqtt import MqttTransport
-from tastemesh.node.settings import BROKER_PORT, EMBEDDED_BROKER_URL, NodeConfig
+from tastemesh.node.plays import Play, as_interaction, as_units
+from tastemesh.node.settings import NodeConfig
 from tastemesh.node.watch import WATCHED_COUNT, Watcher
 from tastemesh.storage.store import Store
-
-
-class Play(msgspec.Struct, frozen=True, kw_only=True):
-    """Something a local user did, for `Node.record_many`.
-
-    Attributes:
-        item: opaque id, 1 to 256 bytes of UTF-8, no control characters.
-        kind: a word; `skip` and `dislike` say "not for me", all others that he holds the item.
-        weight: strength in (0, 1].
-        time_s: when, seconds since 1970; None for now.
-    """
-
-    item: str
-    kind: str = "listen"
-    weight: float = 1.0
-    time_s: float | None = None
 
 
 def open_node(config: NodeConfig | Path | str) -> "Node":
@@ -100,7 +85,7 @@ class Node:
         """
         async with AsyncExitStack() as stack:
             keys = self._keys = KeyRing(self.config.home / "keys", self.config.passphrase)
-            self._store = await stack.enter_async_context(await self._open_store())
+            self._store = await stack.enter_async_context(await open_window(self.config))
             self._core = Core(
                 node=keys.node,
                 signers=tuple(keys.signers.values()),
@@ -108,7 +93,7 @@ class Node:
                 limits=self.config.limits,
                 seed=secrets.token_bytes(32),
             )
-            urls = await self._broker_urls(stack)
+            urls = await find_brokers(self.config, stack)
             self._transport = await stack.enter_async_context(
                 MqttTransport(urls, client_id=f"tastemesh-{format_id(keys.node.id)[:16]}")
             )
@@ -135,34 +120,6 @@ class Node:
         if self.storage_fault is None and not self._running.done():
             await self._driver.flush()
         await self._stack.aclose()
-
-    async def _open_store(self) -> Store:
-        store = await Store.open(
-            self.config.home / "window.sqlite3", disk_bytes=self.config.disk_bytes
-        )
-        network = await store.get_meta("network")
-        if network is None:
-            await store.set_meta("network", self.config.network.encode())
-        elif network != self.config.network.encode():
-            await store.close()
-            raise ConfigError(
-                f"network {self.config.network!r}: the home {self.config.home} belongs to "
-                f"{network.decode()!r}; use another home for another network"
-            )
-        return store
-
-    async def _broker_urls(self, stack: AsyncExitStack) -> tuple[str, ...]:
-        if self.config.brokers:
-            return self.config.brokers
-        if not await is_listening("127.0.0.1", BROKER_PORT):
-            broker = EmbeddedBroker(self.config.home / "broker", port=BROKER_PORT)
-            try:
-                await stack.enter_async_context(broker)
-            except TransportError:
-                # Another node that starts at this moment may have been the first to take the port.
-                if not await is_listening("127.0.0.1", BROKER_PORT):
-                    raise
-        return (EMBEDDED_BROKER_URL,)
 
     def _notify(self, effect: Effect) -> None:
         self._heard[type(effect).__name__] += 1
@@ -211,7 +168,7 @@ class Node:
     ) -> list[str]:
         """Say many things at once, 64 to a signed record. See `record`."""
         wall_ms = self._clock.wall_ms()
-        said = tuple(_as_interaction(play, wall_ms) for play in plays)
+        said = tuple(as_interaction(play, wall_ms) for play in plays)
         event = inputs.Recorded(self._keys.signer(identity).id, said, wall_ms, private)
         return _record_ids(await self._driver.say(event))
 
@@ -242,7 +199,7 @@ class Node:
         for peer, weight in weights.items():
             if parse_id(peer) == signer.id:
                 raise UsageError("peer: nobody can endorse himself")
-            said.append(Endorsement(parse_id(peer), _as_units(weight, -1.0, 1.0)))
+            said.append(Endorsement(parse_id(peer), as_units(weight, -1.0, 1.0)))
         event = inputs.Recorded(signer.id, tuple(said), self._clock.wall_ms())
         return _record_ids(await self._driver.say(event))
 
@@ -455,23 +412,6 @@ class Node:
 def _check_length(k: int) -> None:
     if not 1 <= k <= 1000:
         raise UsageError(f"k is {k}; expected 1 to 1000")
-
-
-def _as_units(weight: float, low: float, high: float) -> int:
-    if not low <= weight <= high:  # also refuses NaN
-        raise UsageError(f"weight is {weight}; expected {low:g} to {high:g}")
-    return round(weight * WEIGHT_SCALE)
-
-
-def _as_interaction(play: Play, wall_ms: int) -> Interaction:
-    units = _as_units(play.weight, 0.0, 1.0)
-    if units == 0:
-        raise UsageError(f"weight is {play.weight}; expected above 0, to 1")
-    if play.time_s is None:
-        return Interaction(play.item, play.kind, units)
-    if not 0 <= play.time_s * 1000 <= wall_ms:
-        raise UsageError(f"time_s is {play.time_s}; expected seconds since 1970, not the future")
-    return Interaction(play.item, play.kind, units, wall_ms - int(play.time_s * 1000))
 
 
 def _record_ids(orders: list[Effect]) -> list[str]:

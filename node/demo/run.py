@@ -23,7 +23,8 @@ from tastemesh.node.advice import Advice
 from tastemesh.node.broker import EmbeddedBroker
 from tastemesh.node.clock import SystemClock
 from tastemesh.node.demo.hostile import ATTACKS, TARGET_ITEM, HostileClient
-from tastemesh.node.node import DEFAULT_IDENTITY, Node, Play
+from tastemesh.node.node import DEFAULT_IDENTITY, Node
+from tastemesh.node.plays import Play
 from tastemesh.node.settings import NodeConfig
 from tastemesh.sim.community import connected_neighbourhood, synthetic_community
 from tastemesh.sim.interactions import Endorsements, Interactions

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from tastemesh.node.advice import Advice
     from tastemesh.node.blocking import SyncNode, open_node_sync
     from tastemesh.node.http.mount import asgi_app
-    from tastemesh.node.node import Node, Play, open_node
+    from tastemesh.node.node import Node, open_node
+    from tastemesh.node.plays import Play
     from tastemesh.node.settings import NodeConfig
 
 __version__ = "0.1.0"
@@ -33,7 +34,7 @@ _HOMES = {
     "Limits": "tastemesh.gossip.limits",
     "Node": "tastemesh.node.node",
     "NodeConfig": "tastemesh.node.settings",
-    "Play": "tastemesh.node.node",
+    "Play": "tastemesh.node.plays",
     "SyncNode": "tastemesh.node.blocking",
     "asgi_app": "tastemesh.node.http.mount",
     "open_node": "tastemesh.node.node",

@@ -10,7 +10,7 @@ from tastemesh.errors import ConfigError, UsageError
 from tastemesh.gossip.record import Forget, Interaction, Record
 from tastemesh.node.forgetting import plan
 from tastemesh.node.keys import create_key, load_key, rotate_key
-from tastemesh.node.node import Play
+from tastemesh.node.plays import Play
 from tests.brokers import BrokerProcess
 from tests.node.test_node import config, own_id, until
 

@@ -196,9 +196,11 @@ async def test_openapi_describes_every_route(stranger: httpx.AsyncClient) -> Non
     assert sorted(schema["paths"]) == [
         "/health",
         "/v1/endorsements",
+        "/v1/forget",
         "/v1/interactions",
         "/v1/recommendations",
         "/v1/recommendations/{item}",
+        "/v1/rotate",
         "/v1/status",
     ]
     assert schema["security"] == [{"token": []}]

@@ -8,7 +8,8 @@ import pytest
 
 import tastemesh
 from tastemesh.errors import ConfigError, StorageError, UsageError
-from tastemesh.node.node import Node, Play
+from tastemesh.node.node import Node
+from tastemesh.node.plays import Play
 from tests.brokers import BrokerProcess
 
 pytestmark = pytest.mark.broker

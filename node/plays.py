@@ -1,0 +1,49 @@
+"""What a local user says, in the units of the application, and in those of the wire."""
+
+import msgspec
+
+from tastemesh.errors import UsageError
+from tastemesh.gossip.record import WEIGHT_SCALE, Interaction
+
+
+class Play(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a local user did, for `Node.record_many`.
+
+    Attributes:
+        item: opaque id, 1 to 256 bytes of UTF-8, no control characters.
+        kind: a word; `skip` and `dislike` say "not for me", all others that he holds the item.
+        weight: strength in (0, 1].
+        time_s: when, seconds since 1970; None for now.
+    """
+
+    item: str
+    kind: str = "listen"
+    weight: float = 1.0
+    time_s: float | None = None
+
+
+def as_units(weight: float, low: float, high: float) -> int:
+    """Return a weight as the wire has it, in units of 1 / `WEIGHT_SCALE`.
+
+    Raises:
+        UsageError: it is not within [low, high].
+    """
+    if not low <= weight <= high:  # also refuses NaN
+        raise UsageError(f"weight is {weight}; expected {low:g} to {high:g}")
+    return round(weight * WEIGHT_SCALE)
+
+
+def as_interaction(play: Play, wall_ms: int) -> Interaction:
+    """Return a play as the statement that is signed at `wall_ms`.
+
+    Raises:
+        UsageError: its weight or time is out of range.
+    """
+    units = as_units(play.weight, 0.0, 1.0)
+    if units == 0:
+        raise UsageError(f"weight is {play.weight}; expected above 0, to 1")
+    if play.time_s is None:
+        return Interaction(play.item, play.kind, units)
+    if not 0 <= play.time_s * 1000 <= wall_ms:
+        raise UsageError(f"time_s is {play.time_s}; expected seconds since 1970, not the future")
+    return Interaction(play.item, play.kind, units, wall_ms - int(play.time_s * 1000))
