@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tastemesh.errors import UsageError
 from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import Scored, Scorer, ScorerParameters
 from tastemesh.ranking import slate
@@ -20,6 +21,16 @@ from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph
 
 BOUND_LIST_LENGTH = 10  # the list that the reported bound is about: what a user sees first
+
+
+def check_length(k: int) -> None:
+    """Check the length of a list that somebody asks for.
+
+    Raises:
+        UsageError: it is not 1 to 1,000.
+    """
+    if not 1 <= k <= 1000:
+        raise UsageError(f"k is {k}; expected 1 to 1000")
 
 
 class AdviceReason(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import private_shadow
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
+from tastemesh.reputation.paths import shortest_path
 
 # Local users whose bound `status` reports, the first ones: each costs a ranking.
 BOUNDED_EGOS = 16
@@ -194,6 +195,10 @@ class Core:
     def records_of(self, author: bytes) -> tuple[bytes, ...]:
         """Return the ids of one author's records in the window, oldest first."""
         return self.engine.window.records_of(author)
+
+    def path(self, ego: bytes, contact: bytes, target: bytes) -> list[bytes]:
+        """Return the people over whom ego's trust leads to somebody; see `shortest_path`."""
+        return shortest_path(self.endorsements, ego, contact, target)
 
     def private_count(self, author: bytes, item: str | None) -> int:
         """Return how many private interactions a local user has, with one item or in all."""

@@ -12,7 +12,7 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,23 +20,27 @@ from typing import Any, Self
 import msgspec
 
 from tastemesh.errors import UsageError
-from tastemesh.gossip import codec, effects, inputs
+from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.identity import format_id, parse_id
-from tastemesh.gossip.record import Endorsement, Record
-from tastemesh.node.advice import Advice
+from tastemesh.gossip.record import Endorsement
+from tastemesh.node.advice import Advice, check_length
 from tastemesh.node.clock import Clock, SystemClock
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
 from tastemesh.node.events import CAPACITY, Announcer, Subscription
+from tastemesh.node.evidence import Evidence
 from tastemesh.node.forgetting import Forgotten, plan, repeated
+from tastemesh.node.history import Export, Imported, exported, unknown
 from tastemesh.node.home import find_brokers, open_window
 from tastemesh.node.identities import DEFAULT_IDENTITY as DEFAULT_IDENTITY
 from tastemesh.node.identities import KeyRing, LocalIdentity
 from tastemesh.node.mqtt import MqttTransport
 from tastemesh.node.plays import Play, as_interaction, as_units
 from tastemesh.node.settings import NodeConfig
-from tastemesh.node.watch import WATCHED_COUNT, Watcher
+from tastemesh.node.tasks import end
+from tastemesh.node.watch import Watcher
+from tastemesh.node.witnesses import Witnesses
 from tastemesh.storage.store import Store
 
 
@@ -70,8 +74,9 @@ class Node:
         self._driver: Driver
         self._store: Store
         self._transport: MqttTransport
+        self._witnesses: Witnesses
         self._running: asyncio.Task[None]
-        self._watcher = Watcher(self._announcer, self._revision, self.recommend_many)
+        self._watcher = Watcher(self._announcer, lambda: self._core.revision, self.recommend_many)
 
     # --- life ------------------------------------------------------------------------------
 
@@ -93,6 +98,7 @@ class Node:
                 limits=self.config.limits,
                 seed=secrets.token_bytes(32),
             )
+            self._witnesses = Witnesses(self._core, self._store, self.config)
             urls = await find_brokers(self.config, stack)
             self._transport = await stack.enter_async_context(
                 MqttTransport(urls, client_id=f"tastemesh-{format_id(keys.node.id)[:16]}")
@@ -104,7 +110,7 @@ class Node:
             self._driver.handle(await self._store.load(wall_ms))
             self._driver.handle(inputs.Started(wall_ms))
             self._running = asyncio.create_task(self._driver.run(), name="tastemesh-driver")
-            stack.push_async_callback(_stop, self._running)
+            stack.push_async_callback(end, self._running)
             stack.push_async_callback(self._watcher.stop)
             stack.callback(self._announcer.close)
             self._stack = stack.pop_all()
@@ -124,9 +130,6 @@ class Node:
     def _notify(self, effect: Effect) -> None:
         self._heard[type(effect).__name__] += 1
         self._announcer.tell(effect)
-
-    def _revision(self) -> int:
-        return self._core.revision
 
     # --- speaking --------------------------------------------------------------------------
 
@@ -222,7 +225,7 @@ class Node:
         author = self._keys.signer(identity).id
         wall_ms = self._clock.wall_ms()
         private = self._core.private_count(author, item)
-        taken = plan(await self._own_records(author), item, wall_ms)
+        taken = plan(await self._witnesses.records_of(author), item, wall_ms)
         if taken.forgets:
             await self._driver.say(inputs.Recorded(author, taken.statements, wall_ms))
         if private:
@@ -249,7 +252,7 @@ class Node:
         """
         author = self._keys.signer(identity).id
         wall_ms = self._clock.wall_ms()
-        again = repeated(await self._own_records(author), wall_ms) if stolen else ()
+        again = repeated(await self._witnesses.records_of(author), wall_ms) if stolen else ()
         rotations = self.config.limits.rotation_count
         signer = self._keys.rotate(identity, self._core.cut(author, stolen), rotations)
         done = await self._driver.say(inputs.Rotated(signer, wall_ms))
@@ -257,12 +260,40 @@ class Node:
             done += await self._driver.say(inputs.Recorded(author, again, wall_ms))
         return _record_ids(done)
 
-    async def _own_records(self, author: bytes) -> list[Record]:
-        """Return what the window has of a local user, oldest first."""
-        envelopes = await self._store.fetch(self._core.records_of(author))
-        return [
-            codec.parse(envelope, self.config.network, self.config.limits) for envelope in envelopes
-        ]
+    async def import_history(
+        self,
+        plays: Sequence[Play],
+        *,
+        private: bool = False,
+        identity: str = DEFAULT_IDENTITY,
+    ) -> Imported:
+        """Bring in what a local user did elsewhere; what his history has already is left out.
+
+        Args:
+            plays: with dates; past an author's quota in the window, 500, the first ones go.
+            private: keep them on this node.
+            identity: local name of the user.
+
+        Raises:
+            UsageError: a value is wrong; nothing was recorded.
+            StorageError: the records cannot be read, or the node stopped before the commit.
+        """
+        author = self._keys.signer(identity).id
+        said = await self._witnesses.records_of(author), await self._store.private_of(author)
+        new = unknown(plays, *said)
+        records = await self.record_many(new, private=private, identity=identity) if new else []
+        return Imported(added=len(new), known=len(plays) - len(new), records=records)
+
+    async def export(self, *, identity: str = DEFAULT_IDENTITY) -> Export:
+        """Return all that a local user has said and that is still in the window.
+
+        Raises:
+            UsageError: nobody has this name.
+            StorageError: the records cannot be read.
+        """
+        author = self._keys.signer(identity).id
+        said = await self._witnesses.records_of(author), await self._store.private_of(author)
+        return exported(self.config.network, author, *said)
 
     # --- asking ----------------------------------------------------------------------------
 
@@ -276,7 +307,7 @@ class Node:
         Raises:
             UsageError: a value is wrong.
         """
-        _check_length(k)
+        check_length(k)
         signer = self._keys.signer(identity)
         return self._core.recommend(signer.id, k, self._clock.wall_ms())
 
@@ -297,6 +328,16 @@ class Node:
     async def explain(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Advice | None:
         """Return an item's score and reasons for the user, or None if nothing speaks for it."""
         return self._core.explain(self._keys.signer(identity).id, item, self._clock.wall_ms())
+
+    async def evidence(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Evidence | None:
+        """Return the signed records behind an item's score, or None if nothing speaks for it.
+
+        Anybody can check them without this node: `tastemesh.node.evidence.verify`.
+        """
+        advice = await self.explain(item, identity=identity)
+        if advice is None:
+            return None
+        return await self._witnesses.evidence(self._keys.signer(identity).id, advice)
 
     def status(self) -> dict[str, Any]:
         """Return what the node is doing, ready for JSON."""
@@ -384,16 +425,8 @@ class Node:
         watched = list(dict.fromkeys(watch))
         for name in watched:
             self._keys.signer(name)
-        if len(watched) > WATCHED_COUNT:
-            raise UsageError(f"watch has {len(watched)} users; expected at most {WATCHED_COUNT}")
-        if capacity < 1:
-            raise UsageError(f"capacity is {capacity}; expected 1 or more")
-        _check_length(k)
-        subscription = Subscription(capacity, watched, k)
-        self._announcer.subscribe(subscription)
-        if watched:
-            self._watcher.start()
-        return subscription
+        check_length(k)
+        return self._watcher.subscribe(watched, k, capacity)
 
     async def connected(self) -> None:
         """Wait until a broker has accepted us and granted our subscriptions."""
@@ -409,16 +442,5 @@ class Node:
         await self._transport.drain()
 
 
-def _check_length(k: int) -> None:
-    if not 1 <= k <= 1000:
-        raise UsageError(f"k is {k}; expected 1 to 1000")
-
-
 def _record_ids(orders: list[Effect]) -> list[str]:
     return [format_id(o.record.id) for o in orders if isinstance(o, effects.Persist)]
-
-
-async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from contextlib import suppress
 
+from tastemesh.errors import UsageError
 from tastemesh.node.advice import Advice
 from tastemesh.node.events import Announcer, RecommendationsChanged, Subscription
+from tastemesh.node.tasks import end
 
 # Between looks, seconds: a list that changes faster than this cannot be read, and each look costs a
 # ranking a watched user (guess).
@@ -36,17 +37,35 @@ class Watcher:
         self._recommend_many = recommend_many
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Look at the lists from now on, if nobody does already."""
+    def subscribe(self, watched: Sequence[str], k: int, capacity: int) -> Subscription:
+        """Return the events from now on; see `tastemesh.node.node.Node.events`.
+
+        Args:
+            watched: local names of users.
+            k: length of their lists.
+            capacity: events that may wait.
+
+        Raises:
+            UsageError: too many users are watched, or the capacity is too small.
+        """
+        if len(watched) > WATCHED_COUNT:
+            raise UsageError(f"watch has {len(watched)} users; expected at most {WATCHED_COUNT}")
+        if capacity < 1:
+            raise UsageError(f"capacity is {capacity}; expected 1 or more")
+        subscription = Subscription(capacity, watched, k)
+        self._announcer.subscribe(subscription)
+        if watched:
+            self._start()
+        return subscription
+
+    def _start(self) -> None:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="tastemesh-watcher")
 
     async def stop(self) -> None:
         """Stop looking."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     async def _run(self) -> None:
         looked: Hashable = None

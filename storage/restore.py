@@ -13,9 +13,7 @@ from tastemesh.gossip.record import Interaction
 
 _RECORDS = "SELECT envelope, first_seen_ms FROM records ORDER BY arrival"
 _SEQUENCES = "SELECT author, epoch, until FROM own_sequences ORDER BY author, epoch"
-_PRIVATE = """
-SELECT author, item, kind, weight_q, ago_ms, wall_ms FROM private_interactions ORDER BY arrival
-"""
+PRIVATE = "SELECT author, item, kind, weight_q, ago_ms, wall_ms FROM private_interactions"
 
 _PROOFS = "SELECT proof FROM proofs ORDER BY rowid"
 
@@ -29,7 +27,7 @@ async def restore(db: aiosqlite.Connection, wall_ms: int) -> Restored:
     """
     records = await db.execute_fetchall(_RECORDS)
     sequences = await db.execute_fetchall(_SEQUENCES)
-    private = await db.execute_fetchall(_PRIVATE)
+    private = await db.execute_fetchall(f"{PRIVATE} ORDER BY arrival")
     return Restored(
         records=tuple(starmap(Stored, records)),
         sequences=tuple((author, epoch, until) for author, epoch, until in sequences),

@@ -25,10 +25,11 @@ import msgspec
 
 from tastemesh.errors import StorageError, UsageError
 from tastemesh.gossip.inputs import Restored
+from tastemesh.gossip.record import Interaction
 from tastemesh.storage.batch import STORED, StorageEffect, fold
 from tastemesh.storage.failures import damaged, reported
 from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
-from tastemesh.storage.restore import restore
+from tastemesh.storage.restore import PRIVATE, restore
 
 __all__ = [
     "COPIED",
@@ -266,6 +267,21 @@ class Store:
                     )
                 )
         return tuple(found[each] for each in record_ids if each in found)
+
+    async def private_of(self, author: bytes) -> list[tuple[Interaction, int]]:
+        """Return an author's private interactions, oldest first, each with when it was said.
+
+        Raises:
+            StorageError: it cannot be read, or is closed.
+        """
+        async with self._alone() as db:
+            return [
+                (Interaction(item, kind, weight_q, ago_ms), said_ms)
+                for _, item, kind, weight_q, ago_ms, said_ms in await db.execute_fetchall(
+                    f"{PRIVATE} WHERE author = ? ORDER BY arrival",
+                    (author,),
+                )
+            ]
 
     async def statistics(self) -> Statistics:
         """Return how much it holds and takes; reads the whole table.

@@ -1,23 +1,21 @@
 """The routes of the HTTP API, version 1, over one `Node`."""
 
-import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get, post
-from litestar.di import NamedDependency, Provide
+from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.params import FromQuery, JSONBody, PathParameter, QueryParameter, SkipValidation
+from litestar.params import FromQuery, JSONBody, PathParameter, QueryParameter
 from litestar.types import ASGIApp
 
 import tastemesh
-from tastemesh.errors import StorageError, TastemeshError, UsageError
+from tastemesh.errors import TastemeshError, UsageError
 from tastemesh.node.advice import Advice
 from tastemesh.node.forgetting import Forgotten
 from tastemesh.node.http.bodies import (
@@ -30,26 +28,22 @@ from tastemesh.node.http.bodies import (
     Said,
     Withdrawal,
 )
+from tastemesh.node.http.commits import IdentityQuery, NodeDependency, committed
 from tastemesh.node.http.gate import Gate
+from tastemesh.node.http.history import evidence, export, import_history
 from tastemesh.node.http.metrics import CONTENT_TYPE, exposition
 from tastemesh.node.node import DEFAULT_IDENTITY, Node
-
-_Done = TypeVar("_Done")
 
 _LOGGER = logging.getLogger(__name__)
 
 # Larger than any interaction in JSON with each byte of its item escaped.
 BODY_BYTES = 64 * 1024
 
-COMMIT_S = 10.0  # until a client is told that the disk does not take it (guess)
-
-_Node = NamedDependency[SkipValidation[Node]]
 _Length = Annotated[int, QueryParameter(ge=1, le=1000, description="length of the list")]
-_Identity = Annotated[str, QueryParameter(max_length=64, description="local name of the user")]
 
 
 @post("/v1/interactions", summary="Record an interaction")
-async def record(node: _Node, data: JSONBody[NewInteraction]) -> Said:
+async def record(node: NodeDependency, data: JSONBody[NewInteraction]) -> Said:
     """Sign it, commit it, publish it; answers once it is committed."""
     saying = node.record(
         data.item,
@@ -59,50 +53,34 @@ async def record(node: _Node, data: JSONBody[NewInteraction]) -> Said:
         private=data.private,
         identity=data.identity,
     )
-    return Said(await _committed(node, saying))
+    return Said(await committed(node, saying))
 
 
 @post("/v1/endorsements", summary="Endorse somebody")
-async def endorse(node: _Node, data: JSONBody[NewEndorsement]) -> Said:
+async def endorse(node: NodeDependency, data: JSONBody[NewEndorsement]) -> Said:
     """State trust in somebody's taste; the latest statement counts."""
     saying = node.endorse(data.peer, data.weight, identity=data.identity)
-    return Said(await _committed(node, saying))
+    return Said(await committed(node, saying))
 
 
 @post("/v1/forget", summary="Take interactions back")
-async def forget(node: _Node, data: JSONBody[Withdrawal]) -> Forgotten:
+async def forget(node: NodeDependency, data: JSONBody[Withdrawal]) -> Forgotten:
     """Delete them here, and have every node delete and refuse them."""
-    return await _committed(node, node.forget(data.item, identity=data.identity))
+    return await committed(node, node.forget(data.item, identity=data.identity))
 
 
 @post("/v1/rotate", summary="Put the next key in force")
-async def rotate(node: _Node, data: JSONBody[KeyChange]) -> Said:
+async def rotate(node: NodeDependency, data: JSONBody[KeyChange]) -> Said:
     """Sign with the user's next key from now on; his id stays."""
-    return Said(await _committed(node, node.rotate(stolen=data.stolen, identity=data.identity)))
-
-
-async def _committed(node: Node, saying: Coroutine[Any, Any, _Done]) -> _Done:
-    """Wait for the commit, and not for ever: a node with a faulty disk keeps trying."""
-    fault = node.storage_fault
-    if fault:
-        saying.close()
-        raise StorageError(f"{fault}; nothing was recorded")
-    try:
-        async with asyncio.timeout(COMMIT_S):
-            return await saying
-    except TimeoutError:
-        fault = node.storage_fault or f"not on disk after {COMMIT_S:g} s"
-        raise StorageError(
-            f"{fault}; kept in memory, and tried again while the node runs"
-        ) from None
+    return Said(await committed(node, node.rotate(stolen=data.stolen, identity=data.identity)))
 
 
 @get("/v1/recommendations", summary="Recommend items")
 async def recommend(
-    node: _Node,
+    node: NodeDependency,
     k: _Length = 10,
     explain: FromQuery[bool] = False,
-    identity: _Identity = DEFAULT_IDENTITY,
+    identity: IdentityQuery = DEFAULT_IDENTITY,
 ) -> RecommendationList:
     """Return the best items that the user does not have yet; with `explain`, the reasons too."""
     lines = await node.recommend(k, identity=identity)
@@ -113,9 +91,9 @@ async def recommend(
 
 @get("/v1/recommendations/{item:str}", summary="Explain one item")
 async def explain_item(
-    node: _Node,
+    node: NodeDependency,
     item: Annotated[str, PathParameter(description="the item's id, percent-encoded")],
-    identity: _Identity = DEFAULT_IDENTITY,
+    identity: IdentityQuery = DEFAULT_IDENTITY,
 ) -> Advice:
     """Return the item's score for the user and whose word it rests on."""
     name = unquote(item, errors="strict")
@@ -126,20 +104,20 @@ async def explain_item(
 
 
 @get("/v1/status", summary="What the node is doing")
-async def status(node: _Node) -> dict[str, Any]:
+async def status(node: NodeDependency) -> dict[str, Any]:
     """Return identities, brokers, window, rejections and storage."""
     return node.status()
 
 
 @get("/health", summary="Whether the daemon works", security=[{}])
-async def health(node: _Node) -> Response[Health]:
+async def health(node: NodeDependency) -> Response[Health]:
     """Answer 200, or 503 when nothing can be stored."""
     fault = node.storage_fault
     return Response(Health(fault or "ok"), status_code=503 if fault else 200)
 
 
 @get("/metrics", media_type=MediaType.TEXT, include_in_schema=False)
-async def metrics(node: _Node) -> Response[str]:
+async def metrics(node: NodeDependency) -> Response[str]:
     """Return the node's counts in Prometheus' text format."""
     return Response(exposition(node.status()), headers={"content-type": CONTENT_TYPE})
 
@@ -153,7 +131,10 @@ def create_app(node: Node, token: str, *, loopback_only: bool = True) -> ASGIApp
         loopback_only: False where another application mounts it; see `Gate`.
     """
     app = Litestar(
-        [record, endorse, forget, rotate, recommend, explain_item, status, health, metrics],
+        [
+            *(record, endorse, forget, rotate, import_history, export),
+            *(recommend, explain_item, evidence, status, health, metrics),
+        ],
         dependencies={"node": Provide(lambda: node, sync_to_thread=False)},
         exception_handlers={
             TastemeshError: _on_tastemesh_error,

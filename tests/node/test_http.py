@@ -196,7 +196,10 @@ async def test_openapi_describes_every_route(stranger: httpx.AsyncClient) -> Non
     assert sorted(schema["paths"]) == [
         "/health",
         "/v1/endorsements",
+        "/v1/evidence",
+        "/v1/export",
         "/v1/forget",
+        "/v1/imports",
         "/v1/interactions",
         "/v1/recommendations",
         "/v1/recommendations/{item}",

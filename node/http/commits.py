@@ -1,0 +1,38 @@
+"""What the routes share: the node, whom they are about, and the wait for a commit."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
+
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter, SkipValidation
+
+from tastemesh.errors import StorageError
+from tastemesh.node.node import Node
+
+COMMIT_S = 10.0  # until a client is told that the disk does not take it (guess)
+
+NodeDependency = NamedDependency[SkipValidation[Node]]
+IdentityQuery = Annotated[str, QueryParameter(max_length=64, description="local name of the user")]
+
+_Done = TypeVar("_Done")
+
+
+async def committed(node: Node, saying: Coroutine[Any, Any, _Done]) -> _Done:
+    """Wait for the commit, and not for ever: a node with a faulty disk keeps trying.
+
+    Raises:
+        StorageError: the disk does not take it; the text says what becomes of it.
+    """
+    fault = node.storage_fault
+    if fault:
+        saying.close()
+        raise StorageError(f"{fault}; nothing was recorded")
+    try:
+        async with asyncio.timeout(COMMIT_S):
+            return await saying
+    except TimeoutError:
+        fault = node.storage_fault or f"not on disk after {COMMIT_S:g} s"
+        raise StorageError(
+            f"{fault}; kept in memory, and tried again while the node runs"
+        ) from None
