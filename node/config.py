@@ -24,7 +24,8 @@ from platformdirs import user_data_path
 from tastemesh.errors import ConfigError, UsageError
 from tastemesh.gossip.limits import DAY_MS, Limits
 from tastemesh.gossip.topics import check_network
-from tastemesh.node.address import parse_broker_url
+from tastemesh.node.address import TlsFiles, parse_broker_url
+from tastemesh.node.mqtt_settings import MqttSettings
 from tastemesh.node.settings import DISK_BYTES, NodeConfig
 
 FILE_NAME = "config.toml"
@@ -49,6 +50,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_port: Annotated[
         int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for any free one")
     ] = DEFAULT_HTTP_PORT
+    mqtt_version: Annotated[
+        Literal["3.1.1", "5"], Meta(description="3.1.1, which every broker speaks, or 5")
+    ] = "3.1.1"
+    tls_ca_file: Annotated[
+        str, Meta(description="PEM file of whom to trust for mqtts://; none: this machine's list")
+    ] = ""
+    tls_certificate_file: Annotated[
+        str, Meta(description="PEM file of our certificate, for brokers that ask for one")
+    ] = ""
+    tls_key_file: Annotated[
+        str, Meta(description="PEM file of its key, unless the certificate's file has it")
+    ] = ""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="debug, info, warning or error"),
@@ -105,7 +118,19 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
             passphrase=self.passphrase,
             limits=limits,
             disk_bytes=self.settings.disk_mb << 20,
+            mqtt=MqttSettings(
+                protocol=self.settings.mqtt_version,
+                tls=TlsFiles(
+                    ca_file=_path(self.settings.tls_ca_file),
+                    certificate_file=_path(self.settings.tls_certificate_file),
+                    key_file=_path(self.settings.tls_key_file),
+                ),
+            ),
         )
+
+
+def _path(text: str) -> Path | None:
+    return Path(text).expanduser() if text else None
 
 
 def default_home(environ: Mapping[str, str] = os.environ) -> Path:
@@ -156,6 +181,26 @@ def template(settings: Settings, stated: Collection[str]) -> str:
         value = json.dumps(getattr(settings, name), ensure_ascii=False)  # TOML writes them alike
         lines += ["", f"# {expected}", f"{'' if name in stated else '# '}{name} = {value}"]
     return "\n".join(lines) + "\n"
+
+
+def described(
+    home: Path, environ: Mapping[str, str] = os.environ
+) -> dict[str, tuple[object, str, str]]:
+    """Return (value, where it comes from, what is expected) by setting, without passwords.
+
+    Raises:
+        ConfigError: as `load_configuration`.
+    """
+    configuration = load_configuration(home, environ=environ)
+    shown: dict[str, tuple[object, str, str]] = {
+        "home": (str(home), "--home, TASTEMESH_HOME or the platform", "the node's folder")
+    }
+    for name, expected in _EXPECTED.items():
+        value: object = getattr(configuration.settings, name)
+        if name == "brokers":
+            value = [str(parse_broker_url(url)) for url in configuration.settings.brokers]
+        shown[name] = (value, configuration.sources[name], expected)
+    return shown
 
 
 _Layer = tuple[Callable[[str], str], Mapping[str, object], bool]

@@ -19,7 +19,7 @@ from tastemesh.gossip.lineage import Lineages
 from tastemesh.gossip.record import REJECTION_KINDS, Record
 
 
-class Testimony(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Witness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One record behind an item.
 
     Attributes:
@@ -38,12 +38,12 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         contact: id as hex; empty for those whom no endorsement of ego's reaches.
         share: of the item's score, 0 to 1; the node's word, not proved.
-        testimonies: the records, heaviest first.
+        witnesses: the records, heaviest first.
     """
 
     contact: str
     share: float
-    testimonies: list[Testimony]
+    witnesses: list[Witness]
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,7 +63,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What checking one testimony found.
+    """What checking one witness found.
 
     Attributes:
         contact: through whom, as hex, or empty.
@@ -80,9 +80,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     problem: str
 
 
-def testimony(record: bytes, path: Sequence[bytes]) -> Testimony:
+def witness(record: bytes, path: Sequence[bytes]) -> Witness:
     """Return signed envelopes as evidence has them."""
-    return Testimony(record=_text(record), path=[_text(envelope) for envelope in path])
+    return Witness(record=_text(record), path=[_text(envelope) for envelope in path])
 
 
 def decode_evidence(text: bytes) -> list[Evidence]:
@@ -114,16 +114,16 @@ def verify(evidence: Evidence, limits: Limits) -> list[Finding]:
         limits: the network's wire limits.
 
     Returns:
-        A finding for each testimony, in order.
+        A finding for each witness, in order.
     """
     return [
         _checked(evidence, ground.contact, each, limits)
         for ground in evidence.grounds
-        for each in ground.testimonies
+        for each in ground.witnesses
     ]
 
 
-def _checked(evidence: Evidence, contact: str, said: Testimony, limits: Limits) -> Finding:
+def _checked(evidence: Evidence, contact: str, said: Witness, limits: Limits) -> Finding:
     people: list[str] = []
     holder = record_id = ""
     try:
@@ -150,9 +150,8 @@ def _walk(
     """Follow the endorsements from ego to the record's author; return everybody on the way."""
     people = [parse_id(evidence.ego)]
     onward = [_opened(each, evidence.network, limits) for each in path]
-    for number, (endorsing, following) in enumerate(
-        zip(onward, [*(each.author for each in onward[1:]), record.author], strict=True), 1
-    ):
+    authors = [each.author for each in onward] + [record.author]
+    for number, (endorsing, following) in enumerate(zip(onward, authors[1:], strict=True), 1):
         if endorsing.author != people[-1]:
             raise UsageError(f"endorsement {number} is not signed by whom the last one ended at")
         stated = [e.weight_q for e in endorsing.endorsements if e.subject == following]

@@ -25,6 +25,7 @@ from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.identity import format_id, parse_id
 from tastemesh.gossip.record import Endorsement
 from tastemesh.node.advice import Advice, check_length
+from tastemesh.node.archive import Archive
 from tastemesh.node.clock import Clock, SystemClock
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
@@ -40,7 +41,6 @@ from tastemesh.node.plays import Play, as_interaction, as_units
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.tasks import end
 from tastemesh.node.watch import Watcher
-from tastemesh.node.witnesses import Witnesses
 from tastemesh.storage.store import Store
 
 
@@ -74,7 +74,7 @@ class Node:
         self._driver: Driver
         self._store: Store
         self._transport: MqttTransport
-        self._witnesses: Witnesses
+        self._archive: Archive
         self._running: asyncio.Task[None]
         self._watcher = Watcher(self._announcer, lambda: self._core.revision, self.recommend_many)
 
@@ -98,10 +98,14 @@ class Node:
                 limits=self.config.limits,
                 seed=secrets.token_bytes(32),
             )
-            self._witnesses = Witnesses(self._core, self._store, self.config)
+            self._archive = Archive(self._core, self._store, self.config)
             urls = await find_brokers(self.config, stack)
             self._transport = await stack.enter_async_context(
-                MqttTransport(urls, client_id=f"tastemesh-{format_id(keys.node.id)[:16]}")
+                MqttTransport(
+                    urls,
+                    client_id=f"tastemesh-{format_id(keys.node.id)[:16]}",
+                    settings=self.config.mqtt,
+                )
             )
             self._driver = Driver(
                 self._core, self._store, self._transport, self._clock, self._notify
@@ -225,7 +229,7 @@ class Node:
         author = self._keys.signer(identity).id
         wall_ms = self._clock.wall_ms()
         private = self._core.private_count(author, item)
-        taken = plan(await self._witnesses.records_of(author), item, wall_ms)
+        taken = plan(await self._archive.records_of(author), item, wall_ms)
         if taken.forgets:
             await self._driver.say(inputs.Recorded(author, taken.statements, wall_ms))
         if private:
@@ -252,7 +256,7 @@ class Node:
         """
         author = self._keys.signer(identity).id
         wall_ms = self._clock.wall_ms()
-        again = repeated(await self._witnesses.records_of(author), wall_ms) if stolen else ()
+        again = repeated(await self._archive.records_of(author), wall_ms) if stolen else ()
         rotations = self.config.limits.rotation_count
         signer = self._keys.rotate(identity, self._core.cut(author, stolen), rotations)
         done = await self._driver.say(inputs.Rotated(signer, wall_ms))
@@ -279,7 +283,7 @@ class Node:
             StorageError: the records cannot be read, or the node stopped before the commit.
         """
         author = self._keys.signer(identity).id
-        said = await self._witnesses.records_of(author), await self._store.private_of(author)
+        said = await self._archive.records_of(author), await self._store.private_of(author)
         new = unknown(plays, *said)
         records = await self.record_many(new, private=private, identity=identity) if new else []
         return Imported(added=len(new), known=len(plays) - len(new), records=records)
@@ -292,7 +296,7 @@ class Node:
             StorageError: the records cannot be read.
         """
         author = self._keys.signer(identity).id
-        said = await self._witnesses.records_of(author), await self._store.private_of(author)
+        said = await self._archive.records_of(author), await self._store.private_of(author)
         return exported(self.config.network, author, *said)
 
     # --- asking ----------------------------------------------------------------------------
@@ -337,7 +341,7 @@ class Node:
         advice = await self.explain(item, identity=identity)
         if advice is None:
             return None
-        return await self._witnesses.evidence(self._keys.signer(identity).id, advice)
+        return await self._archive.evidence(self._keys.signer(identity).id, advice)
 
     def status(self) -> dict[str, Any]:
         """Return what the node is doing, ready for JSON."""

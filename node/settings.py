@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from tastemesh.gossip.limits import Limits
+from tastemesh.node.mqtt_settings import MqttSettings
 
 # Where `tastemesh broker` and an embedded broker listen unless told otherwise. Not MQTT's own 1883,
 # where a broker for the household's lamps may well be running already.
@@ -30,6 +31,7 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         passphrase: opens the key files; empty for unencrypted ones.
         limits: wire and local limits.
         disk_bytes: hard bound on the database.
+        mqtt: how brokers are spoken to: TLS files, protocol version, queues.
     """
 
     home: Path
@@ -38,3 +40,4 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     passphrase: str = ""
     limits: Limits = Limits()
     disk_bytes: int = DISK_BYTES
+    mqtt: MqttSettings = MqttSettings()

@@ -40,11 +40,16 @@ COMMANDS = {
     "init": Entry("daemon:init", "Make a home: keys, token and a configuration file."),
     "run": Entry("daemon:run", "Run the node of a home until Ctrl-C or SIGTERM."),
     "status": Entry("answers:status", "Show what the running node is doing."),
+    "config": Entry("settings:config", "Show each setting and where its value comes from."),
+    "import": Entry("history:import_", "Bring your listening history in."),
+    "export": Entry("history:export", "Write out everything that you have said."),
+    "verify": Entry("history:verify_", "Check somebody's evidence for a recommendation, offline."),
     "broker": Entry("broker:broker", "Run an MQTT broker for the nodes on this machine."),
     "record": Entry("statements:record", "Record that you did something with an item."),
     "endorse": Entry("statements:endorse", "Endorse somebody whose taste you trust."),
     "forget": Entry("forget:forget", "Take back what you recorded, here and in the network."),
     "rotate": Entry("forget:rotate", "Sign with your next key from now on; your identity stays."),
+    "block": Entry("statements:block", "Distrust somebody: nothing reaches you through them."),
     "recommend": Entry("answers:recommend", "List items that you do not have yet."),
 }
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tastemesh.errors import UsageError
 from tastemesh.node.cli.client import ask
 from tastemesh.node.cli.options import AsJson, Home, Identity
 
@@ -22,12 +24,22 @@ def recommend(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show on whose word each item stands.")
     ] = False,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            "--evidence",
+            metavar="FILE",
+            dir_okay=False,
+            help="Write the signed records behind the list, for tastemesh verify.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     identity: Identity = "me",
 ) -> None:
     """List items that you do not have yet.
 
-    Items marked "unverified" stand on nobody whom you trust.
+    Items marked "unverified" stand on nobody whom you trust. With --explain it also says what
+    strangers would need to get onto your list.
 
     Example: tastemesh recommend -k 5 --explain
     """
@@ -37,6 +49,8 @@ def recommend(
         "identity": identity,
     }
     answer = ask(home, "GET", "/v1/recommendations", query=query)
+    if evidence is not None:
+        _write_evidence(home, evidence, answer["recommendations"], identity)
     if as_json:
         _print_json(answer)
         return
@@ -58,6 +72,9 @@ def recommend(
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
     console.print(table)
+    if explain:
+        known = ask(home, "GET", "/v1/status")
+        typer.echo(bound_in_words(known["sybil_bound"].get(known["identities"][identity])))
 
 
 def status(home: Home, as_json: AsJson = False) -> None:
@@ -82,6 +99,45 @@ def printable(text: str) -> str:
     'café \\u202egnp.exe'
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def bound_in_words(bound: dict[str, Any] | None) -> str:
+    """Return what the Sybil bound of a list says to its reader.
+
+    Args:
+        bound: as `status()["sybil_bound"]` has it; None if the node does not work it out.
+
+    >>> bound_in_words({"trust_needed": 0.0, "heaviest_contact": "", "heaviest_share": 0.0})
+    'You endorse nobody, so no bound holds: anybody may be behind this list.'
+    """
+    if bound is None:
+        return "The Sybil bound is worked out for the first 16 users of a node only."
+    if not bound["heaviest_contact"]:
+        return "You endorse nobody, so no bound holds: anybody may be behind this list."
+    if not bound["trust_needed"]:
+        return "Your list is not full, so anybody whom trust reaches can add to it."
+    needed, heaviest = bound["trust_needed"], bound["heaviest_share"]
+    text = (
+        f"To put an item of theirs on this list, hostile identities, however many, would need "
+        f"{needed:.1%} of your trust. "
+    )
+    if heaviest < needed:
+        return text + f"No one person whom you endorse carries that much: {heaviest:.1%} at most."
+    return text + (
+        f"Through {_contact(bound['heaviest_contact'])} alone comes {heaviest:.1%}: "
+        "he could, or whoever deceives him."
+    )
+
+
+def _write_evidence(home: Path, file: Path, lines: list[dict[str, Any]], identity: str) -> None:
+    pieces = [
+        ask(home, "GET", "/v1/evidence", query={"item": line["item"], "identity": identity})
+        for line in lines
+    ]
+    try:
+        file.write_text(json.dumps(pieces, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from None
 
 
 def _because(reasons: list[dict[str, Any]]) -> str:

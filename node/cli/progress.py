@@ -13,9 +13,12 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+Told = Callable[[str, int, int], None]
+"""Is told (stage, done, total)."""
+
 
 @contextmanager
-def stages() -> Iterator[Callable[[str, int, int], None]]:
+def stages() -> Iterator[Told]:
     """Give a function that is told (stage, done, total); writes to stderr."""
     console = Console(stderr=True)
     bars: dict[str, TaskID] = {}

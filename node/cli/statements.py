@@ -1,4 +1,4 @@
-"""`tastemesh record` and `tastemesh endorse`."""
+"""`tastemesh record`, `tastemesh endorse` and `tastemesh block`."""
 
 from datetime import datetime
 from typing import Annotated
@@ -66,6 +66,26 @@ def endorse(
     body: dict[str, object] = {"peer": peer, "weight": weight, "identity": identity}
     said = ask(home, "POST", "/v1/endorsements", body=body)
     typer.echo(f"endorsed {peer} in {' '.join(said['records'])}")
+
+
+def block(
+    home: Home,
+    peer: Annotated[
+        str, typer.Argument(metavar="PEER", help="The other's identity, 64 hex digits.")
+    ],
+    undo: Annotated[bool, typer.Option("--undo", help="Take it back.")] = False,
+    identity: Identity = "me",
+) -> None:
+    """Distrust somebody: nothing reaches you through them.
+
+    Their items do not count for your list, nor does whom they vouch for. It is an endorsement of
+    weight -1, which is signed and published: they can see it. It changes nobody else's list.
+
+    Example: tastemesh block 3b6a27bcceb6a42d…
+    """
+    body: dict[str, object] = {"peer": peer, "weight": 0 if undo else -1, "identity": identity}
+    ask(home, "POST", "/v1/endorsements", body=body)
+    typer.echo(f"{'no longer blocked' if undo else 'blocked'}: {peer}")
 
 
 def seconds_since_1970(text: str) -> float:

@@ -2,129 +2,21 @@
 
 import asyncio
 import json
-import os
-import resource
 import signal
 import socket
-import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tastemesh.node.cli import main
 from tests.brokers import BrokerProcess, free_port
+from tests.node.daemons import DEADLINE_S, Shell, running, start, tastemesh
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
-DEADLINE_S = 60.0  # the machine that runs the tests may be busy
-PROGRAM = (sys.executable, "-c", "from tastemesh.node.cli import main; raise SystemExit(main())")
-ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TASTEMESH_")}
-
-
-async def _start(
-    *arguments: object, limit_bytes: int = resource.RLIM_INFINITY, **environment: str
-) -> asyncio.subprocess.Process:
-    """Start a process that can write no file beyond `limit_bytes`."""
-    return await asyncio.create_subprocess_exec(
-        *PROGRAM,
-        *map(str, arguments),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=ENVIRONMENT | environment,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes)),
-    )
-
-
-async def tastemesh(*arguments: object) -> tuple[int, str]:
-    """Run one command in a process of its own to its end; return status and stderr."""
-    process = await _start(*arguments)
-    async with asyncio.timeout(DEADLINE_S):
-        _, err = await process.communicate()
-    return process.returncode or 0, err.decode()
-
-
-class Shell:
-    """Runs commands in this process, where an import is paid once: returns status, out, err."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    async def attempt(self, *arguments: object) -> tuple[int, str, str]:
-        status = await asyncio.to_thread(main, [str(word) for word in arguments])
-        out, err = self._capsys.readouterr()
-        return status, out, err
-
-    async def __call__(self, *arguments: object) -> str:
-        """Run a command that must succeed; return its stdout."""
-        status, out, err = await self.attempt(*arguments)
-        assert (status, err) == (0, "")
-        return out
-
-    async def init(self, home: Path, broker: str) -> str:
-        """Make a home; return its identity."""
-        out = await self("init", "--home", home, "--broker", broker, "--http-port", 0)
-        return out.split("endorse ")[1].strip()
-
-    async def recommended(self, home: Path, item: str) -> dict[str, Any]:
-        """Ask until the item is in the list; return its line."""
-        async with asyncio.timeout(DEADLINE_S):
-            while True:
-                answer = json.loads(await self("recommend", "--json", "--home", home))
-                for line in answer["recommendations"]:
-                    if line["item"] == item:
-                        return dict(line)
-
-
-@pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    for name in set(os.environ) - set(ENVIRONMENT):
-        monkeypatch.delenv(name)
-    return Shell(capsys)
-
-
-class Daemon:
-    """One `tastemesh run`."""
-
-    def __init__(self, home: Path, process: asyncio.subprocess.Process) -> None:
-        self.home = home
-        self.process = process
-        self.log: list[str] = []
-
-    async def ready(self) -> None:
-        assert self.process.stderr
-        async with asyncio.timeout(DEADLINE_S):
-            while not (self.log and json.loads(self.log[-1])["event"] == "ready"):
-                line = (await self.process.stderr.readline()).decode()
-                assert line, self.log
-                self.log.append(line)
-
-    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal and wait for the end; return the status."""
-        if self.process.returncode is None:
-            self.process.send_signal(number)
-        async with asyncio.timeout(DEADLINE_S):
-            _, rest = await self.process.communicate()
-        self.log += rest.decode().splitlines()
-        return self.process.returncode or 0
-
-
-@asynccontextmanager
-async def running(home: Path, *options: object, **extra: Any) -> AsyncIterator[Daemon]:
-    daemon = Daemon(home, await _start("run", "--home", home, *options, **extra))
-    try:
-        await daemon.ready()
-        yield daemon
-    finally:
-        await daemon.stop()
-
 
 async def test_two_homes_recommend_each_others_items(shell: Shell, tmp_path: Path) -> None:
-    broker = await _start("broker", "--home", tmp_path / "broker", "--port", 0)
+    broker = await start("broker", "--home", tmp_path / "broker", "--port", 0)
     try:
         assert broker.stdout
         said = (await broker.stdout.readline()).decode()

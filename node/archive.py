@@ -1,4 +1,4 @@
-"""Gathers, from the window, the signed records behind a recommendation."""
+"""The signed records of the window, read back: a user's own, and those behind a list."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,12 +8,12 @@ from tastemesh.gossip.identity import format_id, parse_id
 from tastemesh.gossip.record import Record
 from tastemesh.node.advice import Advice
 from tastemesh.node.core import Core
-from tastemesh.node.evidence import Evidence, Ground, testimony
+from tastemesh.node.evidence import Evidence, Ground, witness
 from tastemesh.node.settings import NodeConfig
 from tastemesh.storage.store import Store
 
 
-class Witnesses:
+class Archive:
     """Reads records of the window back from the store.
 
     Args:
@@ -41,13 +41,11 @@ class Witnesses:
         grounds: list[Ground] = []
         for reason in advice.reasons:
             ids = [bytes.fromhex(record_id) for record_id in reason.record_ids]
-            testimonies = []
+            witnesses = []
             for record in self._parsed(await self._store.fetch(ids)):
                 path = await self._path(ego, reason.contact, record.author)
-                testimonies.append(testimony(record.envelope, path))
-            grounds.append(
-                Ground(contact=reason.contact, share=reason.share, testimonies=testimonies)
-            )
+                witnesses.append(witness(record.envelope, path))
+            grounds.append(Ground(contact=reason.contact, share=reason.share, witnesses=witnesses))
         return Evidence(
             network=self._config.network, ego=format_id(ego), item=advice.item, grounds=grounds
         )
