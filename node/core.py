@@ -20,6 +20,7 @@ from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import REJECTION_KINDS, Endorsement, Interaction
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import Advice, Advisor
+from tastemesh.node.reached import STEP_MS, Reached
 from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import private_shadow
 from tastemesh.ranking.view import View
@@ -28,6 +29,8 @@ from tastemesh.reputation.paths import shortest_path
 
 # Local users whose bound `status` reports, the first ones: each costs a ranking.
 BOUNDED_EGOS = 16
+
+_REACHED_TIMER = "reached"
 
 
 class Core:
@@ -64,7 +67,7 @@ class Core:
         self._advisor = Advisor(self.view, self.endorsements, self._book)
         self.revision = 0
         """Rises whenever anything changes that a list depends on."""
-        self._reached_digest = b""
+        self._reached = Reached(self._advisor.reached)
         self._engine_handle = self.engine.handle
 
     # --- facts -----------------------------------------------------------------------------
@@ -80,6 +83,8 @@ class Core:
             UsageError: a local caller's value is wrong (`Recorded`, `ForgotPrivate`, `Rotated`);
                 nothing has changed then.
         """
+        if isinstance(event, inputs.TimerFired) and event.timer == _REACHED_TIMER:
+            return self._tell_reached(now_ms)
         done = self._engine_handle(event, now_ms)
         for effect in done:
             match effect:
@@ -97,7 +102,14 @@ class Core:
                         self.view.remove_record(number)
                 case effects.Convicted(author=author, own=False):
                     self.endorsements.remove_author(author)
-        if isinstance(event, inputs.Restored | inputs.TimerFired | inputs.Recorded):
+        if isinstance(event, inputs.Recorded):
+            said = any(isinstance(each, Endorsement) for each in event.statements)
+            if self._reached.look_at(event.author, has_endorsed=said):
+                done.extend(self._tell_window(now_ms))
+        elif (
+            isinstance(event, inputs.Restored | inputs.TimerFired) and not self._reached.is_sweeping
+        ):
+            self._reached.sweep(self.engine.authorship.authors, self.endorsements.digest())
             done.extend(self._tell_reached(now_ms))
         return done
 
@@ -161,16 +173,14 @@ class Core:
                 self.view.remove_record(number)
 
     def _tell_reached(self, now_ms: int) -> list[Effect]:
-        """Tell the window whom trust reaches, whenever somebody's endorsements have changed."""
-        digest = self.endorsements.digest() + bytes([len(self.engine.authorship.authors) % 256])
-        if digest == self._reached_digest:
-            return []
-        self._reached_digest = digest
-        reached: dict[bytes, None] = {}
-        for ego in self.engine.authorship.authors:
-            reached[ego] = None
-            reached.update(dict.fromkeys(self._advisor.reached(ego)))
-        return self._engine_handle(inputs.TrustChanged(tuple(sorted(reached))), now_ms)
+        """Tell the window whom trust reaches, as far as the sweep over the users has come."""
+        done = self._tell_window(now_ms) if self._reached.step() else []
+        if self._reached.is_sweeping:
+            done.append(effects.SetTimer(_REACHED_TIMER, STEP_MS))
+        return done
+
+    def _tell_window(self, now_ms: int) -> list[Effect]:
+        return self._engine_handle(inputs.TrustChanged(self._reached.ids), now_ms)
 
     # --- questions -------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tastemesh.ranking.holdings import HoldingMatrix
@@ -54,54 +55,94 @@ def explain(
     """
     tau = scores.trust.tau
     by_user = scores.trust.shares.tocsc()
+    numbers = view.item_numbers(items)
+    newest = _Newest.of(view, np.unique(numbers[numbers >= 0]))
     explained = []
-    for number in view.item_numbers(items).tolist():
+    for number in numbers.tolist():
         reasons: tuple[Reason, ...] = ()
         if 0 <= number < matrix.shape[1]:
             users, weights = matrix.holders(number)
             users, weights = users[tau[users] > 0], weights[tau[users] > 0]
-            # What each holder brought, split by the contacts that trust in it came through.
-            parts = by_user[:, users].toarray() * (weights * scores.votes[users] / tau[users])
-            strongest = np.argsort(-parts.sum(axis=1), kind="stable")[:contact_limit]
-            newest = dict(zip(*(c.tolist() for c in view.evidence_for(number)), strict=True))
+            contact, holder, part = _parts(by_user, users)
+            part *= (weights * scores.votes[users] / tau[users])[holder]
+            sums = np.bincount(contact, part, by_user.shape[0])
+            strongest = np.argsort(-sums, kind="stable")[:contact_limit]
             reasons = tuple(
-                _reason(view, scores.trust.contacts[row], parts, row, users, newest, record_limit)
-                for row in strongest.tolist()
-                if parts[row].any()
+                _reason(
+                    view,
+                    scores.trust.contacts[row],
+                    float(sums[row] / part.sum()),
+                    newest.named(number, users[holder[heaviest]], part[heaviest]),
+                )
+                for row in strongest[sums[strongest] > 0].tolist()
+                for heaviest in [_heaviest(contact, row, part, record_limit)]
             )
         explained.append(reasons)
     return explained
 
 
-def _reason(
-    view: View,
-    contact: bytes,
-    parts: NDArray[np.float64],
-    row: int,
-    users: NDArray[np.int32],
-    newest: dict[int, int],
-    record_limit: int,
-) -> Reason:
-    """Sum up one contact's part.
+class _Newest(msgspec.Struct, frozen=True, eq=False):
+    """The last record in which each holder names each of some items.
 
-    Args:
-        view: names users.
-        contact: id.
-        parts: float64[contacts, holders]; what each brought.
-        row: the contact's.
-        users: int32[holders]; numbers.
-        newest: the last record of each user that names the item.
-        record_limit: records at most.
+    Attributes:
+        pairs: int64, rising; item number x users + user number.
+        records: int32; a record number each.
+        user_count: users.
     """
-    heaviest = np.argsort(-parts[row], kind="stable")[:record_limit]
-    named = [
-        user
-        for user, part in zip(users[heaviest].tolist(), parts[row, heaviest].tolist(), strict=True)
-        if part > 0 and user in newest
-    ]
+
+    pairs: NDArray[np.int64]
+    records: NDArray[np.int32]
+    user_count: int
+
+    @classmethod
+    def of(cls, view: View, items: NDArray[np.int32]) -> "_Newest":
+        """Look the records up in a view, which has them in the order of arrival."""
+        item, user, record = view.evidence_for(items)
+        pairs = item.astype(np.int64) * view.user_count + user
+        order = np.argsort(pairs, kind="stable")
+        is_last = np.diff(pairs[order], append=-1) != 0
+        return cls(pairs[order][is_last], record[order][is_last], view.user_count)
+
+    def named(
+        self, item: int, users: NDArray[np.int32], parts: NDArray[np.float64]
+    ) -> list[tuple[int, int]]:
+        """Return (user, record) for those holders of an item who brought anything.
+
+        Args:
+            item: number.
+            users: numbers.
+            parts: what each brought.
+        """
+        pairs = item * self.user_count + users.astype(np.int64)
+        at = np.minimum(np.searchsorted(self.pairs, pairs), len(self.pairs) - 1)
+        found = (self.pairs[at] == pairs) & (parts > 0)
+        return list(zip(users[found].tolist(), self.records[at][found].tolist(), strict=True))
+
+
+def _reason(view: View, contact: bytes, share: float, named: list[tuple[int, int]]) -> Reason:
     return Reason(
         contact=contact,
-        share=float(parts[row].sum() / parts.sum()),
-        holders=tuple(view.user_id(user) for user in named),
-        records=tuple(newest[user] for user in named),
+        share=share,
+        holders=tuple(view.user_id(user) for user, _ in named),
+        records=tuple(record for _, record in named),
     )
+
+
+def _parts(
+    by_user: sp.csc_array, users: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.intp], NDArray[np.float64]]:
+    """Return the entries of some columns: (row, which of the columns, value)."""
+    starts = by_user.indptr[users]
+    lengths = by_user.indptr[users + 1] - starts
+    holder = np.repeat(np.arange(len(users)), lengths)
+    first = np.cumsum(lengths) - lengths
+    at = np.arange(len(holder)) + np.repeat(starts - first, lengths)
+    return by_user.indices[at], holder, by_user.data[at]
+
+
+def _heaviest(
+    contact: NDArray[np.int32], row: int, part: NDArray[np.float64], limit: int
+) -> NDArray[np.intp]:
+    """Return the places of a contact's heaviest entries, of equals the first."""
+    places = np.flatnonzero(contact == row)
+    return places[np.argsort(-part[places], kind="stable")[:limit]]

@@ -202,19 +202,23 @@ class View:
         """Return the living rows, in the order of arrival."""
         return selected(self._columns, np.flatnonzero(self._columns.weight[: self._end]))
 
-    def evidence_for(self, item: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return who says that they hold an item, and where, in the order of arrival.
+    def evidence_for(
+        self, items: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        """Return who says that they hold some items, and where, in the order of arrival.
 
         Args:
-            item: number.
+            items: numbers.
 
         Returns:
-            (user numbers, record numbers), one each for every interaction.
+            (item numbers, user numbers, record numbers), one each for every interaction.
         """
         columns, end = self._columns, self._end
-        rows = np.flatnonzero(columns.item[:end] == item)
+        wanted = np.zeros(self.item_count, dtype=np.bool_)
+        wanted[items] = True
+        rows = np.flatnonzero(wanted[columns.item[:end]])
         rows = rows[columns.weight[rows] > 0]
-        return columns.user[rows], columns.record[rows]
+        return columns.item[rows], columns.user[rows], columns.record[rows]
 
     def last_times(self, users: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return when any of some users last took up each of their items.

@@ -32,6 +32,8 @@ What holds (`tests/reputation/test_introducers.py`):
 Few hits need no extra rule: an identity that one introduced walk met has N = 1.
 """
 
+import importlib.util
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,6 +43,8 @@ from tastemesh.reputation.walks import WalkMass
 # Web3Recommend (arXiv 2307.01411): .8 takes 4/5 of a one-entry attacker's mass and leaves the list
 # of results as similar to the one without decay as a second run of the walks does.
 BETA = 0.8
+
+_HAS_NUMBA = importlib.util.find_spec("numba") is not None
 
 
 def connectivity_decay(walks: WalkMass, *, beta: float = BETA) -> NDArray[np.float64]:
@@ -95,30 +99,51 @@ def contact_concentration(walks: WalkMass) -> NDArray[np.float64]:
     return squares / np.square(np.maximum(walks.hits, 1), dtype=np.float64)
 
 
-def bridge_ratio(walks: WalkMass) -> NDArray[np.float64]:
+def bridge_ratio(walks: WalkMass, *, compiled: bool | None = None) -> NDArray[np.float64]:
     """r(v): the largest share of the walks to v that had passed one and the same identity.
 
     Expected work per walk is up to ((1 - alpha)/alpha)^2 pairs: 5.4 at alpha .3, 81 at .1.
 
     Args:
         walks: the counted walks from ego; n identities.
+        compiled: the numba kernel (True), numpy (False), or whichever is there (None).
 
     Returns:
         float64[n] in [0, 1]; 0 where no walk came, or none passed anybody.
     """
     count = len(walks.hits)
-    by_walk = np.argsort(walks.trace.walk, kind="stable")
-    walk, node = walks.trace.walk[by_walk], walks.trace.node[by_walk].astype(np.int64)
+    walk, node = walks.trace.walk, walks.trace.node
+    if (np.diff(walk) < 0).any():
+        by_walk = np.argsort(walk, kind="stable")
+        walk, node = walk[by_walk], node[by_walk]
+    if _HAS_NUMBA if compiled is None else compiled:
+        from tastemesh.reputation.bridge_kernel import most_passed
+
+        most = most_passed(walk, node, count)
+    else:
+        most = _most_passed(walk, node, count)
+    return most / np.maximum(walks.hits, 1)
+
+
+def _most_passed(walk: NDArray[np.int32], node: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """Return, for each identity, how many walks to it had passed the one that most did.
+
+    Args:
+        walk: int32[h], never falling; the walk of each hit.
+        node: int32[h]; the identity hit.
+        count: identities.
+    """
+    wide = node.astype(np.int64)
     pairs: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
     for distance in range(1, len(node)):
         later = np.flatnonzero(walk[distance:] == walk[:-distance]) + distance
         if not len(later):
             break
-        pairs.append(node[later] * count + node[later - distance])
+        pairs.append(wide[later] * count + wide[later - distance])
     keys, passed = np.unique(np.concatenate(pairs), return_counts=True)
     most = np.zeros(count, np.int64)
     np.maximum.at(most, keys // max(count, 1), passed)
-    return most / np.maximum(walks.hits, 1)
+    return most
 
 
 def _dependence(walks: WalkMass) -> NDArray[np.float64]:

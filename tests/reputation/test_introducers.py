@@ -131,7 +131,9 @@ def test_counts_are_those_of_the_walks_written_out(edges: list[tuple[bytes, byte
         zip(walks.trace.walk.tolist(), walks.trace.node.tolist(), strict=True), key=lambda h: h[0]
     ):
         paths.setdefault(number, []).append(node)
-    for node, ratio in enumerate(bridge_ratio(walks).tolist()):
+    ratios = bridge_ratio(walks, compiled=False)
+    assert np.array_equal(ratios, bridge_ratio(walks, compiled=True))
+    for node, ratio in enumerate(ratios.tolist()):
         reached = [path[: path.index(node)] for path in paths.values() if node in path]
         passed = [sum(k in path for path in reached) for k in range(len(walks.hits))]
         assert ratio == (max(passed) / len(reached) if reached else 0.0)
