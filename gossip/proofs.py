@@ -6,6 +6,8 @@ accident, since numbers are committed before they are used (`tastemesh.gossip.au
 restored copy starts another epoch.
 """
 
+from collections.abc import Iterator
+
 import msgspec
 
 from tastemesh.errors import RemoteProtocolError
@@ -69,6 +71,10 @@ class Proofs:
 
     def __len__(self) -> int:
         return len(self._proofs)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Go over the convicted, oldest proof first."""
+        return iter(self._proofs)
 
     def proof(self, author: bytes) -> bytes | None:
         """Return the proof against an author, if there is one."""

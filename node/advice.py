@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
 from tastemesh.node.record_book import RecordBook
-from tastemesh.node.scorer import Scored, Scorer, ScorerParameters
+from tastemesh.node.scorer import Reach, Scored, Scorer, ScorerParameters
 from tastemesh.ranking import slate
 from tastemesh.ranking.contacts import POOL
 from tastemesh.ranking.influence import trust_needed
@@ -106,6 +106,10 @@ class Advisor:
     def note_private(self, holder: bytes) -> None:
         """Note under which id the view keeps a local user's private interactions."""
         self._scorer.note_private(holder)
+
+    def reach(self, ego: bytes) -> Reach:
+        """Return whom ego's endorsements reach, and how much."""
+        return self._scorer.reach(ego)
 
     def reached(self, ego: bytes) -> list[bytes]:
         """Return the ids of the identities whom ego's trust reaches."""

@@ -19,10 +19,10 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import REJECTION_KINDS, Endorsement, Interaction
 from tastemesh.gossip.signer import Signer
-from tastemesh.node.advice import Advice, Advisor
+from tastemesh.node.advice import Advice, Advisor, SybilBound
 from tastemesh.node.reached import STEP_MS, Reached
 from tastemesh.node.record_book import RecordBook
-from tastemesh.node.scorer import private_shadow
+from tastemesh.node.scorer import Reach, private_shadow
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
 from tastemesh.reputation.paths import shortest_path
@@ -198,6 +198,14 @@ class Core:
         """Return an item's score and reasons for `ego`, or None if nothing speaks for it."""
         return self._advisor.explain(ego, item, wall_ms // 1000)
 
+    def reach(self, ego: bytes) -> Reach:
+        """Return whom `ego`'s endorsements reach, and how much."""
+        return self._advisor.reach(ego)
+
+    def sybil_bound(self, ego: bytes, wall_ms: int) -> SybilBound:
+        """Return what hostile identities would need to get onto `ego`'s list."""
+        return self._advisor.sybil_bound(ego, wall_ms // 1000)
+
     def holds(self, record_id: bytes) -> bool:
         """Tell whether the window has this record."""
         return record_id in self.engine.window
@@ -257,7 +265,7 @@ class Core:
                 for broker, report in engine.brokers.reports().items()
             },
             "sybil_bound": {
-                format_id(ego): msgspec.to_builtins(self._advisor.sybil_bound(ego, wall_ms // 1000))
+                format_id(ego): msgspec.to_builtins(self.sybil_bound(ego, wall_ms))
                 for ego in engine.authorship.authors[:BOUNDED_EGOS]
             },
         }

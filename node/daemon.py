@@ -4,24 +4,28 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tastemesh.errors import TastemeshError
 from tastemesh.node.config import Configuration
 from tastemesh.node.http.access import Endpoint, announced, token_of
 from tastemesh.node.http.app import create_app
 from tastemesh.node.http.server import HttpServer
+from tastemesh.node.http.stream import Streams
 from tastemesh.node.node import open_node
 from tastemesh.node.stop_signals import stop_event
 
 _LOGGER = logging.getLogger(__name__)
 
 
-async def run_daemon(configuration: Configuration) -> None:
+async def run_daemon(
+    configuration: Configuration, greet: Callable[[str], None] = lambda _: None
+) -> None:
     """Run until SIGTERM or SIGINT, then stop cleanly.
 
     Args:
         configuration: the settings in force.
+        greet: told the dashboard's address, once it can be opened.
 
     Raises:
         TastemeshError: the home, the broker or the port cannot be used; the text says why.
@@ -29,14 +33,16 @@ async def run_daemon(configuration: Configuration) -> None:
     home = configuration.home
     token = token_of(home)
     port = configuration.settings.http_port
+    streams = Streams()
     with stop_event() as stopped:
         async with (
             open_node(configuration.node_config()) as node,
-            HttpServer(create_app(node, token), port) as server,
+            HttpServer(create_app(node, token, streams=streams), port) as server,
         ):
             with announced(home, Endpoint(pid=os.getpid(), http=server.url)):
                 notify_supervisor("READY=1")
                 _LOGGER.info("ready", extra={"home": str(home), "http": server.url})
+                greet(dashboard_url(server.url, token))
                 stop = asyncio.create_task(stopped.wait())
                 failures = [
                     asyncio.create_task(server.failed(), name="the HTTP server"),
@@ -45,11 +51,26 @@ async def run_daemon(configuration: Configuration) -> None:
                 await asyncio.wait((stop, *failures), return_when=asyncio.FIRST_COMPLETED)
                 notify_supervisor("STOPPING=1")
             ended = [failure.get_name() for failure in failures if failure.done()]
+            streams.close()  # or the server would wait for readers that never hang up
             for task in (stop, *failures):
                 task.cancel()
             if ended:
                 raise TastemeshError(f"{ended[0]} ended by itself; the log has the cause")
             _LOGGER.info("stopping")
+
+
+def dashboard_url(base: str, token: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the dashboard's address, with the token in its fragment, which no browser sends.
+
+    Where a supervisor keeps what is printed, the token is left out: a log is read by more people
+    than a home.
+
+    Args:
+        base: where the API listens, without a slash at the end.
+        token: what it asks for.
+        environ: the environment; systemd sets `JOURNAL_STREAM` (systemd.exec(5)).
+    """
+    return f"{base}/" if "JOURNAL_STREAM" in environ else f"{base}/#token={token}"
 
 
 def notify_supervisor(state: str, environ: Mapping[str, str] = os.environ) -> None:

@@ -37,6 +37,7 @@ from tastemesh.node.home import find_brokers, open_window
 from tastemesh.node.identities import DEFAULT_IDENTITY as DEFAULT_IDENTITY
 from tastemesh.node.identities import KeyRing, LocalIdentity
 from tastemesh.node.mqtt import MqttTransport
+from tastemesh.node.people import People
 from tastemesh.node.plays import Play, as_interaction, as_units
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.tasks import end
@@ -99,13 +100,11 @@ class Node:
                 seed=secrets.token_bytes(32),
             )
             self._archive = Archive(self._core, self._store, self.config)
+            self.people = People(self._core, keys, self._clock)
             urls = await find_brokers(self.config, stack)
+            client_id = f"tastemesh-{format_id(keys.node.id)[:16]}"
             self._transport = await stack.enter_async_context(
-                MqttTransport(
-                    urls,
-                    client_id=f"tastemesh-{format_id(keys.node.id)[:16]}",
-                    settings=self.config.mqtt,
-                )
+                MqttTransport(urls, client_id=client_id, settings=self.config.mqtt)
             )
             self._driver = Driver(
                 self._core, self._store, self._transport, self._clock, self._notify

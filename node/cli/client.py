@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -11,6 +12,8 @@ from tastemesh.node.http.access import find_daemon, no_daemon, token_of
 
 # A question ranks the whole window, a few tenths of a second; the rest is for a busy machine.
 ANSWER_S = 60.0
+
+_TOO_MANY = 429  # a long import that is ahead of the daemon's limit waits as long as it is told
 
 
 def ask(
@@ -40,6 +43,22 @@ def ask(
         raise UsageError("an argument is not valid UTF-8") from None
     except ValueError:
         raise UsageError("a number is not finite; expected an ordinary one") from None
+    while True:
+        status, answer, wait_s = _exchange(home, method, path, query, content)
+        if status != _TOO_MANY:
+            break
+        time.sleep(wait_s)
+    if status == 400:
+        raise UsageError(answer["error"])
+    if status >= 300:
+        raise TastemeshError(answer["error"])
+    return answer
+
+
+def _exchange(
+    home: Path, method: str, path: str, query: dict[str, object] | None, content: bytes | None
+) -> tuple[int, Any, int]:
+    """Return the status, the answer, and after how many seconds to try again."""
     address = urlsplit(find_daemon(home).http)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=ANSWER_S)
     try:
@@ -57,8 +76,4 @@ def ask(
         raise TastemeshError(f"the daemon of {home} does not answer: {error}") from None
     finally:
         connection.close()
-    if reply.status == 400:
-        raise UsageError(answer["error"])
-    if reply.status >= 300:
-        raise TastemeshError(answer["error"])
-    return answer
+    return reply.status, answer, int(reply.getheader("Retry-After") or 1)

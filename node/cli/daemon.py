@@ -88,4 +88,4 @@ def run(
     from tastemesh.node.logs import configure_logs
 
     configure_logs(configuration.settings.log_level)
-    asyncio.run(run_daemon(configuration))
+    asyncio.run(run_daemon(configuration, lambda url: typer.echo(f"dashboard  {url}")))

@@ -1,22 +1,21 @@
 """The routes of the HTTP API, version 1, over one `Node`."""
 
 import logging
-from typing import Annotated, Any
-from urllib.parse import unquote
+from collections.abc import Iterable
+from typing import Any
 
-import msgspec
 from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi import ResponseSpec
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.params import FromQuery, JSONBody, PathParameter, QueryParameter
-from litestar.types import ASGIApp
+from litestar.params import JSONBody
+from litestar.types import ControllerRouterHandler
 
 import tastemesh
 from tastemesh.errors import TastemeshError, UsageError
-from tastemesh.node.advice import Advice
+from tastemesh.node.dashboard import load_assets
 from tastemesh.node.forgetting import Forgotten
 from tastemesh.node.http.bodies import (
     Health,
@@ -24,22 +23,26 @@ from tastemesh.node.http.bodies import (
     NewEndorsement,
     NewInteraction,
     Problem,
-    RecommendationList,
     Said,
     Withdrawal,
 )
-from tastemesh.node.http.commits import IdentityQuery, NodeDependency, committed
+from tastemesh.node.http.commits import NodeDependency, committed
 from tastemesh.node.http.gate import Gate
 from tastemesh.node.http.history import evidence, export, import_history
+from tastemesh.node.http.listing import endorsements, interactions
 from tastemesh.node.http.metrics import CONTENT_TYPE, exposition
-from tastemesh.node.node import DEFAULT_IDENTITY, Node
+from tastemesh.node.http.openapi import CompletePlugin
+from tastemesh.node.http.page import page_routes
+from tastemesh.node.http.people import add_identity, equivocators, identities, neighbourhood
+from tastemesh.node.http.rates import Rates
+from tastemesh.node.http.recommendations import explain_item, recommend, recommend_many
+from tastemesh.node.http.stream import Streams, events
+from tastemesh.node.node import Node
 
 _LOGGER = logging.getLogger(__name__)
 
 # Larger than any interaction in JSON with each byte of its item escaped.
 BODY_BYTES = 64 * 1024
-
-_Length = Annotated[int, QueryParameter(ge=1, le=1000, description="length of the list")]
 
 
 @post("/v1/interactions", summary="Record an interaction")
@@ -75,41 +78,18 @@ async def rotate(node: NodeDependency, data: JSONBody[KeyChange]) -> Said:
     return Said(await committed(node, node.rotate(stolen=data.stolen, identity=data.identity)))
 
 
-@get("/v1/recommendations", summary="Recommend items")
-async def recommend(
-    node: NodeDependency,
-    k: _Length = 10,
-    explain: FromQuery[bool] = False,
-    identity: IdentityQuery = DEFAULT_IDENTITY,
-) -> RecommendationList:
-    """Return the best items that the user does not have yet; with `explain`, the reasons too."""
-    lines = await node.recommend(k, identity=identity)
-    if not explain:
-        lines = [msgspec.structs.replace(line, reasons=()) for line in lines]
-    return RecommendationList(lines)
-
-
-@get("/v1/recommendations/{item:str}", summary="Explain one item")
-async def explain_item(
-    node: NodeDependency,
-    item: Annotated[str, PathParameter(description="the item's id, percent-encoded")],
-    identity: IdentityQuery = DEFAULT_IDENTITY,
-) -> Advice:
-    """Return the item's score for the user and whose word it rests on."""
-    name = unquote(item, errors="strict")
-    found = await node.explain(name, identity=identity)
-    if found is None:
-        raise HTTPException(status_code=404, detail=f"nothing speaks for {name!r} here")
-    return found
-
-
 @get("/v1/status", summary="What the node is doing")
 async def status(node: NodeDependency) -> dict[str, Any]:
     """Return identities, brokers, window, rejections and storage."""
     return node.status()
 
 
-@get("/health", summary="Whether the daemon works", security=[{}])
+@get(
+    "/health",
+    summary="Whether the daemon works",
+    security=[{}],
+    responses={503: ResponseSpec(Health, generate_examples=False, description="What is wrong.")},
+)
 async def health(node: NodeDependency) -> Response[Health]:
     """Answer 200, or 503 when nothing can be stored."""
     fault = node.storage_fault
@@ -122,20 +102,40 @@ async def metrics(node: NodeDependency) -> Response[str]:
     return Response(exposition(node.status()), headers={"content-type": CONTENT_TYPE})
 
 
-def create_app(node: Node, token: str, *, loopback_only: bool = True) -> ASGIApp:
+ROUTES: Iterable[ControllerRouterHandler] = (
+    *(record, interactions, endorse, endorsements, forget, rotate, import_history, export),
+    *(recommend, recommend_many, explain_item, evidence),
+    *(identities, add_identity, neighbourhood, equivocators),
+    *(status, events, health, metrics),
+)
+
+
+def create_app(
+    node: Node,
+    token: str,
+    *,
+    loopback_only: bool = True,
+    streams: Streams | None = None,
+    rates: Rates | None = None,
+) -> Gate:
     """Return the API as an ASGI application.
 
     Args:
         node: an entered node; the application neither opens nor closes it.
         token: what clients must present.
-        loopback_only: False where another application mounts it; see `Gate`.
+        loopback_only: False where another application mounts it: without the dashboard, and see
+            `Gate`.
+        streams: for whoever wants to end the event streams, which never end by themselves.
+        rates: how fast clients may ask; the defaults where None.
     """
+    assets = load_assets() if loopback_only else {}
+    followed = streams or Streams()
     app = Litestar(
-        [
-            *(record, endorse, forget, rotate, import_history, export),
-            *(recommend, explain_item, evidence, status, health, metrics),
-        ],
-        dependencies={"node": Provide(lambda: node, sync_to_thread=False)},
+        [*ROUTES, *page_routes(assets)],
+        dependencies={
+            "node": Provide(lambda: node, sync_to_thread=False),
+            "streams": Provide(lambda: followed, sync_to_thread=False),
+        },
         exception_handlers={
             TastemeshError: _on_tastemesh_error,
             HTTPException: _on_http_error,
@@ -147,7 +147,7 @@ def create_app(node: Node, token: str, *, loopback_only: bool = True) -> ASGIApp
             title="tastemesh",
             version=tastemesh.__version__,
             path="/openapi.json",
-            render_plugins=[JsonRenderPlugin(path="/")],
+            render_plugins=[CompletePlugin(path="/")],
             components=Components(
                 security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}
             ),
@@ -155,7 +155,7 @@ def create_app(node: Node, token: str, *, loopback_only: bool = True) -> ASGIApp
         ),
         request_max_body_size=BODY_BYTES,
     )
-    return Gate(app, token, loopback_only=loopback_only)
+    return Gate(app, token, loopback_only=loopback_only, page=assets, rates=rates)
 
 
 def _on_tastemesh_error(_: Request[Any, Any, Any], error: TastemeshError) -> Response[Problem]:
@@ -167,7 +167,7 @@ def _on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[
     text = error.detail
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
         text = "; ".join(f"{fault.get('key', 'body')}: {fault['message']}" for fault in error.extra)
-    return Response(Problem(text), status_code=error.status_code)
+    return Response(Problem(text), status_code=error.status_code, headers=error.headers)
 
 
 def _on_undecodable(_: Request[Any, Any, Any], error: UnicodeDecodeError) -> Response[Problem]:

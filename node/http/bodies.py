@@ -3,12 +3,20 @@
 from typing import Annotated
 
 import msgspec
+from litestar.params import QueryParameter
 from msgspec import Meta
 
 from tastemesh.node.advice import Advice
+from tastemesh.node.backing import Backing
 from tastemesh.node.node import DEFAULT_IDENTITY
 
 IdentityName = Annotated[str, Meta(description="local name of the user", max_length=64)]
+
+# Users in one request: as many as one stream may watch, half a second at 7 ms a ranking.
+BATCH_COUNT = 64
+
+PAGE_COUNT = 100  # lines on a page unless asked otherwise (guess)
+PageLength = Annotated[int, QueryParameter(ge=1, le=1000, description="lines on a page at most")]
 
 
 class NewInteraction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +64,26 @@ class Said(msgspec.Struct, frozen=True):
     records: list[str]
 
 
+class ManyLists(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Several local users want their lists."""
+
+    identities: Annotated[
+        list[IdentityName], Meta(description="local names", min_length=1, max_length=BATCH_COUNT)
+    ]
+    k: Annotated[int, Meta(description="length of each list", ge=1, le=1000)] = 10
+    explain: Annotated[bool, Meta(description="with reasons")] = False
+
+
+class ShownAdvice(Advice, frozen=True):
+    """One recommended item, as it is shown.
+
+    Attributes:
+        backing: the people behind it; null where no reasons were asked for.
+    """
+
+    backing: Backing | None = None
+
+
 class RecommendationList(msgspec.Struct, frozen=True):
     """The answer to `GET /v1/recommendations`.
 
@@ -63,7 +91,17 @@ class RecommendationList(msgspec.Struct, frozen=True):
         recommendations: best first.
     """
 
-    recommendations: list[Advice]
+    recommendations: list[ShownAdvice]
+
+
+class RecommendationLists(msgspec.Struct, frozen=True):
+    """The answer to `POST /v1/recommendations`.
+
+    Attributes:
+        recommendations: each user's list by his local name, best first.
+    """
+
+    recommendations: dict[str, list[ShownAdvice]]
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -154,7 +154,8 @@ async def test_a_body_of_a_megabyte_is_refused(client: httpx.AsyncClient) -> Non
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/status", "//v1/status", "/v1/nothing", "/", "/schema", "/health/"]
+    "path",
+    ["/v1/status", "//v1/status", "/v1/nothing", "/dashboard/nothing", "/schema", "/health/"],
 )
 @pytest.mark.parametrize("token", ["", "Bearer ", "Bearer " + TOKEN[1:], "Basic " + TOKEN, TOKEN])
 async def test_without_the_token_there_is_no_answer(
@@ -196,11 +197,15 @@ async def test_openapi_describes_every_route(stranger: httpx.AsyncClient) -> Non
     assert sorted(schema["paths"]) == [
         "/health",
         "/v1/endorsements",
+        "/v1/equivocators",
+        "/v1/events",
         "/v1/evidence",
         "/v1/export",
         "/v1/forget",
+        "/v1/identities",
         "/v1/imports",
         "/v1/interactions",
+        "/v1/neighbourhood",
         "/v1/recommendations",
         "/v1/recommendations/{item}",
         "/v1/rotate",

@@ -1,0 +1,132 @@
+"""Whom a user's trust reaches, as a small graph that a person can look at."""
+
+import msgspec
+import numpy as np
+
+from tastemesh.gossip.identity import format_id
+from tastemesh.node.advice import SybilBound
+from tastemesh.node.scorer import Reach
+from tastemesh.reputation.graph import EndorsementGraph
+
+PEOPLE_LIMIT = 200  # more cannot be told apart in a picture (guess)
+EDGE_LIMIT = 1_000  # five a person; a clique of 200 has 39,800 (guess)
+DEPTH = 2  # whom the user endorses, and whom they endorse
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody in a neighbourhood.
+
+    Attributes:
+        identity: id as hex.
+        distance: 0 the user himself, 1 whom he endorses or distrusts, 2 whom the former endorse.
+        trust: share of the user's trust that is placed in this person, 0 to 1.
+        through: share of it that came over this person, 0 to 1; 0 beyond distance 1.
+        weight: what the user himself states, in [-1, 1]; 0 where he states nothing.
+        interactions: how many this node holds of the person.
+        convicted: whether he is proved to have equivocated; nothing that he says counts.
+    """
+
+    identity: str
+    distance: int
+    trust: float
+    through: float
+    weight: float
+    interactions: int
+    convicted: bool
+
+
+class Vouching(msgspec.Struct, frozen=True, kw_only=True):
+    """An endorsement between two people of a neighbourhood.
+
+    Attributes:
+        source: whose word it is, as hex.
+        subject: about whom, as hex.
+        weight: trust in [-1, 1], not 0; below 0 only from the user himself.
+    """
+
+    source: str
+    subject: str
+    weight: float
+
+
+class Neighbourhood(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom one user's trust reaches.
+
+    Attributes:
+        people: the user first, then nearest and most trusted first.
+        endorsements: between these people, at most 1,000, from the nearest first.
+        reached: how many identities the user's trust reaches, shown here or not.
+        sybil_bound: what hostile identities would need to get onto the user's list.
+    """
+
+    people: list[Person]
+    endorsements: list[Vouching]
+    reached: int
+    sybil_bound: SybilBound
+
+
+def nearest(
+    graph: EndorsementGraph, reach: Reach, ego: bytes, limit: int
+) -> tuple[list[tuple[bytes, int]], list[tuple[bytes, bytes, float]]]:
+    """Return ego, whom it endorses or distrusts and whom the former endorse, and who vouches.
+
+    Args:
+        graph: who vouches for whom.
+        reach: whom ego's endorsements reach, in this very graph.
+        ego: id.
+        limit: people at most, ego included.
+
+    Returns:
+        (id, distance) nearest and then most trusted first; (source, subject, weight) of the
+        endorsements among them, `EDGE_LIMIT` at most.
+    """
+    arrays = graph.csr()
+    start = graph.index_of(ego)
+    if start is None:
+        return [(ego, 0)], []
+    mass = reach.total
+    weights = arrays.weights
+
+    def row(node: int) -> list[tuple[int, float]]:
+        edges = slice(arrays.offsets[node], arrays.offsets[node + 1])
+        return list(zip(arrays.subjects[edges].tolist(), weights[edges].tolist(), strict=True))
+
+    walls = graph.walls(ego).tolist()
+    distance = {start: 0}
+    layer = [start]
+    for depth in range(1, DEPTH + 1):
+        found = dict.fromkeys(subject for node in layer for subject, _ in row(node))
+        layer = [n for n in found if n not in distance and n not in walls]
+        layer.sort(key=lambda n: (-mass[n], arrays.ids[n]))
+        layer = layer[: limit - len(distance)]
+        distance.update(dict.fromkeys(layer, depth))
+        if depth == 1:
+            distance.update(dict.fromkeys(walls[: limit - len(distance)], 1))
+    edges = [
+        (arrays.ids[node], arrays.ids[subject], weight)
+        for node in distance
+        if node not in walls
+        for subject, weight in row(node)
+        if subject in distance
+    ]
+    own = [(ego, arrays.ids[n], graph.weight(ego, arrays.ids[n])) for n in walls if n in distance]
+    return [(arrays.ids[n], far) for n, far in distance.items()], [*own, *edges][:EDGE_LIMIT]
+
+
+def shares(reach: Reach) -> tuple[dict[bytes, float], dict[bytes, float]]:
+    """Return trust by identity, and by the contact that it comes through, each summing to 1."""
+    total = reach.total
+    whole = float(total.sum())
+    if not whole:
+        return {}, {}
+    placed = {reach.ids[n]: float(total[n]) / whole for n in np.flatnonzero(total).tolist()}
+    by_contact = np.asarray(reach.mass.sum(axis=1)).ravel() / whole
+    return placed, dict(zip(reach.contacts, by_contact.tolist(), strict=True))
+
+
+def vouchings(edges: list[tuple[bytes, bytes, float]]) -> list[Vouching]:
+    """Return edges as they are shown."""
+    return [
+        Vouching(source=format_id(source), subject=format_id(subject), weight=weight)
+        for source, subject, weight in edges
+    ]

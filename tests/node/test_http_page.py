@@ -1,0 +1,85 @@
+"""What every answer carries, the page's files, and who may fetch them."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+import tastemesh
+from tastemesh.node.dashboard import load_assets
+from tastemesh.node.http.app import create_app
+
+PAGE = sorted(load_assets())
+
+
+@pytest.fixture
+async def stranger(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Nothing that is asked here needs the node to be open."""
+    app = create_app(tastemesh.open_node(tmp_path), "t" * 43)
+    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        yield client
+
+
+async def test_the_page_is_served_without_the_token_under_a_strict_policy(
+    stranger: httpx.AsyncClient,
+) -> None:
+    assert "/" in PAGE
+    for path in PAGE:
+        answer = await stranger.get(path)
+        assert answer.status_code == 200
+        policy = dict(
+            part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; ")
+        )
+        assert policy.pop("default-src") == "'none'"
+        for source in ("script-src", "style-src", "img-src", "connect-src"):
+            assert policy.pop(source) == "'self'"
+        for door in ("base-uri", "form-action", "frame-ancestors"):
+            assert policy.pop(door) == "'none'"
+        assert policy == {"require-trusted-types-for": "'script'", "trusted-types": "'none'"}
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_the_page_holds_nothing_inline_and_nothing_from_elsewhere(
+    stranger: httpx.AsyncClient,
+) -> None:
+    page = (await stranger.get("/")).text
+    assert "<style" not in page
+    assert "style=" not in page
+    assert "<script>" not in page
+    for path in PAGE:
+        text = (await stranger.get(path)).text.replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in text, path
+        assert "https://" not in text, path
+        for sink in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+            assert sink not in text, path
+
+
+async def test_every_refusal_carries_the_headers_too(stranger: httpx.AsyncClient) -> None:
+    for path in ("/v1/status", "/dashboard/../../api.token", "/dashboard/__init__.py"):
+        answer = await stranger.get(path)
+        assert answer.status_code == 401
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "path", "status"),
+    [
+        ("cross-site", "navigate", "/", 200),  # a link in a chat
+        ("cross-site", "no-cors", "/", 403),
+        ("same-site", "no-cors", "/dashboard/icon.svg", 403),  # another port of this machine
+        ("cross-site", "navigate", "/metrics", 403),
+        ("same-origin", "cors", "/v1/status", 401),
+        ("none", "navigate", "/", 200),
+    ],
+)
+async def test_a_page_of_another_site_may_link_here_and_nothing_else(
+    stranger: httpx.AsyncClient, site: str, mode: str, path: str, status: int
+) -> None:
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+    assert (await stranger.get(path, headers=headers)).status_code == status

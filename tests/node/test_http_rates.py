@@ -1,0 +1,63 @@
+"""How fast clients may ask."""
+
+import httpx
+import pytest
+
+from tastemesh.node.http.gate import Gate
+from tastemesh.node.http.rates import CLIENT_COUNT, RateLimits, Rates
+
+LIMITS = RateLimits(known_per_s=2.0, known_burst=4, unknown_per_s=0.25, unknown_burst=1)
+TOKEN = "t" * 43
+
+
+class Hands:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_a_burst_passes_and_then_the_rate_holds() -> None:
+    clock = Hands()
+    rates = Rates(LIMITS, clock)
+    assert [rates.take("a", known=True) for _ in range(5)] == [0, 0, 0, 0, 1]
+    clock.now_s += 0.5
+    assert [rates.take("a", known=True) for _ in range(2)] == [0, 1]
+    clock.now_s += 3600
+    assert [rates.take("a", known=True) for _ in range(5)] == [0, 0, 0, 0, 1]
+
+
+def test_who_has_no_token_cannot_lock_out_who_has() -> None:
+    rates = Rates(LIMITS, Hands())
+    assert [rates.take("a", known=False) for _ in range(3)] == [0, 4, 4]
+    assert rates.take("a", known=True) == 0
+    assert rates.take("b", known=False) == 0
+
+
+def test_it_remembers_a_bounded_number_of_clients() -> None:
+    rates = Rates(LIMITS, Hands())
+    assert [rates.take("first", known=False) for _ in range(2)] == [0, 4]
+    for number in range(CLIENT_COUNT):
+        rates.take(str(number), known=False)
+    assert rates.take("first", known=False) == 0
+
+
+async def nothing(scope: object, receive: object, send: object) -> None:
+    raise AssertionError("the gate should have answered")
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": f"Bearer {TOKEN}"}])
+async def test_too_many_requests_are_told_when_to_come_back(headers: dict[str, str]) -> None:
+    clock = Hands()
+    rates = Rates(LIMITS, clock)
+    transport = httpx.ASGITransport(Gate(nothing, TOKEN, rates=rates))  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        while not rates.take("127.0.0.1", known=bool(headers)):
+            pass
+        answer = await client.get("/v1/status", headers=headers)
+    assert answer.status_code == 429
+    assert answer.headers["retry-after"] == ("1" if headers else "4")
+    assert "try again in" in answer.json()["error"]
