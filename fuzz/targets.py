@@ -1,0 +1,318 @@
+"""What is fuzzed: every decoder of the wire, and a whole protocol core fed a script of inputs.
+
+A target takes bytes and returns, or raises what it should not. Nothing here needs a fuzzer: the
+test suite runs the same targets on Hypothesis' inputs.
+"""
+
+from contextlib import suppress
+from hashlib import sha256
+
+import msgspec
+
+from tastemesh.errors import RemoteProtocolError, UsageError
+from tastemesh.gossip import codec, effects, inputs, reconcile
+from tastemesh.gossip.engine import GossipEngine
+from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.presence import authenticate_presence, parse_presence, sign_presence
+from tastemesh.gossip.proofs import encode_proof, open_proof
+from tastemesh.gossip.ranges import decode_frame
+from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Rotation, Said
+from tastemesh.gossip.signer import Signer
+from tastemesh.gossip.sync import Message
+from tastemesh.gossip.topics import (
+    ALL_SHARDS,
+    control_topic,
+    inbox_topic,
+    presence_topic,
+    records_topic,
+    shard_of,
+)
+
+NETWORK = "main"
+WALL_MS = 1_790_000_000_000
+WIRE = Limits()
+
+# Small enough for a script to run into each of them.
+TIGHT = Limits(
+    window_statement_count=64,
+    author_interaction_count=16,
+    author_endorsement_count=8,
+    author_notice_count=4,
+    author_bucket_count=4,
+    author_burst_count=32,
+    stranger_burst_count=64,
+    lineage_count=4,
+    proof_count=2,
+    passed_count=8,
+    sighting_count=8,
+    peer_count=4,
+    sync_reply_count=4,
+)
+
+_BROKERS = ("one", "two")
+_TIMERS = ("presence", "greeting", "sync", "expire", "interest", "relay")
+
+
+def _secret(name: str) -> bytes:
+    return sha256(b"fuzz " + name.encode()).digest()
+
+
+def _signer(name: str) -> Signer:
+    return Signer(_secret(name), _secret(name + "'"))
+
+
+NODE, EGO = _signer("node"), _signer("ego")
+_FIRST = [_signer(f"author {n}") for n in range(6)]
+AUTHORS = [
+    *_FIRST,
+    *(
+        signer.rotated(_secret(f"author {n}'"), _secret(f"author {n}''"), (0, 3))
+        for n, signer in enumerate(_FIRST[:3])
+    ),
+]
+NODES = [_signer(f"peer {n}") for n in range(8)]
+
+_ITEMS = reconcile.ItemSet()
+for _number in range(40):
+    _ITEMS.insert(WALL_MS + _number, _secret(str(_number)), _number)
+
+
+def decoders(data: bytes) -> None:
+    """Give the bytes to each decoder; each may refuse them, and do nothing else."""
+    attempts = (
+        lambda: codec.decode(data, NETWORK, WIRE),
+        lambda: codec.unpack_bundle(data, WIRE),
+        lambda: parse_presence(data, NETWORK),
+        lambda: authenticate_presence(data),
+        lambda: open_proof(data, NETWORK, WIRE),
+        lambda: decode_frame(data, WIRE),
+        lambda: reconcile.respond(_ITEMS, data, WIRE),
+    )
+    for attempt in attempts:
+        try:
+            attempt()
+        except RemoteProtocolError as error:
+            assert error.reason
+
+
+class Script:
+    """Bytes read as instructions; what is missing at the end is 0."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def __bool__(self) -> bool:
+        return self._at < len(self._data)
+
+    def number(self, below: int) -> int:
+        """Return the next byte, modulo `below`."""
+        self._at += 1
+        return self._data[self._at - 1] % below if self._at <= len(self._data) else 0
+
+    def octets(self) -> bytes:
+        """Return as many bytes as the next one says."""
+        count = self.number(256)
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+
+class Core:
+    """A protocol core with the world around it played by a script."""
+
+    def __init__(self) -> None:
+        self.engine = GossipEngine(NODE, (EGO,), NETWORK, TIGHT, b"seed")
+        self.now_ms = 0
+        self._store: dict[bytes, bytes] = {}
+        self._records: list[Record] = []
+        self._sent: list[effects.Send] = []
+        self._tell(inputs.Started(WALL_MS))
+
+    @property
+    def wall_ms(self) -> int:
+        """The wall clock."""
+        return WALL_MS + self.now_ms
+
+    def step(self, script: Script) -> None:
+        """Carry out one instruction, and check every bound after it."""
+        (
+            self._hear_anything,
+            self._hear_record,
+            self._hear_records_again,
+            self._hear_presence,
+            self._hear_inbox,
+            self._hear_proof,
+            self._hear_altered,
+            self._pass_time,
+            self._turn_broker,
+            self._say,
+            self._change_trust,
+        )[script.number(11)](script)
+        for name, (count, most) in self.sizes().items():
+            assert count <= most, f"{name}: {count}, at most {most}"
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Return (how many, at most) of everything that is keyed by what others send."""
+        engine, limits = self.engine, TIGHT
+        return {
+            "statements": (engine.window.statement_count, limits.window_statement_count),
+            "peers": (len(engine.peers), limits.peer_count),
+            "proofs": (len(engine.intake.proofs), limits.proof_count),
+            "lineages": (len(engine.intake.lineages), limits.lineage_count),
+            "buckets": (len(engine.intake._rates._buckets), limits.author_bucket_count),
+            "passed over": (len(engine._sync._passed), limits.passed_count),
+            "greetings": (len(engine._greetings), 512),
+            "sightings": (len(engine.brokers._sightings), limits.sighting_count),
+            "stored": (len(self._store), len(engine.window)),
+        }
+
+    def _hear_anything(self, script: Script) -> None:
+        topics = (
+            records_topic(NETWORK, script.number(64)),
+            presence_topic(NETWORK, script.number(64)),
+            control_topic(NETWORK, script.number(64)),
+            inbox_topic(NETWORK, NODE.id),
+            "elsewhere",
+        )
+        self._hear(topics[script.number(5)], script.octets())
+
+    def _hear_record(self, script: Script) -> None:
+        author = AUTHORS[script.number(len(AUTHORS))]
+        said = tuple(self._statement(script) for _ in range(1 + script.number(5)))
+        dated_ms = self.wall_ms - (script.number(40) - 1) * 86_400_000 + script.number(3) * 130_000
+        try:
+            record = codec.sign_record(
+                author, NETWORK, script.number(3), 1 + script.number(8), b"", dated_ms, said, WIRE
+            )
+        except UsageError:
+            return
+        self._records = [*self._records[-15:], record]
+        shard = shard_of(author.id) if script.number(8) else script.number(64)
+        (bundle,) = codec.pack_bundles([record.envelope], WIRE)
+        self._hear(records_topic(NETWORK, shard), bundle, _BROKERS[script.number(2)])
+
+    def _statement(self, script: Script) -> Said:
+        match script.number(6):
+            case 0:
+                subject = AUTHORS[script.number(len(AUTHORS))].id
+                return Endorsement(subject, (script.number(3) - 1) * 10_000)
+            case 1:
+                first = 1 + script.number(8)
+                return Forget(script.number(3), first, first + script.number(4))
+            case 2:
+                return Rotation(1 + script.number(2))
+            case _:
+                return Interaction(f"item {script.number(32)}", "listen", 10_000)
+
+    def _hear_records_again(self, script: Script) -> None:
+        again = [r.envelope for r in self._records if script.number(2)]
+        for bundle in codec.pack_bundles(again, WIRE):
+            if script.number(2):
+                sender = NODES[script.number(len(NODES))].id
+                self._inbox(Message(1, sender, bundle, 0))
+            else:
+                topic = records_topic(NETWORK, shard_of(self._records[-1].author))
+                self._hear(topic, bundle, _BROKERS[script.number(2)])
+
+    def _hear_presence(self, script: Script) -> None:
+        node = NODES[script.number(len(NODES))]
+        sent_ms = self.wall_ms + (script.number(5) - 2) * 100_000
+        mask = ALL_SHARDS if script.number(4) else 1 << script.number(64)
+        payload = sign_presence(node, NETWORK, sent_ms, mask)
+        self._hear(presence_topic(NETWORK, shard_of(node.id)), payload)
+
+    def _hear_inbox(self, script: Script) -> None:
+        sender = NODES[script.number(len(NODES))].id
+        items = reconcile.ItemSet()
+        for record in self._records:
+            if script.number(2):
+                items.insert(record.created_ms, record.id, shard_of(record.author))
+        salt = bytes([script.number(256)]) * 16
+        frame = reconcile.initiate(items, salt, WIRE) if script.number(2) else script.octets()
+        self._inbox(Message(script.number(4), sender, frame, ALL_SHARDS))
+
+    def _hear_proof(self, script: Script) -> None:
+        author = _FIRST[script.number(len(_FIRST))]
+        pair = [
+            codec.sign_record(
+                author,
+                NETWORK,
+                script.number(2),
+                1 + script.number(8),
+                b"",
+                self.wall_ms,
+                (Interaction(item, "listen", 1),),
+                WIRE,
+            )
+            for item in ("one", "other")
+        ]
+        proof = encode_proof(*pair)
+        if script.number(2):
+            self._hear(control_topic(NETWORK, shard_of(author.id)), proof)
+        else:
+            self._inbox(Message(2, NODES[0].id, proof, 0))
+
+    def _hear_altered(self, script: Script) -> None:
+        """Send something that this core said back to it, a byte of it changed."""
+        if not self._sent:
+            return
+        sent = self._sent[script.number(len(self._sent))]
+        payload = bytearray(sent.payload)
+        payload[script.number(256) * len(payload) // 256] ^= script.number(256)
+        topic = sent.topic if script.number(2) else inbox_topic(NETWORK, NODE.id)
+        self._hear(topic, bytes(payload))
+
+    def _pass_time(self, script: Script) -> None:
+        self.now_ms += (1, 1_000, 60_000, 3_600_000, 86_400_000)[script.number(5)]
+        self._tell(inputs.TimerFired(_TIMERS[script.number(len(_TIMERS))], self.wall_ms))
+
+    def _turn_broker(self, script: Script) -> None:
+        broker = _BROKERS[script.number(2)]
+        match script.number(3):
+            case 0:
+                self._tell(inputs.BrokerDown(broker))
+            case 1:
+                self._tell(inputs.Dropped(broker, script.number(256)))
+            case _:
+                self._tell(inputs.BrokerUp(broker, self.wall_ms))
+
+    def _say(self, script: Script) -> None:
+        said = tuple(self._statement(script) for _ in range(1 + script.number(4)))
+        private = script.number(4) == 0
+        with suppress(UsageError):
+            self._tell(inputs.Recorded(EGO.id, said, self.wall_ms, private))
+
+    def _change_trust(self, script: Script) -> None:
+        reached = {EGO.id} | {each.id for each in _FIRST if script.number(2)}
+        self._tell(inputs.TrustChanged(tuple(sorted(reached))))
+
+    def _inbox(self, message: Message) -> None:
+        self._hear(inbox_topic(NETWORK, NODE.id), msgspec.msgpack.encode(message))
+
+    def _hear(self, topic: str, payload: bytes, broker: str = "one") -> None:
+        self._tell(inputs.Received(broker, topic, payload, self.wall_ms))
+
+    def _tell(self, event: inputs.Input) -> None:
+        waiting = [event]
+        while waiting:
+            for effect in self.engine.handle(waiting.pop(), self.now_ms):
+                match effect:
+                    case effects.Persist(record=record):
+                        self._store[record.id] = record.envelope
+                    case effects.Evict(record_ids=ids):
+                        for record_id in ids:
+                            del self._store[record_id]
+                    case effects.Fetch():
+                        found = tuple(
+                            self._store[each] for each in effect.record_ids if each in self._store
+                        )
+                        waiting.append(inputs.Fetched(found, effect.topic, effect.broker))
+                    case effects.Send():
+                        self._sent = [*self._sent[-15:], effect]
+
+
+def handle(data: bytes) -> None:
+    """Feed a core the script that the bytes are."""
+    script, core = Script(data), Core()
+    while script:
+        core.step(script)
