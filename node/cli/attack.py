@@ -31,8 +31,10 @@ from tastemesh.sim.adversaries.strategies import STRATEGIES
 from tastemesh.sim.attack.backends import open_backend
 from tastemesh.sim.attack.journal import Journal
 from tastemesh.sim.attack.options import SYSTEMS, AttackOptions, fingerprint
+from tastemesh.sim.attack.report import prepare_report, write_report
 from tastemesh.sim.attack.runner import run_attacks
 from tastemesh.sim.attack.summary import Row, summary
+from tastemesh.sim.interactions import Endorsements, Interactions
 
 TABLE_COLUMNS = 120  # what the table takes
 
@@ -88,6 +90,10 @@ def attack(
         ),
     ] = None,
     json_file: JsonFile = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", file_okay=False, help="Write a page, Markdown and plots."),
+    ] = None,
 ) -> None:
     """Attack several systems on your data, and compare.
 
@@ -114,6 +120,8 @@ def attack(
         egos=egos,
         egos_without_endorsements=egos_without_endorsements,
     )
+    if report is not None:
+        prepare_report(report)
     with ExitStack() as opened:
         workers = opened.enter_context(
             open_backend(backend.value, jobs=jobs or os.cpu_count() or 1, scheduler=scheduler)
@@ -125,6 +133,15 @@ def attack(
         cells = run_attacks(loaded, vouched, options, progress, backend=workers, journal=journal)
     _print(summary(cells))
     write_json(json_file, {"cells": [msgspec.to_builtins(cell) for cell in cells]})
+    if report is not None:
+        write_report(report, cells, _described(loaded, vouched))
+        typer.echo(f"wrote {report / 'index.html'}")
+
+
+def _described(interactions: Interactions, endorsements: Endorsements | None) -> str:
+    users, items = len(interactions.user_ids), len(interactions.item_ids)
+    told = f"{len(interactions):,} interactions of {users:,} users with {items:,} items"
+    return told if endorsements is None else f"{told}, {len(endorsements):,} endorsements"
 
 
 def _print(rows: list[Row]) -> None:

@@ -24,12 +24,14 @@ class Strategy(msgspec.Struct, frozen=True):
     """One way to attack.
 
     Attributes:
+        tries: what it tries, for reports.
         camouflage: what each identity holds beside the target.
         shape: `chain`, `star` or `cycle`, of the endorsements among the attackers.
         entries: identities that deceived people endorse.
         slanders: the attackers also state distrust in honest people.
     """
 
+    tries: str
     camouflage: Camouflage
     shape: str = "star"
     entries: int = 1
@@ -37,20 +39,20 @@ class Strategy(msgspec.Struct, frozen=True):
 
 
 STRATEGIES: Mapping[str, Strategy] = {
-    "chain": Strategy(Crowd.popular, "chain"),
-    "star": Strategy(Crowd.popular, "star"),
-    "cycle": Strategy(Crowd.popular, "cycle"),
-    "copycat": Strategy(Crowd.copied),
-    "early-spam": Strategy(Crowd.early_popular),
-    "two-edge": Strategy(Crowd.popular, "cycle", entries=2),
-    "sleeper": Strategy(Crowd.slept),
-    "whitewash": Strategy(Crowd.nothing),
-    "slander": Strategy(Crowd.average, slanders=True),
-    "random": Strategy(Crowd.random),
-    "average": Strategy(Crowd.average),
-    "bandwagon": Strategy(Crowd.bandwagon),
-    "segment": Strategy(Crowd.segment),
-    "back-date": Strategy(Crowd.late_popular),
+    "chain": Strategy("hand trust on from identity to identity", Crowd.popular, "chain"),
+    "star": Strategy("spread one identity's trust over all others", Crowd.popular, "star"),
+    "cycle": Strategy("pass trust round in a ring", Crowd.popular, "cycle"),
+    "copycat": Strategy("copy what the victims hold", Crowd.copied),
+    "early-spam": Strategy("hold what will be popular before anybody does", Crowd.early_popular),
+    "two-edge": Strategy("two entries, so that none is a bridge", Crowd.popular, "cycle", 2),
+    "sleeper": Strategy("behave like an honest user for long, then turn", Crowd.slept),
+    "whitewash": Strategy("come back under fresh keys without a history", Crowd.nothing),
+    "slander": Strategy("state distrust in honest people", Crowd.average, slanders=True),
+    "random": Strategy("fill profiles with items at random", Crowd.random),
+    "average": Strategy("fill profiles as honest people do", Crowd.average),
+    "bandwagon": Strategy("fill profiles with hits and random items", Crowd.bandwagon),
+    "segment": Strategy("look like the fans of one item", Crowd.segment),
+    "back-date": Strategy("claim dates from long ago", Crowd.late_popular),
 }
 
 _SLANDERED = 20  # honest people whom each slanderer distrusts

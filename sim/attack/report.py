@@ -1,0 +1,237 @@
+"""Writes what an attack experiment found: a page, a Markdown file, plots."""
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from tastemesh.errors import UsageError
+from tastemesh.sim.adversaries.strategies import STRATEGIES
+from tastemesh.sim.attack import plots, words
+from tastemesh.sim.attack.cells import Cell
+from tastemesh.sim.attack.page import Picture, Section, page
+from tastemesh.sim.attack.stage import WITHOUT_ENDORSEMENTS
+from tastemesh.sim.attack.summary import Row, summary
+from tastemesh.sim.attack.tables import (
+    Table,
+    distinct,
+    everything,
+    headline,
+    of_group,
+    prices,
+    without_endorsements,
+)
+
+TITLE = "What attackers get"
+
+
+def prepare_report(directory: Path) -> None:
+    """Make sure that a report can be written, before hours of work.
+
+    Args:
+        directory: made if it is not there.
+
+    Raises:
+        UsageError: matplotlib is missing, or the directory cannot be written to.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UsageError(
+            "--report needs matplotlib, which is not installed: pip install 'tastemesh[lab]'"
+        )
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "index.html").touch()
+    except OSError as error:
+        raise UsageError(f"--report {directory}: {error.strerror}") from None
+
+
+def write_report(directory: Path, cells: Sequence[Cell], data: str) -> list[Path]:
+    """Write the report.
+
+    Args:
+        directory: from `prepare_report`.
+        cells: at least one.
+        data: the data in words, for the first paragraph.
+
+    Returns:
+        The files: `index.html`, `attack.md`, and two PNG for each plot.
+    """
+    rows = summary(cells)
+    main = of_group(rows, rows[0].group)
+    apart = [row for row in of_group(rows, WITHOUT_ENDORSEMENTS) if row.group != main[0].group]
+    pictures = _pictures(main)
+    tables = [headline(main), prices(main)]
+    loose = [without_endorsements(apart)] if apart else []
+    complete = everything(main)
+    lead = _lead(main, cells, data)
+    sections = _sections(main, pictures, tables, loose, complete)
+    written = {
+        "index.html": page(TITLE, lead, sections).encode(),
+        "attack.md": _markdown(lead, [*tables, *loose, complete]).encode(),
+    }
+    for picture in pictures:
+        written[f"{picture.name}.png"] = picture.light
+        written[f"{picture.name}-dark.png"] = picture.dark
+    for name, content in written.items():
+        (directory / name).write_bytes(content)
+    return [directory / name for name in written]
+
+
+def _lead(rows: Sequence[Row], cells: Sequence[Cell], data: str) -> str:
+    seeds = len({cell.seed for cell in cells})
+    most = max(row.identities for row in rows)
+    edges = max(row.attack_edges for row in rows)
+    return (
+        f"An attacker mints up to {most:,} identities"
+        + (f", deceives up to {edges} honest people into endorsing them," if edges else "")
+        + " and tries to push an item that nobody wants into other people's recommendations. Here "
+        f"{len(distinct([row.strategy for row in rows]))} ways to do it meet "
+        f"{len(distinct([row.system for row in rows]))} recommenders on the same data: {data}. "
+        f"Asked are {words.GROUPS[rows[0].group]}; figures are means over {seeds} "
+        f"seed{'' if seeds == 1 else 's'}."
+    )
+
+
+def _sections(
+    rows: Sequence[Row],
+    pictures: Sequence[Picture],
+    tables: Sequence[Table],
+    loose: Sequence[Table],
+    complete: Table,
+) -> list[Section]:
+    systems = distinct([row.system for row in rows])
+    strategies = distinct([row.strategy for row in rows])
+    return [
+        Section("Results", _findings(rows), tables=tables),
+        Section(
+            "Plots",
+            (
+                "Each line is a recommender. Low is good: the attacker gets nothing. A line that "
+                "rises to the right says that more of what is on the horizontal axis buys more "
+                "exposure.",
+            ),
+            pictures=pictures,
+        ),
+        Section("The words", terms=words.TERMS),
+        Section(
+            "The recommenders",
+            terms={name: words.SYSTEMS.get(name, "See docs.") for name in systems},
+        ),
+        Section(
+            "The attacks",
+            ("Every identity holds the target, and beside it what makes it look real.",),
+            terms={name: f"Tries to {STRATEGIES[name].tries}." for name in strategies},
+        ),
+        Section("All figures", tables=loose, folded=[complete]),
+    ]
+
+
+def _findings(rows: Sequence[Row]) -> list[str]:
+    """Say in sentences what the tables show."""
+    found = []
+    for system in distinct([row.system for row in rows]):
+        mine = [row for row in rows if row.system == system]
+        free = [row for row in mine if row.attack_edges == 0]
+        worst = max(mine, key=lambda row: row.exposure)
+        parts = []
+        if free:
+            best = max(free, key=lambda row: row.exposure)
+            parts.append(
+                "without an attack edge no attack shows the target to anybody"
+                if best.exposure == 0
+                else f"without an attack edge {best.strategy} with {best.identities:,} "
+                f"{_plural(best.identities, 'identity')} reaches {_per_cent(best.exposure)} of "
+                "the users"
+            )
+        if worst.attack_edges and worst.exposure > max((r.exposure for r in free), default=-1.0):
+            parts.append(
+                f"at most {_per_cent(worst.exposure)} are reached, by {worst.strategy} with "
+                f"{worst.identities:,} {_plural(worst.identities, 'identity')} and "
+                f"{worst.attack_edges} attack edge{'' if worst.attack_edges == 1 else 's'}"
+            )
+        elif any(row.attack_edges for row in mine):
+            parts.append("attack edges do not add to it")
+        found.append(f"{system}: {'; '.join(parts)}.")
+    return found
+
+
+def _plural(count: int, word: str) -> str:
+    return word if count == 1 else f"{word[:-1]}ies"
+
+
+def _people(count: int) -> str:
+    return "person" if count == 1 else "people"
+
+
+def _per_cent(value: float) -> str:
+    return f"{value:.1%}" if value < 0.1 else f"{value:.0%}"
+
+
+def _markdown(lead: str, tables: Sequence[Table]) -> str:
+    terms = "\n".join(f"- **{word}**: {meaning}" for word, meaning in words.TERMS.items())
+    parts = [f"# {TITLE}\n\n{lead}\n", *(table.markdown() for table in tables)]
+    return "\n".join([*parts, f"## The words\n\n{terms}\n"])
+
+
+def _pictures(rows: Sequence[Row]) -> list[Picture]:
+    edges = sorted({row.attack_edges for row in rows})
+    most = max(row.identities for row in rows)
+    wanted = [
+        (
+            f"identities-{edge}-edges",
+            f"Exposure against identities, {edge or 'no'} attack edge{'' if edge == 1 else 's'}",
+            "The attacker has no honest friend at all, only more and more identities."
+            if edge == 0
+            else f"{edge} honest {'person endorses' if edge == 1 else 'people endorse'} the "
+            "attacker. Flat means: more identities bring nothing beyond what the endorsement did.",
+            plots.by_identities(rows, edge),
+        )
+        for edge in dict.fromkeys((edges[0], edges[-1]))
+    ]
+    if len(edges) > 1:
+        wanted.append(
+            (
+                "edges",
+                f"Exposure against attack edges, {most:,} identities",
+                "What deceiving honest people buys: the only thing that should buy anything.",
+                plots.by_edges(rows),
+            )
+        )
+    wanted.append(
+        (
+            "cost",
+            "What exposure costs",
+            "The best that any strategy tried reached within a budget. The dotted lines are 1, 10 "
+            "and 50 %. A system is the stronger the further to the right its curve rises.",
+            plots.cost_curves(rows),
+        )
+    )
+    if any(row.bound is not None and row.attack_edges for row in rows):
+        wanted.append(
+            (
+                "bound",
+                "What is proved, and what happened",
+                "The grey bar is what the theorem allows the attacker's trust to buy; the marks "
+                "are what he got, at the number of identities that served him best. They cannot "
+                "lie beyond the bar.",
+                plots.bounds(rows),
+            )
+        )
+    wanted.append(
+        (
+            "accuracy",
+            "What honest users lose",
+            "Accuracy without an attack, and a stroke for each attack. Strokes left of the end of "
+            "the bar are losses.",
+            plots.accuracy(rows),
+        )
+    )
+    return [
+        Picture(
+            name,
+            title,
+            note,
+            plots.drawn(plot, plots.THEMES["light"]),
+            plots.drawn(plot, plots.THEMES["dark"]),
+        )
+        for name, title, note, plot in wanted
+    ]

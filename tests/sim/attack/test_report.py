@@ -1,0 +1,84 @@
+"""The report of an attack experiment: complete, by itself, and true to the cells."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tastemesh.errors import UsageError
+from tastemesh.sim.attack.cells import Cell
+from tastemesh.sim.attack.page import Section, page
+from tastemesh.sim.attack.report import prepare_report, write_report
+from tastemesh.sim.attack.stage import WITHOUT_ENDORSEMENTS
+from tastemesh.sim.attack.tables import Table, share
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module")
+def written(cells: list[Cell], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("report") / "new"
+    loose = [
+        msgspec.structs.replace(cell, group=WITHOUT_ENDORSEMENTS, bound=None, exposure_at_10=0.5)
+        for cell in cells
+        if cell.system == "tastemesh"
+    ]
+    prepare_report(directory)
+    files = write_report(directory, [*cells, *loose], "a <small> community")
+    assert sorted(files) == sorted(directory.iterdir())
+    return directory
+
+
+def test_each_plot_is_there_for_light_and_dark(written: Path) -> None:
+    plots = {path.stem for path in written.glob("*.png")}
+    names = {"identities-0-edges", "identities-1-edges", "edges", "cost", "bound", "accuracy"}
+    assert plots == names | {f"{name}-dark" for name in names}
+    assert all(path.read_bytes().startswith(PNG) for path in written.glob("*.png"))
+
+
+def test_the_page_needs_nothing_but_itself(written: Path) -> None:
+    text = (written / "index.html").read_text()
+    assert not re.search(r"https?://|<script|<link", text)
+    assert "a &lt;small&gt; community" in text
+    assert text.count("data:image/png;base64,") == 12
+    assert all(re.search(r'alt="[^"]{20,}"', image) for image in re.findall("<img[^>]+>", text))
+
+
+def test_it_says_what_the_cells_say(written: Path, cells: list[Cell]) -> None:
+    text = (written / "attack.md").read_text()
+    assert "20 ways" not in text
+    assert "3 ways to do it meet 3 recommenders" in text
+    assert "| tastemesh | 0 |" in text
+    page_text = (written / "index.html").read_text()
+    assert "tastemesh: without an attack edge no attack shows the target to anybody" in page_text
+    worst = max(c.exposure_at_10 for c in cells if c.system == "userknn")
+    assert worst > 0
+    assert "| userknn | 1% |" in text
+    assert "Users who have endorsed nobody" in text
+    assert "| copycat | tastemesh | 40 | 1 | .500 | 0.80 |" in text
+
+
+def test_one_cell_is_enough(cells: list[Cell], tmp_path: Path) -> None:
+    prepare_report(tmp_path)
+    write_report(tmp_path, cells[:1], "one cell")
+    assert (tmp_path / "attack.md").exists()
+
+
+def test_a_directory_that_cannot_be_written_to_is_said_first(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="--report"):
+        prepare_report(tmp_path / "file" / "below")
+
+
+def test_words_in_a_page_are_only_words() -> None:
+    hostile = "<blink>"
+    table = Table(hostile, hostile, (hostile, "x"), ((hostile, "1"),))
+    section = Section(hostile, (hostile,), {hostile: hostile}, tables=[table], folded=[table])
+    text = page(hostile, hostile, [section])
+    assert hostile not in text
+
+
+@pytest.mark.parametrize(("value", "text"), [(1.0, "1"), (0.9996, "1.000"), (0.01, ".010")])
+def test_shares(value: float, text: str) -> None:
+    assert share(value) == text
