@@ -1,0 +1,227 @@
+"""Kills the real daemon at random moments, and looks at what is left: nothing said may be lost.
+
+`python -m tests.node.crashes --runs 500 --seed 0` does it for long; a test does it a few times.
+
+A daemon with a fresh key runs on a real broker beside a neighbour. Clients record through its API as
+fast as it answers, some of it in private, and note what was acknowledged; the neighbour records too,
+so that foreign records come in. At a random moment, also while it starts, the daemon gets SIGKILL.
+Then its database is opened: it must be whole, hold all that was acknowledged (as much of it as one
+author may have in the window), and no number may ever have been used for two records.
+"""
+
+import argparse
+import asyncio
+import http.client
+import json
+import random
+import signal
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+import tastemesh
+from tastemesh.gossip.limits import Limits
+from tastemesh.node.broker import EmbeddedBroker
+from tests.brokers import free_port
+from tests.node.daemons import ENVIRONMENT, PROGRAM
+
+CLIENTS = 3
+PRIVATE_SHARE = 0.2
+WHILE_STARTING_SHARE = 0.2  # of the crashes; the others come while it works
+STARTING_S = 1.0
+WORKING_S = 0.8
+READY_S = 60.0  # the machine may be busy
+
+
+class Tally(msgspec.Struct):
+    """What a series of crashes came to."""
+
+    kills: int = 0
+    before_ready: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    corrupt: int = 0
+    reused: int = 0
+    foreign: int = 0
+
+    def line(self) -> str:
+        return ", ".join(f"{name} {getattr(self, name):,}" for name in self.__struct_fields__)
+
+
+class Victim:
+    """One home whose daemon is started and killed again and again.
+
+    Args:
+        home: a folder that is its own.
+        broker: URL.
+        seed: of the moments.
+    """
+
+    def __init__(self, home: Path, broker: str, seed: int) -> None:
+        self.home = home
+        self.tally = Tally()
+        self._rng = random.Random(seed)
+        self._published: list[str] = []  # ids of records, in the order of their acknowledgement
+        self._private: list[str] = []  # items
+        self._slots: dict[tuple[bytes, int, int], bytes] = {}
+        self._item = 0
+        self._lock = threading.Lock()
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "config.toml").write_text(f'brokers = ["{broker}"]\nhttp_port = 0\n')
+
+    def crash(self) -> None:
+        """Start the daemon, use it, kill it, and look."""
+        import subprocess
+
+        while_starting = self._rng.random() < WHILE_STARTING_SHARE
+        delay_s = self._rng.uniform(0, STARTING_S if while_starting else WORKING_S)
+        (self.home / "daemon.json").unlink(missing_ok=True)
+        process = subprocess.Popen(
+            [*PROGRAM, "run", "--home", str(self.home)],
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        over = threading.Event()
+        clients = [threading.Thread(target=self._record, args=(over,)) for _ in range(CLIENTS)]
+        for client in clients:
+            client.start()
+        deadline = time.monotonic() + READY_S
+        while not while_starting and not self._is_ready:
+            assert process.poll() is None and time.monotonic() < deadline, "it does not start"
+            time.sleep(0.005)
+        time.sleep(delay_s)
+        self.tally.before_ready += not self._is_ready
+        process.send_signal(signal.SIGKILL)
+        over.set()
+        process.wait()
+        for client in clients:
+            client.join()
+        self.tally.kills += 1
+        self._look()
+
+    @property
+    def _is_ready(self) -> bool:
+        return (self.home / "daemon.json").exists()
+
+    def _record(self, over: threading.Event) -> None:
+        """Record one thing after another until the daemon is gone."""
+        while not self._is_ready:
+            if over.wait(0.01):
+                return
+        with suppress(OSError, ValueError, http.client.HTTPException):
+            endpoint = json.loads((self.home / "daemon.json").read_text())
+            token = (self.home / "api.token").read_text().strip()
+            address = urlsplit(endpoint["http"])
+            connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
+            while not over.is_set():
+                with self._lock:
+                    self._item += 1
+                    item, private = f"item {self._item}", self._rng.random() < PRIVATE_SHARE
+                connection.request(
+                    "POST",
+                    "/v1/interactions",
+                    json.dumps({"item": item, "private": private}),
+                    {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+                )
+                reply = connection.getresponse()
+                answer = json.loads(reply.read())
+                if reply.status == 429:
+                    continue
+                assert reply.status == 201, answer
+                with self._lock:
+                    self.tally.acknowledged += 1
+                    if private:
+                        self._private.append(item)
+                    else:
+                        self._published += answer["records"]
+
+    def _look(self) -> None:
+        path = self.home / "window.sqlite3"
+        if not path.exists():
+            assert not self._published
+            return
+        with _opened(path) as db:
+            try:
+                whole = db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+                own = db.execute("SELECT author, epoch, seq, id FROM records WHERE own").fetchall()
+                (foreign,) = db.execute("SELECT count(*) FROM records WHERE NOT own").fetchone()
+                private = {item for (item,) in db.execute("SELECT item FROM private_interactions")}
+            except sqlite3.OperationalError as error:
+                assert "no such table" in str(error), error  # killed before the first migration
+                assert not self._published
+                return
+        self.tally.corrupt += not whole
+        self.tally.foreign = foreign
+        for author, epoch, seq, record_id in own:
+            self.tally.reused += (
+                self._slots.setdefault((author, epoch, seq), record_id) != record_id
+            )
+        held = {record_id.hex() for *_, record_id in own}
+        # One author's quota; the newest few may be records that were committed and not acknowledged.
+        kept = Limits().author_interaction_count - 10 * CLIENTS
+        self.tally.lost += sum(record_id not in held for record_id in self._published[-kept:])
+        self.tally.lost += sum(item not in private for item in self._private[-kept:])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    db = sqlite3.connect(path)
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+async def crash_series(folder: Path, kills: int, seed: int, *, show: bool = False) -> Tally:
+    """Kill a daemon so many times beside a neighbour that lives; return what was found.
+
+    Args:
+        folder: for homes and the broker.
+        kills: how many.
+        seed: of the moments.
+        show: print progress.
+    """
+    async with EmbeddedBroker(folder / "broker", port=free_port()) as broker:
+        victim = Victim(folder / "victim", broker.url, seed)
+        config = tastemesh.NodeConfig(home=folder / "neighbour", brokers=(broker.url,))
+        async with tastemesh.open_node(config) as neighbour:
+            talking = asyncio.create_task(_talk(neighbour))
+            for number in range(1, kills + 1):
+                await asyncio.to_thread(victim.crash)
+                if show and (number % 10 == 0 or number == kills):
+                    print(victim.tally.line(), flush=True)
+            talking.cancel()
+            # Two records under one number, sent at different times, would have convicted it.
+            victim.tally.reused += neighbour.status()["convicted"]
+    return victim.tally
+
+
+async def _talk(neighbour: tastemesh.Node) -> None:
+    number = 0
+    while True:
+        number += 1
+        await neighbour.record(f"of the neighbour {number % 400}")
+        await asyncio.sleep(0.05)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.node.crashes")
+    parser.add_argument("--runs", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        tally = asyncio.run(crash_series(Path(folder), given.runs, given.seed, show=True))
+    return bool(tally.lost or tally.corrupt or tally.reused)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
