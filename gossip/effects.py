@@ -28,9 +28,16 @@ class EvictReason(StrEnum):
 
 
 class Subscribe(Effect, frozen=True):
-    """Have exactly these topics subscribed on every broker from now on."""
+    """Have exactly these topics subscribed on every broker from now on.
+
+    Attributes:
+        topics: what a broker should keep for us while we are away, QoS 1.
+        passing: what is of the moment: presence, proofs, which are told again, and reconciliation,
+            which begins anew; QoS 0. A broker may pay for each QoS 1 subscription with a queue.
+    """
 
     topics: tuple[str, ...]
+    passing: tuple[str, ...] = ()
 
 
 class Send(Effect, frozen=True):

@@ -170,12 +170,12 @@ class GossipEngine:
     def _subscribe(self) -> Effect:
         wanted = self.interest.mask
         return effects.Subscribe(
+            shard_topics(self.network, "r", wanted),
             (
-                *shard_topics(self.network, "r", wanted),
                 *shard_topics(self.network, "c", wanted),
                 *shard_topics(self.network, "h", self._presence_interest.mask),
                 inbox_topic(self.network, self.node.id),
-            )
+            ),
         )
 
     def _on_timer_fired(self, event: inputs.TimerFired, now_ms: int) -> list[Effect]:

@@ -221,7 +221,7 @@ class Driver:
             case effects.SetTimer():
                 self._set_timer(order)
             case effects.Subscribe():
-                self._transport.subscribe(order.topics)
+                self._transport.subscribe(order.topics, order.passing)
             case effects.Fetch():
                 await self._fetch(order)
             case (

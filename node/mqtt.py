@@ -80,13 +80,13 @@ class MqttTransport:
         """Names of the brokers, in the order they were configured."""
         return tuple(self._links)
 
-    def subscribe(self, filters: Iterable[str]) -> None:
+    def subscribe(self, filters: Iterable[str], passing: Iterable[str] = ()) -> None:
         """Want exactly these topic filters on every broker; see `Transport.subscribe`.
 
         A persistent session may hold filters of an earlier process that are not known here; what
         they deliver has to be ignored above.
         """
-        wanted = tuple(dict.fromkeys(filters))
+        wanted = dict.fromkeys(passing, 0) | dict.fromkeys(filters, 1)
         for name in wanted:
             if not _is_clean(name) or not _FILTER.fullmatch(name):
                 raise UsageError(

@@ -104,11 +104,12 @@ class Transport(Protocol):
         """Names of the brokers, in the order they were configured."""
         ...
 
-    def subscribe(self, filters: Iterable[str]) -> None:
+    def subscribe(self, filters: Iterable[str], passing: Iterable[str] = ()) -> None:
         """Want exactly these topic filters, on every broker, now and after each reconnection.
 
         Args:
             filters: MQTT topic filters; earlier ones that are missing here are unsubscribed.
+            passing: more of them, for which a broker need not keep anything while we are away.
 
         Raises:
             UsageError: a filter is not valid MQTT.

@@ -250,7 +250,7 @@ class Simulation:
                 case effects.SetTimer():
                     self._at(effect.delay_ms, self._fire, (peer, peer.life), effect.timer)
                 case effects.Subscribe():
-                    self._subscribe(peer, effect.topics)
+                    self._subscribe(peer, effect.topics + effect.passing)
                 case effects.Fetch():
                     self._fetch(peer, effect)
                 case _:

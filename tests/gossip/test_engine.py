@@ -190,12 +190,12 @@ def test_reconciliation_is_not_subject_to_the_push_rate() -> None:
 def test_start_subscribes_and_sets_its_timers() -> None:
     subscribe, *timers = engine().handle(inputs.Started(WALL_MS), 0)
     assert subscribe == effects.Subscribe(
+        ("tastemesh/1/main/r/+",),
         (
-            "tastemesh/1/main/r/+",
             "tastemesh/1/main/c/+",
             "tastemesh/1/main/h/+",
             inbox_topic("main", NODE.id),
-        )
+        ),
     )
     assert [t.timer for t in timers if isinstance(t, effects.SetTimer)] == [
         "presence",

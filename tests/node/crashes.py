@@ -2,11 +2,11 @@
 
 `python -m tests.node.crashes --runs 500 --seed 0` does it for long; a test does it a few times.
 
-A daemon with a fresh key runs on a real broker beside a neighbour. Clients record through its API as
-fast as it answers, some of it in private, and note what was acknowledged; the neighbour records too,
-so that foreign records come in. At a random moment, also while it starts, the daemon gets SIGKILL.
-Then its database is opened: it must be whole, hold all that was acknowledged (as much of it as one
-author may have in the window), and no number may ever have been used for two records.
+A daemon with a fresh key runs on a real broker beside a neighbour. Clients record through its API
+as fast as it answers, some of it in private, and note what was acknowledged; the neighbour records
+too, so that foreign records come in. At a random moment, also while it starts, the daemon gets
+SIGKILL. Then its database is opened: it must be whole, hold all that was acknowledged (as much of
+it as one author may have in the window), and no number may ever have been used for two records.
 """
 
 import argparse
@@ -16,12 +16,13 @@ import json
 import random
 import signal
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -79,7 +80,6 @@ class Victim:
 
     def crash(self) -> None:
         """Start the daemon, use it, kill it, and look."""
-        import subprocess
 
         while_starting = self._rng.random() < WHILE_STARTING_SHARE
         delay_s = self._rng.uniform(0, STARTING_S if while_starting else WORKING_S)
@@ -121,28 +121,30 @@ class Victim:
             endpoint = json.loads((self.home / "daemon.json").read_text())
             token = (self.home / "api.token").read_text().strip()
             address = urlsplit(endpoint["http"])
-            connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
-            while not over.is_set():
-                with self._lock:
-                    self._item += 1
-                    item, private = f"item {self._item}", self._rng.random() < PRIVATE_SHARE
-                connection.request(
-                    "POST",
-                    "/v1/interactions",
-                    json.dumps({"item": item, "private": private}),
-                    {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-                )
-                reply = connection.getresponse()
-                answer = json.loads(reply.read())
-                if reply.status == 429:
-                    continue
-                assert reply.status == 201, answer
-                with self._lock:
-                    self.tally.acknowledged += 1
-                    if private:
-                        self._private.append(item)
-                    else:
-                        self._published += answer["records"]
+            with closing(
+                http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
+            ) as connection:
+                while not over.is_set():
+                    with self._lock:
+                        self._item += 1
+                        item, private = f"item {self._item}", self._rng.random() < PRIVATE_SHARE
+                    connection.request(
+                        "POST",
+                        "/v1/interactions",
+                        json.dumps({"item": item, "private": private}),
+                        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+                    )
+                    reply = connection.getresponse()
+                    answer = json.loads(reply.read())
+                    if reply.status == 429:
+                        continue
+                    assert reply.status == 201, answer
+                    with self._lock:
+                        self.tally.acknowledged += 1
+                        if private:
+                            self._private.append(item)
+                        else:
+                            self._published += answer["records"]
 
     def _look(self) -> None:
         path = self.home / "window.sqlite3"
@@ -166,7 +168,7 @@ class Victim:
                 self._slots.setdefault((author, epoch, seq), record_id) != record_id
             )
         held = {record_id.hex() for *_, record_id in own}
-        # One author's quota; the newest few may be records that were committed and not acknowledged.
+        # One author's quota, less what may have been committed without an acknowledgement.
         kept = Limits().author_interaction_count - 10 * CLIENTS
         self.tally.lost += sum(record_id not in held for record_id in self._published[-kept:])
         self.tally.lost += sum(item not in private for item in self._private[-kept:])
