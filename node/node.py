@@ -350,6 +350,7 @@ class Node:
             "brokers": [msgspec.to_builtins(broker) for broker in self._transport.status()],
             "storage": {
                 "fault": self.storage_fault,
+                "used_bytes": self._store.disk_bytes,
                 "bound_bytes": self.config.disk_bytes,
             },
             "internal_errors": self._driver.internal_error_count,

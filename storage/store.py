@@ -283,6 +283,11 @@ class Store:
                 )
             ]
 
+    @property
+    def disk_bytes(self) -> int:
+        """What the files take now, write-ahead log included."""
+        return _bytes_on_disk(self._path)
+
     async def statistics(self) -> Statistics:
         """Return how much it holds and takes; reads the whole table.
 
@@ -296,7 +301,7 @@ class Store:
             return Statistics(
                 record_count=record_count,
                 statement_count=statement_count,
-                disk_bytes=_bytes_on_disk(self._path),
+                disk_bytes=self.disk_bytes,
                 disk_bound_bytes=self._disk_bytes,
                 page_bytes=await read_pragma(db, "page_size"),
                 page_count=await read_pragma(db, "page_count"),

@@ -1,0 +1,216 @@
+// The page: lets the user in, asks the node, draws what it says, and follows what happens.
+
+import { ask, dropToken, follow, keepToken, Refused, takeToken, tell } from "./api.js";
+import { announce, byId, copy, el } from "./dom.js";
+import { loadHistory } from "./history.js";
+import { drawList } from "./list.js";
+import { callThem, learn, nameOf, shortId } from "./names.js";
+import { drawNode } from "./node.js";
+import { drawPeople } from "./people.js";
+import { itemTitle } from "./sentences.js";
+
+const POLL_MS = 15_000; // what no event tells: brokers, storage
+const PAUSE_MS = 1_500; // between two looks, however much happens
+const RETRY_MS = [1_000, 2_000, 5_000, 10_000, 30_000];
+const PRIVATE = "tastemesh.private";
+const IDENTITY = "tastemesh.identity";
+
+const context = { identity: "me", ego: "", k: 10, contacts: 0 };
+let drawn = {}; // what each part shows, as text: nothing is drawn twice
+let following = new AbortController();
+
+const actions = {
+  record: (item, kind) => act(async () => {
+    const isPrivate = byId("private").checked;
+    await tell("/v1/interactions", { item, kind, private: isPrivate, identity: context.identity });
+    return `Recorded${isPrivate ? " privately" : ""}: ${itemTitle(item).title}.`;
+  }),
+  endorse: (peer, weight) => act(async () => {
+    await tell("/v1/endorsements", { peer, weight, identity: context.identity });
+    const said = weight > 0 ? "You endorse" : weight < 0 ? "You blocked" : "You took back your word on";
+    return `${said} ${nameOf(peer)}.`;
+  }),
+  forget: (item) => act(async () => {
+    const gone = await tell("/v1/forget", { item, identity: context.identity });
+    const number = gone.interactions + gone.private;
+    return `Forgotten: ${number === 1 ? "one thing" : `${number} things`} that you said.`;
+  }),
+  renamed: () => refresh(true),
+};
+
+async function act(doing) {
+  try {
+    announce(await doing());
+    await refresh();
+    return true;
+  } catch (fault) {
+    if (fault instanceof Refused) close("The node does not take this token any more.");
+    else announce(fault.message, true);
+    return false;
+  }
+}
+
+function draw(part, data, drawing) {
+  const text = JSON.stringify(data);
+  if (drawn[part] === text) return;
+  drawn[part] = text;
+  drawing();
+}
+
+/** Ask for everything and draw what has changed. */
+async function refresh(isAnew = false) {
+  if (isAnew) drawn = {};
+  const { identity, k } = context;
+  const [lists, around, status] = await Promise.all([
+    ask("/v1/recommendations", { identity, k, explain: "true" }),
+    ask("/v1/neighbourhood", { identity }),
+    ask("/v1/status"),
+  ]);
+  const caught = status.convicted ? (await ask("/v1/equivocators")).equivocators : [];
+  if (identity !== context.identity) return;
+  context.ego = around.people[0].identity;
+  context.contacts = around.people.filter((person) => person.weight > 0).length;
+  byId("own-id").textContent = shortId(context.ego);
+  byId("own-id").title = context.ego;
+  const lines = lists.recommendations;
+  draw("list", [lines, context.contacts, k], () => drawList(lines, context, actions));
+  draw("people", around, () => drawPeople(around, context, actions));
+  draw("node", [status.brokers, status.meter, status.window, status.storage, status.rejected, caught, status.peers], () => drawNode(status, caught));
+  await loadHistory(context, actions);
+}
+
+let isLooking = false;
+let isWanted = false;
+
+/** Look again soon: at once if nothing was looked at lately, and never more often than PAUSE_MS. */
+async function look() {
+  isWanted = true;
+  if (isLooking) return;
+  isLooking = true;
+  while (isWanted) {
+    isWanted = false;
+    await refresh().catch((fault) => {
+      if (fault instanceof Refused) close("The node does not take this token any more.");
+      else live("The node does not answer; trying again", false);
+    });
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+  isLooking = false;
+}
+
+function live(text, isGood) {
+  if (byId("live").textContent !== text) byId("live").textContent = text;
+  byId("live").classList.toggle("is-good", isGood);
+}
+
+async function followEvents() {
+  following.abort();
+  following = new AbortController();
+  const { signal } = following;
+  for (let failures = 0; !signal.aborted; failures += 1) {
+    const opened = () => {
+      failures = -1;
+      live("Live", true);
+      look();
+    };
+    try {
+      await follow(context.identity, context.k, opened, onEvent, signal);
+    } catch (fault) {
+      if (signal.aborted) return;
+      if (fault instanceof Refused) return close("The node does not take this token any more.");
+    }
+    if (signal.aborted) return;
+    live("The node does not answer; trying again", false);
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS[Math.min(failures + 1, RETRY_MS.length - 1)]));
+  }
+}
+
+function onEvent(name, told) {
+  if (name === "RecordRefused" || name === "Dropped") return; // the next look shows the counts
+  if (name === "EquivocationSeen") announce(`${nameOf(told.author)} was caught signing two different records under one number.`);
+  look();
+}
+
+async function switchTo(name) {
+  context.identity = name;
+  sessionStorage.setItem(IDENTITY, name);
+  drawn = {};
+  followEvents();
+}
+
+async function open() {
+  const { identities } = await ask("/v1/identities", { limit: 1000 });
+  learn(identities);
+  const names = identities.map((each) => each.name);
+  const wanted = sessionStorage.getItem(IDENTITY) ?? "me";
+  context.identity = names.includes(wanted) ? wanted : names.includes("me") ? "me" : names[0];
+  byId("identity").replaceChildren(...names.map((name) => el("option", { value: name, selected: name === context.identity }, name)));
+  byId("chooser").hidden = names.length < 2;
+  byId("door").hidden = true;
+  for (const id of ["home", "who", "foot"]) byId(id).hidden = false;
+  await refresh(true);
+  followEvents();
+}
+
+function close(why) {
+  dropToken();
+  following.abort();
+  for (const id of ["home", "who", "foot"]) byId(id).hidden = true;
+  byId("door").hidden = false;
+  byId("door-fault").textContent = why;
+  byId("token").focus();
+}
+
+async function enter() {
+  try {
+    await open();
+  } catch (fault) {
+    close(fault instanceof Refused ? "This is not the token of this node." : fault.message);
+  }
+}
+
+function onSubmit(id, doing) {
+  byId(id).addEventListener("submit", (event) => {
+    event.preventDefault();
+    doing();
+  });
+}
+
+onSubmit("door-form", () => {
+  keepToken(byId("token").value);
+  byId("token").value = "";
+  enter();
+});
+onSubmit("record", async () => {
+  const item = byId("record-item").value.trim();
+  if (item && (await actions.record(item, byId("record-kind").value))) byId("record-item").value = "";
+});
+onSubmit("endorse", async () => {
+  const id = byId("endorse-id").value.trim();
+  const name = byId("endorse-name").value;
+  if (name.trim()) callThem(id, name);
+  if (await actions.endorse(id, 1)) for (const field of ["endorse-id", "endorse-name"]) byId(field).value = "";
+});
+byId("identity").addEventListener("change", (event) => switchTo(event.target.value));
+byId("copy-own-id").addEventListener("click", () => copy(context.ego, "your id"));
+byId("more").addEventListener("click", () => {
+  context.k = Math.min(100, context.k + 20);
+  refresh().catch((fault) => announce(fault.message, true));
+});
+byId("private").addEventListener("change", () => {
+  localStorage.setItem(PRIVATE, byId("private").checked ? "yes" : "");
+  hintPrivate();
+});
+
+function hintPrivate() {
+  byId("private-hint").textContent = byId("private").checked
+    ? "It stays on this node and shapes your own list only."
+    : "It is public to the network, under your id.";
+}
+
+byId("private").checked = localStorage.getItem(PRIVATE) === "yes";
+hintPrivate();
+setInterval(() => document.hidden || byId("home").hidden || look(), POLL_MS);
+addEventListener("hashchange", () => takeToken() && byId("home").hidden && enter());
+if (takeToken()) enter();
+else close("");

@@ -1,0 +1,113 @@
+// Plain language. Functions from what the node says to what a person reads; they touch no page.
+
+const whole = new Intl.NumberFormat("en");
+const shares = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
+const fineShares = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
+const day = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
+
+export function count(number, one, many) {
+  return `${whole.format(number)} ${number === 1 ? one : many}`;
+}
+
+export function percent(share) {
+  if (share > 0 && share < 0.001) return "less than 0.1%";
+  return (share < 0.1 || share > 0.99) && share < 1 ? fineShares.format(share) : shares.format(share);
+}
+
+export function bytes(size) {
+  const [unit, name] = size >= 1e9 ? [1e9, "GB"] : size >= 1e6 ? [1e6, "MB"] : [1e3, "kB"];
+  return `${new Intl.NumberFormat("en", { maximumSignificantDigits: 3 }).format(size / unit)} ${name}`;
+}
+
+export function date(seconds) {
+  return day.format(new Date(seconds * 1000));
+}
+
+/** "Ana", "Ana and Ben", "Ana, Ben and Cem". */
+export function join(words) {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
+/** An item's id as a title and what kind of id it is. */
+export function itemTitle(id) {
+  const [, kind, rest] = /^([a-z][a-z0-9+.-]{0,15}):(?:\/\/)?(.+)$/s.exec(id) ?? [null, "", id];
+  return { kind, title: rest, isCode: /^[0-9A-Za-z-]{12,}$/.test(rest) && /\d/.test(rest) };
+}
+
+/** Who stands behind an item: "Ana and 3 people they trust; none of them knows the others". */
+export function because(line, nameOf) {
+  const { voices, count: total, acquainted } = line.backing ?? { voices: [], count: 0, acquainted: 0 };
+  if (line.unverified) return "Nobody whom you endorse stands behind this.";
+  if (!total) return `Found through ${join(line.reasons.map((reason) => nameOf(reason.contact)))}.`;
+  const place = new Map(line.reasons.map((reason, number) => [reason.contact, number]));
+  const contacts = [...new Set(voices.map((voice) => voice.contact))];
+  contacts.sort((a, b) => (place.get(a) ?? place.size) - (place.get(b) ?? place.size)); // as the shares have them
+  const own = new Set(voices.map((voice) => voice.identity));
+  const holders = contacts.filter((contact) => own.has(contact)).map(nameOf);
+  const named = holders.slice(0, 3);
+  const others = total - named.length;
+  let people;
+  if (!named.length) {
+    const by = contacts.slice(0, 3).map(nameOf);
+    people = `${count(others, "person", "people")} ${join(by)} ${by.length > 1 ? "trust" : "trusts"}`;
+  } else if (others) {
+    people = join([...named, `${count(others, "person", "people")} ${holders.length > 3 ? "you or they trust" : "they trust"}`]);
+  } else {
+    people = join(named);
+  }
+  return `${people}${acquaintance(named.length + others, acquainted)}.`;
+}
+
+function acquaintance(people, pairs) {
+  if (people < 2) return "";
+  if (people === 2) return pairs ? "; they know each other" : "; neither knows the other";
+  if (!pairs) return "; none of them knows the others";
+  return pairs === 1 ? "; two of them know each other" : "; some of them know each other";
+}
+
+/** The Sybil bound: a figure, and what it means. */
+export function bound(found, nameOf) {
+  if (!found.heaviest_contact) {
+    return {
+      figure: "",
+      text: "No bound yet. You endorse nobody, so nothing holds your list in place: it shows what strangers have. Endorse a friend and this says how much of your trust strangers would need to get at your list.",
+    };
+  }
+  const heaviest = nameOf(found.heaviest_contact);
+  const share = percent(found.heaviest_share);
+  if (!found.trust_needed) {
+    return {
+      figure: "",
+      text: `No bound yet: your list has fewer than ten items, so whatever anybody whom you trust holds finds room on it. Most of your trust, ${share}, comes through ${heaviest}.`,
+    };
+  }
+  const single =
+    found.heaviest_share < found.trust_needed
+      ? `Most comes through ${heaviest}, ${share}. So no single person whom you endorse could put it there, not even deceived or hostile.`
+      : `Most comes through ${heaviest}, ${share}, which would be enough if ${heaviest} were deceived or hostile. Endorsing others makes that less.`;
+  return {
+    figure: percent(found.trust_needed),
+    text: `of your trust, before anything that only they hold could be among your first ten, however many they are and whatever they do. ${single}`,
+  };
+}
+
+/** What one broker delivered of what it should have. */
+export function coverage(report, nameOf) {
+  if (!report || !report.expected || report.coverage === null) return "Nothing to compare yet: no record came by another way.";
+  const parts = [`Delivered ${percent(report.coverage)} of ${count(report.expected, "record", "records")} that are known to exist.`];
+  if (report.lateness_ms) parts.push(`${whole.format(Math.round(report.lateness_ms))} ms behind the first copy on average.`);
+  if (report.replayed) parts.push(`Sent ${count(report.replayed, "old record", "old records")} again.`);
+  if (report.withheld.length) {
+    const named = report.withheld.slice(0, 5).map(nameOf);
+    const rest = report.withheld.length - named.length;
+    if (rest) named.push(count(rest, "other", "others"));
+    parts.push(`Seems to withhold what ${join(named)} ${report.withheld.length === 1 ? "says" : "say"}: more is missing than chance explains.`);
+  }
+  return parts.join(" ");
+}
+
+/** What the user says of a person. */
+export function stance(weight) {
+  if (weight > 0) return weight < 1 ? `endorsed at ${percent(weight)}` : "endorsed";
+  return weight < 0 ? "blocked" : "";
+}

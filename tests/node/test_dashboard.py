@@ -1,0 +1,409 @@
+"""The dashboard in a real browser: headless Chromium, a real node, a real broker.
+
+Each test has a local user of its own on the one node, so that they share its start.
+"""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+import pytest_asyncio
+
+from tastemesh.node.broker import EmbeddedBroker
+from tastemesh.node.http.app import create_app
+from tastemesh.node.http.rates import RateLimits, Rates
+from tastemesh.node.http.server import HttpServer
+from tastemesh.node.http.stream import Streams
+from tastemesh.node.node import Node, open_node
+from tastemesh.node.plays import Play
+from tastemesh.node.settings import NodeConfig
+
+playwright_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = [
+    pytest.mark.broker,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+]
+
+TOKEN = "t" * 43
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SCRIPT_ITEM = "x:<img src=/y onerror=\"window.hit='item'\"><script>window.hit='item'</script>"
+SCRIPT_NAME = "<img src=/y onerror=window.hit=1>"
+
+
+class House(NamedTuple):
+    """A node that is served, and a browser."""
+
+    node: Node
+    url: str
+    browser: "Browser"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """ana holds four songs and endorses ben and cem, who hold some of them."""
+    folder: Path = tmp_path_factory.mktemp("house")
+    streams = Streams()
+    rates = Rates(RateLimits(unknown_burst=10_000))  # a page is loaded twenty times here
+    async with (
+        EmbeddedBroker(folder / "broker") as broker,
+        open_node(NodeConfig(home=folder / "home", brokers=(broker.url,))) as node,
+        HttpServer(create_app(node, TOKEN, streams=streams, rates=rates), 0) as server,
+        playwright_api.async_playwright() as playwright,
+    ):
+        ids = {each.name: each.id for each in await node.add_identities(["ana", "ben", "cem"])}
+        held = {"ana": ("a", "b", "c", SCRIPT_ITEM), "ben": ("a", "b"), "cem": ("a", "c")}
+        for name, items in held.items():
+            plays = [Play(item=each if ":" in each else f"song:{each}") for each in items]
+            await node.record_many(plays, identity=name)
+        await node.endorse_many({ids["ben"]: 1.0, ids["cem"]: 1.0}, identity="ana")
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield House(node, server.url, browser)
+        await browser.close()
+        streams.close()
+
+
+@asynccontextmanager
+async def opened(
+    house: House,
+    user: str,
+    *,
+    endorses: tuple[str, ...] = ("ana",),
+    names: dict[str, str] | None = None,
+    **options: Any,
+) -> AsyncIterator["Page"]:
+    """The page as `user` sees it; fails on anything in the console, or asked of anybody else."""
+    node = house.node
+    await node.add_identities([user])
+    if endorses:
+        await node.endorse_many({node.identities[n]: 1.0 for n in endorses}, identity=user)
+    context: BrowserContext = await house.browser.new_context(**options)
+    faults: list[str] = []
+
+    def check(request: "Request") -> None:
+        if not request.url.startswith(house.url):
+            faults.append(request.url)
+
+    def listen(message: "ConsoleMessage") -> None:
+        if message.type in ("error", "warning"):
+            faults.append(message.text)
+
+    context.on("request", check)
+    await context.add_init_script(f"sessionStorage.setItem('tastemesh.identity', '{user}')")
+    stored = json.dumps(json.dumps(names or {}))
+    await context.add_init_script(f"localStorage.setItem('tastemesh.names', {stored})")
+    context.set_default_timeout(10_000)
+    page = await context.new_page()
+    page.on("console", listen)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    await page.goto(f"{house.url}/#token={TOKEN}")
+    await page.get_by_text("Live", exact=True).wait_for()
+    yield page
+    assert faults == []
+    await context.close()
+
+
+async def listed(page: "Page") -> list[str]:
+    return await page.locator("#list h3").all_inner_texts()
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+async def becomes(page: "Page", wanted: list[str]) -> None:
+    """Wait until the list shows exactly these."""
+    await page.wait_for_function(
+        "wanted => JSON.stringify([...document.querySelectorAll('#list h3')]"
+        ".map(h => h.textContent).sort()) === JSON.stringify(wanted)",
+        arg=sorted(wanted),
+    )
+
+
+async def test_it_opens_from_its_link_and_keeps_the_token_to_itself(house: House) -> None:
+    async with opened(house, "opens") as page:
+        assert page.url == f"{house.url}/"
+        assert await page.evaluate("sessionStorage['tastemesh.token']") == TOKEN
+        assert TOKEN not in await page.evaluate("JSON.stringify(localStorage) + document.cookie")
+        assert TOKEN not in await page.content()
+        assert len(await listed(page)) == 4
+        assert (
+            await page.locator("#own-id").get_attribute("title") == house.node.identities["opens"]
+        )
+
+
+async def test_reasons_are_told_as_people(house: House) -> None:
+    ana, ben = house.node.identities["ana"], house.node.identities["ben"]
+    async with opened(house, "reads", names={ana: "Ana", ben: "Ben"}) as page:
+        line = page.locator("#list > li", has=page.get_by_role("heading", name="a", exact=True))
+        told = "Ana and 2 people they trust; none of them knows the others."
+        assert await line.locator(".because").inner_text() == told
+        await line.get_by_role("button", name="Why: song:a").click()
+        row = await line.get_by_role("table").inner_text()
+        assert "Ana, Ben and cem" in row or "Ana, cem and Ben" in row
+        async with page.expect_download() as saved:
+            await line.get_by_role("button", name="Save the evidence").click()
+        evidence = await asyncio.to_thread(_read_json, await (await saved.value).path())
+        assert (evidence["item"], evidence["grounds"][0]["contact"]) == ("song:a", ana)
+
+
+async def test_what_is_recorded_leaves_the_list_and_can_be_forgotten(house: House) -> None:
+    node = house.node
+    async with opened(house, "records") as page:
+        await becomes(page, ["a", "b", "c", SCRIPT_ITEM.removeprefix("x:")])
+        await page.get_by_role("button", name="I know it: song:a").click()
+        await becomes(page, ["b", "c", SCRIPT_ITEM.removeprefix("x:")])
+        published = node.records_of(node.identities["records"])
+        await page.get_by_label("Keep what I say private").check()
+        await page.get_by_label("What did you come across?").fill("song:b")
+        await page.get_by_role("button", name="Record", exact=True).press("Enter")
+        await becomes(page, ["c", SCRIPT_ITEM.removeprefix("x:")])
+        assert node.records_of(node.identities["records"]) == published
+        assert await page.locator("#history .mark").inner_text() == "private"
+        await page.get_by_role("button", name="Not for me: song:c").click()
+        await becomes(page, [SCRIPT_ITEM.removeprefix("x:")])
+        await page.locator("#history").get_by_text("did not like it").wait_for()
+        await page.get_by_role("button", name="Forget: song:a").click()
+        await page.get_by_role("button", name="Sure? Press again: song:a").click()
+        await becomes(page, ["a", SCRIPT_ITEM.removeprefix("x:")])
+
+
+async def test_somebody_is_endorsed_named_and_blocked_by_keyboard(house: House) -> None:
+    node = house.node
+    ana, ben = node.identities["ana"], node.identities["ben"]
+    async with opened(house, "endorses", endorses=()) as page:
+        assert (
+            "Nobody endorsed yet: paste a friend’s id" in await page.locator("#people").inner_text()
+        )
+        assert node.identities["endorses"] in await page.locator("#people").inner_text()
+        assert await page.locator("#list .mark").count() == len(await listed(page)) > 0
+        assert "Exploration." in await page.locator("#list-note").inner_text()
+        await page.get_by_label("A friend’s id").fill(ana)
+        await page.locator("#endorse-name").fill("Ana Lima")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("button", name="Ana Lima, endorsed").wait_for()
+        assert await page.locator("#list .mark").count() == 0
+
+        await page.get_by_role("button", name="you", exact=True).focus()
+        await page.keyboard.press("End")
+        await page.keyboard.press("Home")
+        await page.keyboard.press("ArrowRight")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("heading", name="Ana Lima").wait_for()
+        await page.get_by_role("button", name="Block Ana Lima").press("Space")
+        await page.get_by_role("button", name="Unblock Ana Lima").wait_for()
+        await page.wait_for_function(
+            "document.activeElement !== document.body", timeout=5_000
+        )  # the button went, the keyboard did not
+        said = (await node.export(identity="endorses")).endorsements
+        assert [(each.peer, each.weight) for each in said] == [(ana, -1.0)]
+        await becomes(page, ["a", "b", "c"])  # what others than Ana hold, marked
+
+        await page.get_by_label("A friend’s id").fill(f"  {ben} ")
+        await page.get_by_role("button", name="Endorse", exact=True).click()
+        await page.get_by_role("button", name="Table").click()
+        rows = page.get_by_role("region", name="People, as a table").get_by_role("row")
+        await rows.filter(has_text="ben").filter(has_text="endorsed").wait_for()
+        await rows.filter(has_text="Ana Lima").filter(has_text="blocked").wait_for()
+
+
+async def test_what_happens_shows_by_itself(house: House) -> None:
+    async with opened(
+        house, "watches", endorses=("eva",) if "eva" in house.node.identities else ()
+    ) as page:
+        (eva,) = await house.node.add_identities(["eva"])
+        await house.node.endorse(eva.id, identity="watches")
+        await eva.record("song:brand-new")
+        await becomes(page, ["brand-new"])
+        await eva.record("song:newer")
+        await becomes(page, ["brand-new", "newer"])
+
+
+async def test_scripts_in_items_and_names_are_text(house: House) -> None:
+    ana = house.node.identities["ana"]
+    async with opened(house, "attacked", names={ana: SCRIPT_NAME}) as page:
+        assert SCRIPT_ITEM.removeprefix("x:") in await listed(page)
+        for button in await page.get_by_role("button", name="Why").all():
+            await button.click()
+        await page.get_by_role("button", name="I like it: x:").click()
+        await page.locator("#history").get_by_text("liked it").wait_for()
+        await page.get_by_role("button", name="Table").click()
+        assert SCRIPT_NAME in await page.locator("#people").inner_text()
+        assert await page.evaluate("[typeof window.hit, document.images.length]") == [
+            "undefined",
+            0,
+        ]
+
+
+async def test_users_of_one_node_are_chosen_from(house: House) -> None:
+    async with opened(house, "chooser") as page:
+        chooser = page.get_by_label("Identity")
+        assert {"ana", "ben", "cem", "chooser", "me"} <= set(
+            await chooser.locator("option").all_inner_texts()
+        )
+        assert await chooser.input_value() == "chooser"
+        await chooser.select_option("me")
+        await page.wait_for_function(
+            "id => document.getElementById('own-id').title === id", arg=house.node.identities["me"]
+        )
+
+
+async def test_without_the_token_there_is_a_door_and_nothing_behind_it(house: House) -> None:
+    context = await house.browser.new_context()
+    page = await context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.goto(house.url)
+    await page.get_by_role("heading", name="Open your node").wait_for()
+    assert not [url for url in asked if "/v1/" in url]
+    await page.get_by_label("Token").fill("guess")
+    await page.get_by_role("button", name="Open").click()
+    with pytest.raises(playwright_api.Error, match="TrustedHTML"):
+        await page.evaluate("document.body.innerHTML = '<b>x</b>'")
+    await page.get_by_text("This is not the token of this node.").wait_for()
+    assert await page.evaluate("sessionStorage.length") == 0
+    assert not await page.locator("#home").is_visible()
+    await page.get_by_label("Token").fill(TOKEN)
+    await page.keyboard.press("Enter")
+    await page.get_by_text("Live", exact=True).wait_for()
+    await context.close()
+
+
+async def test_a_page_of_another_origin_gets_nothing(house: House) -> None:
+    context = await house.browser.new_context()
+    page = await context.new_page()
+    statuses: list[int] = []
+    page.on("response", lambda response: statuses.append(response.status))
+    await page.goto("about:blank")
+    reached = await page.evaluate(
+        """async ([url, token]) => {
+          const ways = [{}, {headers: {Authorization: `Bearer ${token}`}}];
+          url += "/v1/status";
+          ways.push({mode: "no-cors"});
+          const tries = ways.map((way) => fetch(url, way).then(() => "read", () => "refused"));
+          return Promise.all(tries);
+        }""",
+        [house.url, TOKEN],
+    )
+    assert reached == ["refused"] * 3
+    assert set(statuses) <= {403}
+    await context.close()
+
+
+async def test_every_control_has_a_name(house: House) -> None:
+    async with opened(house, "hears") as page:
+        for button in await page.get_by_role("button", name="Why").all():
+            await button.click()
+        await page.get_by_role("button", name="you", exact=True).press("ArrowRight")
+        await page.keyboard.press("Enter")
+        await page.get_by_label("Your name for them").first.wait_for()
+        session = await page.context.new_cdp_session(page)
+        tree = (await session.send("Accessibility.getFullAXTree"))["nodes"]
+        roles = {"button", "textbox", "checkbox", "combobox", "link", "meter", "table", "region"}
+        controls = [
+            (node["role"]["value"], node.get("name", {}).get("value", "").strip())
+            for node in tree
+            if not node.get("ignored") and node["role"]["value"] in roles
+        ]
+        assert len(controls) > 30
+        assert [role for role, name in controls if not name] == []
+        names = [name for role, name in controls if role == "button"]
+        assert sorted(names) == sorted(set(names)), "two buttons cannot be told apart"
+        assert await page.evaluate("document.documentElement.lang") == "en"
+        levels = await page.evaluate(
+            "[...document.querySelectorAll('#home :is(h1, h2, h3)')].map(h => Number(h.tagName[1]))"
+        )
+        steps = [after - before for before, after in pairwise(levels)]
+        assert (levels[0], max(steps)) == (1, 1)
+
+
+CONTRAST = """() => {
+  const luminance = (color) => {
+    const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3).map((part) => {
+      const c = part / 255;
+      return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let each = element; each; each = each.parentElement) {
+      const color = getComputedStyle(each).backgroundColor;
+      if (!/, 0\\)$/.test(color)) return color;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const faint = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const says = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    const isSeen = element.checkVisibility({opacityProperty: true}) && !element.closest("svg");
+    if (!says || !isSeen) continue;
+    const [text, ground] = [getComputedStyle(element).color, behind(element)].map(luminance);
+    const ratio = (Math.max(text, ground) + 0.05) / (Math.min(text, ground) + 0.05);
+    if (ratio < 4.5) faint.push([element.outerHTML.slice(0, 80), ratio]);
+  }
+  return faint;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_it_can_be_read_by_day_and_by_night(house: House, scheme: str) -> None:
+    async with opened(house, f"sees-{scheme}", color_scheme=scheme) as page:
+        await page.get_by_role("button", name="I like it: song:a").click()
+        await page.locator("#history li").first.wait_for()
+        paper = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        is_dark = sum(int(part) for part in paper[4:-1].split(", ")) < 3 * 128
+        assert is_dark == (scheme == "dark")
+        assert await page.evaluate(CONTRAST) == []
+
+
+@pytest.mark.parametrize("endorses", [("ana",), ()])
+async def test_nothing_is_cut_off_at_360_pixels(house: House, endorses: tuple[str, ...]) -> None:
+    async with opened(
+        house,
+        f"phone-{len(endorses)}",
+        endorses=endorses,
+        viewport={"width": 360, "height": 740},
+    ) as page:
+        width = "document.scrollingElement.scrollWidth"
+        assert await page.evaluate(width) == 360
+        await page.get_by_role("button", name="I like it: x:").click()
+        await page.locator("#history li").first.wait_for()
+        for button in await page.get_by_role("button", name="Why").all():
+            await button.click()
+        if endorses:
+            await page.get_by_role("button", name="you", exact=True).press("End")
+            await page.keyboard.press("Enter")
+            assert await page.evaluate(width) == 360
+            await page.get_by_role("button", name="Table").click()
+        assert await page.evaluate(width) == 360
+
+
+async def test_the_focus_can_be_seen_and_live_updates_do_not_take_it(house: House) -> None:
+    async with opened(house, "focuses") as page:
+        button = page.get_by_role("button", name="Why: song:a")
+        await button.focus()
+        await page.keyboard.press("Shift+Tab")
+        await page.keyboard.press("Tab")
+        outline = await button.evaluate("e => getComputedStyle(e).outlineStyle")
+        assert outline == "solid"
+        await house.node.record("song:late", identity="ana")
+        await page.get_by_role("heading", name="late").wait_for()
+        assert await page.evaluate("document.activeElement.dataset.key") == "why song:a"
+        await house.node.forget("song:late", identity="ana")
