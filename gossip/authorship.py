@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tastemesh.errors import UsageError
-from tastemesh.gossip.codec import sign_record
+from tastemesh.gossip.codec import MAX_EPOCH, sign_record
 from tastemesh.gossip.effects import Effect, ReserveSequence
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.limits import Limits
@@ -82,6 +82,26 @@ class Authorship:
         pen = self._pens.get(author)
         if pen is not None and (epoch, until) >= (pen.epoch, pen.next_seq):
             pen.epoch, pen.next_seq, pen.reserved = epoch, until, until
+
+    def start_epochs(self, wall_ms: int) -> list[Effect]:
+        """Begin a new epoch for every identity that may have signed something elsewhere.
+
+        It is numbered by the clock, in seconds, so that two copies of one home do not meet in one.
+
+        Args:
+            wall_ms: wall clock.
+
+        Returns:
+            What commits it, before anything is signed in it.
+        """
+        done: list[Effect] = []
+        for author, pen in self._pens.items():
+            if (pen.epoch, pen.next_seq) == (0, 1):
+                continue
+            pen.epoch = min(max(pen.epoch + 1, wall_ms // 1000), MAX_EPOCH)
+            pen.next_seq, pen.reserved, pen.prev = 1, 1, b""
+            done.append(ReserveSequence(author, pen.epoch, 1))
+        return done
 
     def witness(self, record: Record) -> None:
         """Note a record of one of ours that is in the window, from the store or from others."""

@@ -39,7 +39,7 @@ VERSION = 1
 PREV_BYTES = 16
 
 RECORD_DOMAIN = b"tastemesh/1/record\x00"
-_MAX_UINT32 = 2**32 - 1
+MAX_EPOCH = 2**32 - 1
 _MAX_INT64 = 2**63 - 1
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _KIND = re.compile("[a-z0-9-]+")
@@ -137,7 +137,7 @@ def check_statement(statement: Statement, limits: Limits) -> None:
             )
     elif isinstance(statement, Forget):
         if not (
-            0 <= statement.epoch <= _MAX_UINT32
+            0 <= statement.epoch <= MAX_EPOCH
             and 1 <= statement.first_seq <= statement.last_seq <= _MAX_INT64
         ):
             raise RemoteProtocolError(
@@ -250,7 +250,7 @@ def parse(envelope: bytes, network: str, limits: Limits) -> Record:
             f"{len(statements)} statements; expected 1 to {limits.statement_count}",
         )
     if not (
-        0 <= body.epoch <= _MAX_UINT32
+        0 <= body.epoch <= MAX_EPOCH
         and 1 <= body.seq <= _MAX_INT64
         and 0 <= body.created_ms <= _MAX_INT64
         and len(body.prev) in (0, PREV_BYTES)

@@ -155,6 +155,8 @@ class GossipEngine:
             effects.AcceptedPrivate(author, interaction, wall_ms)
             for author, interaction, wall_ms in event.private
         )
+        if event.copied:
+            done.extend(self.authorship.start_epochs(event.wall_ms))
         return done
 
     def _on_started(self, event: inputs.Started, now_ms: int) -> list[Effect]:

@@ -35,6 +35,8 @@ class Restored(Input, frozen=True):
         private: (author, interaction, wall_ms) of interactions that were never published.
         wall_ms: wall clock.
         proofs: of equivocation, oldest first.
+        copied: the store is a copy, and the original may have gone on signing: our identities
+            begin new epochs.
     """
 
     records: tuple[Stored, ...]
@@ -42,6 +44,7 @@ class Restored(Input, frozen=True):
     private: tuple[tuple[bytes, Interaction, int], ...]
     wall_ms: int
     proofs: tuple[bytes, ...] = ()
+    copied: bool = False
 
 
 class Started(Input, frozen=True):

@@ -270,6 +270,7 @@ class SyncNode(_Facade[Node]):
     evidence = _waiting(Node.evidence)
     import_history = _waiting(Node.import_history)
     export = _waiting(Node.export)
+    backup = _waiting(Node.backup)
     status = _in_thread(Node.status)
     holds = _in_thread(Node.holds)
     records_of = _in_thread(Node.records_of)

@@ -9,6 +9,7 @@ transport's bounded inbox hold what comes meanwhile.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -35,6 +36,9 @@ COMMIT_TURNS = 64
 # blip, rare enough to leave a full disk alone.
 RETRY_FIRST_S = 0.1
 RETRY_LAST_S = 5.0
+
+# Between two rounds of giving disk space back, seconds: eviction frees some pages a minute (guess).
+TIDY_S = 60.0
 
 
 class _Turn:
@@ -117,6 +121,7 @@ class Driver:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._take_in(), name="tastemesh-intake")
                 tasks.create_task(self._work_off(), name="tastemesh-writer")
+                tasks.create_task(self._tidy(), name="tastemesh-tidying")
         finally:
             self._stopped = True
             for timer in self._timers:
@@ -192,6 +197,13 @@ class Driver:
             self._in_hand = []
             if len(self._backlog) < BACKLOG_TURNS:
                 self._room.set()
+
+    async def _tidy(self) -> None:
+        """Give the file system back what eviction freed, a little at a time."""
+        while True:
+            await asyncio.sleep(TIDY_S)
+            with suppress(StorageError):  # a commit will say so
+                await self._store.vacuum_step()
 
     async def _commit(self, changes: Sequence[StorageEffect]) -> None:
         """Commit, however long it takes: nobody is told before."""

@@ -2,10 +2,17 @@
 
 from contextlib import AsyncExitStack
 
+import msgspec
+
 from tastemesh.errors import ConfigError, TransportError
+from tastemesh.gossip.inputs import Restored
 from tastemesh.node.broker import EmbeddedBroker, is_listening
 from tastemesh.node.settings import BROKER_PORT, EMBEDDED_BROKER_URL, NodeConfig
-from tastemesh.storage.store import Store
+from tastemesh.storage.store import COPIED, Store
+
+WINDOW_FILE = "window.sqlite3"
+WINDOW_COPY = "window.backup"  # for a moment, while a backup is made
+_PLACE = "place"
 
 
 async def open_window(config: NodeConfig) -> Store:
@@ -15,7 +22,7 @@ async def open_window(config: NodeConfig) -> Store:
         ConfigError: the home belongs to another network.
         StorageError: it cannot be opened, or another process uses it.
     """
-    store = await Store.open(config.home / "window.sqlite3", disk_bytes=config.disk_bytes)
+    store = await Store.open(config.home / WINDOW_FILE, disk_bytes=config.disk_bytes)
     network = await store.get_meta("network")
     if network is None:
         await store.set_meta("network", config.network.encode())
@@ -26,6 +33,37 @@ async def open_window(config: NodeConfig) -> Store:
             f"{network.decode()!r}; use another home for another network"
         )
     return store
+
+
+async def load(store: Store, config: NodeConfig, wall_ms: int) -> Restored:
+    """Return what a window holds, and whether it is a copy: a backup's, or made by hand.
+
+    A copied file has another inode. Where file systems give those anew by themselves, a node only
+    begins more epochs than it needs.
+
+    Args:
+        store: the window, open.
+        config: whose home it is in.
+        wall_ms: wall clock.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    place = await store.get_meta(_PLACE) or _place(config)
+    copied = bool(await store.get_meta(COPIED)) or place != _place(config)
+    return msgspec.structs.replace(await store.load(wall_ms), copied=copied)
+
+
+async def settle(store: Store, config: NodeConfig) -> None:
+    """Note that a window is the original from now on: its identities' new epochs are committed."""
+    if await store.get_meta(COPIED):
+        await store.set_meta(COPIED, b"")
+    if await store.get_meta(_PLACE) != _place(config):
+        await store.set_meta(_PLACE, _place(config))
+
+
+def _place(config: NodeConfig) -> bytes:
+    return str((config.home / WINDOW_FILE).stat().st_ino).encode()
 
 
 async def find_brokers(config: NodeConfig, stack: AsyncExitStack) -> tuple[str, ...]:

@@ -10,7 +10,6 @@
 
 import asyncio
 import secrets
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -33,7 +32,7 @@ from tastemesh.node.events import CAPACITY, Announcer, Subscription
 from tastemesh.node.evidence import Evidence
 from tastemesh.node.forgetting import Forgotten, plan, repeated
 from tastemesh.node.history import Export, Imported, exported, unknown
-from tastemesh.node.home import find_brokers, open_window
+from tastemesh.node.home import find_brokers, load, open_window, settle
 from tastemesh.node.identities import DEFAULT_IDENTITY as DEFAULT_IDENTITY
 from tastemesh.node.identities import KeyRing, LocalIdentity
 from tastemesh.node.mqtt import MqttTransport
@@ -67,7 +66,6 @@ class Node:
     def __init__(self, config: NodeConfig, clock: Clock | None = None) -> None:
         self.config = config
         self._clock = clock or SystemClock()
-        self._heard: Counter[str] = Counter()
         self._announcer = Announcer()
         self._stack = AsyncExitStack()
         self._keys: KeyRing
@@ -107,13 +105,15 @@ class Node:
                 MqttTransport(urls, client_id=client_id, settings=self.config.mqtt)
             )
             self._driver = Driver(
-                self._core, self._store, self._transport, self._clock, self._notify
+                self._core, self._store, self._transport, self._clock, self._announcer.tell
             )
             wall_ms = self._clock.wall_ms()
-            self._driver.handle(await self._store.load(wall_ms))
+            self._driver.handle(await load(self._store, self.config, wall_ms))
             self._driver.handle(inputs.Started(wall_ms))
             self._running = asyncio.create_task(self._driver.run(), name="tastemesh-driver")
             stack.push_async_callback(end, self._running)
+            await self._driver.flush()
+            await settle(self._store, self.config)
             stack.push_async_callback(self._watcher.stop)
             stack.callback(self._announcer.close)
             self._stack = stack.pop_all()
@@ -129,10 +129,6 @@ class Node:
         if self.storage_fault is None and not self._running.done():
             await self._driver.flush()
         await self._stack.aclose()
-
-    def _notify(self, effect: Effect) -> None:
-        self._heard[type(effect).__name__] += 1
-        self._announcer.tell(effect)
 
     # --- speaking --------------------------------------------------------------------------
 
@@ -328,6 +324,14 @@ class Node:
         """
         return {name: await self.recommend(k, identity=name) for name in identities}
 
+    async def backup(self, path: Path) -> None:
+        """Copy the window, as of now, to a new file; see `tastemesh.node.backup` for a whole home.
+
+        Raises:
+            StorageError: it cannot be written, or is there already.
+        """
+        await self._store.backup(path)
+
     async def explain(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Advice | None:
         """Return an item's score and reasons for the user, or None if nothing speaks for it."""
         return self._core.explain(self._keys.signer(identity).id, item, self._clock.wall_ms())
@@ -407,13 +411,7 @@ class Node:
     def events(
         self, *, watch: Iterable[str] = (), k: int = 10, capacity: int = CAPACITY
     ) -> Subscription:
-        """Return what happens from now on, as an asynchronous iterator of typed events.
-
-        ::
-
-            async for event in node.events(watch=["ana"]):
-                match event:
-                    case events.RecommendationsChanged(identity="ana", recommendations=lines): ...
+        """Return what happens from now on, as an asynchronous iterator of `tastemesh.node.events`.
 
         A reader that is too slow loses the oldest events; `dropped_count` says how many.
 

@@ -43,6 +43,8 @@ COMMANDS = {
     "config": Entry("settings:config", "Show each setting and where its value comes from."),
     "import": Entry("history:import_", "Bring your listening history in."),
     "export": Entry("history:export", "Write out everything that you have said."),
+    "backup": Entry("backup:backup", "Copy keys, settings and window of a home into one file."),
+    "restore": Entry("backup:restore", "Make a home from a backup, here or on another machine."),
     "verify": Entry("history:verify_", "Check somebody's evidence for a recommendation, offline."),
     "broker": Entry("broker:broker", "Run an MQTT broker for the nodes on this machine."),
     "record": Entry("statements:record", "Record that you did something with an item."),

@@ -69,7 +69,8 @@ def _exchange(
             {"Authorization": f"Bearer {token_of(home)}", "Content-Type": "application/json"},
         )
         reply = connection.getresponse()
-        answer = json.loads(reply.read())
+        content = reply.read()
+        answer = json.loads(content) if content else None
     except ConnectionRefusedError:
         raise no_daemon(home) from None
     except (OSError, ValueError, http.client.HTTPException) as error:

@@ -28,7 +28,7 @@ from tastemesh.node.http.bodies import (
 )
 from tastemesh.node.http.commits import NodeDependency, committed
 from tastemesh.node.http.gate import Gate
-from tastemesh.node.http.history import evidence, export, import_history
+from tastemesh.node.http.history import backup, evidence, export, import_history
 from tastemesh.node.http.listing import endorsements, interactions
 from tastemesh.node.http.metrics import CONTENT_TYPE, exposition
 from tastemesh.node.http.openapi import CompletePlugin
@@ -103,7 +103,7 @@ async def metrics(node: NodeDependency) -> Response[str]:
 
 
 ROUTES: Iterable[ControllerRouterHandler] = (
-    *(record, interactions, endorse, endorsements, forget, rotate, import_history, export),
+    *(record, interactions, endorse, endorsements, forget, rotate, import_history, export, backup),
     *(recommend, recommend_many, explain_item, evidence),
     *(identities, add_identity, neighbourhood, equivocators),
     *(status, events, health, metrics),

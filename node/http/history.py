@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from tastemesh.node.evidence import Evidence
 from tastemesh.node.history import Export, Imported
+from tastemesh.node.home import WINDOW_COPY
 from tastemesh.node.http.bodies import IdentityName
 from tastemesh.node.http.commits import IdentityQuery, NodeDependency, committed
 from tastemesh.node.node import DEFAULT_IDENTITY
@@ -51,3 +52,9 @@ async def evidence(
     if found is None:
         raise HTTPException(status_code=404, detail=f"nothing speaks for {item!r} here")
     return found
+
+
+@post("/v1/backup", summary="Copy the window", status_code=204)
+async def backup(node: NodeDependency) -> None:
+    """Copy the window to a file in the home, for `tastemesh backup`, which takes it from there."""
+    await node.backup(node.config.home / WINDOW_COPY)

@@ -64,7 +64,7 @@ def test_the_group_resolves_to_real_commands() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["recor"], "No such command 'recor'. Did you mean 'record'?"),
+        (["endors"], "No such command 'endors'. Did you mean 'endorse'?"),
         (["record"], "Missing argument 'ITEM'"),
         (["record", "a", "b"], "unexpected extra argument(s) (b)"),
         (["record", "a", "--wieght", "1"], "No such option: --wieght"),

@@ -93,6 +93,27 @@ async def test_a_list_is_proved_to_somebody_else(
     assert (await shell.attempt("verify", proof))[0] == 2
 
 
+async def test_a_home_is_backed_up_while_it_runs_and_restored(
+    shell: Shell, tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    home, file, second = tmp_path / "home", tmp_path / "home.zip", tmp_path / "second"
+    assert (await shell.attempt("backup", file, "--home", home))[0] == 2
+    identity = await shell.init(home, nats_broker.url)
+    async with running(home):
+        await shell("record", "one", "--home", home)
+        assert (await shell("backup", file, "--home", home)).startswith(f"wrote {file}")
+        status, _, error = await shell.attempt("backup", file, "--home", home)
+        assert (status, "replaces nothing" in error) == (2, True)
+    assert (await shell("backup", tmp_path / "later.zip", "--home", home)).startswith("wrote")
+    assert not (home / "window.backup").exists()
+    await shell("restore", file, "--home", second)
+    async with running(second):
+        assert identity in await shell("status", "--home", second)
+        told = await shell("export", tmp_path / "said.json", "--home", second)
+        assert told.startswith("wrote 1 interactions")
+    assert (await shell.attempt("restore", file, "--home", second))[0] == 2
+
+
 async def test_settings_are_shown_with_where_they_come_from(shell: Shell, tmp_path: Path) -> None:
     await shell.init(tmp_path, "mqtt://user:secret@broker.example")
     told = await shell("config", "show", "--home", tmp_path)

@@ -196,6 +196,7 @@ async def test_openapi_describes_every_route(stranger: httpx.AsyncClient) -> Non
     schema = (await stranger.get("/openapi.json")).json()
     assert sorted(schema["paths"]) == [
         "/health",
+        "/v1/backup",
         "/v1/endorsements",
         "/v1/equivocators",
         "/v1/events",

@@ -1,0 +1,92 @@
+"""A home in one file, and back: keys, configuration and window as a zip archive.
+
+The archive is as secret as the keys in it, so it is readable by its owner only. The API token stays
+behind: a restored home makes its own. A restored window starts new epochs
+(`tastemesh.node.home.load`), so the original may go on, as a second device.
+"""
+
+import os
+import zipfile
+from pathlib import Path
+
+from tastemesh.errors import DataError, StorageError, UsageError
+from tastemesh.node.config import FILE_NAME
+from tastemesh.node.home import WINDOW_FILE
+
+_KEYS = "keys"
+
+
+def write_archive(home: Path, window: Path, file: Path) -> None:
+    """Write a home's archive.
+
+    Args:
+        home: has keys and configuration.
+        window: a copy of its window, as `Store.backup` makes it.
+        file: must not exist.
+
+    Raises:
+        UsageError: the file exists already, or cannot be written.
+    """
+    try:
+        with (
+            os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as raw,
+            zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive,
+        ):
+            for key in sorted((home / _KEYS).glob("*.key")):
+                archive.write(key, f"{_KEYS}/{key.name}")
+            if (home / FILE_NAME).exists():
+                archive.write(home / FILE_NAME, FILE_NAME)
+            archive.write(window, WINDOW_FILE)
+    except FileExistsError:
+        raise UsageError(f"{file} exists already; a backup replaces nothing") from None
+    except OSError as error:
+        file.unlink(missing_ok=True)
+        raise UsageError(f"cannot write {file}: {error.strerror}") from None
+
+
+def restore_archive(file: Path, home: Path) -> None:
+    """Make a home from an archive.
+
+    Args:
+        file: as `write_archive` wrote it.
+        home: a folder without keys; made when missing.
+
+    Raises:
+        UsageError: the file cannot be read, or the home has keys already.
+        DataError: it is no archive of a home, or damaged.
+        StorageError: the home cannot be written.
+    """
+    if any((home / _KEYS).glob("*.key")):
+        raise UsageError(f"{home} has keys already; restore into another folder")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+            wrong = [name for name in names if not _belongs(name)]
+            if wrong or WINDOW_FILE not in names or f"{_KEYS}/me.key" not in names:
+                raise DataError(str(file), 0, "expected a backup made by tastemesh backup")
+            if archive.testzip() is not None:
+                raise DataError(str(file), 0, f"damaged: {archive.testzip()}")
+            _write_home(archive, home)
+    except zipfile.BadZipFile as error:
+        raise DataError(str(file), 0, f"damaged, or no backup: {error}") from None
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {file}") from None
+
+
+def _belongs(name: str) -> bool:
+    folder, _, key = name.rpartition("/")
+    is_key = folder == _KEYS and key.endswith(".key") and ".." not in key
+    return name in (FILE_NAME, WINDOW_FILE) or is_key
+
+
+def _write_home(archive: zipfile.ZipFile, home: Path) -> None:
+    try:
+        (home / _KEYS).mkdir(parents=True, exist_ok=True, mode=0o700)
+        home.chmod(0o700)
+        for name in archive.namelist():
+            target = os.open(home / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(target, "wb") as written, archive.open(name) as content:
+                while piece := content.read(1 << 20):
+                    written.write(piece)
+    except OSError as error:
+        raise StorageError(f"cannot write {home}: {error.strerror}") from None

@@ -1,0 +1,69 @@
+"""`tastemesh backup` and `tastemesh restore`."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tastemesh.errors import TastemeshError, UsageError
+from tastemesh.node.backup import restore_archive, write_archive
+from tastemesh.node.cli.client import ask
+from tastemesh.node.cli.options import Home
+from tastemesh.node.home import WINDOW_COPY, WINDOW_FILE
+from tastemesh.node.http.access import find_daemon
+
+
+def backup(
+    home: Home,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Zip archive to write.")],
+) -> None:
+    """Copy keys, settings and window of a home into one file.
+
+    The daemon may run meanwhile. Whoever has the file, and your passphrase if the keys have one, is
+    you: keep it as safe as the home.
+
+    Example: tastemesh backup ~/tastemesh-2026-11.zip
+    """
+    if not (home / "keys").exists():
+        raise UsageError(f"{home} is no home yet; make one with: tastemesh init --home {home}")
+    if file.exists():
+        raise UsageError(f"{file} exists already; a backup replaces nothing")
+    copy = home / WINDOW_COPY
+    copy.unlink(missing_ok=True)
+    try:
+        _copy_window(home, copy)
+        write_archive(home, copy, file)
+    finally:
+        copy.unlink(missing_ok=True)
+    typer.echo(f"wrote {file}, {file.stat().st_size / 1e6:.1f} MB")
+
+
+def restore(
+    home: Home,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="From tastemesh backup.")],
+) -> None:
+    """Make a home from a backup, here or on another machine.
+
+    The home that the backup is of may go on: this one counts its records apart, as a second device.
+
+    Example: tastemesh restore ~/tastemesh-2026-11.zip --home ~/second
+    """
+    restore_archive(file, home)
+    typer.echo(f"restored to {home}; run it with: tastemesh run --home {home}")
+
+
+def _copy_window(home: Path, copy: Path) -> None:
+    """Have the daemon copy the window or, where none runs, do it here."""
+    try:
+        find_daemon(home)
+    except TastemeshError:
+        from tastemesh.storage.store import Store
+
+        async def directly() -> None:
+            async with await Store.open(home / WINDOW_FILE) as store:
+                await store.backup(copy)
+
+        asyncio.run(directly())
+        return
+    ask(home, "POST", "/v1/backup")

@@ -1,0 +1,123 @@
+"""A home in one file and back; and a home copied by hand, which must never use a number twice."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import tastemesh
+from tastemesh.errors import DataError, UsageError
+from tastemesh.gossip import codec
+from tastemesh.gossip.limits import Limits
+from tastemesh.node.backup import restore_archive, write_archive
+from tastemesh.node.home import WINDOW_FILE
+from tastemesh.node.node import Node
+from tests.brokers import BrokerProcess
+
+pytestmark = pytest.mark.broker
+
+
+async def slots_of(node: Node) -> dict[tuple[int, int], str]:
+    """The numbers that the node's user has used, as far as the window has them."""
+    said = await node.export()
+    records = [codec.parse(_bytes(text), "main", Limits()) for text in said.records]
+    return {record.slot: record.id.hex() for record in records}
+
+
+def _bytes(text: str) -> bytes:
+    from base64 import b64decode
+
+    return b64decode(text)
+
+
+async def test_a_restored_home_goes_on_in_another_epoch(
+    tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    first = tastemesh.NodeConfig(home=tmp_path / "first", brokers=(nats_broker.url,))
+    second = tastemesh.NodeConfig(home=tmp_path / "second", brokers=(nats_broker.url,))
+    async with tastemesh.open_node(first) as node:
+        await node.record("before")
+        await node.record("kept private", private=True)
+        await node.backup(tmp_path / "copy")
+        write_archive(first.home, tmp_path / "copy", tmp_path / "home.zip")
+        await node.record("after")
+        restore_archive(tmp_path / "home.zip", second.home)
+        async with tastemesh.open_node(second) as other:
+            assert other.identities == node.identities
+            said = await other.export()
+            assert [each.item for each in said.interactions] == ["before", "kept private"]
+            await other.record("elsewhere")
+            await node.record("here")
+            ours, theirs = await slots_of(node), await slots_of(other)
+            epochs = sorted({epoch for epoch, _ in ours | theirs})
+            assert epochs[0] == 0
+            assert epochs[1] > 1_700_000_000
+            assert all(ours[slot] == theirs[slot] for slot in ours.keys() & theirs.keys())
+            in_force = max(theirs)
+        async with tastemesh.open_node(second) as again:
+            await again.record("once more")
+            slots = await slots_of(again)
+            assert max(slots)[0] == in_force[0]  # it has settled: no epoch a start
+            assert max(slots) > in_force
+
+
+async def test_a_home_copied_by_hand_is_noticed(tmp_path: Path, nats_broker: BrokerProcess) -> None:
+    config = tastemesh.NodeConfig(home=tmp_path / "first", brokers=(nats_broker.url,))
+    async with tastemesh.open_node(config) as node:
+        await node.record("one")
+    shutil.copytree(config.home, tmp_path / "second")
+    config.home.rename(tmp_path / "moved")
+    for name, expected in (("moved", {0}), ("second", {0, 1})):
+        moved = tastemesh.NodeConfig(home=tmp_path / name, brokers=(nats_broker.url,))
+        async with tastemesh.open_node(moved) as node:
+            await node.record("two")
+            assert {min(epoch, 1) for epoch, _ in await slots_of(node)} == expected
+
+
+async def test_a_home_that_said_nothing_stays_in_its_first_epoch(
+    tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    config = tastemesh.NodeConfig(home=tmp_path / "first", brokers=(nats_broker.url,))
+    async with tastemesh.open_node(config):
+        pass
+    shutil.copytree(config.home, tmp_path / "second")
+    copied = tastemesh.NodeConfig(home=tmp_path / "second", brokers=(nats_broker.url,))
+    async with tastemesh.open_node(copied) as node:
+        await node.record("one")
+        assert set(await slots_of(node)) == {(0, 1)}
+
+
+def test_archives_are_private_and_replace_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "keys").mkdir(parents=True)
+    (home / "keys" / "me.key").write_text("secret")
+    (home / WINDOW_FILE).write_bytes(b"window")
+    (home / "api.token").write_text("token")
+    file = tmp_path / "home.zip"
+    write_archive(home, home / WINDOW_FILE, file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(UsageError, match="replaces nothing"):
+        write_archive(home, home / WINDOW_FILE, file)
+    with pytest.raises(UsageError, match="has keys already"):
+        restore_archive(file, home)
+    restore_archive(file, tmp_path / "new")
+    assert (tmp_path / "new" / "keys" / "me.key").read_text() == "secret"
+    assert (tmp_path / "new" / "keys" / "me.key").stat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / "new" / "api.token").exists()
+
+
+def test_what_is_no_backup_is_refused_and_nothing_written(tmp_path: Path) -> None:
+    file = tmp_path / "other.zip"
+    with pytest.raises(UsageError, match="there is no file"):
+        restore_archive(file, tmp_path / "home")
+    file.write_bytes(b"PK nonsense")
+    with pytest.raises(DataError, match="no backup"):
+        restore_archive(file, tmp_path / "home")
+    for extra in ("../evil", "keys/../../evil.key", "/evil"):
+        with zipfile.ZipFile(file, "w") as archive:
+            for name in (WINDOW_FILE, "keys/me.key", extra):
+                archive.writestr(name, b"x")
+        with pytest.raises(DataError, match="made by tastemesh backup"):
+            restore_archive(file, tmp_path / "home")
+    assert not (tmp_path / "home").exists()
