@@ -59,18 +59,24 @@ async def run_daemon(
             _LOGGER.info("stopping")
 
 
-def dashboard_url(base: str, token: str, environ: Mapping[str, str] = os.environ) -> str:
+def dashboard_url(
+    base: str, token: str, environ: Mapping[str, str] = os.environ, stdout: int = 1
+) -> str:
     """Return the dashboard's address, with the token in its fragment, which no browser sends.
 
-    Where a supervisor keeps what is printed, the token is left out: a log is read by more people
-    than a home.
+    Where what is printed goes to systemd's journal the token is left out: a log is read by more
+    people than a home.
 
     Args:
         base: where the API listens, without a slash at the end.
         token: what it asks for.
-        environ: the environment; systemd sets `JOURNAL_STREAM` (systemd.exec(5)).
+        environ: the environment; `JOURNAL_STREAM` names the journal's stream (systemd.exec(5)), and
+            is passed on to processes that print elsewhere.
+        stdout: descriptor that it is printed to.
     """
-    return f"{base}/" if "JOURNAL_STREAM" in environ else f"{base}/#token={token}"
+    kept = os.fstat(stdout)
+    is_kept = environ.get("JOURNAL_STREAM") == f"{kept.st_dev}:{kept.st_ino}"
+    return f"{base}/" if is_kept else f"{base}/#token={token}"
 
 
 def notify_supervisor(state: str, environ: Mapping[str, str] = os.environ) -> None:

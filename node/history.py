@@ -1,13 +1,13 @@
 """What a local user has said so far: brought in from elsewhere, written out, and told apart."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Interaction, Record
-from tastemesh.node.plays import Play
+from tastemesh.node.plays import Play, as_interaction
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +77,10 @@ PrivateInteraction = tuple[Interaction, int]
 
 
 def unknown(
-    plays: Iterable[Play], records: Sequence[Record], private: Sequence[PrivateInteraction]
+    plays: Sequence[Play],
+    records: Sequence[Record],
+    private: Sequence[PrivateInteraction],
+    wall_ms: int,
 ) -> list[Play]:
     """Return the plays that a history lacks, so that bringing it in again adds nothing.
 
@@ -88,7 +91,13 @@ def unknown(
         plays: with dates.
         records: the user's own published ones.
         private: the user's private interactions.
+        wall_ms: wall clock; a play that is later is refused, known or not.
+
+    Raises:
+        UsageError: a play's weight or time is out of range.
     """
+    for play in plays:
+        as_interaction(play, wall_ms)
     latest: dict[tuple[str, str], int] = {}
     said = [(each, record.created_ms) for record in records for each in record.interactions]
     for each, wall_ms in [*said, *private]:

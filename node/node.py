@@ -279,7 +279,7 @@ class Node:
         """
         author = self._keys.signer(identity).id
         said = await self._archive.records_of(author), await self._store.private_of(author)
-        new = unknown(plays, *said)
+        new = unknown(plays, *said, self._clock.wall_ms())
         records = await self.record_many(new, private=private, identity=identity) if new else []
         return Imported(added=len(new), known=len(plays) - len(new), records=records)
 

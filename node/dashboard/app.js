@@ -9,6 +9,8 @@ import { drawNode } from "./node.js";
 import { drawPeople } from "./people.js";
 import { itemTitle } from "./sentences.js";
 
+const CHOOSER_COUNT = 100; // names that one still looks through
+const STATUS_MS = 5_000; // between two looks at the node: it works out a bound for many a user
 const POLL_MS = 15_000; // what no event tells: brokers, storage
 const PAUSE_MS = 1_500; // between two looks, however much happens
 const RETRY_MS = [1_000, 2_000, 5_000, 10_000, 30_000];
@@ -61,12 +63,11 @@ function draw(part, data, drawing) {
 async function refresh(isAnew = false) {
   if (isAnew) drawn = {};
   const { identity, k } = context;
-  const [lists, around, status] = await Promise.all([
+  const [lists, around] = await Promise.all([
     ask("/v1/recommendations", { identity, k, explain: "true" }),
     ask("/v1/neighbourhood", { identity }),
-    ask("/v1/status"),
+    refreshNode(isAnew),
   ]);
-  const caught = status.convicted ? (await ask("/v1/equivocators")).equivocators : [];
   if (identity !== context.identity) return;
   context.ego = around.people[0].identity;
   context.contacts = around.people.filter((person) => person.weight > 0).length;
@@ -75,8 +76,17 @@ async function refresh(isAnew = false) {
   const lines = lists.recommendations;
   draw("list", [lines, context.contacts, k], () => drawList(lines, context, actions));
   draw("people", around, () => drawPeople(around, context, actions));
-  draw("node", [status.brokers, status.meter, status.window, status.storage, status.rejected, caught, status.peers], () => drawNode(status, caught));
   await loadHistory(context, actions);
+}
+
+let nodeMs = -STATUS_MS;
+
+async function refreshNode(isAnew) {
+  if (!isAnew && performance.now() - nodeMs < STATUS_MS) return;
+  nodeMs = performance.now();
+  const status = await ask("/v1/status");
+  const caught = status.convicted ? (await ask("/v1/equivocators")).equivocators : [];
+  draw("node", [status.brokers, status.meter, status.window, status.storage, status.rejected, status.peers, caught], () => drawNode(status, caught));
 }
 
 let isLooking = false;
@@ -131,21 +141,38 @@ function onEvent(name, told) {
   look();
 }
 
+/** Show another user of this node. */
 async function switchTo(name) {
+  try {
+    await ask("/v1/neighbourhood", { identity: name, limit: 1 });
+  } catch (fault) {
+    byId("identity").value = context.identity;
+    return announce(fault.message, true);
+  }
   context.identity = name;
   sessionStorage.setItem(IDENTITY, name);
   drawn = {};
   followEvents();
 }
 
+/** A list to choose from, or, where it would be too long for that, a field to type into. */
+function chooser(names, isWhole) {
+  byId("identity")?.remove();
+  const properties = { id: "identity", onchange: (event) => switchTo(event.target.value.trim()) };
+  const options = names.map((name) => el("option", { value: name, selected: name === context.identity }, name));
+  const isShort = isWhole && names.length <= CHOOSER_COUNT;
+  if (!isShort) byId("identities").replaceChildren(...options);
+  byId("chooser").append(isShort ? el("select", properties, options) : el("input", { ...properties, list: "identities", value: context.identity, autocomplete: "off" }));
+  byId("chooser").hidden = isWhole && names.length < 2;
+}
+
 async function open() {
-  const { identities } = await ask("/v1/identities", { limit: 1000 });
+  const { identities, next } = await ask("/v1/identities", { limit: 1000 });
   learn(identities);
   const names = identities.map((each) => each.name);
-  const wanted = sessionStorage.getItem(IDENTITY) ?? "me";
-  context.identity = names.includes(wanted) ? wanted : names.includes("me") ? "me" : names[0];
-  byId("identity").replaceChildren(...names.map((name) => el("option", { value: name, selected: name === context.identity }, name)));
-  byId("chooser").hidden = names.length < 2;
+  const wanted = sessionStorage.getItem(IDENTITY);
+  context.identity = wanted && (next || names.includes(wanted)) ? wanted : names.includes("me") || next ? "me" : names[0];
+  chooser(names, next === null);
   byId("door").hidden = true;
   for (const id of ["home", "who", "foot"]) byId(id).hidden = false;
   await refresh(true);
@@ -172,7 +199,7 @@ async function enter() {
 function onSubmit(id, doing) {
   byId(id).addEventListener("submit", (event) => {
     event.preventDefault();
-    doing();
+    doing(event.submitter?.value);
   });
 }
 
@@ -185,13 +212,12 @@ onSubmit("record", async () => {
   const item = byId("record-item").value.trim();
   if (item && (await actions.record(item, byId("record-kind").value))) byId("record-item").value = "";
 });
-onSubmit("endorse", async () => {
+onSubmit("endorse", async (weight) => {
   const id = byId("endorse-id").value.trim();
   const name = byId("endorse-name").value;
   if (name.trim()) callThem(id, name);
-  if (await actions.endorse(id, 1)) for (const field of ["endorse-id", "endorse-name"]) byId(field).value = "";
+  if (await actions.endorse(id, Number(weight || 1))) for (const field of ["endorse-id", "endorse-name"]) byId(field).value = "";
 });
-byId("identity").addEventListener("change", (event) => switchTo(event.target.value));
 byId("copy-own-id").addEventListener("click", () => copy(context.ego, "your id"));
 byId("more").addEventListener("click", () => {
   context.k = Math.min(100, context.k + 20);

@@ -92,7 +92,7 @@ function why(line, context) {
     el("div", { class: "table" },
       el("table", {},
         el("caption", { class: "unseen" }, `On whose word ${line.item} stands`),
-        el("thead", {}, el("tr", {}, ["You endorse", "Share", "Who has it", "Signed records"].map((head) => el("th", { scope: "col" }, head)))),
+        el("thead", {}, el("tr", {}, ["You endorse", "Share", "Who has it", "Signed records"].map((head) => el("th", { scope: "col", class: head === "Share" ? "number" : null }, head)))),
         el("tbody", {}, rows))),
     el("p", { class: "hint" }, "Its id: ", el("code", { class: "breaks" }, line.item)),
     el("p", {}, el("button", {

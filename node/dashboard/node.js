@@ -8,7 +8,7 @@ const REASONS = {
   "wrong-version": "of another version", "wrong-network": "for another network", "statement-limit": "too many statements",
   "item-limit": "item’s id too long", "weight-range": "weight out of range", "too-old": "older than the window",
   "from-future": "dated in the future", "weak-key": "weak key", "wrong-author": "key is not the author’s",
-  "bad-signature": "signature wrong", duplicate: "known already", equivocation: "two records under one number",
+  "bad-signature": "signature wrong", equivocation: "two records under one number",
   rate: "more than an author may send", "author-quota": "over its author’s quota", "window-full": "window full",
   "unexpected-topic": "on a topic that was not asked for", "sync-budget": "more than was agreed on",
   "verify-budget": "too many strangers at once", forgotten: "taken back by its author",
@@ -62,10 +62,13 @@ function room(status) {
 }
 
 function refused(status) {
-  const reasons = Object.entries(status.rejected).sort((a, b) => b[1] - a[1]);
-  if (!reasons.length) return el("p", {}, "Nothing: whatever arrived was in order.");
-  return el("ul", { class: "plain" }, reasons.map(([reason, number]) =>
-    el("li", {}, `${number} ${REASONS[reason] ?? reason}`)));
+  const { duplicate = 0, ...others } = status.rejected;
+  const reasons = Object.entries(others).sort((a, b) => b[1] - a[1]);
+  const lines = reasons.map(([reason, number]) => el("li", {}, `${count(number, "", "").trim()} ${REASONS[reason] ?? reason}`));
+  return [
+    reasons.length ? el("ul", { class: "plain" }, lines) : el("p", {}, "Nothing: whatever arrived was in order."),
+    duplicate ? el("p", { class: "hint" }, `${count(duplicate, "copy", "copies")} of what was known already, which is how gossip works.`) : null,
+  ];
 }
 
 function caught(equivocators) {

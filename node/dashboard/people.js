@@ -3,7 +3,7 @@
 import { bar, byId, copy, el, redraw } from "./dom.js";
 import { callThem, nameOf, nickname, shortId } from "./names.js";
 import { drawPicture } from "./picture.js";
-import { bound, count, join, percent, stance } from "./sentences.js";
+import { bound, capital, count, join, percent, stance } from "./sentences.js";
 
 let view = "picture";
 let chosen = "";
@@ -33,7 +33,7 @@ export function drawPeople(shown, context, actions) {
     else if (view === "picture") drawPicture(byId("people"), shown, chosen, choose);
     else redraw(byId("people"), table(shown, choose));
     redraw(byId("person"), chosen ? person(shown, context, actions) : hint(shown));
-    redraw(byId("bound"), boundNote(shown.sybil_bound));
+    redraw(byId("bound"), boundNote(shown.sybil_bound, context.contacts > 0));
   };
   again();
 }
@@ -66,7 +66,7 @@ function table(shown, choose) {
   return el("div", { class: "table people-table", tabindex: 0, role: "region", "aria-label": "People, as a table" },
     el("table", {},
       el("caption", { class: "unseen" }, "Whom your trust reaches"),
-      el("thead", {}, el("tr", {}, ["Person", "You say", "Trust", "Endorsed by"].map((head) => el("th", { scope: "col" }, head)))),
+      el("thead", {}, el("tr", {}, ["Person", "You say", "Trust", "Endorsed by"].map((head) => el("th", { scope: "col", class: head === "Trust" ? "number" : null }, head)))),
       el("tbody", {}, rows)));
 }
 
@@ -88,7 +88,7 @@ function person(shown, context, actions) {
     el("button", { type: "button", class: "quiet", "data-key": `${key} ${id}`, onclick: () => actions.endorse(id, weight) },
       text, el("span", { class: "unseen" }, ` ${nameOf(id)}`));
   const name = el("input", {
-    value: nickname(id), maxlength: 40, autocomplete: "off", "data-key": `name ${id}`, placeholder: "in this browser only",
+    value: nickname(id), maxlength: 40, autocomplete: "off", "data-key": `name ${id}`, placeholder: "in this browser only", "aria-label": `Your name for them: ${nameOf(id)}`,
     onchange: (event) => {
       callThem(id, event.target.value);
       actions.renamed();
@@ -117,11 +117,11 @@ function told(each, endorsers) {
   if (each.through) said.push(`${percent(each.through)} of your trust comes through them, ${percent(each.trust)} stays with them.`);
   else if (each.trust) said.push(`${percent(each.trust)} of your trust reaches them.`);
   if (each.interactions) said.push(`Your node holds ${count(each.interactions, "thing", "things")} that they said.`);
-  return said.join(" ");
+  return said.map(capital).join(" ");
 }
 
-function boundNote(found) {
-  const { figure, text } = bound(found, nameOf);
+function boundNote(found, isAnchored) {
+  const { figure, text } = bound(found, nameOf, isAnchored);
   if (!figure) return el("p", {}, text);
   return [
     el("p", { class: "figure" }, figure),

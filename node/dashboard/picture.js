@@ -8,6 +8,8 @@ import { percent, stance } from "./sentences.js";
 const [WIDTH, HEIGHT] = [660, 510];
 const [MIDDLE_X, MIDDLE_Y] = [WIDTH / 2, HEIGHT / 2];
 const RINGS = [0, 128, 218];
+const LONE_RING = 165; // where nobody stands on the second
+const PHONE = matchMedia("(max-width: 36rem)"); // as in parts.css, where letters are larger
 
 /** Draw the picture into `root`; `choose(id)` is called for a person. */
 export function drawPicture(root, shown, chosen, choose) {
@@ -16,8 +18,7 @@ export function drawPicture(root, shown, chosen, choose) {
   const start = places.get(chosen) ?? order[0];
   const edges = shown.endorsements.map((edge) => line(edge, places.get(edge.source), places.get(edge.subject), shown.people[0].identity));
   const dots = order.map((place) => dot(place, place === start, place.person.identity === chosen, choose));
-  const crowded = order.length > 60;
-  const labels = order.filter((place) => place.person.distance < 2 || isNamed(place.person.identity) || !crowded).map(label);
+  const labels = readable(order, chosen);
   const people = order.length - 1;
   redraw(root, svg("svg", {
     class: "picture", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", onkeydown: (event) => move(event, order),
@@ -41,24 +42,24 @@ function layout(shown) {
   }
   const widths = near.map((person) => 1 + 0.75 * brought.get(person.identity).length);
   const whole = widths.reduce((sum, width) => sum + width, 0);
+  const rings = known.size ? RINGS : [0, LONE_RING];
   let from = -Math.PI / 2 - (Math.PI * (widths[0] ?? 0)) / whole;
   near.forEach((person, number) => {
     const width = (2 * Math.PI * widths[number]) / whole;
-    put(places, person, 1, from + width / 2);
+    put(places, person, rings[1], from + width / 2);
     const followers = brought.get(person.identity);
-    followers.forEach((follower, seat) => put(places, follower, 2, from + (width * (seat + 0.5)) / followers.length));
+    followers.forEach((follower, seat) => put(places, follower, rings[2], from + (width * (seat + 0.5)) / followers.length));
     from += width;
   });
   return places;
 }
 
-function put(places, person, ring, angle) {
-  const radius = RINGS[ring];
+function put(places, person, radius, angle) {
   places.set(person.identity, {
     person, angle,
     x: MIDDLE_X + radius * Math.cos(angle),
     y: MIDDLE_Y + radius * Math.sin(angle),
-    size: 5 + 26 * Math.sqrt(ring === 1 ? Math.max(person.trust, person.through / 4) : person.trust),
+    size: 5 + 26 * Math.sqrt(person.distance === 1 ? Math.max(person.trust, person.through / 4) : person.trust),
   });
 }
 
@@ -102,17 +103,36 @@ function dot({ person, x, y, size }, isStart, isChosen, choose) {
   svg("circle", { class: "reach", cx: x, cy: y, r: Math.max(size, 14) }));
 }
 
+/** Labels that do not cover each other: the chosen one, then the nearest and most trusted. */
+function readable(order, chosen) {
+  const rank = ({ person }) => (person.identity === chosen ? 0 : person.distance + (isNamed(person.identity) ? 0 : 0.5));
+  const letter = PHONE.matches ? 25 : 20;
+  const taken = order.filter(({ person }) => person.distance === 1).map(({ x, y, size }) => [x - size + 3, y - size + 3, x + size - 3, y + size - 3]);
+  const labels = [];
+  for (const place of [...order].sort((a, b) => rank(a) - rank(b) || b.person.trust - a.person.trust)) {
+    const { text, x, y, anchor } = label(place);
+    const width = text.length * letter * 0.55;
+    const left = x - width * { start: 0, middle: 0.5, end: 1 }[anchor];
+    const box = [left, y - letter * 0.8, left + width, y + letter * 0.2];
+    const isFree = taken.every((other) => box[2] < other[0] || box[0] > other[2] || box[3] < other[1] || box[1] > other[3]);
+    if (!isFree) continue;
+    taken.push(box);
+    const kind = place.person.distance ? `is-far-${place.person.distance}` : "is-self";
+    labels.push(svg("text", { class: `label ${kind}`, x, y, "text-anchor": anchor }, text));
+  }
+  return labels;
+}
+
 function label({ person, x, y, angle, size }) {
-  const text = person.distance ? nameOf(person.identity) : "you";
-  const short = text.length > 12 ? `${text.slice(0, 11)}…` : text;
-  if (!person.distance) return svg("text", { class: "label is-self", x, y: y + 4, "text-anchor": "middle" }, short);
+  if (!person.distance) return { text: "you", x, y: y + 4, anchor: "middle" };
+  const name = nameOf(person.identity);
+  const text = name.length > 12 ? `${name.slice(0, 11)}…` : name;
   const across = Math.cos(angle);
-  const gap = size + 6;
-  const isSide = person.distance === 2 && Math.abs(across) > 0.35;
-  const anchor = isSide ? (across > 0 ? "start" : "end") : "middle";
-  const dx = isSide ? Math.sign(across) * gap : 0;
-  const dy = isSide ? 4 : person.distance === 1 || Math.sin(angle) > 0 ? gap + 9 : -gap + 2;
-  return svg("text", { class: `label is-far-${person.distance}`, x: x + dx, y: y + dy, "text-anchor": anchor }, short);
+  const gap = size + (person.distance === 1 ? 10 : 6);
+  if (person.distance === 2 && Math.abs(across) > 0.35) {
+    return { text, x: x + Math.sign(across) * gap, y: y + 5, anchor: across > 0 ? "start" : "end" };
+  }
+  return { text, x, y: y + (person.distance === 1 || Math.sin(angle) > 0 ? gap + 10 : -gap + 2), anchor: "middle" };
 }
 
 function move(event, order) {

@@ -10,7 +10,7 @@ export function count(number, one, many) {
 }
 
 export function percent(share) {
-  if (share > 0 && share < 0.001) return "less than 0.1%";
+  if (share > 0 && share < 0.001) return "under 0.1%";
   return (share < 0.1 || share > 0.99) && share < 1 ? fineShares.format(share) : shares.format(share);
 }
 
@@ -26,6 +26,11 @@ export function date(seconds) {
 /** "Ana", "Ana and Ben", "Ana, Ben and Cem". */
 export function join(words) {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
+/** Sentences begin with a capital, whatever they begin with. */
+export function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** An item's id as a title and what kind of id it is. */
@@ -66,8 +71,9 @@ function acquaintance(people, pairs) {
 }
 
 /** The Sybil bound: a figure, and what it means. */
-export function bound(found, nameOf) {
+export function bound(found, nameOf, isAnchored) {
   if (!found.heaviest_contact) {
+    if (isAnchored) return { figure: "", text: "No bound yet: your node holds nothing yet of anybody whom your trust reaches." };
     return {
       figure: "",
       text: "No bound yet. You endorse nobody, so nothing holds your list in place: it shows what strangers have. Endorse a friend and this says how much of your trust strangers would need to get at your list.",

@@ -1,5 +1,6 @@
 """Routes for what a user has said, all at once: bring it in, write it out, and prove a list."""
 
+import asyncio
 from typing import Annotated
 
 import msgspec
@@ -57,4 +58,7 @@ async def evidence(
 @post("/v1/backup", summary="Copy the window", status_code=204)
 async def backup(node: NodeDependency) -> None:
     """Copy the window to a file in the home, for `tastemesh backup`, which takes it from there."""
-    await node.backup(node.config.home / WINDOW_COPY)
+    copy = node.config.home / WINDOW_COPY
+    if await asyncio.to_thread(copy.exists):
+        raise HTTPException(status_code=409, detail=f"{copy} is there already; remove it first")
+    await node.backup(copy)

@@ -16,7 +16,7 @@ _MEANINGS = {
     401: "The token is missing or wrong.",
     403: "A page of another origin asked.",
     404: "Nothing speaks for the item.",
-    405: "The path knows other methods.",
+    409: "The copy is there already.",
     413: "The body is larger than 64 KiB.",
     421: "The host is no loopback name.",
     429: "Too many requests; `Retry-After` says when to try again.",
@@ -102,6 +102,8 @@ def _operation(path: str, method: str, told: dict[str, Any]) -> dict[str, Any]:
         statuses.append(401)
     if method == "post":
         statuses.append(413)
+    if path == "/v1/backup":
+        statuses.append(409)
     if "item" in path or path == "/v1/evidence":
         statuses.append(404)
     answers = {status: _problem(status) for status in statuses}

@@ -164,6 +164,70 @@ async def test_reasons_are_told_as_people(house: House) -> None:
         assert (evidence["item"], evidence["grounds"][0]["contact"]) == ("song:a", ana)
 
 
+def _line(voices: list[tuple[str, str]], count: int, acquainted: int = 0) -> dict[str, Any]:
+    reasons = [{"contact": c, "share": 0.5} for c in dict.fromkeys(c for _, c in voices)]
+    told = [{"identity": identity, "contact": contact} for identity, contact in voices]
+    return {
+        "unverified": False,
+        "reasons": reasons or [{"contact": "Ana", "share": 1}],
+        "backing": {"voices": told, "count": count, "acquainted": acquainted},
+    }
+
+
+SENTENCES = [
+    ([("Ana", "Ana")], 1, 0, "Ana."),
+    ([("Ana", "Ana"), ("x", "Ana")], 2, 0, "Ana and 1 person they trust; neither knows the other."),
+    (
+        [("Ana", "Ana"), ("x", "Ana"), ("y", "Ana")],
+        4,
+        0,
+        "Ana and 3 people they trust; none of them knows the others.",
+    ),
+    (
+        [("Ben", "Ben"), ("Ana", "Ana"), ("x", "Ana")],
+        3,
+        1,
+        "Ben, Ana and 1 person they trust; two of them know each other.",
+    ),
+    ([("x", "Ana"), ("y", "Ben")], 2, 1, "2 people Ana and Ben trust; they know each other."),
+    ([("x", "Ana")], 1, 0, "1 person Ana trusts."),
+    (
+        [("a", "a"), ("b", "b"), ("c", "c"), ("d", "d")],
+        5,
+        3,
+        "a, b, c and 2 people you or they trust; some of them know each other.",
+    ),
+    ([], 0, 0, "Found through Ana."),
+]
+
+
+async def test_sentences_are_what_a_person_would_say(house: House) -> None:
+    context = await house.browser.new_context()
+    page = await context.new_page()
+    await page.goto(house.url)
+    told = await page.evaluate(
+        """async (lines) => {
+          const { because } = await import("/dashboard/sentences.js");
+          return lines.map((line) => because(line, (id) => id));
+        }""",
+        [_line(voices, count, acquainted) for voices, count, acquainted, _ in SENTENCES],
+    )
+    assert told == [sentence for *_, sentence in SENTENCES]
+    bounds = await page.evaluate(
+        """async () => {
+          const { bound } = await import("/dashboard/sentences.js");
+          const say = (trust_needed, heaviest_contact, heaviest_share) =>
+            bound({trust_needed, heaviest_contact, heaviest_share}, (id) => id, false);
+          return [say(0.125, "Ana", 0.1), say(0.125, "Ana", 0.5), say(0, "Ana", 1), say(0, "", 0)];
+        }"""
+    )
+    assert [each["figure"] for each in bounds] == ["13%", "13%", "", ""]
+    assert "no single person" in bounds[0]["text"]
+    assert "enough if Ana were deceived" in bounds[1]["text"]
+    assert [each["text"][:12] for each in bounds[2:]] == ["No bound yet"] * 2
+    await context.close()
+
+
 async def test_what_is_recorded_leaves_the_list_and_can_be_forgotten(house: House) -> None:
     node = house.node
     async with opened(house, "records") as page:
@@ -209,13 +273,15 @@ async def test_somebody_is_endorsed_named_and_blocked_by_keyboard(house: House) 
         await page.get_by_role("heading", name="Ana Lima").wait_for()
         await page.get_by_role("button", name="Block Ana Lima").press("Space")
         await page.get_by_role("button", name="Unblock Ana Lima").wait_for()
-        await page.wait_for_function(
-            "document.activeElement !== document.body", timeout=5_000
-        )  # the button went, the keyboard did not
+        focused = "document.activeElement !== document.body"
+        await page.wait_for_function(focused)  # the button went, the keyboard did not
         said = (await node.export(identity="endorses")).endorsements
         assert [(each.peer, each.weight) for each in said] == [(ana, -1.0)]
         await becomes(page, ["a", "b", "c"])  # what others than Ana hold, marked
 
+        await page.get_by_label("A friend’s id").fill(node.identities["cem"])
+        await page.get_by_role("button", name="Block", exact=True).click()
+        await page.get_by_role("button", name="cem, blocked").wait_for()
         await page.get_by_label("A friend’s id").fill(f"  {ben} ")
         await page.get_by_role("button", name="Endorse", exact=True).click()
         await page.get_by_role("button", name="Table").click()

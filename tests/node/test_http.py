@@ -129,6 +129,13 @@ async def test_a_wrong_body_is_named(
     assert said in answer.json()["error"]
 
 
+async def test_a_wrong_play_is_named_even_if_it_looks_known(client: httpx.AsyncClient) -> None:
+    plays = [{"item": "a", "time_s": 5.0}, {"item": "a", "time_s": -1.0}]
+    assert (await client.post("/v1/imports", json={"plays": plays[:1]})).json()["added"] == 1
+    answer = await client.post("/v1/imports", json={"plays": plays})
+    assert (answer.status_code, "time_s is -1" in answer.json()["error"]) == (400, True)
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b'{"item": "\\ud800"}', b'{"item": "\xff"}'])
 async def test_a_body_that_is_not_json_is_refused(client: httpx.AsyncClient, body: bytes) -> None:
     answer = await client.post("/v1/interactions", content=body)

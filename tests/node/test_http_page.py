@@ -1,5 +1,6 @@
 """What every answer carries, the page's files, and who may fetch them."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,8 +8,11 @@ import httpx
 import pytest
 
 import tastemesh
+from tastemesh.node.daemon import dashboard_url
 from tastemesh.node.dashboard import load_assets
 from tastemesh.node.http.app import create_app
+from tests.brokers import BrokerProcess
+from tests.node.daemons import running
 
 PAGE = sorted(load_assets())
 
@@ -83,3 +87,39 @@ async def test_a_page_of_another_site_may_link_here_and_nothing_else(
 ) -> None:
     headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
     assert (await stranger.get(path, headers=headers)).status_code == status
+
+
+def test_the_token_is_in_the_fragment_and_not_in_the_journal(tmp_path: Path) -> None:
+    base = "http://127.0.0.1:1"
+    with (tmp_path / "journal").open("w") as journal:
+        told = os.fstat(journal.fileno())
+        for stream, expected in (
+            (f"{told.st_dev}:{told.st_ino}", f"{base}/"),
+            ("1:2", f"{base}/#token=abc"),  # of the terminal's own service
+        ):
+            environ = {"JOURNAL_STREAM": stream}
+            assert dashboard_url(base, "abc", environ, journal.fileno()) == expected
+    with (tmp_path / "file").open("w") as file:
+        assert dashboard_url(base, "abc", {}, file.fileno()) == f"{base}/#token=abc"
+
+
+@pytest.mark.broker
+async def test_run_prints_the_address_and_stops_although_somebody_follows(
+    tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    flags = ("--broker", nats_broker.url, "--http-port", 0)
+    async with running(tmp_path / "home", *flags) as daemon:
+        assert daemon.process.stdout
+        name, address = (await daemon.process.stdout.readline()).decode().split()
+        url, _, token = address.partition("/#token=")
+        assert name == "dashboard"
+        headers = {"Authorization": f"Bearer {token}"}
+        async with (
+            httpx.AsyncClient(base_url=url, headers=headers) as client,
+            client.stream("GET", "/v1/events") as events,
+        ):
+            lines = events.aiter_lines()
+            assert await anext(lines) == ": following"
+            assert await daemon.stop() == 0
+            assert [line async for line in lines if line] == []
+        assert not [line for line in daemon.log if "exceeded" in line or "error" in line]
