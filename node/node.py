@@ -61,6 +61,8 @@ class Node:
     Args:
         config: see `NodeConfig`.
         clock: time; this machine's unless a test says otherwise.
+
+    Entered, it also has `people`: a user's neighbourhood, and who stands behind an item.
     """
 
     def __init__(self, config: NodeConfig, clock: Clock | None = None) -> None:

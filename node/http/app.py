@@ -36,6 +36,7 @@ from tastemesh.node.http.page import page_routes
 from tastemesh.node.http.people import add_identity, equivocators, identities, neighbourhood
 from tastemesh.node.http.rates import Rates
 from tastemesh.node.http.recommendations import explain_item, recommend, recommend_many
+from tastemesh.node.http.status import NodeStatus
 from tastemesh.node.http.stream import Streams, events
 from tastemesh.node.node import Node
 
@@ -78,7 +79,11 @@ async def rotate(node: NodeDependency, data: JSONBody[KeyChange]) -> Said:
     return Said(await committed(node, node.rotate(stolen=data.stolen, identity=data.identity)))
 
 
-@get("/v1/status", summary="What the node is doing")
+@get(
+    "/v1/status",
+    summary="What the node is doing",
+    responses={200: ResponseSpec(NodeStatus, generate_examples=False, description="Its state.")},
+)
 async def status(node: NodeDependency) -> dict[str, Any]:
     """Return identities, brokers, window, rejections and storage."""
     return node.status()

@@ -228,6 +228,51 @@ async def test_sentences_are_what_a_person_would_say(house: House) -> None:
     await context.close()
 
 
+async def test_a_node_in_trouble_says_so(house: House) -> None:
+    status = house.node.status()
+    broker = status["brokers"][0]["broker"]
+    status["meter"] = {
+        broker: {
+            "connected": True,
+            "expected": 200,
+            "coverage": 0.85,
+            "lateness_ms": 1234.5,
+            "replayed": 2,
+            "withheld": ["a" * 64],
+        }
+    }
+    status["brokers"] += [
+        status["brokers"][0] | {"broker": "b:1", "connected": False, "reason": "no"}
+    ]
+    status["storage"] |= {"fault": "disk full"}
+    status["rejected"] = {"bad-signature": 3, "duplicate": 5, "new-reason": 1}
+    context = await house.browser.new_context()
+    page = await context.new_page()
+    await page.goto(house.url)
+    await page.evaluate(
+        """async (status) => {
+          const { drawNode } = await import("/dashboard/node.js");
+          drawNode(status, ["e".repeat(64)]);
+        }""",
+        status,
+    )
+    told = await page.locator("#node").text_content() or ""
+    for sentence in (
+        "Delivered 85% of 200 records that are known to exist.",
+        "1,235 ms behind the first copy on average.",
+        "Sent 2 old records again.",
+        "Seems to withhold what aaaaaa…aaaa says: more is missing than chance explains.",
+        "b:1not connectedno",
+        "Nothing can be stored: disk full",
+        "3 signature wrong",
+        "1 new-reason",
+        "5 copies of what was known already",
+        "1 identity signed two different records under one number",
+    ):
+        assert sentence in told
+    await context.close()
+
+
 async def test_what_is_recorded_leaves_the_list_and_can_be_forgotten(house: House) -> None:
     node = house.node
     async with opened(house, "records") as page:

@@ -1,10 +1,18 @@
 """How fast clients may ask."""
 
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
 import httpx
 import pytest
 
+from tastemesh.node.cli.client import ask
+from tastemesh.node.http.access import Endpoint, announced, token_of
 from tastemesh.node.http.gate import Gate
 from tastemesh.node.http.rates import CLIENT_COUNT, RateLimits, Rates
+from tastemesh.node.http.server import HttpServer
 
 LIMITS = RateLimits(known_per_s=2.0, known_burst=4, unknown_per_s=0.25, unknown_burst=1)
 TOKEN = "t" * 43
@@ -61,3 +69,21 @@ async def test_too_many_requests_are_told_when_to_come_back(headers: dict[str, s
     assert answer.status_code == 429
     assert answer.headers["retry-after"] == ("1" if headers else "4")
     assert "try again in" in answer.json()["error"]
+
+
+async def test_a_command_waits_as_it_is_told(tmp_path: Path) -> None:
+    answered: list[str] = []
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        answered.append(scope["path"])
+        start = {"type": "http.response.start", "status": 200, "headers": []}
+        await send(start)
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    rates = Rates(RateLimits(known_per_s=5.0, known_burst=1))
+    gate = Gate(answer, token_of(tmp_path), rates=rates)
+    async with HttpServer(gate, 0) as server:
+        with announced(tmp_path, Endpoint(pid=os.getpid(), http=server.url)):
+            for path in ("/v1/first", "/v1/second"):
+                assert await asyncio.to_thread(ask, tmp_path, "GET", path) == {}
+    assert answered == ["/v1/first", "/v1/second"]
