@@ -78,11 +78,14 @@ class Reply(msgspec.Struct, frozen=True):
         frame: the answer, or None where nothing is left to say.
         have: ids (32 bytes) of our records that the peer has just turned out to lack.
         need: first 16 bytes of the ids of records that the peer has and we lack, as it says.
+        farewell: where nothing is left to say, the empty frame, for the side that did not begin:
+            the other would take silence for absence. None in answer to a farewell.
     """
 
     frame: bytes | None
     have: tuple[bytes, ...]
     need: tuple[bytes, ...]
+    farewell: bytes | None = None
 
 
 class _Span(msgspec.Struct, frozen=True):
@@ -172,7 +175,11 @@ def respond(items: ItemSet, frame: bytes, limits: Limits, mask: int = ALL_SHARDS
         have += answer.have
         if isinstance(part.body, Difference):
             named.append((span, part.body.extra))
-    return Reply(writer.encoded() if writer else None, tuple(have), _unheld(snapshot, named))
+    frame = writer.encoded()
+    last = not len(writer)
+    return Reply(
+        None if last else frame, tuple(have), _unheld(snapshot, named), frame if last else None
+    )
 
 
 def _check_frame_size(limits: Limits) -> None:

@@ -107,6 +107,7 @@ class Sync:
         self._answered: Counter[bytes] = Counter()
         self._answered_since_ms = 0
         self._partners: dict[bytes, int] = {}
+        self._asked: dict[bytes, None] = {}  # partners with whom this node began, this period
         self._answered_us = False
         self._behind = False
         self._rounds = 0
@@ -173,6 +174,7 @@ class Sync:
         calm = self._rounds > _NEWCOMER_PERIODS and self._answered_us and not self._behind
         wanted = 1 if calm else _EAGER_PEERS
         self._answered_us = self._behind = False
+        self._asked = {}
         chosen: dict[bytes, None] = {}
         for _ in range(2 * wanted):
             peer = self._peers.pick()
@@ -188,6 +190,7 @@ class Sync:
             common = self._peers.mask(peer) & mask
             frame = reconcile.initiate(self._items, salt, self._limits, mask=common)
             self._partners[peer] = now_ms
+            self._asked[peer] = None
             broker = brokers[self._exchanges % len(brokers)] if brokers else ""
             done.append(self._to(peer, _FRAME, frame, common, broker))
         return done
@@ -253,6 +256,8 @@ class Sync:
             done.append(Fetch(missing, inbox_topic(self._network, message.sender), broker))
         if reply.frame is not None:
             done.append(self._to(message.sender, _FRAME, reply.frame, message.mask, broker))
+        elif reply.farewell is not None and message.sender not in self._asked:
+            done.append(self._to(message.sender, _FRAME, reply.farewell, message.mask, broker))
         return done
 
     def deliver(self, event: Fetched) -> list[Effect]:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
@@ -156,7 +155,7 @@ class Core:
             times_s = [max(0, date_ms - s.ago_ms) // 1000 for s in held]
             weights = [s.weight for s in held]
             items = [s.item for s in held]
-            self.view.append(holder or author, items, weights, np.array(times_s), number)
+            self.view.append(holder or author, items, weights, times_s, number)
         if own:
             self._book.note_rejections(
                 author, number, [s.item for s in said if s.kind in REJECTION_KINDS]
