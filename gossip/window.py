@@ -258,7 +258,13 @@ class Window:
 
     def _over_quota(self, author: bytes) -> list[_Key]:
         """Remove and return the author's oldest records that his quotas do not cover."""
-        shelf = self._shelves[author]
+        shelf, limits = self._shelves[author], self._limits
+        if (
+            shelf.others <= limits.author_interaction_count
+            and shelf.endorsements <= limits.author_endorsement_count
+            and shelf.notices <= limits.author_notice_count
+        ):
+            return []
         gone: list[_Key] = []
         for key in tuple(shelf.keys):
             entry = self._entries[key[1]]

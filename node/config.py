@@ -27,6 +27,7 @@ from tastemesh.gossip.topics import check_network
 from tastemesh.node.address import TlsFiles, parse_broker_url
 from tastemesh.node.mqtt_settings import MqttSettings
 from tastemesh.node.settings import DISK_BYTES, NodeConfig
+from tastemesh.node.sharing import Sharing
 
 FILE_NAME = "config.toml"
 PREFIX = "TASTEMESH_"
@@ -72,6 +73,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     disk_mb: Annotated[
         int, Meta(ge=16, le=1 << 20, description="the database's bound in MiB, 16 to 1048576")
     ] = DISK_BYTES >> 20
+    private_kinds: Annotated[
+        tuple[str, ...],
+        Meta(description="kinds of interaction that are never published, such as skip"),
+    ] = ()
+    share_least_holders: Annotated[
+        int,
+        Meta(
+            ge=0, le=1_000, description="publish an item only if so many others hold it; 0: always"
+        ),
+    ] = 0
     window_statements: Annotated[
         int,
         Meta(ge=1_000, le=10_000_000, description="statements kept, 1000 to 10000000"),
@@ -118,6 +129,10 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
             passphrase=self.passphrase,
             limits=limits,
             disk_bytes=self.settings.disk_mb << 20,
+            sharing=Sharing(
+                private_kinds=self.settings.private_kinds,
+                least_holders=self.settings.share_least_holders,
+            ),
             mqtt=MqttSettings(
                 protocol=self.settings.mqtt_version,
                 tls=TlsFiles(
@@ -261,8 +276,8 @@ def _read_environment(environ: Mapping[str, str]) -> dict[str, object]:
 
 
 def _convert(name: str, raw: object, source: str, strict: bool) -> object:
-    if name == "brokers" and isinstance(raw, str):
-        raw = [url.strip() for url in raw.split(",") if url.strip()]
+    if name in ("brokers", "private_kinds") and isinstance(raw, str):
+        raw = [each.strip() for each in raw.split(",") if each.strip()]
     try:
         value: object = msgspec.convert(raw, _TYPES[name], strict=strict)
     except msgspec.ValidationError:
@@ -271,7 +286,7 @@ def _convert(name: str, raw: object, source: str, strict: bool) -> object:
     try:
         if name == "network":
             check_network(str(value))
-        if isinstance(value, tuple):
+        if name == "brokers" and isinstance(value, tuple):
             for url in value:
                 parse_broker_url(url)
     except UsageError as error:

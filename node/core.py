@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
@@ -204,6 +205,16 @@ class Core:
     def sybil_bound(self, ego: bytes, wall_ms: int) -> SybilBound:
         """Return what hostile identities would need to get onto `ego`'s list."""
         return self._advisor.sybil_bound(ego, wall_ms // 1000)
+
+    def holder_count(self, item: str, without: bytes) -> int:
+        """Return how many authors have published that they hold an item, one of them left out."""
+        number = self.view.item_number(item)
+        if number < 0:
+            return 0
+        _, users, _ = self.view.evidence_for(np.array([number], np.int32))
+        holders = {self.view.user_id(user) for user in np.unique(users).tolist()}
+        unseen = {private_shadow(author) for author in self.engine.authorship.authors}
+        return len(holders - unseen - {without})
 
     def holds(self, record_id: bytes) -> bool:
         """Tell whether the window has this record."""

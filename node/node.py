@@ -12,6 +12,7 @@ import asyncio
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +20,7 @@ from typing import Any, Self
 import msgspec
 
 from tastemesh.errors import UsageError
-from tastemesh.gossip import effects, inputs
+from tastemesh.gossip import inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.identity import format_id, parse_id
 from tastemesh.gossip.record import Endorsement
@@ -37,8 +38,9 @@ from tastemesh.node.identities import DEFAULT_IDENTITY as DEFAULT_IDENTITY
 from tastemesh.node.identities import KeyRing, LocalIdentity
 from tastemesh.node.mqtt import MqttTransport
 from tastemesh.node.people import People
-from tastemesh.node.plays import Play, as_interaction, as_units
+from tastemesh.node.plays import Play, as_units, record_ids
 from tastemesh.node.settings import NodeConfig
+from tastemesh.node.sharing import NOTHING_SHARED
 from tastemesh.node.tasks import end
 from tastemesh.node.watch import Watcher
 from tastemesh.storage.store import Store
@@ -171,10 +173,13 @@ class Node:
         identity: str = DEFAULT_IDENTITY,
     ) -> list[str]:
         """Say many things at once, 64 to a signed record. See `record`."""
-        wall_ms = self._clock.wall_ms()
-        said = tuple(as_interaction(play, wall_ms) for play in plays)
-        event = inputs.Recorded(self._keys.signer(identity).id, said, wall_ms, private)
-        return _record_ids(await self._driver.say(event))
+        author, wall_ms = self._keys.signer(identity).id, self._clock.wall_ms()
+        sharing = NOTHING_SHARED if private else self.config.sharing
+        others = partial(self._core.holder_count, without=author)
+        done: list[Effect] = []
+        for event in sharing.events(author, plays, wall_ms, others):
+            done += await self._driver.say(event)
+        return record_ids(done)
 
     async def endorse(
         self, peer: str, weight: float = 1.0, *, identity: str = DEFAULT_IDENTITY
@@ -205,7 +210,7 @@ class Node:
                 raise UsageError("peer: nobody can endorse himself")
             said.append(Endorsement(parse_id(peer), as_units(weight, -1.0, 1.0)))
         event = inputs.Recorded(signer.id, tuple(said), self._clock.wall_ms())
-        return _record_ids(await self._driver.say(event))
+        return record_ids(await self._driver.say(event))
 
     async def forget(
         self, item: str | None = None, *, identity: str = DEFAULT_IDENTITY
@@ -259,7 +264,7 @@ class Node:
         done = await self._driver.say(inputs.Rotated(signer, wall_ms))
         if again:
             done += await self._driver.say(inputs.Recorded(author, again, wall_ms))
-        return _record_ids(done)
+        return record_ids(done)
 
     async def import_history(
         self,
@@ -444,7 +449,3 @@ class Node:
         """Wait until all that was said is committed and acknowledged by every broker."""
         await self._driver.flush()
         await self._transport.drain()
-
-
-def _record_ids(orders: list[Effect]) -> list[str]:
-    return [format_id(o.record.id) for o in orders if isinstance(o, effects.Persist)]

@@ -3,6 +3,8 @@
 import msgspec
 
 from tastemesh.errors import UsageError
+from tastemesh.gossip.effects import Effect, Persist
+from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.record import WEIGHT_SCALE, Interaction
 
 
@@ -47,3 +49,8 @@ def as_interaction(play: Play, wall_ms: int) -> Interaction:
     if not 0 <= play.time_s * 1000 <= wall_ms:
         raise UsageError(f"time_s is {play.time_s}; expected seconds since 1970, not the future")
     return Interaction(play.item, play.kind, units, wall_ms - int(play.time_s * 1000))
+
+
+def record_ids(done: list[Effect]) -> list[str]:
+    """Return the ids of the records that some effects commit, as hex."""
+    return [format_id(each.record.id) for each in done if isinstance(each, Persist)]

@@ -9,6 +9,7 @@ import msgspec
 
 from tastemesh.gossip.limits import Limits
 from tastemesh.node.mqtt_settings import MqttSettings
+from tastemesh.node.sharing import Sharing
 
 # Where `tastemesh broker` and an embedded broker listen unless told otherwise. Not MQTT's own 1883,
 # where a broker for the household's lamps may well be running already.
@@ -31,6 +32,7 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         passphrase: opens the key files; empty for unencrypted ones.
         limits: wire and local limits.
         disk_bytes: hard bound on the database.
+        sharing: what of the users' interactions may be published; all of them by default.
         mqtt: how brokers are spoken to: TLS files, protocol version, queues.
     """
 
@@ -41,3 +43,4 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     disk_bytes: int = DISK_BYTES
     mqtt: MqttSettings = MqttSettings()
+    sharing: Sharing = Sharing()
