@@ -4,8 +4,7 @@
 
     async with tastemesh.open_node("~/.tastemesh") as node:
         await node.record("mbid:…")
-        for line in await node.recommend(10):
-            print(line.item, line.reasons)
+        lines = await node.recommend(10)
 """
 
 import asyncio
