@@ -13,6 +13,7 @@ class BrokerPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         name: unique among the scenario's brokers.
         drop: share of messages that it discards, 0 to 1.
+        duplication: share of messages that it handles twice, 0 to 1.
         delay_ms: what it adds to every delivery.
         replay: share of record messages that it delivers again, 0 to 1.
         replay_after_s: how much later.
@@ -23,6 +24,7 @@ class BrokerPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     name: str
     drop: float = 0.0
+    duplication: float = 0.0
     delay_ms: int = 0
     replay: float = 0.0
     replay_after_s: float = 900.0
@@ -31,7 +33,7 @@ class BrokerPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     stop_length_s: float = 0.0
 
     def __post_init__(self) -> None:
-        for field in ("drop", "replay"):
+        for field in ("drop", "duplication", "replay"):
             value = getattr(self, field)
             if not 0.0 <= value <= 1.0:
                 raise ConfigError(f"broker {self.name}: {field} is {value}; expected 0 to 1")
@@ -61,21 +63,30 @@ class Broker:
         """Behave from now on."""
         self.honest = True
 
-    def passes(self, topic: str, payload: bytes, draw: Callable[[], float]) -> bool:
-        """Tell whether it delivers a message.
+    def handling_ms(self, topic: str, payload: bytes, draw: Callable[[], float]) -> tuple[int, ...]:
+        """Draw what it does with a message.
 
         Who withholds an author looks into bundles and drops those with a record of his, in
         whatever topic they travel; presence and reconciliation frames name no author.
+
+        Args:
+            topic: where it was published.
+            payload: what was published.
+            draw: gives numbers in [0, 1).
+
+        Returns:
+            After how long it hands the message on, once for every time that it does.
         """
         if self.honest:
-            return True
-        if any(author in payload for author in self.withheld):
-            return False
-        return not self.policy.drop or draw() >= self.policy.drop
-
-    def replays_after_ms(self, topic: str, draw: Callable[[], float]) -> int | None:
-        """Return how much later it delivers a message again, or None."""
+            return (0,)
         policy = self.policy
-        if self.honest or not policy.replay or "/r/" not in topic or draw() >= policy.replay:
-            return None
-        return round(policy.replay_after_s * 1000)
+        if any(author in payload for author in self.withheld):
+            return ()
+        if policy.drop and draw() < policy.drop:
+            return ()
+        times = [policy.delay_ms]
+        if policy.duplication and draw() < policy.duplication:
+            times.append(policy.delay_ms)
+        if policy.replay and "/r/" in topic and draw() < policy.replay:
+            times.append(policy.delay_ms + round(policy.replay_after_s * 1000))
+        return tuple(times)

@@ -6,11 +6,14 @@ milliseconds from 0; the wall clock starts at `EPOCH_MS`. Events at the same mil
 order in which they were scheduled. Every random draw comes from the seed, so one seed gives one
 trace, byte for byte, under any PYTHONHASHSEED; `digest` is the trace's hash.
 
-An *event* is one input handled by one node.
+An *event* is one input handled by one node or intruder: a message delivered to it (once per copy),
+a timer of its own, a record of its user's, what its disk gave back, a connection that came or went.
+What is lost or waits in a queue is none.
 """
 
 import heapq
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
 from hashlib import blake2b, sha256
 from typing import Any
 
@@ -18,10 +21,11 @@ import numpy as np
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip import effects, inputs
+from tastemesh.gossip.effects import Effect
 from tastemesh.node.core import Core
 from tastemesh.sim.brokers import ONE_BROKER, Broker
 from tastemesh.sim.links import LinkPolicy
-from tastemesh.sim.peer import Peer
+from tastemesh.sim.peer import Handler, Peer, Station
 
 # The wall clock at virtual time 0: 2026-01-01, any fixed date will do.
 EPOCH_MS = 1_767_225_600_000
@@ -29,7 +33,15 @@ EPOCH_MS = 1_767_225_600_000
 _DRAW_COUNT = 8_192  # uniforms drawn at a time: a call of numpy's costs as much as 200 of them
 _TRACE_BYTES = 65_536
 
+# From so many readers on, a message's fate on all their links is drawn at once (measured: numpy's
+# calls cost what twenty scalar draws do).
+_MANY = 24
+
+INTRUDERS = 1 << 24
+"""The number of the first hostile station; nodes are numbered from 0."""
+
 _Fact = Callable[[int], inputs.Input]
+Watch = Callable[[Peer, inputs.Input, int, list[Effect]], None]
 _Event = tuple[Callable[[Any, Any], None], Any, Any]
 
 
@@ -46,13 +58,14 @@ class _Message:
 
 
 class Simulation:
-    """A network of cores around brokers, each core connected to all of them.
+    """A network of cores around brokers.
 
     Args:
         seed: everything random follows from it; 0 or more.
         links: statistics of every link.
         brokers: the brokers, at least one.
-        watch: told (peer, input, now in ms) of every input, before it is handled.
+        watch: told (peer, input, now in ms, orders) of every input of a node, after it was handled
+            and before it is carried out; intruders are not watched.
 
     Raises:
         UsageError: the seed is negative.
@@ -63,7 +76,7 @@ class Simulation:
         seed: int,
         links: LinkPolicy | None = None,
         brokers: tuple[Broker, ...] | None = None,
-        watch: Callable[[Peer, inputs.Input, int], None] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         if seed < 0:
             raise UsageError(f"seed is {seed}; expected 0 or more")
@@ -73,9 +86,11 @@ class Simulation:
         self.now_ms = 0
         self.event_count = 0
         self.peers: dict[str, Peer] = {}
+        self.intruders: list[Station] = []
         self._watch = watch
         self._by_name = {broker.name: broker for broker in self.brokers}
-        self._readers: dict[str, dict[int, Peer]] = {}  # by filter, then by the peer's number
+        # By broker and filter, then by the reader's number.
+        self._readers: dict[tuple[str, str], dict[int, Station]] = {}
         self._times: list[int] = []
         self._slots: dict[int, list[_Event]] = {}
         self._message_count = 0
@@ -83,6 +98,12 @@ class Simulation:
         self._draws: list[float] = []
         self._trace = sha256()
         self._lines = bytearray()
+        self._carriers: dict[type[Effect], Callable[[Station, Any], None]] = {
+            effects.Send: self._route,
+            effects.SetTimer: self._set_timer,
+            effects.Subscribe: self._subscribe,
+            effects.Fetch: self._fetch,
+        }
 
     @property
     def digest(self) -> str:
@@ -93,27 +114,62 @@ class Simulation:
 
     # --- what is to happen -----------------------------------------------------------------
 
-    def add(self, name: str, core: Core, skew_ms: int = 0) -> Peer:
-        """Add a node that starts now.
+    def add(
+        self,
+        name: str,
+        core: Core,
+        skew_ms: int = 0,
+        brokers: tuple[str, ...] = (),
+        after_ms: int = 0,
+    ) -> Peer:
+        """Add a node.
+
+        Args:
+            name: for traces and reports.
+            core: the node itself.
+            skew_ms: how far its wall clock is off.
+            brokers: names of those that it connects to; empty for all.
+            after_ms: when it starts, from now.
 
         Raises:
-            UsageError: the name is taken.
+            UsageError: the name is taken, or there is no such broker.
         """
         if name in self.peers:
             raise UsageError(f"node {name!r} is in this simulation already")
-        peer = self.peers[name] = Peer(name, core, skew_ms, len(self.peers))
-        self._boot(peer)
+        chosen = self._chosen(brokers)
+        peer = self.peers[name] = Peer(name, core, skew_ms, len(self.peers), chosen)
+        self._at(after_ms, self._boot, peer, None)
         return peer
 
-    def _boot(self, peer: Peer) -> None:
-        self.tell(peer.name, peer.store.load)
-        self.tell(peer.name, inputs.Started)
-        for broker in self.brokers:
-            if broker.running:
-                self._tell_up(peer, broker)
+    def intrude(self, name: str, handler: Handler, after_ms: int = 0) -> Station:
+        """Add a hostile station that speaks the protocol by a program of its own.
 
-    def _tell_up(self, peer: Peer, broker: Broker) -> None:
-        self.tell(peer.name, lambda wall_ms: inputs.BrokerUp(broker.name, wall_ms))
+        It is connected to every broker, hears and says what any client could, and has no store.
+        """
+        number = INTRUDERS + len(self.intruders)
+        station = Station(name, handler, 0, number, self.brokers)
+        self.intruders.append(station)
+        self._at(after_ms, self._connect, station, None)
+        return station
+
+    def _chosen(self, names: tuple[str, ...]) -> tuple[Broker, ...]:
+        unknown = [name for name in names if name not in self._by_name]
+        if unknown:
+            raise UsageError(f"no broker is called {unknown[0]!r}; there are {list(self._by_name)}")
+        return tuple(self._by_name[name] for name in names) or self.brokers
+
+    def _boot(self, peer: Peer, _: object) -> None:
+        self._tell(peer, peer.store.load)
+        self._connect(peer, None)
+
+    def _connect(self, station: Station, _: object) -> None:
+        self._tell(station, inputs.Started)
+        for broker in station.brokers:
+            if broker.running:
+                self._tell_up(station, broker)
+
+    def _tell_up(self, station: Station, broker: Broker) -> None:
+        self._tell(station, lambda wall_ms: inputs.BrokerUp(broker.name, wall_ms))
 
     def tell(self, name: str, fact: _Fact, *, after_ms: int = 0) -> None:
         """Schedule an input of a node.
@@ -124,6 +180,9 @@ class Simulation:
             after_ms: from now, 0 or more.
         """
         self._at(after_ms, self._happen, self.peers[name], fact)
+
+    def _tell(self, station: Station, fact: _Fact) -> None:
+        self._at(0, self._happen, station, fact)
 
     def crash(self, name: str, revive: Callable[[], Core], after_ms: int, away_ms: int) -> None:
         """Schedule a node's crash and its return with nothing but its disk.
@@ -140,9 +199,8 @@ class Simulation:
             peer.alive = False
 
         def return_from_disk(*_: object) -> None:
-            peer.core, peer.alive = revive(), True
-            peer.life += 1
-            self._boot(peer)
+            peer.come_back(revive())
+            self._boot(peer, None)
 
         self._at(after_ms, die, None, None)
         self._at(after_ms + away_ms, return_from_disk, None, None)
@@ -153,12 +211,12 @@ class Simulation:
 
         def leave(*_: object) -> None:
             peer.connected = False
-            for broker in self.brokers:
+            for broker in peer.brokers:
                 self._tell_down(peer, broker)
 
         def rejoin(*_: object) -> None:
             peer.connected = True
-            for broker in self.brokers:
+            for broker in peer.brokers:
                 if broker.running:
                     self._tell_up(peer, broker)
 
@@ -171,20 +229,24 @@ class Simulation:
 
         def stop(*_: object) -> None:
             broker.running = False
-            for peer in self.peers.values():
+            for peer in self._clients(broker):
                 self._tell_down(peer, broker)
 
         def start(*_: object) -> None:
             broker.running = True
-            for peer in self.peers.values():
+            for peer in self._clients(broker):
                 if peer.connected:
                     self._tell_up(peer, broker)
 
         self._at(after_ms, stop, None, None)
         self._at(after_ms + length_ms, start, None, None)
 
-    def _tell_down(self, peer: Peer, broker: Broker) -> None:
-        self.tell(peer.name, lambda _: inputs.BrokerDown(broker.name))
+    def _clients(self, broker: Broker) -> list[Station]:
+        everybody: list[Station] = [*self.peers.values(), *self.intruders]
+        return [station for station in everybody if broker in station.brokers]
+
+    def _tell_down(self, station: Station, broker: Broker) -> None:
+        self._tell(station, lambda _: inputs.BrokerDown(broker.name))
 
     def end_faults(self) -> None:
         """Lose and duplicate nothing from now on, and have all brokers behave."""
@@ -231,84 +293,95 @@ class Simulation:
 
     # --- what happens ----------------------------------------------------------------------
 
-    def _happen(self, peer: Peer, fact: _Fact) -> None:
-        """Let a node have an input, unless it is down; what it orders is carried out at once."""
-        if not peer.alive:
+    def _happen(self, station: Station, fact: _Fact) -> None:
+        """Let a station have an input, unless it is down; what it orders is carried out at once."""
+        if not station.alive:
             return
-        event = fact(EPOCH_MS + self.now_ms + peer.skew_ms)
-        self._note(peer.number, type(event).__name__.encode())
-        self._handle(peer, event)
+        event = fact(EPOCH_MS + self.now_ms + station.skew_ms)
+        self._note(station.number, type(event).__name__.encode())
+        self._handle(station, event)
 
-    def _handle(self, peer: Peer, event: inputs.Input) -> None:
+    def _handle(self, station: Station, event: inputs.Input) -> None:
         self.event_count += 1
-        if self._watch is not None:
-            self._watch(peer, event, self.now_ms)
-        for effect in peer.core.handle(event, self.now_ms):
-            match effect:
-                case effects.Send():
-                    self._route(peer, effect)
-                case effects.SetTimer():
-                    self._at(effect.delay_ms, self._fire, (peer, peer.life), effect.timer)
-                case effects.Subscribe():
-                    self._subscribe(peer, effect.topics + effect.passing)
-                case effects.Fetch():
-                    self._fetch(peer, effect)
-                case _:
-                    peer.store.commit(effect)
+        orders = station.handle(event, self.now_ms)
+        if self._watch is not None and isinstance(station, Peer):
+            self._watch(station, event, self.now_ms, orders)
+        for order in orders:
+            carrier = self._carriers.get(type(order))
+            if carrier is None:
+                station.commit(order)
+            else:
+                carrier(station, order)
 
-    def _fire(self, whose: tuple[Peer, int], timer: str) -> None:
-        peer, life = whose
-        if peer.life == life and peer.alive:  # a crash takes the timers with it
-            self._note(peer.number, timer.encode())
-            wall_ms = EPOCH_MS + self.now_ms + peer.skew_ms
-            self._handle(peer, inputs.TimerFired(timer, wall_ms))
+    def _set_timer(self, station: Station, order: effects.SetTimer) -> None:
+        self._at(order.delay_ms, self._fire, (station, station.life), order.timer)
 
-    def _fetch(self, peer: Peer, order: effects.Fetch) -> None:
-        envelopes = peer.store.fetch(order.record_ids)
-        fetched = inputs.Fetched(envelopes, order.topic, order.broker)
-        self.tell(peer.name, lambda _: fetched)
+    def _fire(self, whose: tuple[Station, int], timer: str) -> None:
+        station, life = whose
+        if station.life == life and station.alive:  # a crash takes the timers with it
+            self._note(station.number, timer.encode())
+            wall_ms = EPOCH_MS + self.now_ms + station.skew_ms
+            self._handle(station, inputs.TimerFired(timer, wall_ms))
 
-    def _subscribe(self, peer: Peer, filters: tuple[str, ...]) -> None:
-        for name in peer.filters:
-            self._readers[name].pop(peer.number, None)
-        for name in filters:
-            self._readers.setdefault(name, {})[peer.number] = peer
-        peer.filters = filters
+    def _fetch(self, station: Station, order: effects.Fetch) -> None:
+        fetched = inputs.Fetched(station.fetch(order.record_ids), order.topic, order.broker)
+        self._tell(station, lambda _: fetched)
 
-    def _route(self, sender: Peer, order: effects.Send) -> None:
+    def _subscribe(self, station: Station, order: effects.Subscribe) -> None:
+        topics = order.topics + order.passing
+        for broker in station.brokers:
+            for name in station.filters:
+                self._readers[broker.name, name].pop(station.number, None)
+            for name in topics:
+                self._readers.setdefault((broker.name, name), {})[station.number] = station
+        station.filters = topics
+
+    def _route(self, sender: Station, order: effects.Send) -> None:
         """Take a message to the brokers that it is for, and from there to its readers."""
         self._note(sender.number, blake2b(order.payload, digest_size=16).digest())
         if not sender.connected:
             return
-        for broker in (self._by_name[order.broker],) if order.broker else self.brokers:
-            if not broker.running:
+        for broker in sender.brokers:
+            if not broker.running or (order.broker and order.broker != broker.name):
                 continue
             sender.sent_bytes += len(order.payload)
             for up_ms in self.links.delays_ms(self._draw):
-                if broker.passes(order.topic, order.payload, self._draw):
-                    self._publish(broker, order, up_ms + broker.policy.delay_ms)
-                    again_ms = broker.replays_after_ms(order.topic, self._draw)
-                    if again_ms is not None:
-                        self._publish(broker, order, up_ms + again_ms)
+                for later_ms in broker.handling_ms(order.topic, order.payload, self._draw):
+                    self._publish(broker, order, up_ms + later_ms)
 
     def _publish(self, broker: Broker, order: effects.Send, after_ms: int) -> None:
         self._message_count += 1
         message = _Message(broker, order.topic, order.payload, self._message_count)
-        parent = order.topic.rsplit("/", 1)[0]
-        draw, links = self._draw, self.links
-        for name in (order.topic, f"{parent}/+"):
-            for reader in self._readers.get(name, {}).values():
-                for down_ms in links.delays_ms(draw):
-                    self._at(after_ms + down_ms, self._deliver, reader, message)
+        readers = self._readers_of(broker, order.topic)
+        if len(readers) < _MANY:
+            for reader in readers:
+                for down_ms in self.links.delays_ms(self._draw):
+                    self._at(after_ms + down_ms, self._deliver, (reader,), message)
+        else:
+            for down_ms, links in self.links.deliveries(len(readers), self._rng):
+                heard = [readers[link] for link in links]
+                self._at(after_ms + down_ms, self._deliver, heard, message)
 
-    def _deliver(self, reader: Peer, message: _Message) -> None:
-        if not reader.connected or not reader.alive:
-            return
-        payload = message.payload
-        reader.received_bytes += len(payload)
-        self._note(reader.number, b"%d" % message.number)
-        wall_ms = EPOCH_MS + self.now_ms + reader.skew_ms
-        self._handle(reader, inputs.Received(message.broker.name, message.topic, payload, wall_ms))
+    def _readers_of(self, broker: Broker, topic: str) -> list[Station]:
+        parent = topic.rsplit("/", 1)[0]
+        exact = self._readers.get((broker.name, topic), {})
+        return [*exact.values(), *self._readers.get((broker.name, f"{parent}/+"), {}).values()]
+
+    def _deliver(self, readers: Sequence[Station], message: _Message) -> None:
+        now_ms, payload = self.now_ms, message.payload
+        event: inputs.Received | None = None
+        reached: list[int] = []
+        for reader in readers:
+            if not reader.connected or not reader.alive:
+                continue
+            reader.received_bytes += len(payload)
+            reached.append(reader.number)
+            wall_ms = EPOCH_MS + now_ms + reader.skew_ms
+            if event is None or event.wall_ms != wall_ms:  # one input for all whose clocks agree
+                event = inputs.Received(message.broker.name, message.topic, payload, wall_ms)
+            self._handle(reader, event)
+        if reached:
+            self._note(message.number, array("I", reached).tobytes())
 
     def _note(self, number: int, what: bytes) -> None:
         self._lines += b"%d %d %b\n" % (self.now_ms, number, what)

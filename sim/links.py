@@ -3,9 +3,10 @@
 Reordering needs no knob of its own: latencies are drawn per message, so a later one can overtake.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
+import numpy as np
 
 from tastemesh.errors import UsageError
 
@@ -53,6 +54,31 @@ class LinkPolicy(msgspec.Struct, frozen=True, kw_only=True):
         if self.duplication and draw() < self.duplication:
             return (int(least_ms + spread_ms * draw()), int(least_ms + spread_ms * draw()))
         return (int(least_ms + spread_ms * draw()),)
+
+    def deliveries(
+        self, count: int, rng: np.random.Generator
+    ) -> Iterator[tuple[int, Sequence[int]]]:
+        """Draw what becomes of one message on many links.
+
+        Args:
+            count: how many.
+            rng: for the draws.
+
+        Returns:
+            (delay in ms, the links on which a copy arrives then), delays rising.
+        """
+        arrived = np.flatnonzero(rng.random(count) >= self.loss) if self.loss else np.arange(count)
+        if self.duplication:
+            again = arrived[rng.random(len(arrived)) < self.duplication]
+            arrived = np.concatenate([arrived, again])
+        spread_ms = 2.0 * self.jitter * self.latency_ms
+        least_ms = self.latency_ms - 0.5 * spread_ms
+        delays_ms = (least_ms + spread_ms * rng.random(len(arrived))).astype(np.int64)
+        order = np.argsort(delays_ms, kind="stable")
+        delays_ms, links = delays_ms[order], arrived[order]
+        starts = np.flatnonzero(np.diff(delays_ms, prepend=-1))
+        for start, end in zip(starts, [*starts[1:], len(links)], strict=True):
+            yield int(delays_ms[start]), links[start:end].tolist()
 
     def healed(self) -> "LinkPolicy":
         """Return the same links without loss and duplication."""

@@ -1,11 +1,13 @@
 """A node in the simulator: the daemon's core, with a dictionary for a disk."""
 
 from collections.abc import ItemsView
+from typing import Protocol
 
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.record import Interaction
 from tastemesh.node.core import Core
+from tastemesh.sim.brokers import Broker
 
 
 class MemoryStore:
@@ -32,6 +34,8 @@ class MemoryStore:
 
     def commit(self, change: Effect) -> None:
         """Carry out a storage effect; other effects are none of its business."""
+        if isinstance(change, effects.Accepted):  # the commonest by far
+            return
         match change:
             case effects.Persist():
                 self._records.setdefault(
@@ -71,25 +75,80 @@ class MemoryStore:
         )
 
 
-class Peer:
-    """One simulated node.
+class Handler(Protocol):
+    """Whatever takes inputs and orders effects: a core, or an intruder's program."""
+
+    def handle(self, event: inputs.Input, now_ms: int) -> list[Effect]:
+        """Take one input and return what is to be done, in order."""
+
+
+class Station:
+    """Whatever is connected to brokers.
 
     Args:
         name: for traces and reports.
-        core: the peer itself.
+        handler: what it does.
         skew_ms: how far its wall clock is off.
-        number: its place among the simulation's nodes.
+        number: its place among the simulation's stations.
+        brokers: those that it is connected to.
     """
 
-    def __init__(self, name: str, core: Core, skew_ms: int = 0, number: int = 0) -> None:
+    def __init__(
+        self, name: str, handler: Handler, skew_ms: int, number: int, brokers: tuple[Broker, ...]
+    ) -> None:
         self.name = name
-        self.number = number
-        self.core = core
+        self.handle = handler.handle
         self.skew_ms = skew_ms
-        self.store = MemoryStore()
+        self.number = number
+        self.brokers = brokers
         self.filters: tuple[str, ...] = ()
         self.alive = True
         self.connected = True
         self.life = 0  # how often it came back from a crash
         self.sent_bytes = 0
         self.received_bytes = 0
+
+    def commit(self, change: Effect) -> None:
+        """Carry out a storage effect: there is no store."""
+
+    def fetch(self, record_ids: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Return what the store has of these records: there is no store."""
+        return ()
+
+
+class Peer(Station):
+    """One simulated node: a station with a core and a store.
+
+    Args:
+        name: for traces and reports.
+        core: the peer itself.
+        skew_ms: how far its wall clock is off.
+        number: its place among the simulation's nodes.
+        brokers: those that it is connected to.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        core: Core,
+        skew_ms: int = 0,
+        number: int = 0,
+        brokers: tuple[Broker, ...] = (),
+    ) -> None:
+        super().__init__(name, core, skew_ms, number, brokers)
+        self.core = core
+        self.store = MemoryStore()
+
+    def come_back(self, core: Core) -> None:
+        """Live again after a crash, as a fresh core with the same store."""
+        self.core, self.handle = core, core.handle
+        self.alive = True
+        self.life += 1
+
+    def commit(self, change: Effect) -> None:
+        """Carry out a storage effect."""
+        self.store.commit(change)
+
+    def fetch(self, record_ids: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Return what the store has of these records."""
+        return self.store.fetch(record_ids)
