@@ -19,6 +19,8 @@ const IDENTITY = "tastemesh.identity";
 
 const context = { identity: "me", ego: "", k: 10, contacts: 0 };
 let drawn = {}; // what each part shows, as text: nothing is drawn twice
+let asked = 0; // looks at the node begun so far
+let shown = 0; // the newest of them that was drawn
 let following = new AbortController();
 
 const actions = {
@@ -63,12 +65,15 @@ function draw(part, data, drawing) {
 async function refresh(isAnew = false) {
   if (isAnew) drawn = {};
   const { identity, k } = context;
+  asked += 1;
+  const number = asked;
   const [lists, around] = await Promise.all([
     ask("/v1/recommendations", { identity, k, explain: "true" }),
     ask("/v1/neighbourhood", { identity }),
     refreshNode(isAnew),
   ]);
-  if (identity !== context.identity) return;
+  if (identity !== context.identity || number < shown) return; // a later look was answered sooner
+  shown = number;
   context.ego = around.people[0].identity;
   context.contacts = around.people.filter((person) => person.weight > 0).length;
   byId("own-id").textContent = shortId(context.ego);
@@ -208,15 +213,20 @@ onSubmit("door-form", () => {
   byId("token").value = "";
   enter();
 });
+/** Empty fields whose text was taken in, unless something else has been typed into them meanwhile. */
+function clear(sent) {
+  for (const [id, text] of Object.entries(sent)) if (byId(id).value === text) byId(id).value = "";
+}
+
 onSubmit("record", async () => {
-  const item = byId("record-item").value.trim();
-  if (item && (await actions.record(item, byId("record-kind").value))) byId("record-item").value = "";
+  const text = byId("record-item").value;
+  if (text.trim() && (await actions.record(text.trim(), byId("record-kind").value))) clear({ "record-item": text });
 });
 onSubmit("endorse", async (weight) => {
-  const id = byId("endorse-id").value.trim();
+  const text = byId("endorse-id").value;
   const name = byId("endorse-name").value;
-  if (name.trim()) callThem(id, name);
-  if (await actions.endorse(id, Number(weight || 1))) for (const field of ["endorse-id", "endorse-name"]) byId(field).value = "";
+  if (name.trim()) callThem(text.trim(), name);
+  if (await actions.endorse(text.trim(), Number(weight || 1))) clear({ "endorse-id": text, "endorse-name": name });
 });
 byId("copy-own-id").addEventListener("click", () => copy(context.ego, "your id"));
 byId("more").addEventListener("click", () => {

@@ -24,9 +24,12 @@ def test_a_chain_is_as_short_as_can_be_and_made_of_endorsements(
     for seq, (source, subject, weight) in enumerate(edges, 1):
         if source != subject:
             graph.endorse(PEOPLE[source], PEOPLE[subject], weight, epoch=0, seq=seq, position=0)
-    known.add_edges_from((a, b) for a in PEOPLE for b in PEOPLE if graph.weight(a, b) > 0)
-    ego, contact, target = PEOPLE[0], PEOPLE[1], PEOPLE[2]
-    path = shortest_path(graph, ego, contact, target)
+    known.add_edges_from(  # numbers, not ids: networkx names nodes in messages, as str(bytes)
+        (a, b) for a in range(8) for b in range(8) if graph.weight(PEOPLE[a], PEOPLE[b]) > 0
+    )
+    ego, contact, target = 0, 1, 2
+    ids = shortest_path(graph, PEOPLE[ego], PEOPLE[contact], PEOPLE[target])
+    path = [PEOPLE.index(each) for each in ids]
     onward = known.copy()
     if ego in onward:
         onward.remove_node(ego)
