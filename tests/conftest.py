@@ -8,6 +8,7 @@ from hypothesis import settings
 
 from tests.brokers import (
     BrokerProcess,
+    NatsCluster,
     free_port,
     mosquitto_command,
     mosquitto_program,
@@ -48,3 +49,9 @@ async def any_broker(
     command = (nats_command if kind == "nats" else mosquitto_command)(tmp_path, port)
     async with BrokerProcess(kind, command, port, tmp_path / f"{kind}.log") as broker:
         yield broker
+
+
+@pytest.fixture
+async def nats_cluster(tmp_path: Path) -> AsyncIterator[NatsCluster]:
+    async with NatsCluster(tmp_path) as cluster:
+        yield cluster
