@@ -284,6 +284,15 @@ class SyncNode(_Facade[Node]):
         return self._subject.is_open
 
     @property
+    def is_connected(self) -> bool:
+        """See `Node.is_connected`."""
+
+        async def is_connected() -> bool:
+            return self._subject.is_connected
+
+        return self._thread.call(is_connected())
+
+    @property
     def storage_fault(self) -> str | None:
         """See `Node.storage_fault`."""
         return self._subject.storage_fault

@@ -373,6 +373,11 @@ class Node:
         return hasattr(self, "_running") and not self._running.done()
 
     @property
+    def is_connected(self) -> bool:
+        """Whether a session with at least one broker stands."""
+        return any(broker.connected for broker in self._transport.status())
+
+    @property
     def storage_fault(self) -> str | None:
         """What keeps the node from storing anything just now, or None."""
         return self._driver.storage_fault

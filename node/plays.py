@@ -1,11 +1,45 @@
 """What a local user says, in the units of the application, and in those of the wire."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip.effects import Effect, Persist
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.record import WEIGHT_SCALE, Interaction
+
+# What the wire format allows, for schemas alone: the core checks it, and names it better.
+ItemId = Annotated[
+    str,
+    Meta(
+        description="opaque id, 1 to 256 bytes of UTF-8",
+        extra_json_schema={
+            "minLength": 1,
+            "maxLength": 256,
+            "pattern": r"^[^\u0000-\u001F\u007F-\u009F\uD800-\uDFFF]+$",
+        },
+    ),
+]
+Kind = Annotated[
+    str,
+    Meta(
+        description="a word, such as listen, like, skip",
+        extra_json_schema={"minLength": 1, "maxLength": 32, "pattern": "^[a-z][a-z0-9_-]*$"},
+    ),
+]
+Strength = Annotated[
+    float,
+    Meta(
+        description="strength in (0, 1]",
+        extra_json_schema={"exclusiveMinimum": 0, "maximum": 1},
+    ),
+]
+PastTime = Annotated[
+    float | None,
+    Meta(description="when, seconds since 1970; null for now", extra_json_schema={"minimum": 0}),
+]
 
 
 class Play(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,10 +52,10 @@ class Play(msgspec.Struct, frozen=True, kw_only=True):
         time_s: when, seconds since 1970; None for now.
     """
 
-    item: str
-    kind: str = "listen"
-    weight: float = 1.0
-    time_s: float | None = None
+    item: ItemId
+    kind: Kind = "listen"
+    weight: Strength = 1.0
+    time_s: PastTime = None
 
 
 def as_units(weight: float, low: float, high: float) -> int:

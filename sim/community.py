@@ -1,11 +1,9 @@
 """A built-in community for demonstrations and scenarios: clusters of taste, and friends in them."""
 
-from itertools import pairwise
-
-import networkx as nx
 import numpy as np
 
 from tastemesh.errors import UsageError
+from tastemesh.sim.graphs import friends_in_groups
 from tastemesh.sim.interactions import Endorsements, Interactions
 
 # The shape of the made-up community; guesses that look like the small listening networks of HetRec
@@ -81,13 +79,9 @@ def _favourites(
 def _friendships(
     user_ids: tuple[str, ...], group: np.ndarray[tuple[int], np.dtype[np.int64]], seed: int
 ) -> Endorsements:
-    sizes = np.bincount(group).tolist()
-    graph = nx.random_partition_graph(
-        sizes, FRIEND_PROBABILITY_INSIDE, FRIEND_PROBABILITY_OUTSIDE, seed=seed
-    )
-    circles = [min(circle) for circle in nx.connected_components(graph)]
-    graph.add_edges_from(pairwise(sorted(circles)))  # nobody is left without a friend
-    pairs = np.array(sorted((*graph.edges, *((b, a) for a, b in graph.edges))), np.int32)
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 3]))
+    friends = friends_in_groups(group, FRIEND_PROBABILITY_INSIDE, FRIEND_PROBABILITY_OUTSIDE, rng)
+    pairs = np.array(sorted((*friends, *((b, a) for a, b in friends))), np.int32)
     return Endorsements(
         ids=user_ids,
         source=pairs[:, 0].copy(),
@@ -127,12 +121,13 @@ def connected_neighbourhood(
     if endorsements is None:
         picked = sorted(active, key=lambda name: (-active[name], name))[:count]
     else:
-        graph = nx.Graph()
+        knows: dict[str, set[str]] = {}
         for source, subject in zip(endorsements.source, endorsements.subject, strict=True):
             ends = endorsements.ids[source], endorsements.ids[subject]
             if ends[0] in active and ends[1] in active and ends[0] != ends[1]:
-                graph.add_edge(*ends)
-        picked = _grow(graph, count)
+                knows.setdefault(ends[0], set()).add(ends[1])
+                knows.setdefault(ends[1], set()).add(ends[0])
+        picked = _grow(knows, count)
     if len(picked) < count:
         raise UsageError(
             f"nodes is {count}; the data has only {len(picked)} connected users with at least "
@@ -141,13 +136,13 @@ def connected_neighbourhood(
     return picked
 
 
-def _grow(graph: "nx.Graph[str]", count: int) -> list[str]:
-    if not graph:
+def _grow(knows: dict[str, set[str]], count: int) -> list[str]:
+    if not knows:
         return []
-    picked = [max(sorted(graph), key=graph.degree)]
-    for friend_count in (CLOSEST_FRIENDS, len(graph)):  # the second only where circles are small
+    picked = [max(sorted(knows), key=lambda name: len(knows[name]))]
+    for friend_count in (CLOSEST_FRIENDS, len(knows)):  # the second only where circles are small
         for name in picked:  # grows while it is walked
-            friends = [friend for friend in sorted(graph[name]) if friend not in picked]
-            friends.sort(key=lambda friend: -len(set(graph[name]) & set(graph[friend])))
+            friends = [friend for friend in sorted(knows[name]) if friend not in picked]
+            friends.sort(key=lambda friend: -len(knows[name] & knows[friend]))
             picked += friends[: min(friend_count, count - len(picked))]
     return picked[:count]

@@ -7,7 +7,6 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-import networkx as nx
 import numpy as np
 
 from tastemesh.gossip import inputs
@@ -17,6 +16,7 @@ from tastemesh.gossip.signer import Signer
 from tastemesh.node.core import Core
 from tastemesh.sim.brokers import Broker
 from tastemesh.sim.engine import Simulation
+from tastemesh.sim.graphs import small_world
 from tastemesh.sim.measures import named_authors, subscribed_coverage
 from tastemesh.sim.reading import SharedReader
 from tastemesh.sim.scenario import Scenario
@@ -142,7 +142,7 @@ def _endorse(simulation: Simulation, population: Population, scenario: Scenario,
     if not scenario.friends:
         return
     degree = min(scenario.nodes - 1, 2 * scenario.friends)
-    graph = nx.watts_strogatz_graph(scenario.nodes, degree, 0.1, seed=seed)
+    graph = small_world(scenario.nodes, degree, 0.1, seed)
     for number in range(scenario.nodes):
         friends = sorted(graph[number])[: scenario.friends]
         said = tuple(Endorsement(population.people[f].id, WEIGHT_SCALE) for f in friends)

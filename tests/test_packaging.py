@@ -3,9 +3,11 @@
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("gossip", "node", "ranking", "reputation", "sim", "storage")
@@ -37,3 +39,24 @@ def test_the_wheel_holds_what_git_holds(tmp_path: Path) -> None:
     wanted = {f"tastemesh/{source}" for source in sources}
     wanted |= {f"tastemesh/{name}" for name in ("__init__.py", "errors.py", "py.typed")}
     assert names == wanted
+
+
+def test_an_installed_node_takes_less_than_300_mb() -> None:
+    """The core wheel with all it needs, bytecode included; the test extra is not counted."""
+    waiting, sizes = ["tastemesh"], {}
+    while waiting:
+        name = waiting.pop()
+        if name in sizes:
+            continue
+        try:
+            found = distribution(name)
+        except PackageNotFoundError:
+            continue  # for another platform
+        files = [Path(str(file.locate())) for file in found.files or ()]
+        sizes[name] = sum(file.stat().st_size for file in files if file.is_file())
+        for each in map(Requirement, found.requires or ()):
+            if each.marker is None or each.marker.evaluate({"extra": ""}):
+                waiting.append(each.name.lower().replace("_", "-"))
+    assert sizes["scipy"] > 50e6, "measured nothing"
+    assert "faker" not in sizes
+    assert sum(sizes.values()) < 300e6, sorted(sizes.items(), key=lambda each: -each[1])[:8]

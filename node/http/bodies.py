@@ -3,12 +3,12 @@
 from typing import Annotated
 
 import msgspec
-from litestar.params import QueryParameter
 from msgspec import Meta
 
 from tastemesh.node.advice import Advice
 from tastemesh.node.backing import Backing
 from tastemesh.node.node import DEFAULT_IDENTITY
+from tastemesh.node.plays import ItemId, Kind, PastTime, Strength
 
 IdentityName = Annotated[str, Meta(description="local name of the user", max_length=64)]
 
@@ -16,18 +16,23 @@ IdentityName = Annotated[str, Meta(description="local name of the user", max_len
 BATCH_COUNT = 64
 
 PAGE_COUNT = 100  # lines on a page unless asked otherwise (guess)
-PageLength = Annotated[int, QueryParameter(ge=1, le=1000, description="lines on a page at most")]
+PageLength = Annotated[int, Meta(ge=1, le=1000, description="lines on a page at most")]
+ListLength = Annotated[int, Meta(ge=1, le=1000, description="length of the list")]
+
+
+class Asker(msgspec.Struct, frozen=True, kw_only=True):
+    """In an address: whom the question is about."""
+
+    identity: IdentityName = DEFAULT_IDENTITY
 
 
 class NewInteraction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A local user did something with an item."""
 
-    item: Annotated[str, Meta(description="opaque id, 1 to 256 bytes of UTF-8")]
-    kind: Annotated[str, Meta(description="a word, such as listen, like, skip")] = "listen"
-    weight: Annotated[float, Meta(description="strength in (0, 1]")] = 1.0
-    time_s: Annotated[float | None, Meta(description="when, seconds since 1970; null for now")] = (
-        None
-    )
+    item: ItemId
+    kind: Kind = "listen"
+    weight: Strength = 1.0
+    time_s: PastTime = None
     private: Annotated[bool, Meta(description="keep it on this node")] = False
     identity: IdentityName = DEFAULT_IDENTITY
 
@@ -35,8 +40,20 @@ class NewInteraction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class NewEndorsement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A local user trusts somebody's taste."""
 
-    peer: Annotated[str, Meta(description="the other's identity, 64 hex digits")]
-    weight: Annotated[float, Meta(description="trust in [-1, 1]; 0 withdraws")] = 1.0
+    peer: Annotated[
+        str,
+        Meta(
+            description="the other's identity, 64 hex digits",
+            extra_json_schema={"pattern": "^[0-9a-f]{64}$"},
+        ),
+    ]
+    weight: Annotated[
+        float,
+        Meta(
+            description="trust in [-1, 1]; 0 withdraws",
+            extra_json_schema={"minimum": -1, "maximum": 1},
+        ),
+    ] = 1.0
     identity: IdentityName = DEFAULT_IDENTITY
 
 
@@ -70,7 +87,7 @@ class ManyLists(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     identities: Annotated[
         list[IdentityName], Meta(description="local names", min_length=1, max_length=BATCH_COUNT)
     ]
-    k: Annotated[int, Meta(description="length of each list", ge=1, le=1000)] = 10
+    k: ListLength = 10
     explain: Annotated[bool, Meta(description="with reasons")] = False
 
 

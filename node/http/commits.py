@@ -1,19 +1,13 @@
-"""What the routes share: the node, whom they are about, and the wait for a commit."""
+"""The wait for a commit, which answers of all that is said share."""
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Annotated, Any, TypeVar
-
-from litestar.di import NamedDependency
-from litestar.params import QueryParameter, SkipValidation
+from typing import Any, TypeVar
 
 from tastemesh.errors import StorageError
 from tastemesh.node.node import Node
 
 COMMIT_S = 10.0  # until a client is told that the disk does not take it (guess)
-
-NodeDependency = NamedDependency[SkipValidation[Node]]
-IdentityQuery = Annotated[str, QueryParameter(max_length=64, description="local name of the user")]
 
 _Done = TypeVar("_Done")
 

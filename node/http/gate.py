@@ -17,13 +17,12 @@ from collections.abc import Iterable
 from hmac import compare_digest
 from urllib.parse import quote, unquote_to_bytes
 
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec.json import encode
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tastemesh.node.http.rates import Rates
 
-OPEN_PATHS = frozenset({"/health", "/metrics", "/openapi.json"})
+OPEN_PATHS = frozenset({"/health", "/ready", "/metrics", "/openapi.json"})
 OPEN_MOUNTED_PATHS = OPEN_PATHS - {"/metrics"}  # counts that are not for everybody on the web
 ITEM_PREFIX = b"/v1/recommendations/"
 
@@ -73,7 +72,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on or answer it with 401, 403, 421 or 429."""
-        if scope["type"] != ScopeType.HTTP:
+        if scope["type"] != "http":
             return
         send = self._guarded(scope["path"], send)
         hosts = _values(scope, b"host")

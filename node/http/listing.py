@@ -5,16 +5,24 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
-from litestar import get
-from litestar.params import QueryParameter
+from msgspec import Meta
 
 from tastemesh.errors import UsageError
 from tastemesh.node.history import SaidEndorsement, SaidInteraction
-from tastemesh.node.http.bodies import PAGE_COUNT, PageLength
-from tastemesh.node.http.commits import IdentityQuery, NodeDependency
-from tastemesh.node.node import DEFAULT_IDENTITY
+from tastemesh.node.http.bodies import PAGE_COUNT, Asker, PageLength
+from tastemesh.node.http.operation import get
+from tastemesh.node.node import Node
 
 _PLACE = re.compile(r"(\d{1,16})-(\d{1,6})")
+
+
+class Place(Asker, frozen=True, kw_only=True):
+    """In an address: which page."""
+
+    after: Annotated[
+        str, Meta(description="`next` of a page", pattern=f"^({_PLACE.pattern})?$")
+    ] = ""
+    limit: PageLength = PAGE_COUNT
 
 
 class InteractionPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,26 +47,18 @@ class EndorsementList(msgspec.Struct, frozen=True, kw_only=True):
     endorsements: list[SaidEndorsement]
 
 
-@get("/v1/interactions", summary="List a user's own interactions")
-async def interactions(
-    node: NodeDependency,
-    after: Annotated[
-        str, QueryParameter(description="`next` of a page", pattern=f"^({_PLACE.pattern})?$")
-    ] = "",
-    limit: PageLength = PAGE_COUNT,
-    identity: IdentityQuery = DEFAULT_IDENTITY,
-) -> InteractionPage:
+@get("/v1/interactions", "List a user's own interactions")
+async def interactions(node: Node, query: Place) -> InteractionPage:
     """Return what the user did, published or private, newest first, a page at a time."""
-    said = (await node.export(identity=identity)).interactions
-    return page(said, after, limit)
+    said = (await node.export(identity=query.identity)).interactions
+    return page(said, query.after, query.limit)
 
 
-@get("/v1/endorsements", summary="List a user's own endorsements")
-async def endorsements(
-    node: NodeDependency, identity: IdentityQuery = DEFAULT_IDENTITY
-) -> EndorsementList:
+@get("/v1/endorsements", "List a user's own endorsements")
+async def endorsements(node: Node, query: Asker) -> EndorsementList:
     """Return whom the user endorses or distrusts."""
-    return EndorsementList(endorsements=(await node.export(identity=identity)).endorsements)
+    said = await node.export(identity=query.identity)
+    return EndorsementList(endorsements=said.endorsements)
 
 
 def page(said: Sequence[SaidInteraction], after: str, limit: int) -> InteractionPage:

@@ -10,8 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp
+from starlette.types import ASGIApp
 
 from tastemesh.errors import UsageError
 from tastemesh.node.http.app import create_app
@@ -62,7 +61,7 @@ class Mounted:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Hand the request on, as if it came to the root."""
-        if scope["type"] != ScopeType.HTTP:
+        if scope["type"] != "http":
             return
         if not self._node.is_open:
             await refuse(send, 503, "the node is not open")
@@ -77,7 +76,7 @@ class Mounted:
         path = path or "/"
         own = {name: value for name, value in scope.items() if name in _SCOPE}
         own |= {"path": path, "raw_path": _raw(raw, path), "root_path": ""}
-        await self._app(own, receive, send)  # type: ignore[arg-type]
+        await self._app(own, receive, send)
 
 
 def _raw(given: bytes, path: str) -> bytes:

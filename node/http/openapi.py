@@ -1,135 +1,149 @@
-"""Makes the generated OpenAPI schema say everything: each error status, and what bodies may hold.
+"""The OpenAPI 3.1 schema of the API, from the operations and the structs that they take and give.
 
-Litestar describes what a handler returns. What stands before a handler, the gate and the limits of
-the wire format, is added here once for all routes.
+What an item, a kind or a name may be is said in the structs (`tastemesh.node.http.bodies`); what
+stands before every handler, the gate above all, is said here once.
 """
 
-from collections.abc import Mapping
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
-from litestar import Request
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.serialization import encode_json
+import msgspec
+
+from tastemesh.node.http.bodies import Problem
+from tastemesh.node.http.operation import Operation
 
 _MEANINGS = {
     400: "A value is wrong; the text names it.",
     401: "The token is missing or wrong.",
     403: "A page of another origin asked.",
-    404: "Nothing speaks for the item.",
-    409: "The copy is there already.",
     413: "The body is larger than 64 KiB.",
     421: "The host is no loopback name.",
     429: "Too many requests; `Retry-After` says when to try again.",
     500: "A fault of ours; the daemon's log has it.",
     503: "Nothing can be stored just now, or the node is not open.",
 }
-_PROBLEM = {
-    "type": "object",
-    "title": "Problem",
-    "required": ["error"],
-    "properties": {
-        "error": {"type": "string", "description": "what was wrong and what was expected"}
-    },
-}
 _HEADERS = {401: "WWW-Authenticate", 429: "Retry-After"}
+_REFERENCE = "#/components/schemas/{name}"
 
-_ITEM = {
-    "minLength": 1,
-    "maxLength": 256,
-    "pattern": r"^[^\u0000-\u001F\u007F-\u009F\uD800-\uDFFF]+$",
-}
-_KIND = {"minLength": 1, "maxLength": 32, "pattern": "^[a-z][a-z0-9_-]*$"}
-_NAME = {"minLength": 1, "maxLength": 64, "pattern": "^[a-z0-9_-]+$"}
-
-# Constraints of the wire format, which the node checks itself and names better than a schema does.
-_FIELDS: Mapping[str, Mapping[str, Mapping[str, object]]] = {
-    "NewInteraction": {
-        "item": _ITEM,
-        "kind": _KIND,
-        "weight": {"exclusiveMinimum": 0, "maximum": 1},
-        "time_s": {"minimum": 0},
-    },
-    "Play": {
-        "item": _ITEM,
-        "kind": _KIND,
-        "weight": {"exclusiveMinimum": 0, "maximum": 1},
-        "time_s": {"minimum": 0},
-    },
-    "NewEndorsement": {
-        "peer": {"pattern": "^[0-9a-f]{64}$"},
-        "weight": {"minimum": -1, "maximum": 1},
-    },
-    "NewUser": {"name": {**_NAME, "not": {"const": "node"}}},
-}
+_ATTRIBUTE = re.compile(r"^    (\w+): (.+(?:\n {5,}.+)*)", re.MULTILINE)
 
 
-# Bodies; what they do not name is refused. `Play` is not among them: it is an application's type.
-_CLOSED = {"History", "KeyChange", "ManyLists", "NewEndorsement", "NewInteraction", "NewUser"}
-_CLOSED |= {"Withdrawal"}
-
-
-class CompletePlugin(JsonRenderPlugin):
-    """Renders the schema, completed."""
-
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """Return the schema as JSON."""
-        return encode_json(completed(openapi_schema))
-
-
-def completed(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a generated schema with everything that it lacks.
+def schema(operations: Iterable[Operation], version: str) -> dict[str, Any]:
+    """Return the schema.
 
     Args:
-        schema: as Litestar makes it; not changed.
+        operations: the API's.
+        version: of the API's software.
     """
-    paths = {
-        path: {method: _operation(path, method, told) for method, told in operations.items()}
-        for path, operations in schema["paths"].items()
+    described = list(operations)
+    types = [
+        each
+        for operation in described
+        for each in (operation.answer, operation.body, *operation.refusals.values())
+        if each is not None and each is not str
+    ]
+    _, components = msgspec.json.schema_components([*types, Problem], ref_template=_REFERENCE)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in described:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "tastemesh", "version": version},
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": {name: _documented(told) for name, told in components.items()},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
     }
-    schemas = {
-        name: _constrained(told, _FIELDS.get(name, {}))
-        for name, told in schema["components"]["schemas"].items()
-    }
-    for name in sorted(_CLOSED):
-        schemas[name]["additionalProperties"] = False
-    components = {**schema["components"], "schemas": {**schemas, "Problem": _PROBLEM}}
-    return {**schema, "paths": paths, "components": components}
 
 
-def _operation(path: str, method: str, told: dict[str, Any]) -> dict[str, Any]:
+def _operation(operation: Operation) -> dict[str, Any]:
+    parameters = _parameters(operation)
+    told: dict[str, Any] = {
+        "operationId": operation.handler.__name__,
+        "summary": operation.summary,
+        "description": operation.description,
+        "responses": _responses(operation),
+    }
+    if parameters:
+        told["parameters"] = parameters
+    if operation.body:
+        told["requestBody"] = {"required": True, "content": _content(operation.body)}
+    if operation.is_open:
+        told["security"] = [{}]
+    return told
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    if "item" in operation.takes:
+        description = "the item's id, percent-encoded"
+        shape = {"type": "string", "minLength": 1}
+        found.append(_parameter("item", "path", shape, description, required=True))
+    if operation.query:
+        _, components = msgspec.json.schema_components([operation.query])
+        told = components[operation.query.__name__]
+        for name, shape in told["properties"].items():
+            required = name in told.get("required", ())
+            description = shape.get("description", "")
+            found.append(_parameter(name, "query", shape, description, required=required))
+    return found
+
+
+def _parameter(
+    name: str, place: str, shape: Mapping[str, Any], description: str, *, required: bool
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": place,
+        "required": required,
+        "schema": shape,
+        "description": description,
+    }
+
+
+def _responses(operation: Operation) -> dict[str, Any]:
     statuses = [400, 403, 421, 429, 500, 503]
-    if told.get("security") != [{}]:
-        statuses.append(401)
-    if method == "post":
-        statuses.append(413)
-    if path == "/v1/backup":
-        statuses.append(409)
-    if "item" in path or path == "/v1/evidence":
-        statuses.append(404)
-    answers = {status: _problem(status) for status in statuses}
-    if path == "/v1/events":
-        stream = {"text/event-stream": {"schema": {"type": "string"}}}
-        answered = {**told["responses"]["200"], "description": "Events, as they happen."}
-        told = {**told, "responses": {**told["responses"], "200": {**answered, "content": stream}}}
-    kept = {code: answer for code, answer in told["responses"].items() if code != "400"}
-    return {**told, "responses": {**{str(s): answers[s] for s in sorted(answers)}, **kept}}
+    statuses += [] if operation.is_open else [401]
+    statuses += [413] if operation.method == "POST" else []
+    answers: dict[int, Any] = {status: _refusal(status, _MEANINGS[status]) for status in statuses}
+    for status, answer in operation.refusals.items():
+        answers[status] = _answer(HTTPStatus(status).phrase, answer)
+    answers[operation.status] = _answer("Done.", operation.answer)
+    return {str(status): answers[status] for status in sorted(answers)}
 
 
-def _problem(status: int) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "description": _MEANINGS[status],
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+def _refusal(status: int, meaning: str) -> dict[str, Any]:
+    answer = _answer(meaning, Problem)
     if status in _HEADERS:
         answer["headers"] = {_HEADERS[status]: {"schema": {"type": "string"}, "required": True}}
     return answer
 
 
-def _constrained(
-    told: dict[str, Any], fields: Mapping[str, Mapping[str, object]]
-) -> dict[str, Any]:
-    properties = told.get("properties", {})
-    return {
-        **told,
-        "properties": {name: {**each, **fields.get(name, {})} for name, each in properties.items()},
-    }
+def _answer(meaning: str, answer: Any) -> dict[str, Any]:
+    if answer is None:
+        return {"description": meaning}
+    return {"description": meaning, "content": _content(answer)}
+
+
+def _content(answer: Any) -> dict[str, Any]:
+    if answer is str:
+        return {"text/event-stream": {"schema": {"type": "string"}}}
+    return {"application/json": {"schema": {"$ref": _REFERENCE.format(name=answer.__name__)}}}
+
+
+def _documented(told: dict[str, Any]) -> dict[str, Any]:
+    """Return a struct's schema with its docstring taken apart: a description for each field."""
+    text, _, attributes = inspect.cleandoc(told.pop("description", "")).partition(
+        "\n\nAttributes:\n"
+    )
+    for name, meaning in _ATTRIBUTE.findall(attributes):
+        shape = told["properties"].get(name)
+        if shape is not None and "description" not in shape:
+            told["properties"][name] = {**shape, "description": " ".join(meaning.split())}
+    return {**told, "description": text} if text else told

@@ -1,20 +1,19 @@
 """Serves the dashboard's files."""
 
-from typing import Any
-
-from litestar import Response, get
-from litestar.handlers import HTTPRouteHandler
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from tastemesh.node.dashboard import Asset
 
 
-def page_routes(assets: dict[str, Asset]) -> list[HTTPRouteHandler]:
+def page_routes(assets: dict[str, Asset]) -> list[Route]:
     """Return one route a file; there is no path to a file that is not among them."""
     return [_route(path, asset) for path, asset in assets.items()]
 
 
-def _route(path: str, asset: Asset) -> HTTPRouteHandler:
-    async def serve() -> Response[Any]:
-        return Response(asset.content, headers={"content-type": asset.media_type})
+def _route(path: str, asset: Asset) -> Route:
+    async def serve(_: Request) -> Response:
+        return Response(asset.content, media_type=asset.media_type)
 
-    return get(path, include_in_schema=False, name=path)(serve)
+    return Route(path, serve)

@@ -4,17 +4,15 @@ from bisect import bisect_right
 from typing import Annotated
 
 import msgspec
-from litestar import get, post
-from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
 from tastemesh.errors import ConfigError, UsageError
 from tastemesh.gossip.identity import format_id
-from tastemesh.node.http.bodies import PAGE_COUNT, PageLength
-from tastemesh.node.http.commits import IdentityQuery, NodeDependency
+from tastemesh.node.http.bodies import PAGE_COUNT, Asker, PageLength
+from tastemesh.node.http.operation import get, post
 from tastemesh.node.keys import check_name
 from tastemesh.node.neighbourhood import PEOPLE_LIMIT, Neighbourhood
-from tastemesh.node.node import DEFAULT_IDENTITY
+from tastemesh.node.node import Node
 
 
 class LocalUser(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,10 +39,20 @@ class LocalUsers(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
+_NAME_SHAPE = {
+    "minLength": 1,
+    "maxLength": 64,
+    "pattern": "^[a-z0-9_-]+$",
+    "not": {"const": "node"},
+}
+
+
 class NewUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A local user to be made."""
 
-    name: Annotated[str, Meta(description="1 to 64 of a-z, 0-9, - and _")]
+    name: Annotated[
+        str, Meta(description="1 to 64 of a-z, 0-9, - and _", extra_json_schema=_NAME_SHAPE)
+    ]
 
 
 class Equivocators(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,50 +66,53 @@ class Equivocators(msgspec.Struct, frozen=True, kw_only=True):
     equivocators: list[str]
 
 
-@get("/v1/identities", summary="List local users")
-async def identities(
-    node: NodeDependency,
-    after: Annotated[str, QueryParameter(max_length=64, description="`next` of a page")] = "",
-    limit: PageLength = PAGE_COUNT,
-) -> LocalUsers:
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """In an address: which page."""
+
+    after: Annotated[str, Meta(max_length=64, description="`next` of a page")] = ""
+    limit: PageLength = PAGE_COUNT
+
+
+class Crowd(Asker, frozen=True, kw_only=True):
+    """In an address: whose neighbourhood, and how much of it."""
+
+    limit: Annotated[int, Meta(ge=1, le=PEOPLE_LIMIT, description="people at most")] = PEOPLE_LIMIT
+
+
+@get("/v1/identities", "List local users")
+async def identities(node: Node, query: Place) -> LocalUsers:
     """Return the node's users by name, a page at a time."""
     known = node.identities
     names = sorted(known)
-    start = bisect_right(names, after)
-    page = names[start : start + limit]
-    more = start + limit < len(names)
+    start = bisect_right(names, query.after)
+    page = names[start : start + query.limit]
+    more = start + query.limit < len(names)
     return LocalUsers(
         identities=[LocalUser(name=name, identity=known[name]) for name in page],
         next=page[-1] if more else None,
     )
 
 
-@post("/v1/identities", summary="Make a local user")
-async def add_identity(node: NodeDependency, data: JSONBody[NewUser]) -> LocalUser:
+@post("/v1/identities", "Make a local user")
+async def add_identity(node: Node, body: NewUser) -> LocalUser:
     """Make a user with keys of his own; one who is there already is returned as he is."""
     try:
-        check_name(data.name)
+        check_name(body.name)
     except ConfigError as error:
         raise UsageError(str(error)) from None
-    if data.name == "node":
+    if body.name == "node":
         raise UsageError("identity name 'node' is taken by the node's own key")
-    (made,) = await node.add_identities([data.name])
+    (made,) = await node.add_identities([body.name])
     return LocalUser(name=made.name, identity=made.id)
 
 
-@get("/v1/neighbourhood", summary="Show whom a user's trust reaches")
-async def neighbourhood(
-    node: NodeDependency,
-    limit: Annotated[
-        int, QueryParameter(ge=1, le=PEOPLE_LIMIT, description="people at most")
-    ] = PEOPLE_LIMIT,
-    identity: IdentityQuery = DEFAULT_IDENTITY,
-) -> Neighbourhood:
+@get("/v1/neighbourhood", "Show whom a user's trust reaches")
+async def neighbourhood(node: Node, query: Crowd) -> Neighbourhood:
     """Return the user, whom he endorses or distrusts, whom those endorse, and his Sybil bound."""
-    return node.people.around(limit, identity=identity)
+    return node.people.around(query.limit, identity=query.identity)
 
 
-@get("/v1/equivocators", summary="List whom this node does not believe")
-async def equivocators(node: NodeDependency) -> Equivocators:
+@get("/v1/equivocators", "List whom this node does not believe")
+async def equivocators(node: Node) -> Equivocators:
     """Return identities proved to have signed two different records under one number."""
     return Equivocators(equivocators=[format_id(each) for each in node.people.equivocators])

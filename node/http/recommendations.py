@@ -2,64 +2,60 @@
 
 import asyncio
 from typing import Annotated
-from urllib.parse import unquote
 
-from litestar import get, post
-from litestar.exceptions import HTTPException
-from litestar.params import FromQuery, JSONBody, PathParameter, QueryParameter
+from msgspec import Meta
+from starlette.exceptions import HTTPException
 
 from tastemesh.node.advice import Advice
 from tastemesh.node.http.bodies import (
+    Asker,
+    ListLength,
     ManyLists,
+    Problem,
     RecommendationList,
     RecommendationLists,
     ShownAdvice,
 )
-from tastemesh.node.http.commits import IdentityQuery, NodeDependency
-from tastemesh.node.node import DEFAULT_IDENTITY, Node
-
-_Length = Annotated[int, QueryParameter(ge=1, le=1000, description="length of the list")]
+from tastemesh.node.http.operation import get, post
+from tastemesh.node.node import Node
 
 _USERS_AT_ONCE = 8  # ranked before gossip has its turn: some 60 ms at 7 ms a ranking (measured)
 
 
-@get("/v1/recommendations", summary="Recommend items")
-async def recommend(
-    node: NodeDependency,
-    k: _Length = 10,
-    explain: FromQuery[bool] = False,
-    identity: IdentityQuery = DEFAULT_IDENTITY,
-) -> RecommendationList:
+class Wanted(Asker, frozen=True, kw_only=True):
+    """In an address: which list."""
+
+    k: ListLength = 10
+    explain: Annotated[bool, Meta(description="with reasons")] = False
+
+
+@get("/v1/recommendations", "Recommend items")
+async def recommend(node: Node, query: Wanted) -> RecommendationList:
     """Return the best items that the user does not have yet; with `explain`, the reasons too."""
-    lines = await node.recommend(k, identity=identity)
-    return RecommendationList(_shown(node, lines, explain, identity))
+    lines = await node.recommend(query.k, identity=query.identity)
+    return RecommendationList(_shown(node, lines, query.explain, query.identity))
 
 
-@post("/v1/recommendations", summary="Recommend items to several users", status_code=200)
-async def recommend_many(node: NodeDependency, data: JSONBody[ManyLists]) -> RecommendationLists:
+@post("/v1/recommendations", "Recommend items to several users", status=200)
+async def recommend_many(node: Node, body: ManyLists) -> RecommendationLists:
     """Return the lists of several local users, each as `GET` returns one."""
-    names = list(dict.fromkeys(data.identities))
+    names = list(dict.fromkeys(body.identities))
     lists = {}
     for start in range(0, len(names), _USERS_AT_ONCE):
-        found = await node.recommend_many(names[start : start + _USERS_AT_ONCE], data.k)
+        found = await node.recommend_many(names[start : start + _USERS_AT_ONCE], body.k)
         for name, lines in found.items():
-            lists[name] = _shown(node, lines, data.explain, name)
+            lists[name] = _shown(node, lines, body.explain, name)
         await asyncio.sleep(0)
     return RecommendationLists(lists)
 
 
-@get("/v1/recommendations/{item:str}", summary="Explain one item")
-async def explain_item(
-    node: NodeDependency,
-    item: Annotated[str, PathParameter(description="the item's id, percent-encoded")],
-    identity: IdentityQuery = DEFAULT_IDENTITY,
-) -> ShownAdvice:
+@get("/v1/recommendations/{item}", "Explain one item", refusals={404: Problem})
+async def explain_item(node: Node, item: str, query: Asker) -> ShownAdvice:
     """Return the item's score for the user and whose word it rests on."""
-    name = unquote(item, errors="strict")
-    found = await node.explain(name, identity=identity)
+    found = await node.explain(item, identity=query.identity)
     if found is None:
-        raise HTTPException(status_code=404, detail=f"nothing speaks for {name!r} here")
-    return _shown(node, [found], True, identity)[0]
+        raise HTTPException(404, f"nothing speaks for {item!r} here")
+    return _shown(node, [found], True, query.identity)[0]
 
 
 def _shown(node: Node, lines: list[Advice], explain: bool, identity: str) -> list[ShownAdvice]:

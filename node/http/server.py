@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 import uvicorn
-from litestar.types import ASGIApp
+from starlette.types import ASGIApp
 
 from tastemesh.errors import TastemeshError
 

@@ -9,15 +9,16 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from weakref import WeakSet
 
-from litestar import get
-from litestar.di import NamedDependency
-from litestar.exceptions import TooManyRequestsException
-from litestar.params import QueryParameter, SkipValidation
-from litestar.response import Stream
+import msgspec
+from msgspec import Meta
 from msgspec.json import encode
+from starlette.exceptions import HTTPException
+from starlette.responses import StreamingResponse
 
 from tastemesh.node.events import Event, Subscription
-from tastemesh.node.http.commits import NodeDependency
+from tastemesh.node.http.bodies import ListLength
+from tastemesh.node.http.operation import get
+from tastemesh.node.node import Node
 from tastemesh.node.watch import WATCHED_COUNT
 
 # Readers at once: a handful of pages and services, each of which may cost a ranking a watched user
@@ -41,13 +42,12 @@ class Streams:
         """Count a stream, until it is closed.
 
         Raises:
-            TooManyRequestsException: there are as many as there may be.
+            HTTPException: there are as many as there may be.
         """
         if sum(not each.is_closed for each in self._open) >= STREAM_COUNT:
             subscription.close()
-            raise TooManyRequestsException(
-                f"{STREAM_COUNT} streams are open, which is the most", headers={"Retry-After": "5"}
-            )
+            text = f"{STREAM_COUNT} streams are open, which is the most"
+            raise HTTPException(429, text, headers={"Retry-After": "5"})
         self._open.add(subscription)
 
     def close(self) -> None:
@@ -56,26 +56,24 @@ class Streams:
             each.close()
 
 
-StreamsDependency = NamedDependency[SkipValidation[Streams]]
+class Followed(msgspec.Struct, frozen=True, kw_only=True):
+    """In an address: what to follow beside what happens to the node."""
 
-
-@get("/v1/events", summary="Follow what happens", media_type="text/event-stream")
-async def events(
-    node: NodeDependency,
-    streams: StreamsDependency,
     watch: Annotated[
-        list[str] | None,
-        QueryParameter(
-            max_items=WATCHED_COUNT, description="local names of users whose lists to watch"
-        ),
-    ] = None,
-    k: Annotated[int, QueryParameter(ge=1, le=1000, description="length of those lists")] = 10,
-) -> Stream:
+        list[str],
+        Meta(max_length=WATCHED_COUNT, description="local names of users whose lists to watch"),
+    ] = msgspec.field(default_factory=list)
+    k: ListLength = 10
+
+
+@get("/v1/events", "Follow what happens", answer=str)
+async def events(node: Node, streams: Streams, query: Followed) -> StreamingResponse:
     """Stream the node's events, each under the name of its type, until the client hangs up."""
-    subscription = node.events(watch=watch or (), k=k)
+    subscription = node.events(watch=query.watch, k=query.k)
     streams.add(subscription)
-    return Stream(
+    return StreamingResponse(
         _told(subscription),
+        media_type="text/event-stream",
         headers={"x-accel-buffering": "no"},  # or nginx keeps them back
     )
 

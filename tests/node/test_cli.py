@@ -50,7 +50,7 @@ def test_help_imports_no_command_and_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     packages, commands = done.stderr.strip().splitlines()
     assert commands == "[]"
-    for heavy in ("numpy", "litestar", "uvicorn", "cryptography", "rich", "structlog", "pydantic"):
+    for heavy in ("numpy", "starlette", "uvicorn", "cryptography", "rich", "structlog", "pydantic"):
         assert f"'{heavy}'" not in packages
 
 

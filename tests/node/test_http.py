@@ -30,7 +30,7 @@ async def node(tmp_path: Path, nats_broker: BrokerProcess) -> AsyncIterator[Node
 @pytest.fixture
 async def stranger(node: Node) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(node, TOKEN)
-    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # other names for ASGI's types
+    transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://127.0.0.1:8765"
     ) as connected:
@@ -203,6 +203,7 @@ async def test_openapi_describes_every_route(stranger: httpx.AsyncClient) -> Non
     schema = (await stranger.get("/openapi.json")).json()
     assert sorted(schema["paths"]) == [
         "/health",
+        "/ready",
         "/v1/backup",
         "/v1/endorsements",
         "/v1/equivocators",

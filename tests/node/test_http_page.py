@@ -21,7 +21,7 @@ PAGE = sorted(load_assets())
 async def stranger(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Nothing that is asked here needs the node to be open."""
     app = create_app(tastemesh.open_node(tmp_path), "t" * 43)
-    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 

@@ -38,7 +38,7 @@ async def node(tmp_path: Path, nats_broker: BrokerProcess) -> AsyncIterator[Node
 
 @pytest.fixture
 async def client(node: Node) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(node, TOKEN))  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(create_app(node, TOKEN))
     async with httpx.AsyncClient(
         transport=transport,
         base_url="http://127.0.0.1:8765",
@@ -219,7 +219,7 @@ async def test_the_number_of_streams_is_bounded(node: Node) -> None:
     open_ones = [node.events() for _ in range(STREAM_COUNT)]
     for each in open_ones:
         streams.add(each)
-    transport = httpx.ASGITransport(create_app(node, TOKEN, streams=streams))  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(create_app(node, TOKEN, streams=streams))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = await client.get("/v1/events", headers=headers)
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")

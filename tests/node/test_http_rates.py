@@ -61,7 +61,7 @@ async def nothing(scope: object, receive: object, send: object) -> None:
 async def test_too_many_requests_are_told_when_to_come_back(headers: dict[str, str]) -> None:
     clock = Hands()
     rates = Rates(LIMITS, clock)
-    transport = httpx.ASGITransport(Gate(nothing, TOKEN, rates=rates))  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(Gate(nothing, TOKEN, rates=rates))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         while not rates.take("127.0.0.1", known=bool(headers)):
             pass

@@ -1,0 +1,162 @@
+"""Reads a request for an operation, runs it, and writes its answer, or what was wrong, as JSON."""
+
+import logging
+from collections.abc import Mapping
+from functools import cache
+from http import HTTPStatus
+from typing import Any, get_origin, get_type_hints
+from urllib.parse import unquote
+
+import msgspec
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from tastemesh.errors import TastemeshError, UsageError
+from tastemesh.node.http.bodies import Problem
+from tastemesh.node.http.operation import Operation
+
+_LOGGER = logging.getLogger(__name__)
+
+# Larger than any interaction in JSON with each byte of its item escaped.
+BODY_BYTES = 64 * 1024
+
+
+class Answering:
+    """The ASGI application of one path.
+
+    Args:
+        operations: by method.
+        given: what handlers may ask for beside what the request holds, by name.
+    """
+
+    def __init__(self, operations: Mapping[str, Operation], given: Mapping[str, object]) -> None:
+        self._operations = operations
+        self._given = given
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        answer = await self._answer(request)
+        await answer(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        operation = self._operations.get(request.method)
+        if operation is None:
+            known = ", ".join(self._operations)
+            text = f"{request.method} is not known here; expected {known}"
+            return problem(HTTPStatus.METHOD_NOT_ALLOWED, text, {"Allow": known})
+        try:
+            done = await operation.handler(**await self._arguments(operation, request))
+        except UsageError as error:
+            return problem(HTTPStatus.BAD_REQUEST, str(error))
+        except TastemeshError as error:  # storage and brokers may work again later
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        except HTTPException as error:
+            return problem(error.status_code, error.detail, error.headers)
+        except UnicodeDecodeError as error:  # the item in the path, or the body
+            text = f"expected UTF-8, found {error.object[error.start]:#04x}"
+            return problem(HTTPStatus.BAD_REQUEST, text)
+        except ClientDisconnect:
+            return problem(HTTPStatus.BAD_REQUEST, "the body ended early")  # to nobody
+        except Exception:  # whatever it is, the daemon goes on
+            _LOGGER.exception("%s %s failed", request.method, request.url.path)
+            text = "internal error; the daemon's log has it"
+            return problem(HTTPStatus.INTERNAL_SERVER_ERROR, text)
+        return as_response(done, operation.status)
+
+    async def _arguments(self, operation: Operation, request: Request) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for name in operation.takes:
+            if name == "query":
+                found[name] = read_query(request.query_params, operation.query)
+            elif name == "body":
+                found[name] = read_body(await _content(request), operation.body)
+            elif name == "item":
+                found[name] = unquote(request.path_params["item"], errors="strict")
+            else:
+                found[name] = self._given[name]
+        return found
+
+
+def read_query(given: QueryParams, wanted: Any) -> object:
+    """Return the parameters of an address as a struct; those that it does not name are ignored.
+
+    Raises:
+        UsageError: names the parameter and what is expected.
+    """
+    values: dict[str, object] = {}
+    for name, is_list in _fields(wanted).items():
+        if name in given:
+            values[name] = given.getlist(name) if is_list else given[name]
+    try:
+        read: object = msgspec.convert(values, wanted, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(_placed(error, "query")) from None
+    return read
+
+
+@cache
+def _fields(wanted: Any) -> dict[str, bool]:
+    """Return which fields a struct has, and whether each is a list."""
+    return {name: get_origin(hint) is list for name, hint in get_type_hints(wanted).items()}
+
+
+def read_body(content: bytes, wanted: Any) -> object:
+    """Return the JSON of a body as a struct.
+
+    Raises:
+        UsageError: names the field and what is expected.
+    """
+    try:
+        read: object = msgspec.json.decode(content, type=wanted)
+    except msgspec.DecodeError as error:
+        raise UsageError(_placed(error, "body")) from None
+    return read
+
+
+def _placed(error: msgspec.DecodeError, whole: str) -> str:
+    """Return msgspec's text with the place in front.
+
+    >>> _placed(msgspec.ValidationError("Expected `int`, got `str` - at `$.plays[0].item`"), "body")
+    'plays[0].item: Expected `int`, got `str`'
+    """
+    text, _, place = str(error).partition(" - at `")
+    return f"{place.rstrip('`').removeprefix('$').removeprefix('.') or whole}: {text}"
+
+
+async def _content(request: Request) -> bytes:
+    """Return the body.
+
+    Raises:
+        HTTPException: it is too large; no more than that is read.
+    """
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > BODY_BYTES:
+            raise HTTPException(413, f"the body has more than {BODY_BYTES} bytes")
+    return bytes(content)
+
+
+def as_response(done: object, status: int) -> Response:
+    """Return what a handler returned as it is sent; a response of its own goes as it is."""
+    if isinstance(done, Response):
+        return done
+    if done is None:
+        return Response(status_code=status)
+    return Response(msgspec.json.encode(done), status, media_type="application/json")
+
+
+def problem(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a refusal.
+
+    Args:
+        status: of HTTP.
+        text: what was wrong and what was expected.
+        headers: to be sent with it.
+    """
+    content = msgspec.json.encode(Problem(text))
+    return Response(content, status, headers, media_type="application/json")

@@ -1,0 +1,39 @@
+"""Routes for whoever looks after the node: a person, a supervisor, Prometheus."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from tastemesh.node.http.answering import as_response
+from tastemesh.node.http.bodies import Health
+from tastemesh.node.http.metrics import CONTENT_TYPE, exposition
+from tastemesh.node.http.operation import get
+from tastemesh.node.http.status import NodeStatus
+from tastemesh.node.node import Node
+
+
+@get("/v1/status", "What the node is doing", answer=NodeStatus)
+async def status(node: Node) -> dict[str, Any]:
+    """Return identities, brokers, window, rejections and storage."""
+    return node.status()
+
+
+@get("/health", "Whether the daemon works", answer=Health, refusals={503: Health}, is_open=True)
+async def health(node: Node) -> Response:
+    """Answer 200, or 503 when nothing can be stored: a restart or a person is needed."""
+    return _told(node.storage_fault)
+
+
+@get("/ready", "Whether the node is in touch", answer=Health, refusals={503: Health}, is_open=True)
+async def ready(node: Node) -> Response:
+    """Answer 200, or 503 when nothing can be stored or no broker is connected, which may pass."""
+    return _told(node.storage_fault or ("" if node.is_connected else "no broker is connected"))
+
+
+def _told(fault: str | None) -> Response:
+    return as_response(Health(fault or "ok"), 503 if fault else 200)
+
+
+async def metrics(node: Node) -> Response:
+    """Return the node's counts in Prometheus' text format."""
+    return Response(exposition(node.status()), headers={"content-type": CONTENT_TYPE})
