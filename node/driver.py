@@ -44,9 +44,15 @@ TIDY_S = 60.0
 class _Turn:
     """The orders of one input, and who waits for them to be committed."""
 
-    def __init__(self, orders: list[Effect], done: asyncio.Future[None] | None = None) -> None:
+    def __init__(
+        self,
+        orders: list[Effect],
+        done: asyncio.Future[None] | None = None,
+        message: wire.Message | None = None,
+    ) -> None:
         self.orders = orders
         self.done = done
+        self.message = message
 
 
 class Driver:
@@ -86,14 +92,24 @@ class Driver:
         self.unsent_count = 0
         self.internal_error_count = 0
 
-    def handle(self, event: inputs.Input, done: asyncio.Future[None] | None = None) -> None:
+    def handle(
+        self,
+        event: inputs.Input,
+        done: asyncio.Future[None] | None = None,
+        message: wire.Message | None = None,
+    ) -> None:
         """Hand an input to the core and queue what it orders.
+
+        Args:
+            event: the input.
+            done: resolved once what it orders is committed.
+            message: acknowledged to its broker then.
 
         Raises:
             UsageError: a local caller's value is wrong; nothing has changed then.
         """
         orders = self._core.handle(event, self._clock.now_ms())
-        self._backlog.append(_Turn(orders, done))
+        self._backlog.append(_Turn(orders, done, message))
         self._work.set()
         if len(self._backlog) >= BACKLOG_TURNS:
             self._room.clear()
@@ -152,13 +168,16 @@ class Driver:
         while True:
             await self._room.wait()
             for event in await self._transport.events():
+                message = event if isinstance(event, wire.Message) else None
                 try:
-                    self.handle(self._as_input(event))
+                    self.handle(self._as_input(event), message=message)
                 except Exception:
                     # The core never raises for what others send; if it does, that is our bug, and
                     # whoever found it must not be able to stop the node with it.
                     self.internal_error_count += 1
                     _log.exception("internal error", event_type=type(event).__name__)
+                    if message is not None:  # nor to do it again with the same message
+                        self._transport.acknowledge(message)
 
     def _as_input(self, event: wire.Event) -> inputs.Input:
         wall_ms = self._clock.wall_ms()
@@ -194,6 +213,8 @@ class Driver:
                     await self._carry_out(order)
                 if turn.done is not None and not turn.done.done():
                     turn.done.set_result(None)
+                if turn.message is not None:
+                    self._transport.acknowledge(turn.message)
             self._in_hand = []
             if len(self._backlog) < BACKLOG_TURNS:
                 self._room.set()

@@ -6,7 +6,7 @@ nobody else's. Taking goes round the brokers. Nothing here waits except the cons
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tastemesh.node.transport import Connected, Disconnected, Dropped, Event, Message
 
@@ -18,8 +18,9 @@ STATE_EVENT_COUNT = 16
 class _Share:
     """What one broker has in the inbox."""
 
-    def __init__(self, broker: str) -> None:
+    def __init__(self, broker: str, discard: Callable[[Message], None]) -> None:
         self.broker = broker
+        self._discard = discard
         self.queue: deque[Event] = deque()
         # Connection events that eviction met at the front: older than the whole queue, never lost
         # to a flood of messages.
@@ -44,6 +45,7 @@ class _Share:
             if isinstance(event, Message):
                 self._forget(event)
                 self.drop()
+                self._discard(event)
                 return
             self.kept.append(event)
 
@@ -70,10 +72,17 @@ class Inbox:
         brokers: their names.
         message_count: messages held for one broker.
         size_bytes: payload bytes held for one broker.
+        discard: called with each message that had to make room.
     """
 
-    def __init__(self, brokers: Sequence[str], message_count: int, size_bytes: int) -> None:
-        self._shares = {broker: _Share(broker) for broker in brokers}
+    def __init__(
+        self,
+        brokers: Sequence[str],
+        message_count: int,
+        size_bytes: int,
+        discard: Callable[[Message], None] = lambda message: None,
+    ) -> None:
+        self._shares = {broker: _Share(broker, discard) for broker in brokers}
         self._message_count = message_count
         self._size_bytes = size_bytes
         self._filled = asyncio.Event()

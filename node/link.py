@@ -15,6 +15,9 @@ needs, measured with aiomqtt 2.5.1 and paho-mqtt 2.2.0:
 - aiomqtt's own timeouts are `asyncio.wait_for`, which before Python 3.12 loses a cancellation that
   arrives together with the answer: a session then never ends. We give it none (`math.inf`) and set
   deadlines with `asyncio.timeout`.
+- Both acknowledge a message before the application has seen it. We switch that off in paho, and do
+  it when the node says so (`acknowledge`).
+- paho heeds no broker's receive maximum. We read it off the CONNACK.
 - `publish` with QoS 0 can return without ever giving way to the event loop. We use QoS 1 only, and
   wait for the acknowledgement in a task per payload, a window of them at a time.
 """
@@ -97,6 +100,20 @@ class Link:
         self._filters: dict[str, int] = {}
         self._filters_changed = asyncio.Event()
         self._stopping = False
+        self._client: PahoClient | None = None
+        self._window_count = settings.window_count
+        self._receipt_count = 0
+        self._unacknowledged: dict[int, int] = {}  # packet ids of this session by receipt
+        self._expiring: Properties | None = None
+        if settings.protocol == "5":
+            self._expiring = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            self._expiring.MessageExpiryInterval = settings.message_expiry_s
+
+    def acknowledge(self, receipt: int) -> None:
+        """Tell the broker that it need not send that again; nothing if that session is over."""
+        packet_id = self._unacknowledged.pop(receipt, None)
+        if packet_id is not None and self._client is not None:
+            self._client.ack(packet_id, qos=1)
 
     def want(self, filters: dict[str, int]) -> None:
         """Have exactly these filters subscribed, each with its QoS, now or once connected."""
@@ -145,8 +162,10 @@ class Link:
         except _FAILURES as error:
             raise TransportError(f"{self._address}: {error}") from error
         # Private, here and in `_close`: aiomqtt has no public way to the callback and the socket.
-        paho = client._client
+        paho = self._client = client._client
         paho.on_message = self._on_message
+        paho.manual_ack_set(True)
+        self._heed_receive_maximum(paho)
         try:
             await self._enter(client, paho)
             async with asyncio.TaskGroup() as tasks:
@@ -166,6 +185,8 @@ class Link:
             raise TransportError(f"{self._address}: {_first_cause(group)}") from group
         finally:
             self.outbox.requeue()
+            self._client = None
+            self._unacknowledged.clear()
             await self._close(client, paho)
 
     def _new_client(self) -> aiomqtt.Client:
@@ -175,6 +196,7 @@ class Link:
         if newer:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = settings.session_expiry_s
+            properties.ReceiveMaximum = settings.receive_count
         client = aiomqtt.Client(
             self._address.host,
             self._address.port,
@@ -194,6 +216,21 @@ class Link:
         # aiomqtt counts its own pending calls with a list per call, and warns past 10.
         client.pending_calls_threshold = settings.window_count + 2
         return client
+
+    def _heed_receive_maximum(self, paho: PahoClient) -> None:
+        """Learn from an MQTT 5 CONNACK how many payloads the broker takes in flight."""
+        self._window_count = self._settings.window_count
+        told: Any = paho.on_connect  # aiomqtt's, which does not look at the properties
+
+        def on_connect(
+            client: PahoClient, userdata: Any, flags: Any, reason: Any, properties: Any = None
+        ) -> None:
+            most = getattr(properties, "ReceiveMaximum", None)  # absent: 65,535
+            if most:
+                self._window_count = min(self._window_count, most)
+            told(client, userdata, flags, reason, properties)
+
+        paho.on_connect = on_connect
 
     async def _enter(self, client: aiomqtt.Client, paho: PahoClient) -> None:
         """Connect; when cancelled, wait for paho's thread, which cannot be cancelled."""
@@ -271,8 +308,8 @@ class Link:
             raise TransportError(f"subscription refused: {', '.join(refused)}")
 
     async def _send(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
-        """Publish the outbox in order, `window_count` payloads in flight at most."""
-        window = asyncio.Semaphore(self._settings.window_count)
+        """Publish the outbox in order, a window of payloads in flight at most."""
+        window = asyncio.Semaphore(self._window_count)
         name = f"tastemesh-mqtt-payload {self.name}"
         while True:
             await window.acquire()
@@ -283,7 +320,9 @@ class Link:
         self, client: aiomqtt.Client, parcel: Parcel, window: asyncio.Semaphore
     ) -> None:
         # No timeout here: it would cost a task per payload; `_watch_acknowledgements` has it.
-        await client.publish(parcel.topic, parcel.payload, qos=1, timeout=math.inf)
+        await client.publish(
+            parcel.topic, parcel.payload, qos=1, timeout=math.inf, properties=self._expiring
+        )
         self.outbox.acknowledge(parcel)
         window.release()
 
@@ -298,16 +337,21 @@ class Link:
                 )
 
     def _on_message(self, client: PahoClient, userdata: object, message: MQTTMessage) -> None:
-        """Enqueue; paho acknowledges when this returns, so it must not raise whatever came."""
+        """Enqueue; an exception here would end the connection, whatever came."""
         try:
             topic = message.topic
         except UnicodeDecodeError:
+            topic = None
+        if topic is None or len(message.payload) > self._settings.payload_bytes:
             self._inbox.put_dropped(self.name)
+            client.ack(message.mid, message.qos)
             return
-        if len(message.payload) > self._settings.payload_bytes:
-            self._inbox.put_dropped(self.name)
-            return
-        self._inbox.put_message(Message(self.name, topic, bytes(message.payload)))
+        receipt = 0
+        if message.qos:
+            self._receipt_count += 1
+            receipt = self._receipt_count
+            self._unacknowledged[receipt] = message.mid
+        self._inbox.put_message(Message(self.name, topic, bytes(message.payload), receipt))
 
 
 def _refused(filters: list[str], codes: Iterable[int | ReasonCode]) -> list[str]:

@@ -12,7 +12,7 @@ from tastemesh.node.address import BrokerAddress, parse_broker_url
 from tastemesh.node.inbox import Inbox
 from tastemesh.node.link import Link
 from tastemesh.node.mqtt_settings import MqttSettings
-from tastemesh.node.transport import BrokerStatus, Event
+from tastemesh.node.transport import BrokerStatus, Event, Message
 
 # MQTT 3.1.1, section 4.7. A topic that a broker does not take makes it hang up, each time it is
 # sent again; so none goes out with blanks (NATS) or control characters (mosquitto).
@@ -66,7 +66,9 @@ class MqttTransport:
         tls = settings.tls.context() if any(each.secure for each in addresses) else None
         rng = rng or np.random.default_rng()
         self._settings = settings
-        self._inbox = Inbox(names, settings.inbox_message_count, settings.inbox_bytes)
+        self._inbox = Inbox(
+            names, settings.inbox_message_count, settings.inbox_bytes, self.acknowledge
+        )
         self._links = {
             each.name: Link(
                 each, client_id, settings, tls if each.secure else None, self._inbox, rng
@@ -117,6 +119,10 @@ class MqttTransport:
     async def events(self, limit: int = 256) -> list[Event]:
         """Wait for events and take up to about `limit`; see `Transport.events`."""
         return await self._inbox.take(limit)
+
+    def acknowledge(self, message: Message) -> None:
+        """Tell the broker that a message need not come again; see `Transport.acknowledge`."""
+        self._links[message.broker].acknowledge(message.receipt)
 
     async def drain(self) -> None:
         """Wait until every broker acknowledged everything published so far."""

@@ -12,8 +12,8 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of `MqttTransport`, the same for each of its brokers.
 
     Attributes:
-        protocol: "3.1.1", which every broker speaks, or "5" (session expiry, no echo of our own
-            payloads).
+        protocol: "3.1.1", which every broker speaks, or "5": no echo of our own payloads, what
+            waits for absent nodes expires, and either side says how much it takes in flight.
         tls: files for `mqtts://` brokers.
         payload_bytes: largest payload either way, 64 KiB: the smallest cap among hosted brokers
             (p2p research, section 4). Larger ones that arrive are dropped and counted. Note that
@@ -36,6 +36,10 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
         backoff_cap_s: ceiling of all of them, 30 (guess).
         session_expiry_s: MQTT 5 only: how long the broker keeps our session, one day (guess).
             3.1.1 leaves that to the broker.
+        message_expiry_s: MQTT 5 only: how long it keeps one payload for absent nodes, an hour: who
+            is away for longer finds what he missed by reconciliation, for less (guess).
+        receive_count: MQTT 5 only: payloads that it may have in flight to us, 256: as many of the
+            largest as the inbox holds.
     """
 
     protocol: Literal["3.1.1", "5"] = "3.1.1"
@@ -52,6 +56,8 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     backoff_base_s: float = 0.5
     backoff_cap_s: float = 30.0
     session_expiry_s: int = 86_400
+    message_expiry_s: int = 3_600
+    receive_count: int = 256
 
     def __post_init__(self) -> None:
         if self.protocol not in ("3.1.1", "5"):

@@ -8,9 +8,10 @@ The promises, and what is not promised:
 - A payload that `publish` took is handed to its broker at least once (QoS 1), across lost
   connections, for as long as the process lives. The outbox is memory: what a crash loses, records
   in the store and anti-entropy give back.
-- An event that `events` returned is gone from the transport. MQTT's acknowledgement goes out when
-  a message enters the inbox, *before* the application has seen it: a full inbox drops its oldest
-  messages and says so with `Dropped`, and a crash loses the inbox. Reconciliation repairs both.
+- A message that came with QoS 1 is acknowledged to the broker when `acknowledge` is called for it,
+  which a node does after its commit: what a crash loses, the broker brings again. What came with
+  QoS 0 is gone then. A full inbox drops its oldest messages, acknowledges them and says so with
+  `Dropped`. Reconciliation repairs all of it.
 - Messages can arrive twice, out of order (across a reconnection; on NATS also between two topic
   filters, each of which has a queue of its own), and before `Connected`, since a resumed session
   delivers at once. Records are deduplicated by id above.
@@ -52,10 +53,12 @@ class Message(Event, frozen=True):
     Attributes:
         topic: where it was published.
         payload: as received; anybody may have sent anything.
+        receipt: names this delivery for `Transport.acknowledge`; 0 where no broker waits for one.
     """
 
     topic: str
     payload: bytes
+    receipt: int = 0
 
 
 class Dropped(Event, frozen=True):
@@ -140,6 +143,14 @@ class Transport(Protocol):
 
         Returns:
             At least one event, in the order in which each broker's came.
+        """
+        ...
+
+    def acknowledge(self, message: Message) -> None:
+        """Tell the broker that a message need not come again. Never waits.
+
+        Each one that `events` returned has to be, or a broker stops sending after a few. For one
+        of a session that is over this does nothing: the broker brings it again.
         """
         ...
 

@@ -48,12 +48,14 @@ def nats_command(
     return [str(find_server()), "--config", str(configuration)]
 
 
-def mosquitto_command(directory: Path, port: int, extra: str = "") -> list[str]:
+def mosquitto_command(
+    directory: Path, port: int, extra: str = "", *, anonymous: bool = True
+) -> list[str]:
     """Persistence every 20 changes: by default a kill loses the sessions of half an hour."""
     configuration = directory / "mosquitto.conf"
     configuration.write_text(
         f"listener {port} 127.0.0.1\n"
-        "allow_anonymous true\n"
+        f"allow_anonymous {str(anonymous).lower()}\n"
         f"user {Path.home().owner()}\n"
         "persistence true\n"
         f"persistence_location {directory}/\n"

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
+import aiomqtt
 import numpy as np
 import pytest
 from cryptography import x509
@@ -18,8 +20,14 @@ from tastemesh.errors import ConfigError
 from tastemesh.node.address import TlsFiles
 from tastemesh.node.mqtt import MqttTransport
 from tastemesh.node.mqtt_settings import MqttSettings
-from tastemesh.node.transport import Connected, Disconnected, Dropped, Message, Transport
-from tests.brokers import BrokerProcess, free_port, nats_command
+from tastemesh.node.transport import Connected, Disconnected, Dropped, Event, Message, Transport
+from tests.brokers import (
+    BrokerProcess,
+    free_port,
+    mosquitto_command,
+    mosquitto_program,
+    nats_command,
+)
 from tests.node.transport_conformance import Client, TransportConformance
 
 pytestmark = pytest.mark.broker
@@ -69,6 +77,74 @@ async def test_mqtt_5_on_a_broker_without_it_is_told(nats_broker: BrokerProcess)
     async with Client(make_mqtt(nats_broker.url, protocol="5")) as a:
         await a.until_count(Disconnected, 2)
         assert not a.of(Connected)
+
+
+async def comes_again(url: str) -> None:
+    async with Client(make_mqtt(url)) as a, Client(make_mqtt(url, client_id="b"), "t") as b:
+        await b.connected()
+        a.transport.publish("t", b"committed")
+        await b.until_payloads(b"committed")
+        a.transport.publish("t", b"not yet")
+        found: list[Event] = []
+        while not any(isinstance(event, Message) for event in found):
+            found += await b.transport.events()  # and then it crashes
+    async with Client(make_mqtt(url, client_id="b"), "t") as b:
+        await b.until_payloads(b"not yet")
+        assert b.payloads == [b"not yet"]
+        (message,) = (event for event in found if isinstance(event, Message))
+        b.transport.acknowledge(message)  # of a session that is over
+        assert not b.of(Disconnected)
+
+
+async def test_what_was_not_acknowledged_comes_again(mosquitto_broker: BrokerProcess) -> None:
+    await comes_again(mosquitto_broker.url)
+
+
+async def test_what_was_not_acknowledged_comes_again_from_nats(tmp_path: Path) -> None:
+    """After a time, 30 s by default, whether the client came back or never left."""
+    port = free_port()
+    command = nats_command(tmp_path, port, mqtt={"ack_wait": "1s"})
+    async with BrokerProcess("nats", command, port, tmp_path / "log") as broker:
+        await comes_again(broker.url)
+
+
+async def test_mqtt_5_payloads_expire_and_windows_are_told_and_heeded(
+    mosquitto_broker: BrokerProcess,
+) -> None:
+    async with (
+        aiomqtt.Client(
+            "127.0.0.1", mosquitto_broker.port, protocol=aiomqtt.ProtocolVersion.V5
+        ) as reader,
+        Client(make_mqtt(mosquitto_broker.url, protocol="5", message_expiry_s=77)) as a,
+    ):
+        await reader.subscribe("t")
+        a.transport.publish("t", b"x")
+        message = await anext(aiter(reader.messages))
+        assert message.properties is not None
+        assert vars(message.properties)["MessageExpiryInterval"] <= 77
+
+    heard = bytearray()
+
+    async def take_one_at_a_time(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        heard.extend(await reader.read(4096))
+        writer.write(b"\x20\x06\x00\x00\x03\x21\x00\x01")  # CONNACK, receive maximum 1
+        while chunk := await reader.read(4096):
+            heard.extend(chunk)
+        writer.close()
+
+    server = await asyncio.start_server(take_one_at_a_time, "127.0.0.1", 0)
+    async with server:
+        url = f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        settings: dict[str, Any] = {"protocol": "5", "receive_count": 5, "acknowledgement_s": 0.2}
+        async with Client(make_mqtt(url, **settings)) as a:
+            for number in range(3):
+                a.transport.publish("t", b"payload %d" % number)
+            await a.until_count(Disconnected, 1)
+    assert b"\x21\x00\x05" in heard  # CONNECT has our receive maximum
+    assert b"payload 0" in heard
+    assert b"payload 1" not in heard
 
 
 async def test_a_wrong_password_is_told_without_the_password(tmp_path: Path) -> None:
@@ -241,7 +317,61 @@ async def test_tls_verifies_both_ends(tmp_path: Path) -> None:
         async with Client(make_mqtt(url)) as a:  # the system's authorities do not know this one
             await a.until_count(Disconnected, 1)
             assert "certificate verify failed" in a.of(Disconnected)[0].reason
-        async with Client(make_mqtt(url, tls=TlsFiles(ca_file=ca_file))) as a:
+        async with Client(make_mqtt(url, tls=TlsFiles(ca_file=ca_file), answer_s=1.0)) as a:
+            await a.until_count(Disconnected, 1)  # no certificate of our own
+            assert not a.of(Connected)
+
+
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+async def test_mosquitto_with_tls_certificates_passwords_and_an_acl(
+    tmp_path: Path, protocol: str
+) -> None:
+    if mosquitto_program() is None:
+        pytest.skip("mosquitto is not installed: it is the second broker that these tests run on")
+    make_certificates(tmp_path)
+    port = free_port()
+    passwords, acl = tmp_path / "passwords", tmp_path / "acl"
+    for flags, user, password in ((["-c"], "ann", "s@fe:/"), ([], "eve", "x")):
+        made = await asyncio.create_subprocess_exec(
+            "mosquitto_passwd", *flags, "-b", passwords, user, password
+        )
+        assert await made.wait() == 0
+    acl.write_text("user ann\ntopic readwrite tastemesh/1/main/#\n")
+    command = mosquitto_command(
+        tmp_path,
+        port,
+        f"cafile {tmp_path}/ca.pem\ncertfile {tmp_path}/server.pem\nkeyfile {tmp_path}/server.key\n"
+        f"require_certificate true\npassword_file {passwords}\nacl_file {acl}\n",
+        anonymous=False,
+    )
+    files = TlsFiles(
+        ca_file=tmp_path / "ca.pem",
+        certificate_file=tmp_path / "client.pem",
+        key_file=tmp_path / "client.key",
+    )
+    url = f"mqtts://ann:s%40fe%3A%2F@127.0.0.1:{port}"
+    hers = f"mqtts://eve:x@127.0.0.1:{port}"
+    ours: dict[str, Any] = {"protocol": protocol, "tls": files}
+    async with BrokerProcess("mosquitto", command, port, tmp_path / "log", open=False):
+        async with (
+            Client(make_mqtt(url, **ours), "tastemesh/1/main/r/+") as a,
+            Client(make_mqtt(url, client_id="b", **ours)) as b,
+            Client(make_mqtt(hers, client_id="eve", **ours), "tastemesh/1/main/r/+") as eve,
+        ):
+            await a.connected()
+            await eve.connected()  # mosquitto grants it all the same, and then delivers nothing
+            eve.transport.publish("tastemesh/1/main/r/7", b"not allowed")
+            await eve.drain()
+            b.transport.publish("tastemesh/1/main/r/7", b"x" * 65_536)
+            await a.until_payloads(b"x" * 65_536)
+            assert len(a.payloads) == 1
+            assert eve.status.received_count == 0
+        async with Client(make_mqtt(f"mqtts://ann:wrong@127.0.0.1:{port}", **ours)) as a:
+            await a.until_count(Disconnected, 1)
+            assert "not authori" in a.of(Disconnected)[0].reason.lower()
+        async with Client(
+            make_mqtt(url, **ours | {"tls": TlsFiles(ca_file=files.ca_file), "answer_s": 1.0})
+        ) as a:
             await a.until_count(Disconnected, 1)  # no certificate of our own
             assert not a.of(Connected)
 
