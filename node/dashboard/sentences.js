@@ -51,16 +51,18 @@ export function because(line, nameOf) {
   const holders = contacts.filter((contact) => own.has(contact)).map(nameOf);
   const named = holders.slice(0, 3);
   const others = total - named.length;
-  let people;
-  if (!named.length) {
-    const by = contacts.slice(0, 3).map(nameOf);
-    people = `${count(others, "person", "people")} ${join(by)} ${by.length > 1 ? "trust" : "trusts"}`;
-  } else if (others) {
-    people = join([...named, `${count(others, "person", "people")} ${holders.length > 3 ? "you or they trust" : "they trust"}`]);
-  } else {
-    people = join(named);
-  }
-  return `${people}${acquaintance(named.length + others, acquainted)}.`;
+  const people = join([...named, ...(others ? [`${count(others, "person", "people")} ${whose(voices, contacts, holders, nameOf)}`] : [])]);
+  const isChain = named.length === 1 && others === 1 && contacts.length === 1; // they know each other, as the sentence says
+  return `${people}${isChain ? "" : acquaintance(total, acquainted)}.`;
+}
+
+/** Through whom the user knows those whom a sentence only counts: "they trust" where it has named them. */
+function whose(voices, contacts, holders, nameOf) {
+  if (holders.length > 3) return "you or they trust";
+  const through = contacts.filter((contact) => voices.some((voice) => voice.contact === contact && voice.identity !== contact));
+  const names = through.map(nameOf);
+  if (holders.length && names.every((name) => holders.includes(name))) return "they trust";
+  return `${join(names.slice(0, 3))} ${names.length === 1 ? "trusts" : "trust"}`;
 }
 
 function acquaintance(people, pairs) {

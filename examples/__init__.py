@@ -1,0 +1,1 @@
+"""Programs that use tastemesh, small enough to read and whole enough to run."""
