@@ -29,7 +29,7 @@ from tastemesh.reputation.graph import EndorsementGraph
 from tastemesh.reputation.luck import skilled
 from tastemesh.reputation.standing import standing
 from tastemesh.reputation.trust import TrustParameters, endorsed_mass, tilted
-from tastemesh.reputation.walks import walk_mass
+from tastemesh.reputation.walks import WalkMass, walk_mass
 
 _REACHES_KEPT = 256  # egos whose walks are remembered; a host's users, at some 100 KB each
 
@@ -124,15 +124,22 @@ class Scorer:
         digest = self._endorsements.digest()
         known = self._reaches.get(ego)
         if known is None or known[0] != digest:
-            trust = self.parameters.trust
-            walks = walk_mass(self._endorsements, ego, seed=ego, parameters=trust.walks)
+            walks = self._walks(ego)
             ids = self._endorsements.csr().ids
             contacts = [ids[contact] for contact in walks.contacts.tolist()]
-            known = (digest, Reach(ids, contacts, endorsed_mass(walks, trust.beta)))
+            known = (digest, Reach(ids, contacts, self._mass(ego, walks)))
             if len(self._reaches) >= _REACHES_KEPT:
                 self._reaches.clear()
             self._reaches[ego] = known
         return known[1]
+
+    def _walks(self, ego: bytes) -> WalkMass:
+        """Walk from ego; comparison systems of the simulator walk otherwise."""
+        return walk_mass(self._endorsements, ego, seed=ego, parameters=self.parameters.trust.walks)
+
+    def _mass(self, ego: bytes, walks: WalkMass) -> Shares:
+        """Return each contact's mass; comparison systems of the simulator count otherwise."""
+        return endorsed_mass(walks, self.parameters.trust.beta)
 
     def egos(self, ego: bytes) -> list[int]:
         """Return ego's user numbers, public and private; -1 where it holds nothing."""

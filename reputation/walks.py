@@ -120,11 +120,11 @@ def walk_mass(
     arrays = graph.csr()
     index = graph.index_of(ego)
     if index is None:
-        return _count(_NO_TRACE, np.empty(0, np.int32), len(arrays.ids), parameters.walk_count)
+        return counted(_NO_TRACE, np.empty(0, np.int32), len(arrays.ids), parameters.walk_count)
     walls = graph.walls(ego)
     trace = trace_walks(arrays, index, walls=walls, seed=seed, parameters=parameters)
     contacts = arrays.subjects[arrays.offsets[index] : arrays.offsets[index + 1]]
-    return _count(trace, contacts, len(arrays.ids), parameters.walk_count)
+    return counted(trace, contacts, len(arrays.ids), parameters.walk_count)
 
 
 def trace_walks(
@@ -220,7 +220,15 @@ def _trace_numpy(
     return Trace(walk=walks, node=nodes, contact=contacts)
 
 
-def _count(trace: Trace, contacts: NDArray[np.int32], count: int, walk_count: int) -> WalkMass:
+def counted(trace: Trace, contacts: NDArray[np.int32], count: int, walk_count: int) -> WalkMass:
+    """Count hits.
+
+    Args:
+        trace: of all walks.
+        contacts: whom ego endorses, int32[k].
+        count: identities in the graph.
+        walk_count: walks, the fixed divisor.
+    """
     # Sorting the pairs as numbers is 3 times as fast as scipy's conversion (measured).
     pairs = np.sort(trace.contact.astype(np.int64) * count + trace.node)
     firsts = np.flatnonzero(np.diff(pairs, prepend=-1))

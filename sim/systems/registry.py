@@ -13,6 +13,7 @@ from tastemesh.sim.systems.salsa import Salsa
 from tastemesh.sim.systems.system import System
 from tastemesh.sim.systems.tastemesh import Tastemesh
 from tastemesh.sim.systems.tastemesh_similarity import TastemeshSimilarity
+from tastemesh.sim.systems.variants import variant_systems
 from tastemesh.sim.systems.web3recommend import Web3Recommend
 
 SYSTEMS: Mapping[str, Callable[[int], System]] = {
@@ -30,17 +31,24 @@ SYSTEMS: Mapping[str, Callable[[int], System]] = {
 }
 """Makes a system from the seed of its randomness, which some ignore."""
 
+VARIANTS: Mapping[str, Callable[[int], System]] = variant_systems()
+"""Ours with one deviation undone each: for an ablation, not among the systems that are compared."""
+
 
 def make_system(name: str, seed: int = 0) -> System:
     """Return a fresh system.
 
     Args:
-        name: a key of `SYSTEMS`.
+        name: a key of `SYSTEMS` or `VARIANTS`.
         seed: of its randomness; the same seed and data give the same lists.
 
     Raises:
         UsageError: there is no system of that name.
     """
-    if name not in SYSTEMS:
-        raise UsageError(f"unknown method {name!r}; expected one of {', '.join(SYSTEMS)}")
-    return SYSTEMS[name](seed)
+    make = SYSTEMS.get(name) or VARIANTS.get(name)
+    if make is None:
+        raise UsageError(
+            f"unknown method {name!r}; expected one of {', '.join(SYSTEMS)}; "
+            f"or, with one deviation undone, {', '.join(VARIANTS)}"
+        )
+    return make(seed)

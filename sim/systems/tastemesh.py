@@ -32,8 +32,14 @@ class Tastemesh:
 
     name = "tastemesh"
 
-    def __init__(self, seed: int = 0, parameters: ScorerParameters | None = None) -> None:
+    def __init__(
+        self,
+        seed: int = 0,
+        parameters: ScorerParameters | None = None,
+        rule: type[Scorer] = Scorer,
+    ) -> None:
         self._seed = seed
+        self._rule = rule
         self._parameters = parameters or ScorerParameters()
 
     def grid(self, endorsed: bool) -> list[Parameters]:
@@ -50,7 +56,7 @@ class Tastemesh:
         chosen = msgspec.structs.replace(
             self._parameters, recency_items=float(parameters["recency_items"])
         )
-        self._scorer = Scorer(self._view, graph_of(endorsements), chosen)
+        self._scorer = self._rule(self._view, graph_of(endorsements), chosen)
 
     def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
         """Return each user's best items, shape [n, k]."""
