@@ -28,6 +28,7 @@ from tastemesh.node.cli.data import (
 )
 from tastemesh.node.cli.progress import stages
 from tastemesh.sim.adversaries.strategies import STRATEGIES
+from tastemesh.sim.adversaries.white_box import WHITE_BOX
 from tastemesh.sim.attack.backends import open_backend
 from tastemesh.sim.attack.journal import Journal
 from tastemesh.sim.attack.options import SYSTEMS, AttackOptions, fingerprint
@@ -56,7 +57,12 @@ def attack(
     undirected: Undirected = False,
     skip_bad: SkipBad = False,
     strategies: Annotated[
-        str, typer.Option(metavar="all|a,b,...", help=f"Of: {', '.join(STRATEGIES)}.")
+        str,
+        typer.Option(
+            metavar="all|a,b,...",
+            help=f"Of: {', '.join(STRATEGIES)}; and, not in all as it searches for minutes, "
+            f"{WHITE_BOX}.",
+        ),
     ] = "all",
     systems: Annotated[
         str, typer.Option(metavar="a,b,...", help="Compared on the same view.")

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from tastemesh.ranking.metrics import hits, ndcg
-from tastemesh.sim.adversaries.strategies import Attacked, mount
+from tastemesh.sim.adversaries.staging import Attacked
+from tastemesh.sim.adversaries.strategies import mount
+from tastemesh.sim.adversaries.white_box import WHITE_BOX, WhiteBox
 from tastemesh.sim.attack.stage import ENDORSING, LIST_LENGTH, Group, Stage, fitted
 from tastemesh.sim.systems.system import System
 from tastemesh.sim.systems.tastemesh import Tastemesh
@@ -109,21 +111,21 @@ def attempt_cells(
     Returns:
         The attempt, for whoever waits for several, and a cell for each group.
     """
-    attacked = mount(
-        attempt.strategy,
-        stage.parts.train,
-        stage.endorsements,
-        stage.groups[0].egos,
-        identities=attempt.identities,
-        attack_edges=attempt.attack_edges,
-        seed=stage.seed,
-    )
+    attacked = _mounted(stage, attempt)
     system = fitted(attempt.system, attacked.train, attacked.endorsements, stage.seed)
     cells = [
         _cell(stage, group, attempt, attacked, system, lists)
         for group, lists in zip(stage.groups, clean, strict=True)
     ]
     return attempt, cells
+
+
+def _mounted(stage: Stage, attempt: Attempt) -> Attacked:
+    train, people, egos = stage.parts.train, stage.endorsements, stage.groups[0].egos
+    budget = {"identities": attempt.identities, "attack_edges": attempt.attack_edges}
+    if attempt.strategy == WHITE_BOX and people is not None:
+        return WhiteBox(train, people, egos, **budget, seed=stage.seed).attack()
+    return mount(attempt.strategy, train, people, egos, **budget, seed=stage.seed)
 
 
 def _cell(

@@ -8,6 +8,7 @@ import numpy as np
 import tastemesh
 from tastemesh.errors import UsageError
 from tastemesh.sim.adversaries.strategies import STRATEGIES
+from tastemesh.sim.adversaries.white_box import WHITE_BOX
 from tastemesh.sim.interactions import Endorsements, Interactions
 from tastemesh.sim.systems.registry import make_system
 
@@ -18,7 +19,7 @@ class AttackOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What to try.
 
     Attributes:
-        strategies: keys of `STRATEGIES`.
+        strategies: keys of `STRATEGIES`, or `white-box`.
         systems: names of systems.
         identities: numbers of hostile identities.
         attack_edges: numbers of deceived honest users; without endorsements only 0 makes sense.
@@ -57,8 +58,11 @@ def check_options(options: AttackOptions, endorsements: Endorsements | None) -> 
     if endorsements is None and max(options.attack_edges) > 0:
         raise UsageError("attack-edges above 0 need --endorsements: nobody can be deceived without")
     for name in options.strategies:
-        if name not in STRATEGIES:
-            raise UsageError(f"unknown strategy {name!r}; expected one of {', '.join(STRATEGIES)}")
+        if name == WHITE_BOX and endorsements is None:
+            raise UsageError(f"{WHITE_BOX} needs --endorsements: there is nothing else to plan")
+        if name not in (*STRATEGIES, WHITE_BOX):
+            known = ", ".join((*STRATEGIES, WHITE_BOX))
+            raise UsageError(f"unknown strategy {name!r}; expected one of {known}")
     for name in options.systems:
         make_system(name)
     for named, given in (("strategies", options.strategies), ("systems", options.systems)):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tastemesh.errors import UsageError
 from tastemesh.sim.adversaries.strategies import STRATEGIES
+from tastemesh.sim.adversaries.white_box import TRIES, WHITE_BOX
 from tastemesh.sim.attack import plots, words
 from tastemesh.sim.attack.cells import Cell
 from tastemesh.sim.attack.page import Picture, Section, page
@@ -119,7 +120,7 @@ def _sections(
         Section(
             "The attacks",
             ("Every identity holds the target, and beside it what makes it look real.",),
-            terms={name: f"Tries to {STRATEGIES[name].tries}." for name in strategies},
+            terms={name: f"Tries to {_tries(name)}." for name in strategies},
         ),
         Section("All figures", tables=loose, folded=[complete]),
     ]
@@ -235,3 +236,7 @@ def _pictures(rows: Sequence[Row]) -> list[Picture]:
         )
         for name, title, note, plot in wanted
     ]
+
+
+def _tries(strategy: str) -> str:
+    return TRIES if strategy == WHITE_BOX else STRATEGIES[strategy].tries

@@ -53,6 +53,7 @@ class Tastemesh:
         self._view = window_of(train, self._seed)
         self._ids = [name.encode() for name in train.user_ids]
         self._position = {name: at for at, name in enumerate(train.item_ids)}
+        self._numbers = self._view.item_numbers(train.item_ids)
         chosen = msgspec.structs.replace(
             self._parameters, recency_items=float(parameters["recency_items"])
         )
@@ -67,6 +68,43 @@ class Tastemesh:
             listed = cut(self._view, scored, k, ego, excluded=_NOTHING)
             ranked[row, : len(listed)] = [self._position[line.item] for line in listed]
         return ranked
+
+    def nearness(self, user: int, item: int, list_length: int) -> float:
+        """Return an item's score in scores of the last item on a user's anchored list.
+
+        Args:
+            user: position of the user.
+            item: position of the item.
+            list_length: of the list that is at stake.
+
+        Returns:
+            At least 0; above 1 it is on the list, unless the user has it. 0 where nothing is
+            anchored.
+        """
+        scores = self._scorer.score(self._ids[user], 0).scores.items
+        number = self._numbers[item]
+        if number < 0 or scores[number] <= 0:
+            return 0.0
+        others = np.delete(scores, number)
+        last = float(np.partition(others, -list_length)[-list_length]) if len(others) else 0.0
+        return float(scores[number]) / last if last > 0 else np.inf
+
+    def openings(self, user: int) -> NDArray[np.float64]:
+        """Return how much of a user's mass somebody newly trusted would draw by holding each item.
+
+        Args:
+            user: position of the user.
+
+        Returns:
+            float64[items], by position: what passed through the item, divided by kappa and the
+            trust that holds it already.
+        """
+        scores = self._scorer.score(self._ids[user], 0).scores
+        drawn = scores.passed / (scores.parameters.kappa + scores.held)
+        found = np.zeros(len(self._numbers))
+        known = self._numbers >= 0
+        found[known] = drawn[self._numbers[known]]
+        return found
 
     def trust_in(
         self, user: int, others: NDArray[np.int32], list_length: int
