@@ -19,7 +19,7 @@ demo: $(VENV)/.core
 	$(BIN)/tastemesh demo
 
 test: $(VENV)/.test
-	$(BIN)/python -bb -m pytest
+	$(BIN)/python -bb -m pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
