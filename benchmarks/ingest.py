@@ -3,19 +3,25 @@
 import asyncio
 import sqlite3
 import tempfile
+from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from benchmarks.graphs import NOW_S, interactions
 from benchmarks.measure import interleaved_s, row
-from tastemesh.gossip import codec, inputs
-from tastemesh.gossip.identity import verify
+from tastemesh.gossip import codec
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Interaction, Record
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import records_topic, shard_of
 from tastemesh.node.core import Core
-from tastemesh.storage.batch import StorageEffect
+from tastemesh.node.driver import COMMIT_TURNS, Driver
+from tastemesh.node.tasks import end
+from tastemesh.node.transport import BrokerStatus, Event, Message
 from tastemesh.storage.store import Store
 
 NETWORK = "benchmark"
@@ -25,7 +31,6 @@ LIMITS = Limits(
     window_statement_count=10_000_000,
 )
 _WALL_MS = NOW_S * 1000
-_TURNS = 64  # payloads a transaction, as the driver has it
 _AUTHORS = 50
 
 
@@ -75,7 +80,7 @@ def _compare(count: int, batch: int) -> list[dict[str, Any]]:
                 "CREATE TABLE t (author BLOB, seq INT, item TEXT, weight INT, time INT)"
             )
             database.execute("CREATE INDEX i ON t (author, seq)")
-            size = batch * _TURNS
+            size = batch * COMMIT_TURNS
             for start in range(0, len(rows), size):
                 with database:
                     database.executemany(
@@ -83,12 +88,11 @@ def _compare(count: int, batch: int) -> list[dict[str, Any]]:
                     )
             database.close()
 
-    signer, message = Signer(bytes(32), bytes(32)), bytes(len(records[0].envelope))
-    signature = signer.sign(message)
+    signed = [_signed(r.envelope) for r in records]
 
     def bare_verification() -> None:
-        for _ in records:
-            verify(signer.public.key, message, signature)
+        for key, message, signature in signed:
+            Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
 
     mine, inserts, verification = interleaved_s(ours, bare_inserts, bare_verification)
     work = f"{count:,} interactions in batches of {batch}: decode, verify, commit, append"
@@ -101,17 +105,70 @@ def _compare(count: int, batch: int) -> list[dict[str, Any]]:
     ]
 
 
+def _signed(envelope: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return the key, the signed bytes and the signature in an envelope."""
+    body, key, _, signature, _ = msgspec.msgpack.decode(envelope)
+    return key, codec.RECORD_DOMAIN + body, signature
+
+
 async def _ingest(payloads: list[tuple[str, bytes]]) -> None:
+    """Let a node's own driver take payloads in, until they are committed and in the matrix."""
     key = Signer(bytes(32), bytes(32))
     core = Core(node=key, signers=(key,), network=NETWORK, limits=LIMITS, seed=bytes(32))
+    feed = _Feed(payloads)
     with tempfile.TemporaryDirectory() as folder:
         async with await Store.open(Path(folder) / "window.sqlite3") as store:
-            for start in range(0, len(payloads), _TURNS):
-                changes = [
-                    effect
-                    for topic, payload in payloads[start : start + _TURNS]
-                    for effect in core.handle(inputs.Received("b", topic, payload, _WALL_MS), 0)
-                    if isinstance(effect, StorageEffect)
-                ]
-                await store.commit(changes)
+            driver = Driver(core, store, feed, _Now(), lambda _: None)
+            running = asyncio.create_task(driver.run())
+            await feed.emptied.wait()
+            await driver.flush()
             core.view.matrix(NOW_S)
+            await end(running)
+    assert len(core.engine.window) == len(payloads)
+
+
+class _Now:
+    """A clock that stands: the records are of its date."""
+
+    def now_ms(self) -> int:
+        return 0
+
+    def wall_ms(self) -> int:
+        return _WALL_MS
+
+
+class _Feed:
+    """A transport whose broker has sent all of this already, and hears nothing."""
+
+    brokers = ("b",)
+
+    def __init__(self, payloads: list[tuple[str, bytes]]) -> None:
+        self._messages = deque(Message("b", topic, payload) for topic, payload in payloads)
+        self.emptied = asyncio.Event()
+
+    async def events(self, limit: int = 256) -> list[Event]:
+        if not self._messages:
+            self.emptied.set()
+            await asyncio.Event().wait()
+        return [self._messages.popleft() for _ in range(min(limit, len(self._messages)))]
+
+    def subscribe(self, filters: Iterable[str], passing: Iterable[str] = ()) -> None:
+        pass
+
+    def publish(self, topic: str, payload: bytes, broker: str = "") -> bool:
+        return True
+
+    def acknowledge(self, message: Message) -> None:
+        pass
+
+    async def drain(self) -> None:
+        pass
+
+    def status(self) -> tuple[BrokerStatus, ...]:
+        return ()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        pass

@@ -77,7 +77,7 @@ class Admission:
     def restore(self, stored: inputs.Stored, wall_ms: int) -> list[Effect]:
         """Take back a record that was authenticated when it came; let go of one that aged."""
         try:
-            record = self._reader.parse(stored.envelope)
+            record = self._reader.parse(self._reader.open(stored.envelope))
         except RemoteProtocolError as error:
             return [self._rejected.refuse(error.reason, detail=f"stored record: {error.detail}")]
         if record.created_ms < wall_ms - self._limits.window_age_ms:
@@ -168,7 +168,7 @@ class Admission:
         """Prove what these records, fetched from the store, are disputed for."""
         done: list[Effect] = []
         for envelope in envelopes:
-            first = self._reader.parse(envelope)
+            first = self._reader.parse(self._reader.open(envelope))
             second = self._disputes.close(first)
             if second is not None and first.author not in self._intake.proofs:
                 done.extend(self._convict(first.author, encode_proof(first, second)))

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 import msgspec
 
 from tastemesh.errors import UsageError
-from tastemesh.gossip.codec import MAX_EPOCH, sign_record
+from tastemesh.gossip.codec import sign_record
 from tastemesh.gossip.effects import Effect, ReserveSequence
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.lineage import Lineage
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Rotation, Said
 from tastemesh.gossip.signer import Signer
+from tastemesh.gossip.statements import MAX_EPOCH
 
 # Statements per record that we sign: at 64 the signature costs 2 to 4 us a statement, and a record
 # that is evicted or refused takes little with it (ecosystem research, section 2).

@@ -13,36 +13,22 @@ fields, wrong types, trailing bytes and values over their limits. `decode` eithe
 or raises `RemoteProtocolError` with a `RejectReason`: no bytes whatever make it do anything else.
 """
 
-import re
 from hashlib import sha256
 
 import msgspec
 
 from tastemesh.errors import RemoteProtocolError, UsageError
-from tastemesh.gossip.identity import ID_BYTES, SMALL_ORDER_KEYS, PublicIdentity, verify
+from tastemesh.gossip.identity import SMALL_ORDER_KEYS, PublicIdentity, id_of, verify
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.lineage import Lineage, Lineages
-from tastemesh.gossip.record import (
-    WEIGHT_SCALE,
-    Endorsement,
-    Forget,
-    Interaction,
-    Record,
-    Rotation,
-    Said,
-    Statement,
-    Unknown,
-)
+from tastemesh.gossip.record import Record, Said, Statement, Unknown
 from tastemesh.gossip.signer import Signer
+from tastemesh.gossip.statements import MAX_EPOCH, MAX_INT64, check_statements
 
 VERSION = 1
 PREV_BYTES = 16
 
 RECORD_DOMAIN = b"tastemesh/1/record\x00"
-MAX_EPOCH = 2**32 - 1
-_MAX_INT64 = 2**63 - 1
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
-_KIND = re.compile("[a-z0-9-]+")
 _KNOWN_TAGS = (1, 2, 3, 4)
 
 # What msgspec raises for bytes that do not decode: its own error, a lone surrogate or bad UTF-8 in
@@ -82,6 +68,20 @@ class _Envelope(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fie
     lineage: Lineage | None
 
 
+class Opened(msgspec.Struct, frozen=True):
+    """An envelope taken apart; nothing in it is believed yet.
+
+    Attributes:
+        envelope: the bytes as received.
+        record_id: of the record in it; empty where the bytes are no envelope.
+        outer: its parts; None where the bytes are no envelope, which `read` says why.
+    """
+
+    envelope: bytes
+    record_id: bytes
+    outer: _Envelope | None
+
+
 _encoder = msgspec.msgpack.Encoder()
 _envelope_decoder = msgspec.msgpack.Decoder(_Envelope)
 _body_decoder = msgspec.msgpack.Decoder(_Body)
@@ -90,64 +90,6 @@ _statement_decoder: msgspec.msgpack.Decoder[Said] = msgspec.msgpack.Decoder(Said
 _any_array_decoder = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _tag_decoder = msgspec.msgpack.Decoder(int)
 _bundle_decoder = msgspec.msgpack.Decoder(list[bytes])
-
-
-def _utf8_bytes(text: str) -> int:
-    """Return the encoded size, or 0 where the text has a lone surrogate and so no encoding."""
-    try:
-        return len(text.encode())
-    except UnicodeEncodeError:
-        return 0
-
-
-def check_statement(statement: Statement, limits: Limits) -> None:
-    """Hold a statement to the wire limits.
-
-    Raises:
-        RemoteProtocolError: with the reason; the detail says what was expected.
-    """
-    if isinstance(statement, Interaction):
-        item = statement.item
-        size = len(item) if item.isascii() else _utf8_bytes(item)
-        if not 1 <= size <= limits.item_bytes or _CONTROL.search(item):
-            raise RemoteProtocolError(
-                RejectReason.ITEM_LIMIT,
-                f"item id of {size} bytes; expected 1 to {limits.item_bytes} bytes of UTF-8 "
-                "without control characters",
-            )
-        if len(statement.kind) > limits.kind_chars or not _KIND.fullmatch(statement.kind):
-            raise RemoteProtocolError(
-                RejectReason.ITEM_LIMIT,
-                f"kind {statement.kind[:40]!r}; expected 1 to {limits.kind_chars} of a-z, 0-9, -",
-            )
-        if not 1 <= statement.weight_q <= WEIGHT_SCALE:
-            raise RemoteProtocolError(
-                RejectReason.WEIGHT_RANGE, f"weight {statement.weight}; expected 0.0001 to 1"
-            )
-        if not 0 <= statement.ago_ms <= _MAX_INT64:
-            raise RemoteProtocolError(RejectReason.FROM_FUTURE, "an interaction after its record")
-    elif isinstance(statement, Endorsement):
-        if len(statement.subject) != ID_BYTES:
-            raise RemoteProtocolError(
-                RejectReason.MALFORMED, f"subject of {len(statement.subject)} bytes; expected 32"
-            )
-        if not -WEIGHT_SCALE <= statement.weight_q <= WEIGHT_SCALE:
-            raise RemoteProtocolError(
-                RejectReason.WEIGHT_RANGE, f"weight {statement.weight}; expected -1 to 1"
-            )
-    elif isinstance(statement, Forget):
-        if not (
-            0 <= statement.epoch <= MAX_EPOCH
-            and 1 <= statement.first_seq <= statement.last_seq <= _MAX_INT64
-        ):
-            raise RemoteProtocolError(
-                RejectReason.MALFORMED, "forget: expected an epoch and a range of numbers from 1"
-            )
-    elif isinstance(statement, Rotation) and not 1 <= statement.number <= limits.rotation_count:
-        raise RemoteProtocolError(
-            RejectReason.MALFORMED,
-            f"rotation {statement.number}; expected 1 to {limits.rotation_count}",
-        )
 
 
 def _decode_open(body: bytes) -> tuple[_OpenBody, tuple[Statement, ...]]:
@@ -168,13 +110,16 @@ def record_id(body: bytes) -> bytes:
     return sha256(body).digest()
 
 
-def peek_id(envelope: bytes, limits: Limits) -> bytes:
-    """Return the id of an envelope without checking anything else: dedupe before the hard work.
+def open_envelope(envelope: bytes, limits: Limits) -> Opened:
+    """Take an envelope apart and check nothing else: dedupe by its id before the hard work.
 
-    Raises:
-        RemoteProtocolError: it is too large or not an envelope.
+    Never raises: for what is no envelope, `read` says so.
     """
-    return record_id(_open_envelope(envelope, limits).body)
+    try:
+        outer = _open_envelope(envelope, limits)
+    except RemoteProtocolError:
+        return Opened(envelope, b"", None)
+    return Opened(envelope, record_id(outer.body), outer)
 
 
 def open_public(envelope: bytes, limits: Limits) -> PublicIdentity:
@@ -229,7 +174,12 @@ def parse(envelope: bytes, network: str, limits: Limits) -> Record:
     Raises:
         RemoteProtocolError: with the reason; the only exception for any bytes.
     """
-    outer = _open_envelope(envelope, limits)
+    return read(open_envelope(envelope, limits), network, limits)
+
+
+def read(opened: Opened, network: str, limits: Limits) -> Record:
+    """Return what an opened envelope says; see `parse`."""
+    outer = opened.outer or _open_envelope(opened.envelope, limits)
     statements: tuple[Statement, ...]
     body: _Body | _OpenBody
     try:
@@ -251,42 +201,50 @@ def parse(envelope: bytes, network: str, limits: Limits) -> Record:
         )
     if not (
         0 <= body.epoch <= MAX_EPOCH
-        and 1 <= body.seq <= _MAX_INT64
-        and 0 <= body.created_ms <= _MAX_INT64
+        and 1 <= body.seq <= MAX_INT64
+        and 0 <= body.created_ms <= MAX_INT64
         and len(body.prev) in (0, PREV_BYTES)
     ):
         raise RemoteProtocolError(RejectReason.MALFORMED, "epoch, seq, date or prev out of range")
-    for statement in statements:
-        check_statement(statement, limits)
     return Record(
-        record_id(outer.body),
+        opened.record_id,
         body.author,
         body.epoch,
         body.seq,
         body.prev,
         body.created_ms,
         statements,
-        envelope,
+        opened.envelope,
         outer.lineage,
+        check_statements(statements, limits),
     )
 
 
 def authenticate(record: Record, limits: Limits) -> None:
-    """Check that the key in a record's envelope signed it: the expensive part, 0.1 to 0.25 ms.
+    """Check that the key in a record's envelope signed it; see `authenticate_opened`."""
+    authenticate_opened(record, open_envelope(record.envelope, limits))
+
+
+def authenticate_opened(record: Record, opened: Opened) -> None:
+    """Check that the key in an envelope signed its record: the expensive part, 0.1 to 0.25 ms.
 
     The key is the author's if the rotations that came with it hold, which `Lineages.check` tells.
+
+    Args:
+        record: as `read` returned it.
+        opened: what it was read from.
 
     Raises:
         RemoteProtocolError: the key is weak, not the author's, or the signature does not fit.
     """
-    outer = _open_envelope(record.envelope, limits)
+    outer = opened.outer
+    assert outer is not None  # or there would be no record
     if outer.key in SMALL_ORDER_KEYS:
         raise RemoteProtocolError(RejectReason.WEAK_KEY, "a key of small order")
-    signing = PublicIdentity(outer.key, outer.next_digest)
     if (
-        signing.id != record.author
+        id_of(outer.key, outer.next_digest) != record.author
         if outer.lineage is None
-        else not outer.lineage.ends_with(signing)
+        else not outer.lineage.ends_with(PublicIdentity(outer.key, outer.next_digest))
     ):
         raise RemoteProtocolError(RejectReason.WRONG_AUTHOR, "the key is not the author's")
     if not verify(outer.key, RECORD_DOMAIN + outer.body, outer.signature):
@@ -319,8 +277,7 @@ def sign_record(
         UsageError: a statement or the whole breaks a wire limit; says which and what is expected.
     """
     try:
-        for statement in statements:
-            check_statement(statement, limits)
+        check_statements(statements, limits)
     except RemoteProtocolError as error:
         raise UsageError(error.detail) from None
     body = _encoder.encode(

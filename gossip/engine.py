@@ -29,6 +29,7 @@ from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Interaction, Said
 from tastemesh.gossip.sampling import Peers
 from tastemesh.gossip.signer import Signer
+from tastemesh.gossip.statements import check_statement
 from tastemesh.gossip.sync import Sync
 from tastemesh.gossip.topics import (
     channel_of,
@@ -288,7 +289,7 @@ class GossipEngine:
             if not isinstance(statement, Interaction):
                 raise UsageError("private: only interactions can be private, not endorsements")
             try:
-                codec.check_statement(statement, self.limits)
+                check_statement(statement, self.limits)
             except RemoteProtocolError as error:
                 raise UsageError(error.detail) from None
         for statement in event.statements:
@@ -327,9 +328,9 @@ class GossipEngine:
     ) -> list[Effect]:
         """Take records that were pushed to a shard, or that reconciliation brought (None)."""
         done: list[Effect] = []
-        for envelope, record_id in self._reader.unpack(payload):
+        for opened in self._reader.unpack(payload):
             try:
-                done.extend(self._take_envelope(envelope, record_id, shard, event, now_ms))
+                done.extend(self._take_envelope(opened, shard, event, now_ms))
             except RemoteProtocolError as error:
                 done.append(self.rejected.refuse(error.reason, detail=error.detail))
                 if isinstance(error, ConvictedError):
@@ -338,22 +339,23 @@ class GossipEngine:
 
     def _take_envelope(
         self,
-        envelope: bytes,
-        record_id: bytes,
+        opened: codec.Opened,
         shard: int | None,
         event: inputs.Received,
         now_ms: int,
     ) -> list[Effect]:
         """Pass one record through the checks and into the window."""
         broker = "" if shard is None else event.broker
+        record_id = opened.record_id
         if record_id in self.window or self._sync.has_passed(record_id):
             self.rejected[RejectReason.DUPLICATE] += 1
             if broker:
                 self.brokers.note_again(record_id, broker, now_ms)
             return []
-        record = self.intake.read(envelope, event.wall_ms)
+        record = self.intake.read(opened, event.wall_ms)
         self.intake.admit(
             record,
+            opened,
             shard,
             now_ms,
             own=record.author in self.authorship,

@@ -14,6 +14,7 @@ everywhere, since libraries disagree on edge cases and a network can be split on
 that half of it accepts. Keys of small order are refused: under them, one signature fits any bytes.
 """
 
+from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
@@ -60,7 +61,12 @@ class PublicIdentity(msgspec.Struct, frozen=True):
     @property
     def id(self) -> bytes:
         """The identity's id, 32 bytes, for a lineage that has not rotated yet."""
-        return sha256(_IDENTITY_DOMAIN + self.key + self.next_digest).digest()
+        return id_of(self.key, self.next_digest)
+
+
+def id_of(key: bytes, next_digest: bytes) -> bytes:
+    """Return the id of the lineage that begins with these; see `PublicIdentity`."""
+    return sha256(_IDENTITY_DOMAIN + key + next_digest).digest()
 
 
 def verify(key: bytes, message: bytes, signature: bytes) -> bool:
@@ -74,10 +80,14 @@ def verify(key: bytes, message: bytes, signature: bytes) -> bool:
     if len(key) != KEY_BYTES or len(signature) != SIGNATURE_BYTES or key in SMALL_ORDER_KEYS:
         return False
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+        _public_key(key).verify(signature, message)
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+# Loading a key costs a fiftieth of a verification, and authors come again (count: guess, 1 MB).
+_public_key = lru_cache(maxsize=1_024)(Ed25519PublicKey.from_public_bytes)
 
 
 def format_id(identity: bytes) -> str:

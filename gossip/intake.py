@@ -10,6 +10,7 @@ charged to him.
 """
 
 from tastemesh.errors import RemoteProtocolError
+from tastemesh.gossip.codec import Opened
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.lineage import Lineages
 from tastemesh.gossip.proofs import ConvictedError, Proofs, open_proof
@@ -39,13 +40,13 @@ class Intake:
         self.proofs = Proofs(limits)
         self.tombstones = Tombstones()
 
-    def read(self, envelope: bytes, wall_ms: int) -> Record:
+    def read(self, opened: Opened, wall_ms: int) -> Record:
         """Return what an envelope says, its form and date checked, but not who says it.
 
         Raises:
             RemoteProtocolError: with the reason; the only exception for any bytes.
         """
-        record = self._reader.parse(envelope)
+        record = self._reader.parse(opened)
         if record.created_ms < wall_ms - self._limits.window_age_ms:
             raise RemoteProtocolError(RejectReason.TOO_OLD, "older than the window")
         if record.created_ms > wall_ms + self._limits.skew_ms:
@@ -53,12 +54,20 @@ class Intake:
         return record
 
     def admit(
-        self, record: Record, shard: int | None, now_ms: int, *, own: bool, reached: bool
+        self,
+        record: Record,
+        opened: Opened,
+        shard: int | None,
+        now_ms: int,
+        *,
+        own: bool,
+        reached: bool,
     ) -> None:
         """Check that a record may come in and that its author signed it.
 
         Args:
             record: as `read` returned it.
+            opened: what it was read from.
             shard: of the topic that it was pushed to, None where reconciliation brought it.
             now_ms: monotonic time.
             own: whether its author is local.
@@ -80,7 +89,7 @@ class Intake:
         if not (own or reached) and not self._strangers.take(now_ms):
             raise RemoteProtocolError(RejectReason.VERIFY_BUDGET, "too many strangers at once")
         self.lineages.check(author, record.lineage, record.slot)
-        self._reader.authenticate(record)
+        self._reader.authenticate(record, opened)
         if rated:
             self._rates.spend(author, now_ms)
 
@@ -97,5 +106,5 @@ class Intake:
             raise RemoteProtocolError(RejectReason.VERIFY_BUDGET, "too many strangers at once")
         for record in (first, second):
             self.lineages.check(record.author, record.lineage, record.slot)
-            self._reader.authenticate(record)
+            self._reader.authenticate(record, self._reader.open(record.envelope))
         return first

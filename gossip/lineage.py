@@ -158,11 +158,11 @@ class Lineages:
             RemoteProtocolError: the lineage is wrong (see `check_lineage`), or REVOKED_KEY.
         """
         known = self._known.get(author)
+        if known is None and lineage is None:
+            return
         if lineage is not None and lineage != known:
             check_lineage(lineage, author, self._limits)
-        longest = max((x for x in (known, lineage) if x), key=_length, default=None)
-        if longest is None:
-            return
+        longest = max((x for x in (known, lineage) if x), key=_length)
         if longest.owner(slot) != (len(lineage.steps) if lineage else 0):
             raise RemoteProtocolError(
                 RejectReason.REVOKED_KEY, "signed by a key of this author that no longer holds"

@@ -14,7 +14,9 @@ class AuthorRates:
     """
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self._full = float(limits.author_burst_count)
+        self._rate_per_ms = limits.author_rate_per_s / 1000
+        self._bucket_count = limits.author_bucket_count
         self._buckets: dict[bytes, tuple[float, int]] = {}  # tokens left, as of this monotonic ms
 
     def allows(self, author: bytes, now_ms: int) -> bool:
@@ -29,13 +31,14 @@ class AuthorRates:
         tokens = self._tokens(author, now_ms) - 1.0
         self._buckets.pop(author, None)
         self._buckets[author] = (tokens, now_ms)
-        if len(self._buckets) > self._limits.author_bucket_count:
+        if len(self._buckets) > self._bucket_count:
             del self._buckets[next(iter(self._buckets))]
 
     def _tokens(self, author: bytes, now_ms: int) -> float:
-        full = float(self._limits.author_burst_count)
-        tokens, since_ms = self._buckets.get(author, (full, now_ms))
-        return min(full, tokens + (now_ms - since_ms) * self._limits.author_rate_per_s / 1000)
+        bucket = self._buckets.get(author)
+        if bucket is None:
+            return self._full
+        return min(self._full, bucket[0] + (now_ms - bucket[1]) * self._rate_per_ms)
 
 
 class StrangerBudget:

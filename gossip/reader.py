@@ -5,8 +5,8 @@ in one process may hand them all one reader that remembers what it has read befo
 (`tastemesh.sim.reading`); what a node makes of it stays the node's.
 """
 
-from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec
+from tastemesh.gossip.codec import Opened
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import Presence, authenticate_presence, parse_presence
 from tastemesh.gossip.record import Record
@@ -24,30 +24,29 @@ class Reader:
         self._network = network
         self._limits = limits
 
-    def unpack(self, payload: bytes) -> list[tuple[bytes, bytes]]:
-        """Return the envelopes in an MQTT payload with their ids, empty for what is none.
+    def unpack(self, payload: bytes) -> list[Opened]:
+        """Return the envelopes in an MQTT payload, taken apart.
 
         Raises:
             RemoteProtocolError: too large, or not a bundle.
         """
+        limits = self._limits
         return [
-            (envelope, self._peek(envelope))
-            for envelope in codec.unpack_bundle(payload, self._limits)
+            codec.open_envelope(envelope, limits)
+            for envelope in codec.unpack_bundle(payload, limits)
         ]
 
-    def _peek(self, envelope: bytes) -> bytes:
-        try:
-            return codec.peek_id(envelope, self._limits)
-        except RemoteProtocolError:
-            return b""  # `parse` will say why
+    def open(self, envelope: bytes) -> Opened:
+        """Take one envelope apart; see `codec.open_envelope`."""
+        return codec.open_envelope(envelope, self._limits)
 
-    def parse(self, envelope: bytes) -> Record:
-        """Return what an envelope says; see `codec.parse`."""
-        return codec.parse(envelope, self._network, self._limits)
+    def parse(self, opened: Opened) -> Record:
+        """Return what an envelope says; see `codec.read`."""
+        return codec.read(opened, self._network, self._limits)
 
-    def authenticate(self, record: Record) -> None:
-        """Check that the key in a record's envelope signed it; see `codec.authenticate`."""
-        codec.authenticate(record, self._limits)
+    def authenticate(self, record: Record, opened: Opened) -> None:
+        """Check that the key in a record's envelope signed it; see `codec.authenticate_opened`."""
+        codec.authenticate_opened(record, opened)
 
     def presence(self, payload: bytes) -> Presence:
         """Return what a presence message says; see `presence.parse_presence`."""

@@ -5,6 +5,8 @@ signature: Ed25519 verification dominates ingestion (0.1 to 0.25 ms), so 64 stat
 it 2 to 4 us each (ecosystem research, section 2).
 """
 
+from typing import cast
+
 import msgspec
 
 from tastemesh.gossip.lineage import Lineage
@@ -114,6 +116,7 @@ class Record(msgspec.Struct, frozen=True):
         statements: 1 to 256.
         envelope: the signed bytes exactly as received; relays and evidence use these.
         lineage: the rotations that its envelope brought, or None for an author's first key.
+        is_plain: where True, every statement is an interaction; where False, some may not be.
     """
 
     id: bytes
@@ -125,6 +128,7 @@ class Record(msgspec.Struct, frozen=True):
     statements: tuple[Statement, ...]
     envelope: bytes
     lineage: Lineage | None = None
+    is_plain: bool = False
 
     @property
     def slot(self) -> tuple[int, int]:
@@ -134,14 +138,18 @@ class Record(msgspec.Struct, frozen=True):
     @property
     def has_notices(self) -> bool:
         """Whether it takes something back or announces a key: such records are never forgotten."""
-        return any(isinstance(s, Forget | Rotation) for s in self.statements)
+        return not self.is_plain and any(isinstance(s, Forget | Rotation) for s in self.statements)
 
     @property
     def interactions(self) -> tuple[Interaction, ...]:
         """The statements that are interactions, in order."""
+        if self.is_plain:
+            return cast(tuple[Interaction, ...], self.statements)
         return tuple(s for s in self.statements if isinstance(s, Interaction))
 
     @property
     def endorsements(self) -> tuple[Endorsement, ...]:
         """The statements that are endorsements, in order."""
+        if self.is_plain:
+            return ()
         return tuple(s for s in self.statements if isinstance(s, Endorsement))

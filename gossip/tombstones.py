@@ -18,6 +18,8 @@ class Tombstones:
 
     def add(self, record: Record) -> tuple[Forget, ...]:
         """Take in a record of the window; return what it says is to be forgotten."""
+        if record.is_plain:
+            return ()
         said = tuple(s for s in record.statements if isinstance(s, Forget))
         if said:
             self._ranges.setdefault(record.author, {})[record.id] = said
@@ -33,8 +35,7 @@ class Tombstones:
 
     def cover(self, author: bytes, epoch: int, seq: int) -> bool:
         """Tell whether an author took a slot back."""
-        return any(
-            said.covers(epoch, seq)
-            for group in self._ranges.get(author, {}).values()
-            for said in group
+        held = self._ranges.get(author)
+        return held is not None and any(
+            said.covers(epoch, seq) for group in held.values() for said in group
         )

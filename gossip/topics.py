@@ -78,6 +78,7 @@ def shard_topics(network: str, channel: str, mask: int) -> tuple[str, ...]:
     )
 
 
+@lru_cache(maxsize=1_024)
 def shard_in(topic: str) -> int:
     """Return the shard that a topic of ours ends with, or -1."""
     return _SHARD_NUMBERS.get(topic.rsplit("/", 1)[-1], -1)

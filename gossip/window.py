@@ -38,11 +38,8 @@ class _Entry(msgspec.Struct):
     endorsements: int
     notices: int  # forgets and rotations
     others: int  # interactions, statements of unknown kinds, and padding
+    statements: int  # all three
     reached: bool
-
-    @property
-    def statements(self) -> int:
-        return self.endorsements + self.notices + self.others
 
 
 class _Shelf(msgspec.Struct):
@@ -141,19 +138,21 @@ class Window:
         Returns:
             (None, what left for it) or (why it is refused, nothing).
         """
-        endorsements = sum(isinstance(s, Endorsement) for s in record.statements)
-        notices = sum(isinstance(s, Forget | Rotation) for s in record.statements)
+        endorsements = notices = 0
+        if not record.is_plain:
+            endorsements = sum(isinstance(s, Endorsement) for s in record.statements)
+            notices = sum(isinstance(s, Forget | Rotation) for s in record.statements)
         apart = endorsements + notices
+        padded = -(-len(record.envelope) // self._limits.statement_bytes)
+        others = max(len(record.statements), padded) - apart
         entry = _Entry(
             key=(min(record.created_ms, first_seen_ms), record.id),
             author=record.author,
             slot=(record.epoch, record.seq),
             endorsements=endorsements,
             notices=notices,
-            others=max(
-                len(record.statements) - apart,
-                -(-len(record.envelope) // self._limits.statement_bytes) - apart,
-            ),
+            others=others,
+            statements=apart + others,
             reached=record.author in self._reached,
         )
         if not self._fits_quota(entry):
@@ -234,7 +233,9 @@ class Window:
 
     def _insert(self, entry: _Entry) -> None:
         self._entries[entry.key[1]] = entry
-        shelf = self._shelves.setdefault(entry.author, _Shelf([], {}))
+        shelf = self._shelves.get(entry.author)
+        if shelf is None:
+            shelf = self._shelves[entry.author] = _Shelf([], {})
         insort(shelf.keys, entry.key)
         shelf.slots[entry.slot] = entry.key[1]
         shelf.endorsements += entry.endorsements

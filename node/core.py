@@ -5,7 +5,7 @@ protocol accepts and lets go. Questions (`recommend`, `explain`, `status`) chang
 daemon and the simulator run this class as a peer, and nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from tastemesh.gossip.engine import GossipEngine
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.reader import Reader
-from tastemesh.gossip.record import REJECTION_KINDS, Endorsement, Interaction
+from tastemesh.gossip.record import REJECTION_KINDS, WEIGHT_SCALE, Endorsement, Interaction, Record
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import Advice, Advisor, SybilBound
 from tastemesh.node.reached import STEP_MS, Reached
@@ -31,6 +31,7 @@ from tastemesh.reputation.paths import shortest_path
 BOUNDED_EGOS = 16
 
 _REACHED_TIMER = "reached"
+_TRUST_IS_DUE = (inputs.Restored, inputs.TimerFired)
 
 
 class Core:
@@ -69,6 +70,13 @@ class Core:
         """Rises whenever anything changes that a list depends on."""
         self._reached = Reached(self._advisor.reached)
         self._engine_handle = self.engine.handle
+        self._followers: dict[type, Callable[[Any], None]] = {
+            effects.Accepted: self._take,
+            effects.AcceptedPrivate: self._take_private,
+            effects.Evict: self._let_go,
+            effects.PurgePrivate: self._purge_private,
+            effects.Convicted: self._stop_hearing,
+        }
 
     # --- facts -----------------------------------------------------------------------------
 
@@ -87,28 +95,15 @@ class Core:
             return self._tell_reached(now_ms)
         done = self._engine_handle(event, now_ms)
         for effect in done:
-            match effect:
-                case effects.Accepted():
-                    self.revision += 1
-                    self._take(effect)
-                case effects.AcceptedPrivate():
-                    self.revision += 1
-                    self._take_private(effect)
-                case effects.Evict():
-                    self.revision += 1
-                    self._let_go(effect)
-                case effects.PurgePrivate():
-                    for number in self._book.strike_private(effect.author, effect.item):
-                        self.view.remove_record(number)
-                case effects.Convicted(author=author, own=False):
-                    self.endorsements.remove_author(author)
+            follow = self._followers.get(type(effect))
+            if follow is not None:
+                self.revision += 1
+                follow(effect)
         if isinstance(event, inputs.Recorded):
             said = any(isinstance(each, Endorsement) for each in event.statements)
             if self._reached.look_at(event.author, has_endorsed=said):
                 done.extend(self._tell_window(now_ms))
-        elif (
-            isinstance(event, inputs.Restored | inputs.TimerFired) and not self._reached.is_sweeping
-        ):
+        elif isinstance(event, _TRUST_IS_DUE) and not self._reached.is_sweeping:
             self._reached.sweep(self.engine.authorship.authors, self.endorsements.digest())
             done.extend(self._tell_reached(now_ms))
         return done
@@ -119,6 +114,13 @@ class Core:
 
     def _take(self, accepted: effects.Accepted) -> None:
         record = accepted.record
+        if record.endorsements:
+            self._vouch(record)
+        held_ms = min(record.created_ms, accepted.first_seen_ms)
+        number = self._book.enter(record.id)
+        self._hold(record.author, number, record.interactions, held_ms, accepted.own)
+
+    def _vouch(self, record: Record) -> None:
         for position, said in enumerate(record.statements):
             if isinstance(said, Endorsement):
                 self.endorsements.endorse(
@@ -129,11 +131,7 @@ class Core:
                     seq=record.seq,
                     position=position,
                 )
-        if record.endorsements:
-            self._book.note_endorsements(record.id, record.author, record.slot)
-        held_ms = min(record.created_ms, accepted.first_seen_ms)
-        number = self._book.enter(record.id)
-        self._hold(record.author, number, record.interactions, held_ms, accepted.own)
+        self._book.note_endorsements(record.id, record.author, record.slot)
 
     def _take_private(self, accepted: effects.AcceptedPrivate) -> None:
         shadow = private_shadow(accepted.author)
@@ -154,7 +152,7 @@ class Core:
         held = [s for s in said if s.kind not in REJECTION_KINDS]
         if held:
             times_s = [max(0, date_ms - s.ago_ms) // 1000 for s in held]
-            weights = [s.weight for s in held]
+            weights = [s.weight_q / WEIGHT_SCALE for s in held]
             items = [s.item for s in held]
             self.view.append(holder or author, items, weights, times_s, number)
         if own:
@@ -171,6 +169,14 @@ class Core:
             number = self._book.strike(record_id)
             if number is not None:
                 self.view.remove_record(number)
+
+    def _purge_private(self, purged: effects.PurgePrivate) -> None:
+        for number in self._book.strike_private(purged.author, purged.item):
+            self.view.remove_record(number)
+
+    def _stop_hearing(self, convicted: effects.Convicted) -> None:
+        if not convicted.own:
+            self.endorsements.remove_author(convicted.author)
 
     def _tell_reached(self, now_ms: int) -> list[Effect]:
         """Tell the window whom trust reaches, as far as the sweep over the users has come."""

@@ -32,6 +32,15 @@ BACKLOG_TURNS = 256
 # Turns to a transaction: at 64 KiB each it stays at 4 MiB, a quarter of the write-ahead log.
 COMMIT_TURNS = 64
 
+# How long turns from the network gather before they are committed, seconds: a transaction costs what
+# twenty records in it do. Whoever waits for a commit, or a full transaction, ends it at once. Short,
+# as a broker sends no more than its window, 20 messages with mosquitto, before an acknowledgement.
+GATHER_S = 0.005
+
+# How long events are handled before questions and commits get their turn, seconds: a payload takes
+# 0.2 to 1 ms, so a full inbox would keep them waiting for a quarter of a second.
+SLICE_S = 0.002
+
 # Waits between attempts to commit after a fault, seconds: soon enough not to be noticed after a
 # blip, rare enough to leave a full disk alone.
 RETRY_FIRST_S = 0.1
@@ -84,6 +93,7 @@ class Driver:
         self._in_hand: list[_Turn] = []
         self._stopped = False
         self._work = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
         self._timers: set[asyncio.TimerHandle] = set()
@@ -109,8 +119,13 @@ class Driver:
             UsageError: a local caller's value is wrong; nothing has changed then.
         """
         orders = self._core.handle(event, self._clock.now_ms())
-        self._backlog.append(_Turn(orders, done, message))
+        self._queue(_Turn(orders, done, message))
+
+    def _queue(self, turn: _Turn) -> None:
+        self._backlog.append(turn)
         self._work.set()
+        if turn.done is not None or len(self._backlog) >= COMMIT_TURNS:
+            self._hurry.set()
         if len(self._backlog) >= BACKLOG_TURNS:
             self._room.clear()
 
@@ -154,8 +169,7 @@ class Driver:
         """
         self._check_running()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._backlog.append(_Turn([], done))
-        self._work.set()
+        self._queue(_Turn([], done))
         await done
 
     def _check_running(self) -> None:
@@ -165,9 +179,14 @@ class Driver:
     # --- in --------------------------------------------------------------------------------
 
     async def _take_in(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await self._room.wait()
+            rest_s = loop.time() + SLICE_S
             for event in await self._transport.events():
+                if loop.time() > rest_s:
+                    await asyncio.sleep(0)
+                    rest_s = loop.time() + SLICE_S
                 message = event if isinstance(event, wire.Message) else None
                 try:
                     self.handle(self._as_input(event), message=message)
@@ -201,16 +220,24 @@ class Driver:
     async def _work_off(self) -> None:
         while True:
             await self._work.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GATHER_S):
+                    await self._hurry.wait()
             turns = self._in_hand = self._backlog[:COMMIT_TURNS]
             del self._backlog[:COMMIT_TURNS]
             if not self._backlog:
                 self._work.clear()
+            if len(self._backlog) < COMMIT_TURNS and not any(turn.done for turn in self._backlog):
+                self._hurry.clear()
             await self._commit(
                 [e for turn in turns for e in turn.orders if isinstance(e, StorageEffect)]
             )
             for turn in turns:
                 for order in turn.orders:
-                    await self._carry_out(order)
+                    if isinstance(order, effects.Fetch):
+                        await self._fetch(order)
+                    else:
+                        self._carry_out(order)
                 if turn.done is not None and not turn.done.done():
                     turn.done.set_result(None)
                 if turn.message is not None:
@@ -246,8 +273,12 @@ class Driver:
                 self.storage_fault = None
             return
 
-    async def _carry_out(self, order: Effect) -> None:
+    def _carry_out(self, order: Effect) -> None:
         match order:
+            case (
+                effects.Accepted() | effects.Convicted() | effects.PeerSeen() | effects.Misbehaved()
+            ):
+                self._notify(order)
             case effects.Send():
                 if not self._transport.publish(order.topic, order.payload, order.broker):
                     self.unsent_count += 1  # reconciliation will bring it
@@ -255,12 +286,6 @@ class Driver:
                 self._set_timer(order)
             case effects.Subscribe():
                 self._transport.subscribe(order.topics, order.passing)
-            case effects.Fetch():
-                await self._fetch(order)
-            case (
-                effects.Accepted() | effects.Convicted() | effects.PeerSeen() | effects.Misbehaved()
-            ):
-                self._notify(order)
 
     async def _fetch(self, order: effects.Fetch) -> None:
         try:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from typing import TypeVar
 
 from tastemesh.errors import RemoteProtocolError
+from tastemesh.gossip.codec import Opened
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import Presence
 from tastemesh.gossip.reader import Reader
@@ -61,17 +62,17 @@ class SharedReader(Reader):
         self._presences = _Memory()
         self._verdicts = _Memory()
 
-    def unpack(self, payload: bytes) -> list[tuple[bytes, bytes]]:
+    def unpack(self, payload: bytes) -> list[Opened]:
         """See `Reader.unpack`."""
         return self._bundles.recall(payload, lambda: Reader.unpack(self, payload))
 
-    def parse(self, envelope: bytes) -> Record:
+    def parse(self, opened: Opened) -> Record:
         """See `Reader.parse`."""
-        return self._records.recall(envelope, lambda: Reader.parse(self, envelope))
+        return self._records.recall(opened.envelope, lambda: Reader.parse(self, opened))
 
-    def authenticate(self, record: Record) -> None:
+    def authenticate(self, record: Record, opened: Opened) -> None:
         """See `Reader.authenticate`."""
-        self._authentic.recall(record.envelope, lambda: Reader.authenticate(self, record))
+        self._authentic.recall(record.envelope, lambda: Reader.authenticate(self, record, opened))
 
     def presence(self, payload: bytes) -> Presence:
         """See `Reader.presence`."""

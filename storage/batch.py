@@ -1,13 +1,14 @@
 """A batch of effects folded into the rows of one transaction.
 
 The core's effects come in order, often one `Evict` behind every `Persist` once the window is full;
-executed as they come, each would be a statement of its own. Folding them gives seven `executemany`
+executed as they come, each would be a statement of its own. Folding them gives eight `executemany`
 at most, and the same result as one by one (tests/storage/test_batch.py holds that): evictions
 first, then what is left to insert. Deleting first also means that a window at its disk bound reuses
 the freed pages, and a record that came and went within the batch is never written.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import assert_never
 
 import msgspec
@@ -34,9 +35,17 @@ _EVICT = "DELETE FROM records WHERE id = ?"
 _PERSIST = """
 INSERT INTO records
     (id, author, epoch, seq, created_ms, first_seen_ms, own, statement_count, envelope)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES {}
 ON CONFLICT (id) DO NOTHING
 """
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PERSIST_ONE = _PERSIST.format(_ROW)
+
+# Records to a statement. SQLite lets go of the interpreter's lock once a statement, and a thread
+# that is busy with signatures takes milliseconds to give it back: row by row, a commit would wait
+# for it as often as it has rows.
+_PERSIST_COUNT = 64
+_PERSIST_MANY = _PERSIST.format(", ".join([_ROW] * _PERSIST_COUNT))
 _PERSIST_PRIVATE = """
 INSERT INTO private_interactions (author, item, kind, weight_q, ago_ms, wall_ms)
 VALUES (?, ?, ?, ?, ?, ?)
@@ -90,7 +99,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         if self.evicted:
             yield _EVICT, [(record_id,) for record_id in self.evicted]
         if self.records:
-            yield _PERSIST, [_row(each) for each in self.records.values()]
+            yield from _insertions([_row(each) for each in self.records.values()])
         if self.purged:
             yield _PURGE_PRIVATE, [(author, item, item) for author, item in self.purged]
         if self.private:
@@ -141,6 +150,21 @@ def fold(changes: Sequence[StorageEffect]) -> Batch:
                 assert_never(change)
     batch.let_off.pop(b"", None)
     return msgspec.structs.replace(batch, forgets=forgets)
+
+
+def _insertions(
+    rows: list[tuple[_Value, ...]],
+) -> Iterator[tuple[str, list[tuple[_Value, ...]]]]:
+    """Yield the statements that insert these records."""
+    whole = len(rows) - len(rows) % _PERSIST_COUNT
+    if whole:
+        starts = range(0, whole, _PERSIST_COUNT)
+        yield (
+            _PERSIST_MANY,
+            [tuple(chain.from_iterable(rows[at : at + _PERSIST_COUNT])) for at in starts],
+        )
+    if whole < len(rows):
+        yield _PERSIST_ONE, rows[whole:]
 
 
 def _row(change: Persist) -> tuple[_Value, ...]:

@@ -75,7 +75,7 @@ def test_what_is_signed_decodes_to_the_same(
     assert again.statements == said
     assert (again.author, again.epoch, again.seq) == (SIGNER.id, epoch, seq)
     assert (again.prev, again.created_ms) == (b"p" * 16, created_ms)
-    assert codec.peek_id(record.envelope, LIMITS) == record.id
+    assert codec.open_envelope(record.envelope, LIMITS).record_id == record.id
 
 
 @given(st.binary(max_size=300))

@@ -91,8 +91,8 @@ def test_a_batch_is_its_effects_one_after_the_other(
 
 
 @given(batches)
-def test_a_batch_takes_at_most_seven_statements(batch: list[StorageEffect]) -> None:
-    assert len(list(fold(batch).statements())) <= 7
+def test_a_batch_takes_at_most_eight_statements(batch: list[StorageEffect]) -> None:
+    assert len(list(fold(batch).statements())) <= 8
 
 
 @given(batches)

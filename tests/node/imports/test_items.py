@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tastemesh.gossip import codec
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Interaction
+from tastemesh.gossip.statements import check_statement
 from tastemesh.node.imports import items
 
 MBID = "8f3471b5-7e6a-48da-86a9-c1c07a0f47ae"
@@ -44,5 +44,5 @@ def test_whatever_the_words_the_id_can_be_signed(artist: str, title: str) -> Non
     except UnicodeEncodeError:
         return  # a lone surrogate, which no decoded file has
     if item:
-        codec.check_statement(Interaction(item, "listen", 1), Limits())
+        check_statement(Interaction(item, "listen", 1), Limits())
         assert items.of_words(f" {artist}", f"{title} ") == item
