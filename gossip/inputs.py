@@ -27,7 +27,7 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Restored(Input, frozen=True):
-    """What the store held at start; fed once, before `Started`, oldest arrival first.
+    """What the store held at start, or a part of it; fed before `Started`, oldest arrival first.
 
     Attributes:
         records: the window, in the order of arrival.
@@ -36,7 +36,8 @@ class Restored(Input, frozen=True):
         wall_ms: wall clock.
         proofs: of equivocation, oldest first.
         copied: the store is a copy, and the original may have gone on signing: our identities
-            begin new epochs.
+            begin new epochs. Told with the last part.
+        is_last: whether it is all, or the last part.
     """
 
     records: tuple[Stored, ...]
@@ -45,6 +46,7 @@ class Restored(Input, frozen=True):
     wall_ms: int
     proofs: tuple[bytes, ...] = ()
     copied: bool = False
+    is_last: bool = True
 
 
 class Started(Input, frozen=True):

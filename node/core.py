@@ -31,7 +31,6 @@ from tastemesh.reputation.paths import shortest_path
 BOUNDED_EGOS = 16
 
 _REACHED_TIMER = "reached"
-_TRUST_IS_DUE = (inputs.Restored, inputs.TimerFired)
 
 
 class Core:
@@ -103,10 +102,15 @@ class Core:
             said = any(isinstance(each, Endorsement) for each in event.statements)
             if self._reached.look_at(event.author, has_endorsed=said):
                 done.extend(self._tell_window(now_ms))
-        elif isinstance(event, _TRUST_IS_DUE) and not self._reached.is_sweeping:
+        elif self._is_trust_due(event):
             self._reached.sweep(self.engine.authorship.authors, self.endorsements.digest())
             done.extend(self._tell_reached(now_ms))
         return done
+
+    def _is_trust_due(self, event: inputs.Input) -> bool:
+        if isinstance(event, inputs.TimerFired):
+            return not self._reached.is_sweeping
+        return isinstance(event, inputs.Restored) and event.is_last
 
     def add_identity(self, signer: Signer) -> None:
         """Take in one more local identity."""

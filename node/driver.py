@@ -32,9 +32,9 @@ BACKLOG_TURNS = 256
 # Turns to a transaction: at 64 KiB each it stays at 4 MiB, a quarter of the write-ahead log.
 COMMIT_TURNS = 64
 
-# How long turns from the network gather before they are committed, seconds: a transaction costs what
-# twenty records in it do. Whoever waits for a commit, or a full transaction, ends it at once. Short,
-# as a broker sends no more than its window, 20 messages with mosquitto, before an acknowledgement.
+# How long turns from the network gather before they are committed, seconds: a transaction costs as
+# much as twenty records in it. Whoever waits for a commit, or a full transaction, ends it at once.
+# Short: a broker sends its window, 20 messages with mosquitto, and then waits for acknowledgement.
 GATHER_S = 0.005
 
 # How long events are handled before questions and commits get their turn, seconds: a payload takes
@@ -120,6 +120,13 @@ class Driver:
         """
         orders = self._core.handle(event, self._clock.now_ms())
         self._queue(_Turn(orders, done, message))
+
+    def restore(self, part: inputs.Restored) -> None:
+        """Hand in what the store held, and queue what else follows: what it holds is no news."""
+        done = self._core.handle(part, self._clock.now_ms())
+        orders = [e for e in done if not isinstance(e, effects.Accepted | effects.AcceptedPrivate)]
+        if orders:
+            self._queue(_Turn(orders))
 
     def _queue(self, turn: _Turn) -> None:
         self._backlog.append(turn)

@@ -1,5 +1,6 @@
 """What a node finds in its home and around it: its window, and a broker to meet others at."""
 
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -35,11 +36,11 @@ async def open_window(config: NodeConfig) -> Store:
     return store
 
 
-async def load(store: Store, config: NodeConfig, wall_ms: int) -> Restored:
-    """Return what a window holds, and whether it is a copy: a backup's, or made by hand.
+async def load(store: Store, config: NodeConfig, wall_ms: int) -> AsyncIterator[Restored]:
+    """Yield what a window holds, in parts, the last one with whether it is a copy.
 
-    A copied file has another inode. Where file systems give those anew by themselves, a node only
-    begins more epochs than it needs.
+    A copy is a backup's, or one made by hand: then the file has another inode. Where file systems
+    give those anew by themselves, a node only begins more epochs than it needs.
 
     Args:
         store: the window, open.
@@ -51,7 +52,8 @@ async def load(store: Store, config: NodeConfig, wall_ms: int) -> Restored:
     """
     place = await store.get_meta(_PLACE) or _place(config)
     copied = bool(await store.get_meta(COPIED)) or place != _place(config)
-    return msgspec.structs.replace(await store.load(wall_ms), copied=copied)
+    async for part in store.parts(wall_ms):
+        yield msgspec.structs.replace(part, copied=copied and part.is_last)
 
 
 async def settle(store: Store, config: NodeConfig) -> None:

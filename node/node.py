@@ -111,7 +111,8 @@ class Node:
                 self._core, self._store, self._transport, self._clock, self._announcer.tell
             )
             wall_ms = self._clock.wall_ms()
-            self._driver.handle(await load(self._store, self.config, wall_ms))
+            async for part in load(self._store, self.config, wall_ms):
+                self._driver.restore(part)
             self._driver.handle(inputs.Started(wall_ms))
             self._running = asyncio.create_task(self._driver.run(), name="tastemesh-driver")
             stack.push_async_callback(end, self._running)

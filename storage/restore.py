@@ -1,10 +1,12 @@
-"""The window read back at start: four scans into the one input that the core is fed first.
+"""The window read back at start: four scans into the inputs that the core is fed first.
 
-Reading goes through SQLite's rowid order, so nothing is sorted, and nothing is decoded here: the
-core decodes the envelopes, without checking the signatures that it checked on arrival.
+In parts, so that what is read and what is made of it is never in memory all at once. Reading goes
+through SQLite's rowid order, so nothing is sorted, and nothing is decoded here: the core decodes
+the envelopes, without checking the signatures that it checked on arrival.
 """
 
-from itertools import starmap
+from collections.abc import AsyncIterator, Sequence
+from itertools import chain, starmap
 
 import aiosqlite
 
@@ -15,26 +17,49 @@ _RECORDS = "SELECT envelope, first_seen_ms FROM records ORDER BY arrival"
 _SEQUENCES = "SELECT author, epoch, until FROM own_sequences ORDER BY author, epoch"
 PRIVATE = "SELECT author, item, kind, weight_q, ago_ms, wall_ms FROM private_interactions"
 
+_PART_COUNT = 512  # records: 2 MB where they have 64 statements, 8 MB at their largest
+
 _PROOFS = "SELECT proof FROM proofs ORDER BY rowid"
 
 
-async def restore(db: aiosqlite.Connection, wall_ms: int) -> Restored:
-    """Return everything that the database holds for the core.
+async def restore(db: aiosqlite.Connection, wall_ms: int) -> AsyncIterator[Restored]:
+    """Yield everything that the database holds for the core, a part at a time.
 
     Args:
         db: the connection; the caller keeps writers away.
         wall_ms: wall clock, handed on unchanged.
     """
-    records = await db.execute_fetchall(_RECORDS)
     sequences = await db.execute_fetchall(_SEQUENCES)
-    private = await db.execute_fetchall(f"{PRIVATE} ORDER BY arrival")
-    return Restored(
-        records=tuple(starmap(Stored, records)),
+    proofs = await db.execute_fetchall(_PROOFS)
+    yield Restored(
+        records=(),
         sequences=tuple((author, epoch, until) for author, epoch, until in sequences),
+        private=(),
+        wall_ms=wall_ms,
+        proofs=tuple(proof for (proof,) in proofs),
+        is_last=False,
+    )
+    async with db.execute(_RECORDS) as rows:
+        while part := tuple(starmap(Stored, await rows.fetchmany(_PART_COUNT))):
+            yield Restored(part, (), (), wall_ms, is_last=False)
+    private = await db.execute_fetchall(f"{PRIVATE} ORDER BY arrival")
+    yield Restored(
+        records=(),
+        sequences=(),
         private=tuple(
             (author, Interaction(item, kind, weight_q, ago_ms), said_ms)
             for author, item, kind, weight_q, ago_ms, said_ms in private
         ),
         wall_ms=wall_ms,
-        proofs=tuple(proof for (proof,) in await db.execute_fetchall(_PROOFS)),
+    )
+
+
+def joined(parts: Sequence[Restored]) -> Restored:
+    """Return the parts of one window as one."""
+    return Restored(
+        records=tuple(chain.from_iterable(part.records for part in parts)),
+        sequences=tuple(chain.from_iterable(part.sequences for part in parts)),
+        private=tuple(chain.from_iterable(part.private for part in parts)),
+        wall_ms=parts[-1].wall_ms,
+        proofs=tuple(chain.from_iterable(part.proofs for part in parts)),
     )

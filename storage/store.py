@@ -29,7 +29,7 @@ from tastemesh.gossip.record import Interaction
 from tastemesh.storage.batch import STORED, StorageEffect, fold
 from tastemesh.storage.failures import damaged, reported
 from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
-from tastemesh.storage.restore import PRIVATE, restore
+from tastemesh.storage.restore import PRIVATE, joined, restore
 
 __all__ = [
     "COPIED",
@@ -237,7 +237,11 @@ class Store:
                 await db.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def load(self, wall_ms: int) -> Restored:
-        """Return what the core is fed at start, records in the order in which they arrived.
+        """Return what the core is fed at start at once; see `parts`."""
+        return joined([part async for part in self.parts(wall_ms)])
+
+    async def parts(self, wall_ms: int) -> AsyncIterator[Restored]:
+        """Yield what the core is fed at start, records in the order in which they arrived.
 
         Args:
             wall_ms: wall clock, handed on to the core.
@@ -246,7 +250,8 @@ class Store:
             StorageError: it cannot be read, or is closed.
         """
         async with self._alone() as db:
-            return await restore(db, wall_ms)
+            async for part in restore(db, wall_ms):
+                yield part
 
     async def fetch(self, record_ids: Sequence[bytes]) -> tuple[bytes, ...]:
         """Return the envelopes of these records in the order asked, without those not there.
