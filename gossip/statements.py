@@ -59,7 +59,7 @@ def _are_ordinary(said: Sequence[Interaction], limits: Limits) -> bool:
         and max(weights) <= WEIGHT_SCALE
         and min(ages_ms) >= 0
         and max(ages_ms) <= MAX_INT64
-        and all(_is_kind(kind, limits) for kind in {each.kind for each in said})
+        and all(_is_kind(kind, limits) for kind in dict.fromkeys([each.kind for each in said]))
     )
 
 
