@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check docs bench clean
 
 # One stamp per set of extras, so that `make demo` stays quick and `make test` adds only what it needs.
 $(VENV)/.core: pyproject.toml
@@ -12,7 +12,7 @@ $(VENV)/.core: pyproject.toml
 
 $(VENV)/.test: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fast,lab]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fast,lab,docs]'
 	touch $@ $(VENV)/.core
 
 demo: $(VENV)/.core
@@ -26,6 +26,9 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.test
+	$(BIN)/mkdocs build --quiet
 
 bench: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'

@@ -96,6 +96,11 @@ _TYPES: Mapping[str, Any] = get_type_hints(Settings, include_extras=True)
 _EXPECTED = {name: hint.__metadata__[0].description for name, hint in _TYPES.items()}
 
 
+def expectations() -> Mapping[str, str]:
+    """Return what is expected of each setting, by its name."""
+    return _EXPECTED
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """Settings with their provenance.
 

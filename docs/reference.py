@@ -1,0 +1,91 @@
+"""The pages of the documentation that are made from the code, and the list of decisions.
+
+MkDocs calls `on_config` and `on_files` (`hooks` in `mkdocs.yml`) each time it builds, so no copy of
+what the code says can grow stale.
+"""
+
+import contextlib
+import io
+import json
+import os
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+from tastemesh.node.cli import COMMANDS, main
+from tastemesh.node.config import PREFIX, Settings, expectations
+
+DOCS = Path(__file__).parent
+_CONFIGURATION = """\
+# Configuration
+
+A node's settings stand in `config.toml` in its home, which `tastemesh init` writes with every
+setting explained. A variable comes before the file, and a flag before both. An unknown name or a
+wrong value is refused with what was expected and the nearest name known.
+
+`tastemesh config show` says which value is in force and where it came from; `--json` for programs.
+
+| setting | variable | default | what is expected |
+|---|---|---|---|
+"""
+
+_CONFIGURATION_END = """
+Two more are variables only:
+
+| variable | what |
+|---|---|
+| `TASTEMESH_HOME` | the node's folder; the flag `--home` comes before it |
+| `TASTEMESH_PASSPHRASE` | opens the key files; or set `passphrase_file`, not both |
+
+A passphrase never stands in `config.toml`: beside the keys it would protect nothing.
+"""
+
+_CLI = """\
+# Commands
+
+`tastemesh COMMAND --help` says the same. Every command that takes long shows progress on a
+terminal; with `--json` results are for machines too. Exit status: 0 done, 1 the run failed, 2 wrong
+usage, 130 after Ctrl-C. What was wrong and what was expected is one line on standard error.
+"""
+
+
+def configuration() -> str:
+    """Return the page on settings."""
+    defaults = Settings()
+    rows = [
+        f"| `{name}` | `{PREFIX}{name.upper()}` | `{json.dumps(getattr(defaults, name))}` "
+        f"| {expected} |"
+        for name, expected in expectations().items()
+    ]
+    return _CONFIGURATION + "\n".join(rows) + "\n" + _CONFIGURATION_END
+
+
+def commands() -> str:
+    """Return the page on commands."""
+    os.environ["COLUMNS"] = "80"
+    parts = [_CLI]
+    for name in COMMANDS:
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            main([name, "--help"])
+        parts.append(f"## {name}\n\n```text\n{said.getvalue().strip()}\n```\n")
+    return "\n".join(parts)
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """List the decisions in the navigation, by number and title."""
+    decisions = [
+        {page.read_text(encoding="utf-8").splitlines()[0].removeprefix("# "): f"adr/{page.name}"}
+        for page in sorted((DOCS / "adr").glob("*.md"))
+    ]
+    assert config.nav is not None
+    config.nav.append({"Decisions": decisions})
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are made from the code."""
+    for name, made in (("configuration.md", configuration), ("cli.md", commands)):
+        files.append(File.generated(config, name, content=made()))
+    return files
