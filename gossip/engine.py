@@ -35,9 +35,9 @@ from tastemesh.gossip.topics import (
     channel_of,
     check_network,
     inbox_topic,
+    place_of,
     presence_topic,
     records_topic,
-    shard_in,
     shard_of,
     shard_topics,
 )
@@ -84,13 +84,17 @@ class GossipEngine:
         self._reader = reader or Reader(network, limits)
         self.limits = limits
         self.node = node
+        self._inbox = inbox_topic(network, node.id)
         self.authorship = Authorship(signers, network, limits)
         self.peers = Peers(limits, seed + b"peers")
         self.brokers = Brokers(network, limits, seed + b"brokers")
-        self.interest = Interest(limits.inbound_bytes_per_s, seed + b"interest")
+        period_ms = limits.interest_period_ms
+        self.interest = Interest(limits.inbound_bytes_per_s, period_ms, seed + b"interest")
         self.intake = Intake(network, limits, self._reader)
         self.rejected = Rejections()
-        self._presence_interest = Interest(limits.presence_bytes_per_s, seed + b"presence")
+        self._presence_interest = Interest(
+            limits.presence_bytes_per_s, period_ms, seed + b"presence"
+        )
         self._sync = Sync(node.id, network, limits, self.peers, seed + b"sync")
         self._held = Admission(
             network,
@@ -177,7 +181,7 @@ class GossipEngine:
             (
                 *shard_topics(self.network, "c", wanted),
                 *shard_topics(self.network, "h", self._presence_interest.mask),
-                inbox_topic(self.network, self.node.id),
+                self._inbox,
             ),
         )
 
@@ -216,10 +220,9 @@ class GossipEngine:
         return [*done, effects.SetTimer("expire", EXPIRE_PERIOD_MS)]
 
     def _choose_shards(self, now_ms: int, wall_ms: int) -> list[Effect]:
-        period_ms = self.limits.interest_period_ms
-        changed = self.interest.refresh(period_ms, now_ms)
-        changed |= self._presence_interest.refresh(period_ms, now_ms)
-        again = effects.SetTimer("interest", period_ms)
+        changed = self.interest.refresh(now_ms)
+        changed |= self._presence_interest.refresh(now_ms)
+        again = effects.SetTimer("interest", self.limits.interest_period_ms)
         return [self._subscribe(), again] if changed else [again]
 
     def _relay(self, now_ms: int, wall_ms: int) -> list[Effect]:
@@ -301,17 +304,20 @@ class GossipEngine:
     # --- what we hear ----------------------------------------------------------------------
 
     def _on_received(self, event: inputs.Received, now_ms: int) -> list[Effect]:
-        channel = channel_of(event.topic, self.network)
+        channel, shard = place_of(event.topic, self.network)
         try:
-            if channel == "n" and event.topic == inbox_topic(self.network, self.node.id):
-                return self._take_inbox(event, now_ms)
-            shard = shard_in(event.topic)
+            if channel == "h" and shard >= 0:
+                self._presence_interest.hear(shard, len(event.payload))
+                done = self._hear_presence(event, now_ms)
+                interest = self._presence_interest
+                if interest.is_exhausted and interest.refresh(now_ms, early=True):
+                    done.append(self._subscribe())
+                return done
             if channel == "r" and shard >= 0:
                 self.interest.hear(shard, len(event.payload))
                 return self._take_bundle(event.payload, shard, event, now_ms)
-            if channel == "h" and shard >= 0:
-                self._presence_interest.hear(shard, len(event.payload))
-                return self._hear_presence(event, now_ms)
+            if channel == "n" and event.topic == self._inbox:
+                return self._take_inbox(event, now_ms)
             if channel == "c" and shard >= 0:
                 return self._held.hear_proof(event.payload, now_ms)
         except RemoteProtocolError as error:

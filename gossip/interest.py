@@ -9,6 +9,10 @@ whose taste is wanted (p2p research, section 4). Presence is read by the same ru
 Rates are measured where a shard was read and assumed to be their mean where it was not: ids are
 hashes, so shards are alike unless somebody grinds ids into one, and then its rate is measured the
 first time it is read.
+
+Whoever comes into a large network hears a minute's worth of presence in a second. So a period whose
+budget is used up (`is_exhausted`) may be ended early, though only one in a row: the next one lasts.
+What a burst suggests is believed for that next one only: rates are taken from periods that ran.
 """
 
 from collections.abc import Iterable
@@ -27,6 +31,11 @@ _ROTATION_PERIODS = 10
 _NEWEST_WEIGHT = 0.5
 
 
+# The shortest time over which a burst is measured, and the rates that are remembered (guess).
+_LEAST_BURST_MS = 1_000
+_LEAST_PERIOD_MS = 10_000
+
+
 def mask_of(shards: Iterable[int]) -> int:
     """Return the 64-bit mask of these shards; bit s stands for shard s."""
     mask = 0
@@ -40,11 +49,16 @@ class Interest:
 
     Args:
         bytes_per_s: how much may come in.
+        period_ms: how often the choice is made anew, as a rule; above 0.
         seed: keys the random draw; unforeseeable to others, or they would know where to be.
     """
 
-    def __init__(self, bytes_per_s: float, seed: bytes) -> None:
+    def __init__(self, bytes_per_s: float, period_ms: int, seed: bytes) -> None:
         self._bytes_per_s = bytes_per_s
+        self._period_bytes = bytes_per_s * period_ms / 1000
+        self._left_bytes = self._period_bytes
+        self._began_ms = 0
+        self._ended_early = False
         self._seed = seed
         self._period = 0
         self._heard_bytes = [0] * SHARD_COUNT
@@ -57,6 +71,12 @@ class Interest:
     def hear(self, shard: int, size_bytes: int) -> None:
         """Count what came in on a shard."""
         self._heard_bytes[shard] += size_bytes
+        self._left_bytes -= size_bytes
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the period's budget is used up and it should end now."""
+        return self._left_bytes < 0.0 and not self._ended_early
 
     def reads(self, shard: int) -> bool:
         """Tell whether a shard is read now."""
@@ -70,18 +90,19 @@ class Interest:
         """Tell how many authors whom trust reaches each shard has; those without may be absent."""
         self._contacts = contacts
 
-    def refresh(self, period_ms: int, now_ms: int) -> bool:
+    def refresh(self, now_ms: int, *, early: bool = False) -> bool:
         """Choose anew at the end of a period; True if the choice has changed.
 
         Args:
-            period_ms: how long the period was, above 0.
             now_ms: monotonic time.
+            early: the period ends because its budget is used up.
         """
-        self._measure(period_ms)
+        expected = self._expected(now_ms - self._began_ms, early)
+        self._began_ms = now_ms
+        self._ended_early = early
+        self._left_bytes = self._period_bytes
         self._period += 1
         before = self.mask
-        mean = self._mean_rate()
-        expected = [r if k else mean for r, k in zip(self._rates, self._known, strict=True)]
         if sum(expected) <= self._bytes_per_s:
             self.mask = ALL_SHARDS
         else:
@@ -94,6 +115,27 @@ class Interest:
                 self._since_ms[shard] = now_ms
         return self.mask != before
 
+    def _expected(self, period_ms: int, early: bool) -> list[float]:
+        """Return the rate to expect of each shard, bytes a second, and forget what was heard."""
+        if early:
+            rates, known = self._burst(max(_LEAST_BURST_MS, period_ms))
+            self._heard_bytes = [0] * SHARD_COUNT
+        else:
+            if period_ms >= _LEAST_PERIOD_MS:
+                self._measure(period_ms)
+            rates, known = self._rates, self._known
+        measured = [rate for rate, is_known in zip(rates, known, strict=True) if is_known]
+        mean = sum(measured) / len(measured) if measured else 0.0
+        return [rate if is_known else mean for rate, is_known in zip(rates, known, strict=True)]
+
+    def _burst(self, period_ms: int) -> tuple[list[float], list[bool]]:
+        """Return the rates as of a period that ended early, and for which shards they are known."""
+        rates = [
+            self._heard_bytes[shard] * 1000 / period_ms if self.reads(shard) else rate
+            for shard, rate in enumerate(self._rates)
+        ]
+        return rates, [self.reads(n) or known for n, known in enumerate(self._known)]
+
     def _measure(self, period_ms: int) -> None:
         for shard in range(SHARD_COUNT):
             if not self.reads(shard):
@@ -103,10 +145,6 @@ class Interest:
             self._rates[shard] = old + _NEWEST_WEIGHT * (newest - old)
             self._known[shard] = True
             self._heard_bytes[shard] = 0
-
-    def _mean_rate(self) -> float:
-        known = [r for r, k in zip(self._rates, self._known, strict=True) if k]
-        return sum(known) / len(known) if known else 0.0
 
     def _by_contacts(self) -> list[int]:
         return sorted(self._contacts, key=lambda shard: (-self._contacts[shard], shard))

@@ -74,16 +74,18 @@ class Peers:
 
     def hear(self, node: bytes, now_ms: int, mask: int = ALL_SHARDS) -> bool:
         """Note that a node is there and what it reads; True if it was not known."""
-        new = node not in self._peers
-        if new:
-            if len(self._peers) >= self._limits.peer_count:
-                expendable = self._expendable()
-                if expendable is None:
-                    return False
-                self._forget([expendable])
-            self._offer(node)
+        known = self._peers.get(node)
+        if known is not None:
+            known.heard_ms, known.mask = now_ms, mask
+            return False
+        if len(self._peers) >= self._limits.peer_count:
+            expendable = self._expendable()
+            if expendable is None:
+                return False
+            self._forget([expendable])
+        self._offer(node)
         self._peers[node] = _Peer(now_ms, mask)
-        return new
+        return True
 
     def credit(self, node: bytes) -> None:
         """Note that a peer sent something worth having."""

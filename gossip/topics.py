@@ -85,6 +85,12 @@ def shard_in(topic: str) -> int:
 
 
 @lru_cache(maxsize=1_024)
+def place_of(topic: str, network: str) -> tuple[str, int]:
+    """Return a topic's channel, see `channel_of`, and the shard that it ends with, or -1."""
+    return channel_of(topic, network), shard_in(topic)
+
+
+@lru_cache(maxsize=1_024)
 def channel_of(topic: str, network: str) -> str:
     """Return `r`, `h`, `c` or `n` for a topic of this network, else the empty string."""
     parts = topic.split("/")

@@ -20,7 +20,7 @@ from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import REJECTION_KINDS, WEIGHT_SCALE, Endorsement, Interaction, Record
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import Advice, Advisor, SybilBound
-from tastemesh.node.reached import STEP_MS, Reached
+from tastemesh.node.reached import STEP_MS, SWEEP_PERIOD_MS, Reached
 from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import Reach, private_shadow
 from tastemesh.ranking.view import View
@@ -68,6 +68,7 @@ class Core:
         self.revision = 0
         """Rises whenever anything changes that a list depends on."""
         self._reached = Reached(self._advisor.reached)
+        self._sweep_due_ms = 0
         self._engine_handle = self.engine.handle
         self._followers: dict[type, Callable[[Any], None]] = {
             effects.Accepted: self._take,
@@ -90,22 +91,33 @@ class Core:
             UsageError: a local caller's value is wrong (`Recorded`, `ForgotPrivate`, `Rotated`);
                 nothing has changed then.
         """
+        if type(event) is inputs.Received:  # the commonest by far, and mostly nothing comes of it
+            done = self._engine_handle(event, now_ms)
+            if done:
+                self._follow(done)
+            return done
         if isinstance(event, inputs.TimerFired) and event.timer == _REACHED_TIMER:
             return self._tell_reached(now_ms)
         done = self._engine_handle(event, now_ms)
+        self._follow(done)
+        if isinstance(event, inputs.Recorded):
+            said = any(isinstance(each, Endorsement) for each in event.statements)
+            if self._reached.look_at(event.author, has_endorsed=said):
+                done.extend(self._tell_window(now_ms))
+        elif now_ms >= self._sweep_due_ms and self._is_trust_due(event):
+            self._reached.sweep(self.engine.authorship.authors, self.endorsements.digest())
+            if self._reached.is_sweeping:
+                self._sweep_due_ms = now_ms + SWEEP_PERIOD_MS
+                done.extend(self._tell_reached(now_ms))
+        return done
+
+    def _follow(self, done: list[Effect]) -> None:
+        """Keep view and endorsements in step with the window."""
         for effect in done:
             follow = self._followers.get(type(effect))
             if follow is not None:
                 self.revision += 1
                 follow(effect)
-        if isinstance(event, inputs.Recorded):
-            said = any(isinstance(each, Endorsement) for each in event.statements)
-            if self._reached.look_at(event.author, has_endorsed=said):
-                done.extend(self._tell_window(now_ms))
-        elif self._is_trust_due(event):
-            self._reached.sweep(self.engine.authorship.authors, self.endorsements.digest())
-            done.extend(self._tell_reached(now_ms))
-        return done
 
     def _is_trust_due(self, event: inputs.Input) -> bool:
         if isinstance(event, inputs.TimerFired):

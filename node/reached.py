@@ -13,6 +13,10 @@ from collections.abc import Callable, Sequence
 STEP_USERS = 4
 STEP_MS = 250
 
+# Others' endorsements come all the time, and each would have everybody walk again. So a sweep
+# begins at most this often; what it decides, whose records stay longest, has as much time (guess).
+SWEEP_PERIOD_MS = 30_000
+
 
 class Reached:
     """The union over all local users, kept roughly current.

@@ -159,10 +159,10 @@ class EndorsementGraph:
             return False
         order = (epoch, seq, position)
         units = round(weight * WEIGHT_SCALE)
-        held = self._slot(author, subject)
+        row = self._rows.get(self._index.get(author, -1), {})
+        held = row.get(self._index.get(subject, -1)) if row else None
         if held is not None:
             return self._restate(held, order, units)
-        row = self._rows.get(self._index.get(author, -1), {})
         if len(row) >= self.limits.out_edge_limit:
             oldest = min(row.values(), key=self._age)
             if (order, subject) < self._age(oldest):
@@ -339,5 +339,5 @@ def _check(author: bytes, subject: bytes, weight: float, order: tuple[int, int, 
         raise UsageError("author and subject must be ids; found empty bytes")
     if not (math.isfinite(weight) and -1.0 <= weight <= 1.0):
         raise UsageError(f"weight {weight}; expected -1 to 1")
-    if not all(0 <= number < _ORDER_LIMIT for number in order):
+    if not (min(order) >= 0 and max(order) < _ORDER_LIMIT):
         raise UsageError(f"(epoch, seq, position) {order}; expected 0 to 2^63 - 1 each")

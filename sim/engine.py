@@ -26,6 +26,7 @@ from tastemesh.node.core import Core
 from tastemesh.sim.brokers import ONE_BROKER, Broker
 from tastemesh.sim.links import LinkPolicy
 from tastemesh.sim.peer import Handler, Peer, Station
+from tastemesh.sim.trace import Carried, Delivered, Revived, Sent, TraceWriter
 
 # The wall clock at virtual time 0: 2026-01-01, any fixed date will do.
 EPOCH_MS = 1_767_225_600_000
@@ -66,6 +67,7 @@ class Simulation:
         brokers: the brokers, at least one.
         watch: told (peer, input, now in ms, orders) of every input of a node, after it was handled
             and before it is carried out; intruders are not watched.
+        record: where all of it is written, if anywhere.
 
     Raises:
         UsageError: the seed is negative.
@@ -77,6 +79,7 @@ class Simulation:
         links: LinkPolicy | None = None,
         brokers: tuple[Broker, ...] | None = None,
         watch: Watch | None = None,
+        record: TraceWriter | None = None,
     ) -> None:
         if seed < 0:
             raise UsageError(f"seed is {seed}; expected 0 or more")
@@ -88,6 +91,7 @@ class Simulation:
         self.peers: dict[str, Peer] = {}
         self.intruders: list[Station] = []
         self._watch = watch
+        self._record = record
         self._by_name = {broker.name: broker for broker in self.brokers}
         # By broker and filter, then by the reader's number.
         self._readers: dict[tuple[str, str], dict[int, Station]] = {}
@@ -200,6 +204,8 @@ class Simulation:
 
         def return_from_disk(*_: object) -> None:
             peer.come_back(revive())
+            if self._record is not None:
+                self._record.put(Revived(self.now_ms, peer.number))
             self._boot(peer, None)
 
         self._at(after_ms, die, None, None)
@@ -283,12 +289,18 @@ class Simulation:
             self._draws = self._rng.random(_DRAW_COUNT).tolist()
         return self._draws.pop()
 
-    def coverage(self) -> float:
-        """Return the share of (node, other's record) pairs that are held, 1.0 where all are."""
+    def coverage(self, without: frozenset[bytes] = frozenset()) -> float:
+        """Return the share of (node, record) pairs that are held, 1.0 where all are.
+
+        Args:
+            without: authors whose records do not count.
+        """
         union: dict[bytes, None] = {}
+        held = 0
         for peer in self.peers.values():
-            union.update(dict.fromkeys(peer.store.record_ids))
-        held = sum(len(peer.store) for peer in self.peers.values())
+            ids = [i for i, author in peer.store.authors() if author not in without]
+            union.update(dict.fromkeys(ids))
+            held += len(ids)
         return held / (len(union) * len(self.peers)) if union else 1.0
 
     # --- what happens ----------------------------------------------------------------------
@@ -299,6 +311,8 @@ class Simulation:
             return
         event = fact(EPOCH_MS + self.now_ms + station.skew_ms)
         self._note(station.number, type(event).__name__.encode())
+        if self._record is not None:
+            self._record.put_input(self.now_ms, station.number, event)
         self._handle(station, event)
 
     def _handle(self, station: Station, event: inputs.Input) -> None:
@@ -306,6 +320,10 @@ class Simulation:
         orders = station.handle(event, self.now_ms)
         if self._watch is not None and isinstance(station, Peer):
             self._watch(station, event, self.now_ms, orders)
+        if orders:
+            self._carry_out(station, orders)
+
+    def _carry_out(self, station: Station, orders: list[Effect]) -> None:
         for order in orders:
             carrier = self._carriers.get(type(order))
             if carrier is None:
@@ -320,8 +338,10 @@ class Simulation:
         station, life = whose
         if station.life == life and station.alive:  # a crash takes the timers with it
             self._note(station.number, timer.encode())
-            wall_ms = EPOCH_MS + self.now_ms + station.skew_ms
-            self._handle(station, inputs.TimerFired(timer, wall_ms))
+            fired = inputs.TimerFired(timer, EPOCH_MS + self.now_ms + station.skew_ms)
+            if self._record is not None:
+                self._record.put_input(self.now_ms, station.number, fired)
+            self._handle(station, fired)
 
     def _fetch(self, station: Station, order: effects.Fetch) -> None:
         fetched = inputs.Fetched(station.fetch(order.record_ids), order.topic, order.broker)
@@ -338,7 +358,10 @@ class Simulation:
 
     def _route(self, sender: Station, order: effects.Send) -> None:
         """Take a message to the brokers that it is for, and from there to its readers."""
-        self._note(sender.number, blake2b(order.payload, digest_size=16).digest())
+        digest = blake2b(order.payload, digest_size=16).digest()
+        self._note(sender.number, digest)
+        if self._record is not None:
+            self._record.put(Sent(sender.number, digest))
         if not sender.connected:
             return
         for broker in sender.brokers:
@@ -347,10 +370,13 @@ class Simulation:
             sender.sent_bytes += len(order.payload)
             for up_ms in self.links.delays_ms(self._draw):
                 for later_ms in broker.handling_ms(order.topic, order.payload, self._draw):
-                    self._publish(broker, order, up_ms + later_ms)
+                    self._publish(sender, broker, order, up_ms + later_ms)
 
-    def _publish(self, broker: Broker, order: effects.Send, after_ms: int) -> None:
+    def _publish(self, sender: Station, broker: Broker, order: effects.Send, after_ms: int) -> None:
         self._message_count += 1
+        if self._record is not None:
+            number, topic, payload = self._message_count, order.topic, order.payload
+            self._record.put(Carried(number, sender.number, broker.name, topic, payload))
         message = _Message(broker, order.topic, order.payload, self._message_count)
         readers = self._readers_of(broker, order.topic)
         if len(readers) < _MANY:
@@ -368,18 +394,25 @@ class Simulation:
         return [*exact.values(), *self._readers.get((broker.name, f"{parent}/+"), {}).values()]
 
     def _deliver(self, readers: Sequence[Station], message: _Message) -> None:
-        now_ms, payload = self.now_ms, message.payload
-        event: inputs.Received | None = None
-        reached: list[int] = []
-        for reader in readers:
-            if not reader.connected or not reader.alive:
-                continue
-            reader.received_bytes += len(payload)
-            reached.append(reader.number)
-            wall_ms = EPOCH_MS + now_ms + reader.skew_ms
-            if event is None or event.wall_ms != wall_ms:  # one input for all whose clocks agree
-                event = inputs.Received(message.broker.name, message.topic, payload, wall_ms)
-            self._handle(reader, event)
+        now_ms, payload, watch = self.now_ms, message.payload, self._watch
+        broker, topic, size_bytes = message.broker.name, message.topic, len(message.payload)
+        mean_ms = EPOCH_MS + now_ms
+        skew_ms: int | None = None
+        heard = [reader for reader in readers if reader.connected and reader.alive]
+        reached = [reader.number for reader in heard]
+        if self._record is not None and heard:
+            self._record.put(Delivered(now_ms, message.number, reached))
+        for reader in heard:
+            reader.received_bytes += size_bytes
+            if skew_ms != reader.skew_ms:  # one input for all whose clocks agree
+                skew_ms = reader.skew_ms
+                event = inputs.Received(broker, topic, payload, mean_ms + skew_ms)
+            orders = reader.handle(event, now_ms)
+            if watch is not None and isinstance(reader, Peer):
+                watch(reader, event, now_ms, orders)
+            if orders:
+                self._carry_out(reader, orders)
+        self.event_count += len(reached)
         if reached:
             self._note(message.number, array("I", reached).tobytes())
 

@@ -11,7 +11,7 @@ import numpy as np
 from tastemesh.errors import UsageError
 
 
-class LinkPolicy(msgspec.Struct, frozen=True, kw_only=True):
+class LinkPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Statistics of every link between a node and a broker, each direction alike.
 
     Attributes:

@@ -6,21 +6,29 @@ from tastemesh.gossip.topics import shard_of
 from tastemesh.sim.engine import Simulation
 
 
-def subscribed_coverage(simulation: Simulation) -> float:
+def subscribed_coverage(simulation: Simulation, without: frozenset[bytes] = frozenset()) -> float:
     """Return the share of (node, record) pairs that are held, of the shards that each node reads.
 
     Records that a node has let go of for its bounds would count as missing; scenarios stay below
     the window's.
+
+    Args:
+        simulation: the network.
+        without: authors whose records do not count.
     """
     by_shard: dict[int, dict[bytes, None]] = {}
     for peer in simulation.peers.values():
         for record_id, author in peer.store.authors():
-            by_shard.setdefault(shard_of(author), {})[record_id] = None
+            if author not in without:
+                by_shard.setdefault(shard_of(author), {})[record_id] = None
     wanted = held = 0
     for peer in simulation.peers.values():
         interest = peer.core.engine.interest
         wanted += sum(len(ids) for shard, ids in by_shard.items() if interest.reads(shard))
-        held += sum(interest.reads(shard_of(author)) for _, author in peer.store.authors())
+        held += sum(
+            interest.reads(shard_of(author)) and author not in without
+            for _, author in peer.store.authors()
+        )
     return held / wanted if wanted else 1.0
 
 

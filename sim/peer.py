@@ -23,11 +23,6 @@ class MemoryStore:
     def __len__(self) -> int:
         return len(self._records)
 
-    @property
-    def record_ids(self) -> tuple[bytes, ...]:
-        """Ids of the records held, oldest arrival first."""
-        return tuple(self._records)
-
     def authors(self) -> ItemsView[bytes, bytes]:
         """Return (record id, author) of the records held."""
         return self._authors.items()

@@ -6,8 +6,8 @@ each node runs the same code on them as in a daemon. What is remembered is bound
 the older one dropped when the newer is full.
 """
 
-from collections.abc import Callable, Hashable
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Generic, ParamSpec, TypeVar
 
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip.codec import Opened
@@ -18,36 +18,46 @@ from tastemesh.gossip.record import Record
 
 _GENERATION_COUNT = 65_536  # results of each kind; some hundred MB when all are full records
 
-_UNKNOWN = object()
+_Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 
-class _Memory:
-    """Results by what they are results of; a refusal is remembered as well."""
+class _Memory(Generic[_Given, _Result]):
+    """Results by the bytes they are results of; a refusal is remembered as well.
 
-    def __init__(self) -> None:
-        self._young: dict[Hashable, object] = {}
-        self._old: dict[Hashable, object] = {}
+    Args:
+        work: what is done with what was not seen before.
+    """
 
-    def recall(self, of: Hashable, work: Callable[[], _Result]) -> _Result:
-        found = self._young.get(of, _UNKNOWN)
-        if found is _UNKNOWN:
-            found = self._old.get(of, _UNKNOWN)
-            if found is _UNKNOWN:
-                try:
-                    found = work()
-                except RemoteProtocolError as error:
-                    found = error
-            if len(self._young) >= _GENERATION_COUNT:
-                self._old, self._young = self._young, {}
-            self._young[of] = found
+    def __init__(self, work: Callable[_Given, _Result]) -> None:
+        self._work = work
+        self._young: dict[bytes, _Result | RemoteProtocolError] = {}
+        self._old: dict[bytes, _Result | RemoteProtocolError] = {}
+
+    def recall(self, of: bytes, *given: _Given.args, **named: _Given.kwargs) -> _Result:
+        try:
+            found = self._young[of]
+        except KeyError:
+            found = self._learn(of, *given, **named)
         if isinstance(found, RemoteProtocolError):
             raise RemoteProtocolError(found.reason, found.detail)
-        return found  # type: ignore[return-value]
+        return found
+
+    def _learn(
+        self, of: bytes, *given: _Given.args, **named: _Given.kwargs
+    ) -> _Result | RemoteProtocolError:
+        try:
+            found = self._old[of] if of in self._old else self._work(*given, **named)
+        except RemoteProtocolError as error:
+            found = error.with_traceback(None)  # or it would keep every frame that it passed
+        if len(self._young) >= _GENERATION_COUNT:
+            self._old, self._young = self._young, {}
+        self._young[of] = found
+        return found
 
 
 class SharedReader(Reader):
-    """A `Reader` for all nodes of a simulation.
+    """A `Reader` for all nodes of a simulation; each method is its namesake's memory.
 
     Args:
         network: network id.
@@ -56,28 +66,29 @@ class SharedReader(Reader):
 
     def __init__(self, network: str, limits: Limits) -> None:
         super().__init__(network, limits)
-        self._bundles = _Memory()
-        self._records = _Memory()
-        self._authentic = _Memory()
-        self._presences = _Memory()
-        self._verdicts = _Memory()
+        plain = Reader(network, limits)
+        self._bundles = _Memory(plain.unpack)
+        self._records = _Memory(plain.parse)
+        self._authentic = _Memory(plain.authenticate)
+        self._presences = _Memory(plain.presence)
+        self._verdicts = _Memory(plain.authenticate_presence)
 
     def unpack(self, payload: bytes) -> list[Opened]:
         """See `Reader.unpack`."""
-        return self._bundles.recall(payload, lambda: Reader.unpack(self, payload))
+        return self._bundles.recall(payload, payload)
 
     def parse(self, opened: Opened) -> Record:
         """See `Reader.parse`."""
-        return self._records.recall(opened.envelope, lambda: Reader.parse(self, opened))
+        return self._records.recall(opened.envelope, opened)
 
     def authenticate(self, record: Record, opened: Opened) -> None:
         """See `Reader.authenticate`."""
-        self._authentic.recall(record.envelope, lambda: Reader.authenticate(self, record, opened))
+        self._authentic.recall(record.envelope, record, opened)
 
     def presence(self, payload: bytes) -> Presence:
         """See `Reader.presence`."""
-        return self._presences.recall(payload, lambda: Reader.presence(self, payload))
+        return self._presences.recall(payload, payload)
 
     def authenticate_presence(self, payload: bytes) -> None:
         """See `Reader.authenticate_presence`."""
-        self._verdicts.recall(payload, lambda: Reader.authenticate_presence(self, payload))
+        self._verdicts.recall(payload, payload)

@@ -7,11 +7,13 @@ names them.
 
 import tomllib
 from importlib import resources
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
 
 from tastemesh.errors import ConfigError, UsageError
+from tastemesh.gossip.limits import Limits
 from tastemesh.sim.brokers import ONE_BROKER, BrokerPolicy
 from tastemesh.sim.links import LinkPolicy
 
@@ -42,6 +44,85 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     length_s: float = 0.0
 
 
+class Community(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who the people are: made up, or read from files.
+
+    Attributes:
+        topology: who knows whom: `small-world` or `groups`; or, by networkx, `scale-free`,
+            `clustered`, `random` or `blocks`.
+        groups: circles of taste, 1 and up; at `groups` and `blocks`, of friends too.
+        mixing: share of the friendships that leave the neighbourhood or the group, 0 to 1.
+        history: items that each person has before the start and publishes in one go.
+        interactions: a file of who took up what, in place of made-up people; as `evaluate` takes.
+        columns: its columns, as `--columns`.
+        min_weight: drops weaker rows.
+        endorsements: a file of who vouches for whom; with `interactions` only.
+        endorsement_columns: its columns, as `--endorsement-columns`.
+        undirected: each friendship is listed once and goes both ways.
+    """
+
+    topology: str = "small-world"
+    groups: int = 1
+    mixing: float = 0.1
+    history: int = 0
+    interactions: str = ""
+    columns: str = ""
+    min_weight: float = 0.0
+    endorsements: str = ""
+    endorsement_columns: str = ""
+    undirected: bool = False
+
+    def __post_init__(self) -> None:
+        if self.endorsements and not self.interactions:
+            raise ConfigError("community.endorsements needs community.interactions beside it")
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What each node spends at most; the daemon's defaults (`tastemesh.gossip.limits`).
+
+    Attributes:
+        window_statements: statements in its window.
+        inbound_bytes_per_s: pushed records that it takes in.
+        presence_bytes_per_s: presence that it takes in.
+    """
+
+    window_statements: int = Limits().window_statement_count
+    inbound_bytes_per_s: int = Limits().inbound_bytes_per_s
+    presence_bytes_per_s: int = Limits().presence_bytes_per_s
+
+
+class Adversary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One attacker and his budget.
+
+    Attributes:
+        strategy: what he does; a name that docs/simulator.md lists.
+        identities: hostile ones, 1 and up.
+        attack_edges: honest people who are deceived into endorsing one of them.
+        messages: that he publishes at most, in all.
+        messages_per_s: and in a second.
+        start_s: when he begins; what the strategy does before everybody comes at 0.
+    """
+
+    strategy: str
+    identities: int = 10
+    attack_edges: int = 0
+    messages: int = 2_000
+    messages_per_s: float = 20.0
+    start_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("identities", 1, 10_000),
+            ("attack_edges", 0, 10_000),
+            ("messages", 1, 10_000_000),
+            ("messages_per_s", 0.001, 100_000),
+            ("start_s", 0, 10_000_000),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"adversaries.{name} is {value}; expected {low:g} to {high:g}")
+
+
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One scenario.
 
@@ -62,6 +143,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             faults, like those of the links, end when the quiet begins.
         talkative: nodes, from the first one on, that record ten times as often: those whom a broker
             withholds are noticed the sooner the more they say.
+        arrive_s: the nodes start in the course of so many seconds.
+        asked: nodes that are asked at the end what they recommend, drawn at random.
+        community: who the people are.
+        bounds: what each node spends at most.
+        adversaries: who attacks, and with what budget.
     """
 
     description: str
@@ -77,6 +163,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     partition: Partition = Partition()
     brokers: tuple[BrokerPolicy, ...] = ONE_BROKER
     talkative: int = 0
+    arrive_s: float = 0.0
+    asked: int = 50
+    community: Community = Community()
+    bounds: Bounds = Bounds()
+    adversaries: tuple[Adversary, ...] = ()
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -88,8 +179,21 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ("skew_ms", 0, 120_000),
             ("sync_period_s", 1, 86_400),
             ("talkative", 0, self.nodes),
+            ("arrive_s", 0, self.seconds - self.quiet_s),
+            ("asked", 0, 100_000),
+            ("churn.share", 0, 1),
+            ("churn.away_s", 1, 10_000_000),
+            ("partition.share", 0, 1),
+            ("partition.start_s", 0, 10_000_000),
+            ("partition.length_s", 0, 10_000_000),
+            ("community.groups", 1, self.nodes),
+            ("community.mixing", 0, 1),
+            ("community.history", 0, 500),
+            ("bounds.window_statements", 10, 10_000_000),
+            ("bounds.inbound_bytes_per_s", 1, 1_000_000_000),
+            ("bounds.presence_bytes_per_s", 1, 1_000_000_000),
         ):
-            value = getattr(self, name)
+            value = attrgetter(name)(self)
             if not low <= value <= high:
                 raise ConfigError(f"{name} is {value}; expected {low:g} to {high:g}")
         names = [broker.name for broker in self.brokers]
@@ -98,9 +202,6 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         withheld = [number for broker in self.brokers for number in broker.withhold]
         if withheld and not 0 <= min(withheld) <= max(withheld) < self.nodes:
             raise ConfigError(f"withhold names node {max(withheld)}; there are {self.nodes}")
-        for where, share in (("churn", self.churn.share), ("partition", self.partition.share)):
-            if not 0.0 <= share <= 1.0:
-                raise ConfigError(f"{where}.share is {share}; expected 0 to 1")
 
 
 def shipped() -> dict[str, Scenario]:
@@ -140,5 +241,7 @@ def parse_scenario(text: str, name: str) -> Scenario:
     """
     try:
         return msgspec.convert(tomllib.loads(text), Scenario)
+    except RecursionError:
+        raise ConfigError(f"scenario {name}: nested too deep") from None
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, UsageError) as error:
         raise ConfigError(f"scenario {name}: {error}") from None

@@ -4,7 +4,8 @@ import json
 import resource
 import sys
 import time
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -15,8 +16,11 @@ from rich.table import Table
 from tastemesh.errors import UsageError
 from tastemesh.node.cli.data import JsonFile, write_json
 from tastemesh.node.cli.progress import stages
+from tastemesh.sim import inspection
+from tastemesh.sim.replay import Replay
 from tastemesh.sim.run import run_scenario
-from tastemesh.sim.scenario import load_scenario, shipped
+from tastemesh.sim.scenario import Scenario, load_scenario, shipped
+from tastemesh.sim.trace import Trace
 
 
 def sim(
@@ -28,6 +32,27 @@ def sim(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     list_them: Annotated[bool, typer.Option("--list", help="Name the shipped scenarios.")] = False,
+    record: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|ID", help="Write a trace here; with --inspect, the record to look for."
+        ),
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Run a trace's nodes again and compare.")
+    ] = None,
+    inspect: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Ask a trace why something happened.")
+    ] = None,
+    node: Annotated[
+        int | None, typer.Option(min=0, help="With --inspect: the number of the node.")
+    ] = None,
+    at: Annotated[
+        float | None, typer.Option(min=0, help="With --inspect: virtual second to look at.")
+    ] = None,
+    item: Annotated[
+        str | None, typer.Option(help="With --inspect: why the node recommends this item.")
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Simulate a network of full nodes in virtual time.
@@ -43,25 +68,95 @@ def sim(
             table.add_row(name, known.description)
         Console().print(table)
         return
-    if scenario is None:
+    chosen = [each for each in (scenario, replay, inspect) if each is not None]
+    if len(chosen) > 1:
+        raise UsageError("SCENARIO, --replay FILE and --inspect FILE; expected one of them")
+    if inspect is not None:
+        _inspect(inspect, node, record, at, item)
+    elif node is not None or at is not None or item is not None:
+        raise UsageError("--node, --at and --item go with --inspect FILE")
+    elif replay is not None:
+        if record is not None or nodes is not None:
+            raise UsageError("--replay takes everything from the trace; no --record, no --nodes")
+        _replay(replay, json_file)
+    elif scenario is None:
         raise UsageError(
             f"scenario is missing; expected a TOML file or one of {', '.join(shipped())}"
         )
-    chosen = load_scenario(scenario)
-    if nodes is not None:
-        chosen = msgspec.structs.replace(chosen, nodes=nodes)
+    else:
+        wanted = load_scenario(scenario)
+        if nodes is not None:
+            wanted = msgspec.structs.replace(wanted, nodes=nodes)
+        _run(wanted, seed, Path(record) if record else None, json_file)
+
+
+def _run(scenario: Scenario, seed: int, record: Path | None, json_file: Path | None) -> None:
     started_s = time.perf_counter()
     with stages() as progress:
-        result = run_scenario(chosen, seed, progress)
+        result = run_scenario(scenario, seed, progress, record)
     result["wall_seconds"] = round(time.perf_counter() - started_s, 2)
     result["events_per_s"] = round(result["events"] / result["wall_seconds"])
     kib = 1024 if sys.platform != "darwin" else 1
     result["peak_rss_mb"] = round(
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kib / 1024**2, 1
     )
-    table = Table.grid(padding=(0, 2))
-    for name, value in result.items():
-        if name != "scenario":
-            table.add_row(name, json.dumps(value))
-    Console().print(table)
+    _show({k: v for k, v in result.items() if k not in ("scenario", "adversaries")})
+    if result["adversaries"]:
+        _show_adversaries(result["adversaries"])
     write_json(json_file, result)
+
+
+def _replay(path: Path, json_file: Path | None) -> None:
+    with stages() as progress:
+        replayed = Replay(Trace(path)).run(progress)
+    result = msgspec.to_builtins(replayed)
+    _show(result)
+    Console().print("every message and every recommendation is the same as recorded")
+    write_json(json_file, result)
+
+
+def _inspect(
+    path: Path, node: int | None, record: str | None, at_s: float | None, item: str | None
+) -> None:
+    if node is None or sum(each is not None for each in (record, at_s, item)) != 1:
+        raise UsageError("--inspect needs --node N and one of --record ID, --at SECONDS, --item ID")
+    with stages() as progress:
+        if record is not None:
+            lines = inspection.way_of_record(path, node, record, progress)
+        elif at_s is not None:
+            lines = inspection.around(path, node, at_s, progress)
+        else:
+            assert item is not None
+            lines = inspection.why_listed(path, node, item, progress)
+    for line in lines:
+        typer.echo(line)
+
+
+def _show(result: dict[str, Any]) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in result.items():
+        table.add_row(name, json.dumps(value))
+    Console().print(table)
+
+
+def _show_adversaries(found: list[dict[str, Any]]) -> None:
+    table = Table(
+        "strategy", "identities", "attack edges", "messages", "exposure@10", "of their friends",
+        "of windows", "convicted by", box=box.SIMPLE_HEAD,
+    )  # fmt: skip
+    for each in found:
+        friends = each["exposure_of_the_deceiveds_friends@10"]
+        exposed = each["exposure@10"]
+        table.add_row(
+            each["strategy"],
+            str(each["identities"]),
+            str(each["attack_edges"]),
+            str(each["messages_sent"]),
+            "nobody asked" if exposed is None else f"{exposed:.1%}",
+            "" if friends is None else f"{friends:.1%}",
+            f"{each['window_share']:.1%}",
+            f"{each['convicted_by']:.0%}",
+        )
+    Console().print(table)

@@ -4,7 +4,9 @@
 
     TastemeshError                  anything from tastemesh
     ├── UsageError                  a value from the caller is wrong; names it and what was expected
-    │   └── ConfigError             ... in a configuration file, the environment or an option
+    │   ├── ConfigError             ... in a configuration file, the environment or an option
+    │   └── TraceError              ... in a recording of a simulation: missing or damaged
+    ├── ReplayError                 a node does something else than in the recording
     ├── RemoteProtocolError         what a peer sent is not a valid record; carries a RejectReason
     ├── TransportError              a broker cannot be reached or refused us
     ├── StorageError                the window's database cannot be read or written
@@ -22,6 +24,14 @@ class UsageError(TastemeshError):
 
 class ConfigError(UsageError):
     """A setting is wrong; the text names the setting, where it came from and what was expected."""
+
+
+class TraceError(UsageError):
+    """A recording of a simulation cannot be read; the text names the file and what is wrong."""
+
+
+class ReplayError(TastemeshError):
+    """A replayed node does something else than it did; the text names node and time."""
 
 
 class RemoteProtocolError(TastemeshError):

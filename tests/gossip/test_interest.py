@@ -14,17 +14,17 @@ from tests.gossip.cores import NETWORK, Cores, listen, person
 MINUTE_MS = 60_000
 
 
-def flooded(interest: Interest, rates: list[float], periods: int) -> None:
+def flooded(interest: Interest, rates: list[float], periods: int, since: int = 0) -> None:
     """Let every shard that is read bring its rate, for some periods."""
-    for period in range(periods):
+    for period in range(since, since + periods):
         for shard in range(SHARD_COUNT):
             if interest.reads(shard):
                 interest.hear(shard, round(rates[shard] * MINUTE_MS / 1000))
-        interest.refresh(MINUTE_MS, period * MINUTE_MS)
+        interest.refresh((period + 1) * MINUTE_MS)
 
 
 def test_a_network_within_the_budget_is_read_whole() -> None:
-    interest = Interest(4096, b"seed")
+    interest = Interest(4096, MINUTE_MS, b"seed")
     flooded(interest, [60.0] * SHARD_COUNT, 5)
     assert interest.mask == ALL_SHARDS
 
@@ -36,7 +36,7 @@ def test_a_network_within_the_budget_is_read_whole() -> None:
 def test_what_comes_in_stays_within_the_budget_but_for_one_shard_of_each_kind(
     rates: list[float], contacts: dict[int, int]
 ) -> None:
-    interest = Interest(4096, b"seed")
+    interest = Interest(4096, MINUTE_MS, b"seed")
     interest.set_contacts(contacts)
     flooded(interest, rates, 3)
     taken = sum(rate for shard, rate in enumerate(rates) if interest.reads(shard))
@@ -45,15 +45,37 @@ def test_what_comes_in_stays_within_the_budget_but_for_one_shard_of_each_kind(
 
 
 def test_contacts_come_first_and_the_random_rest_changes() -> None:
-    interest = Interest(640, b"seed")
+    interest = Interest(640, MINUTE_MS, b"seed")
     interest.set_contacts({3: 1, 9: 5})
     seen: Counter[int] = Counter()
-    for _ in range(30):
-        flooded(interest, [100.0] * SHARD_COUNT, 10)
+    for turn in range(30):
+        flooded(interest, [100.0] * SHARD_COUNT, 10, since=10 * turn)
         assert interest.mask & mask_of([3, 9]) == mask_of([3, 9])
         assert interest.mask.bit_count() == 6
         seen.update(s for s in range(SHARD_COUNT) if interest.reads(s))
     assert len(seen) > 50
+
+
+def test_a_burst_ends_the_period_and_the_next_one_lasts() -> None:
+    interest = Interest(64, MINUTE_MS, b"seed")
+    for moment in range(4):
+        for shard in range(SHARD_COUNT):
+            interest.hear(shard, 16)
+        assert interest.is_exhausted == (moment == 3)
+    assert interest.refresh(
+        500, early=True
+    )  # all that in half a second: 64 times the budget and more
+    assert interest.mask.bit_count() == 1
+    read = interest.mask.bit_length() - 1
+    interest.hear(read, 30)
+    assert not interest.is_exhausted
+    assert interest.refresh(MINUTE_MS)  # it was a burst: the network is as quiet as that
+    assert interest.mask == ALL_SHARDS
+    interest.hear(0, 1_000_000)
+    assert interest.is_exhausted
+    interest.refresh(MINUTE_MS + 100, early=True)
+    interest.hear(1, 1_000_000)
+    assert not interest.is_exhausted  # only one in a row
 
 
 def test_topics_are_as_few_as_can_be() -> None:

@@ -40,7 +40,7 @@ def test_a_wrong_file_names_what_is_wrong(tmp_path: Path, text: str, expected: s
 
 
 def test_a_missing_file_names_the_shipped_ones() -> None:
-    with pytest.raises(ConfigError, match="shipped ones are calm, hostile-brokers, lossy, rough"):
+    with pytest.raises(ConfigError, match=r"shipped ones are calm, .*, rough"):
         load_scenario("no-such-scenario")
 
 

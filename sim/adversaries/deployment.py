@@ -1,0 +1,150 @@
+"""Puts a scenario's adversaries to work, and deceives whom their budget of attack edges allows."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import msgspec
+import numpy as np
+
+from tastemesh.errors import UsageError
+from tastemesh.gossip import inputs
+from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement
+from tastemesh.sim.adversaries.double_dealers import Equivocator, Forgetter, PostDater, Rotator
+from tastemesh.sim.adversaries.intruder import Intruder, Means
+from tastemesh.sim.adversaries.plans import Plan, draw_up
+from tastemesh.sim.adversaries.publisher import Adaptive, Publisher
+from tastemesh.sim.adversaries.strategies import STRATEGIES
+from tastemesh.sim.adversaries.vandals import Eclipse, Flood, Forger, Garbage, Replayer
+from tastemesh.sim.engine import Simulation
+from tastemesh.sim.peer import Station
+from tastemesh.sim.population import NETWORK, Population
+from tastemesh.sim.residents import Residents
+from tastemesh.sim.scenario import Adversary, Scenario
+
+NETWORK_STRATEGIES: Mapping[str, Callable[[Means], Intruder]] = {
+    "garbage": Garbage,
+    "flood": Flood,
+    "replay": Replayer,
+    "forge": Forger,
+    "equivocate": Equivocator,
+    "post-date": PostDater,
+    "forget": Forgetter,
+    "rotate": Rotator,
+    "eclipse": Eclipse,
+}
+
+ADAPTIVE = "adaptive"
+
+_SETTLED_MS = 2_000  # after a node's start, its user has said whom he endorses
+
+
+class Deployed(msgspec.Struct, frozen=True):
+    """One adversary at work.
+
+    Attributes:
+        policy: what he was told.
+        intruder: his program.
+        station: where it sits.
+        authors: ids of his identities.
+        target: the item that he pushes.
+        near: numbers of the nodes whose users were deceived or endorse somebody who was.
+    """
+
+    policy: Adversary
+    intruder: Intruder
+    station: Station
+    authors: tuple[bytes, ...]
+    target: str
+    near: frozenset[int]
+
+
+def strategies() -> tuple[str, ...]:
+    """Return the names of everything that an adversary can do."""
+    return (*STRATEGIES, ADAPTIVE, *NETWORK_STRATEGIES)
+
+
+def deploy(
+    simulation: Simulation,
+    population: Population,
+    residents: Residents,
+    scenario: Scenario,
+    seed: int,
+) -> list[Deployed]:
+    """Add a scenario's adversaries to its simulation.
+
+    Raises:
+        UsageError: a strategy is unknown, or there are fewer people than are to be deceived.
+    """
+    return [
+        _deploy(simulation, population, residents, policy, number, seed)
+        for number, policy in enumerate(scenario.adversaries)
+    ]
+
+
+def _deploy(
+    simulation: Simulation,
+    population: Population,
+    residents: Residents,
+    policy: Adversary,
+    number: int,
+    seed: int,
+) -> Deployed:
+    if policy.strategy not in strategies():
+        raise UsageError(
+            f"adversaries: unknown strategy {policy.strategy!r}; "
+            f"expected one of {', '.join(strategies())}"
+        )
+    purpose = b"adversary %d" % number
+    signers = tuple(population.signer(n, purpose) for n in range(policy.identities))
+    target = f"hostile:{number}:target"
+    rng = np.random.default_rng([seed, 11, number])
+    means = Means(policy, signers, NETWORK, population.limits, rng, target)
+    plan: Plan | None = None
+    if policy.strategy in STRATEGIES:
+        plan = draw_up(
+            policy.strategy,
+            residents.interactions,
+            residents.endorsements,
+            [person.id for person in population.people],
+            [signer.id for signer in signers],
+            target=target,
+            attack_edges=policy.attack_edges,
+            seed=seed,
+        )
+        intruder: Intruder = Publisher(means, plan)
+    elif policy.strategy == ADAPTIVE:
+        intruder = Adaptive(means, seed)
+    else:
+        intruder = NETWORK_STRATEGIES[policy.strategy](means)
+    authors = tuple(signer.id for signer in signers)
+    if isinstance(intruder, Rotator):
+        authors = intruder.authors
+    deceived = _deceived(policy, plan, residents, rng)
+    entries = authors[: plan.entries if plan else 1]
+    for turn, person in enumerate(deceived):
+        said = (Endorsement(entries[turn % len(entries)], WEIGHT_SCALE),)
+        settled_ms = int(residents.starts_ms[person]) + _SETTLED_MS
+        at_ms = max(settled_ms, round(policy.start_s * 1000) - _SETTLED_MS)
+        vouch = partial(inputs.Recorded, population.people[person].id, said)
+        simulation.tell(f"n{person}", vouch, after_ms=at_ms)
+    station = simulation.intrude(f"adversary {number}", intruder)
+    return Deployed(policy, intruder, station, authors, target, _near(deceived, residents))
+
+
+def _deceived(
+    policy: Adversary, plan: Plan | None, residents: Residents, rng: np.random.Generator
+) -> tuple[int, ...]:
+    if plan is not None:
+        return plan.deceived
+    count = len(residents.starts_ms)
+    if policy.attack_edges > count:
+        raise UsageError(f"attack_edges is {policy.attack_edges}; there are {count} people")
+    return tuple(rng.choice(count, policy.attack_edges, replace=False).tolist())
+
+
+def _near(deceived: tuple[int, ...], residents: Residents) -> frozenset[int]:
+    people = residents.endorsements
+    if people is None or not deceived:
+        return frozenset(deceived)
+    leads = np.isin(people.subject, deceived) & (people.weight > 0)
+    return frozenset([*deceived, *people.source[leads].tolist()])
