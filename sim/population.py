@@ -32,6 +32,7 @@ class Population:
             window_statement_count=scenario.bounds.window_statements,
             inbound_bytes_per_s=scenario.bounds.inbound_bytes_per_s,
             presence_bytes_per_s=scenario.bounds.presence_bytes_per_s,
+            interest_period_ms=round(scenario.bounds.interest_period_s * 1000),
         )
         self._reader = SharedReader(NETWORK, self.limits)
         self.people = [self.signer(number, b"person") for number in range(scenario.nodes)]

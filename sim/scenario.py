@@ -84,11 +84,13 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         window_statements: statements in its window.
         inbound_bytes_per_s: pushed records that it takes in.
         presence_bytes_per_s: presence that it takes in.
+        interest_period_s: how often it chooses the shards that it reads.
     """
 
     window_statements: int = Limits().window_statement_count
     inbound_bytes_per_s: int = Limits().inbound_bytes_per_s
     presence_bytes_per_s: int = Limits().presence_bytes_per_s
+    interest_period_s: float = Limits().interest_period_ms / 1000
 
 
 class Adversary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -192,6 +194,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ("bounds.window_statements", 10, 10_000_000),
             ("bounds.inbound_bytes_per_s", 1, 1_000_000_000),
             ("bounds.presence_bytes_per_s", 1, 1_000_000_000),
+            ("bounds.interest_period_s", 1, 86_400),
         ):
             value = attrgetter(name)(self)
             if not low <= value <= high:
