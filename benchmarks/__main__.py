@@ -5,7 +5,7 @@ import os
 import sys
 from importlib import import_module
 
-NAMES = ("ranking", "reputation", "ingest", "restore", "memory", "gossip", "scale")
+NAMES = ("ranking", "reputation", "ingest", "restore", "memory", "gossip", "scale", "soak")
 
 
 def main() -> int:

@@ -115,7 +115,7 @@ async def _ingest(payloads: list[tuple[str, bytes]]) -> None:
     """Let a node's own driver take payloads in, until they are committed and in the matrix."""
     key = Signer(bytes(32), bytes(32))
     core = Core(node=key, signers=(key,), network=NETWORK, limits=LIMITS, seed=bytes(32))
-    feed = _Feed(payloads)
+    feed = Feed(payloads)
     with tempfile.TemporaryDirectory() as folder:
         async with await Store.open(Path(folder) / "window.sqlite3") as store:
             driver = Driver(core, store, feed, _Now(), lambda _: None)
@@ -137,34 +137,37 @@ class _Now:
         return _WALL_MS
 
 
-class _Feed:
+class Feed:
     """A transport whose broker has sent all of this already, and hears nothing."""
 
     brokers = ("b",)
 
-    def __init__(self, payloads: list[tuple[str, bytes]]) -> None:
+    def __init__(self, payloads: Iterable[tuple[str, bytes]]) -> None:
         self._messages = deque(Message("b", topic, payload) for topic, payload in payloads)
         self.emptied = asyncio.Event()
 
     async def events(self, limit: int = 256) -> list[Event]:
+        """Return what is left."""
         if not self._messages:
             self.emptied.set()
             await asyncio.Event().wait()
         return [self._messages.popleft() for _ in range(min(limit, len(self._messages)))]
 
     def subscribe(self, filters: Iterable[str], passing: Iterable[str] = ()) -> None:
-        pass
+        """Hear nothing."""
 
     def publish(self, topic: str, payload: bytes, broker: str = "") -> bool:
+        """Take it."""
         return True
 
     def acknowledge(self, message: Message) -> None:
-        pass
+        """Hear nothing."""
 
     async def drain(self) -> None:
-        pass
+        """Be empty."""
 
     def status(self) -> tuple[BrokerStatus, ...]:
+        """Say nothing."""
         return ()
 
     async def __aenter__(self) -> Self:

@@ -1,0 +1,116 @@
+"""The unit and the containers of deploy/: the broker is really started, the rest is read as far as can be."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from tastemesh.node.address import TlsFiles
+from tastemesh.node.mqtt import MqttTransport
+from tastemesh.node.mqtt_settings import MqttSettings
+from tests.brokers import BrokerProcess, free_port, mosquitto_program
+from tests.node.transport_conformance import Client
+
+ROOT = Path(__file__).parent.parent
+DEPLOY = ROOT / "deploy" / "containers"
+COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+
+
+def prepared(folder: Path) -> str:
+    """Do what its README says before the containers start; return the node's password."""
+    shown = re.search(r"```sh\n(.*?)```", (DEPLOY / "README.md").read_text(), re.DOTALL)
+    assert shown
+    script = shown[1].split("docker compose")[0].replace("broker.example", "localhost")
+    subprocess.run(["bash", "-euc", script], cwd=folder, check=True, capture_output=True)
+    return (folder / ".env").read_text().strip().partition("=")[2]
+
+
+@pytest.mark.broker
+async def test_the_broker_takes_known_nodes_over_tls_and_our_topics_only(tmp_path: Path) -> None:
+    if mosquitto_program() is None:
+        pytest.skip("mosquitto is not installed: it is the broker that these files are for")
+    password = prepared(tmp_path)
+    places = {
+        target: str(tmp_path / source.removeprefix("./"))
+        for source, target in (
+            mount.split(":")[:2] for mount in COMPOSE["services"]["broker"]["volumes"]
+        )
+    }
+    shutil.copy(DEPLOY / "mosquitto.acl", tmp_path)
+    port = free_port()
+    told = (DEPLOY / "mosquitto.conf").read_text().replace("listener 8883", f"listener {port}")
+    for target in sorted(places, key=len, reverse=True):
+        told = told.replace(target, places[target])
+    file = tmp_path / "mosquitto.conf"
+    file.write_text(f"user {Path.home().owner()}\n{told}")
+    (tmp_path / "broker").mkdir()
+    command = [str(mosquitto_program()), "-c", str(file)]
+    files = TlsFiles(ca_file=tmp_path / "secrets" / "tls" / "ca.pem")
+
+    def node(name: str, user: str) -> MqttTransport:
+        return MqttTransport(
+            (f"mqtts://{user}@localhost:{port}",),
+            client_id=name,
+            settings=MqttSettings(tls=files),
+            rng=np.random.default_rng(7),
+        )
+
+    async with BrokerProcess("mosquitto", command, port, tmp_path / "log", open=False):
+        async with Client(node("a", f"node:{password}"), "tastemesh/1/main/r/+", "home/#") as a:
+            await a.connected()
+            a.transport.publish("home/lamp", b"not ours")
+            a.transport.publish("tastemesh/1/main/r/7", b"x" * 65_536)
+            await a.until_payloads(b"x" * 65_536)
+            assert a.payloads == [b"x" * 65_536]
+
+
+def test_compose_mounts_what_is_there_and_sets_what_a_node_knows() -> None:
+    from tastemesh.node.config import PREFIX, expectations
+
+    known = {PREFIX + name.upper() for name in expectations()}
+    assert set(COMPOSE) == {"name", "services", "volumes"}
+    for service in COMPOSE["services"].values():
+        assert set(service) <= {
+            *("image", "build", "restart", "ports", "volumes", "depends_on", "environment"),
+        }
+        assert set(service.get("environment", {})) <= known
+        for mount in service["volumes"]:
+            source = mount.split(":")[0]
+            if not source.startswith("./"):
+                assert source in COMPOSE["volumes"]
+            elif not source.startswith("./secrets/"):
+                assert (DEPLOY / source).is_file()
+    built = COMPOSE["services"]["node"]["build"]
+    assert (DEPLOY / built["context"] / built["dockerfile"]).resolve() == DEPLOY / "Containerfile"
+
+
+def test_the_image_is_made_of_files_that_are_there_and_of_every_package() -> None:
+    text = (DEPLOY / "Containerfile").read_text()
+    copied = [
+        source
+        for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE)
+        for source in line.split()[:-1]
+    ]
+    assert all((ROOT / source).exists() for source in copied)
+    linked = {each.name for each in (ROOT / "src" / "tastemesh").iterdir() if each.is_symlink()}
+    assert linked <= set(copied)
+    assert re.findall(r"^USER (\w+)$", text, re.MULTILINE) == ["tastemesh"]
+
+
+def test_the_unit_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "deploy" / "tastemesh.service").read_text()
+    assert re.search(r"^ExecStart=\S+/tastemesh run$", text, re.MULTILINE)
+    assert "Type=notify" in text
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    unit = tmp_path / "tastemesh.service"  # it insists that the program is there
+    unit.write_text(re.sub(r"ExecStart=\S+", "ExecStart=/bin/true", text))
+    run = subprocess.run(
+        ["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, "")
