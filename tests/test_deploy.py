@@ -1,4 +1,4 @@
-"""The unit and the containers of deploy/: the broker is really started, the rest is read as far as can be."""
+"""The unit and the containers of deploy/: the broker is started, the rest is read."""
 
 import re
 import shutil
@@ -60,13 +60,15 @@ async def test_the_broker_takes_known_nodes_over_tls_and_our_topics_only(tmp_pat
             rng=np.random.default_rng(7),
         )
 
-    async with BrokerProcess("mosquitto", command, port, tmp_path / "log", open=False):
-        async with Client(node("a", f"node:{password}"), "tastemesh/1/main/r/+", "home/#") as a:
-            await a.connected()
-            a.transport.publish("home/lamp", b"not ours")
-            a.transport.publish("tastemesh/1/main/r/7", b"x" * 65_536)
-            await a.until_payloads(b"x" * 65_536)
-            assert a.payloads == [b"x" * 65_536]
+    async with (
+        BrokerProcess("mosquitto", command, port, tmp_path / "log", open=False),
+        Client(node("a", f"node:{password}"), "tastemesh/1/main/r/+", "home/#") as a,
+    ):
+        await a.connected()
+        a.transport.publish("home/lamp", b"not ours")
+        a.transport.publish("tastemesh/1/main/r/7", b"x" * 65_536)
+        await a.until_payloads(b"x" * 65_536)
+        assert a.payloads == [b"x" * 65_536]
 
 
 def test_compose_mounts_what_is_there_and_sets_what_a_node_knows() -> None:
