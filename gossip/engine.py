@@ -13,6 +13,7 @@ passed over; each has its bound in `Limits`.
 
 from collections import Counter
 from collections.abc import Callable
+from hashlib import blake2b
 
 from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec, effects, inputs
@@ -44,9 +45,13 @@ from tastemesh.gossip.topics import (
 
 EXPIRE_PERIOD_MS = 60_000  # records leave at most a minute after their age; a scan is O(leaving)
 
-# How soon a node answers a newcomer's presence with its own, and syncs with its first peer: spread
+# How soon a node answers a newcomer's presence with its own, and syncs with its first peers: spread
 # over this time by the node's id, so that a crowd does not answer at once.
 GREETING_MS = 1_000
+
+# Nodes expected to greet one newcomer, as each new node heard of would else have everybody announce
+# itself and sync: in a network where somebody comes every second, all of them every second (guess).
+_GREETER_COUNT = 12
 
 # Presence messages remembered, so that what comes through several brokers is checked once.
 _GREETING_COUNT = 512
@@ -199,7 +204,9 @@ class GossipEngine:
 
     def _greet(self, now_ms: int, wall_ms: int) -> list[Effect]:
         self._greeting_set = False
-        return [self._presence(wall_ms), *self._initiate(now_ms)]
+        if len(self.peers) > _GREETER_COUNT:
+            return [self._presence(wall_ms)]
+        return [self._presence(wall_ms), *self._initiate(now_ms)]  # it may be new itself
 
     def _exchange(self, now_ms: int, wall_ms: int) -> list[Effect]:
         self._convinced.clear()
@@ -384,11 +391,18 @@ class GossipEngine:
         if heard.node == self.node.id or not self.peers.hear(heard.node, now_ms, heard.mask):
             return []
         done: list[Effect] = [effects.PeerSeen(heard.node)]
-        if not self._greeting_set:
+        if not self._greeting_set and self._greets(heard.node):
             self._greeting_set = True
             spread_ms = int.from_bytes(self.node.id[:4], "big") % GREETING_MS
             done.append(effects.SetTimer("greeting", spread_ms))
         return done
+
+    def _greets(self, newcomer: bytes) -> bool:
+        """Tell whether it is on us to greet a newcomer: a few of those who hear it are enough."""
+        if len(self.peers) <= _GREETER_COUNT:
+            return True
+        lot = int.from_bytes(blake2b(newcomer, key=self.node.id, digest_size=4).digest(), "big")
+        return lot * len(self.peers) < _GREETER_COUNT << 32
 
     def _take_inbox(self, event: inputs.Received, now_ms: int) -> list[Effect]:
         message = self._sync.open(event.payload)
