@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 CORPUS = Path(__file__).parent / "corpus"
+SEEDS = Path(__file__).parent / "seeds.txt"  # what coverage found worth keeping, in hex
 VECTORS = Path(__file__).parent.parent / "docs" / "protocol-vectors.json"
 _SCRIPT_BYTES = 512
 _TOLD_STEPS = 50_000
@@ -75,6 +76,8 @@ def plant(folder: Path) -> None:
     seeds.append(bytes.fromhex(vectors["bundle"]))
     for number, seed in enumerate(seeds):
         (folder / f"vector-{number:02d}").write_bytes(seed)
+    for number, line in enumerate(SEEDS.read_text().split()):
+        (folder / f"seed-{number:02d}").write_bytes(bytes.fromhex(line))
 
 
 def mutate(run_count: int, seed: int) -> None:

@@ -159,11 +159,13 @@ class Interest:
 
     @staticmethod
     def _take(order: list[int], expected: list[float], budget: float) -> list[int]:
-        """Take shards in order while they fit; the first always, however dear it is."""
+        """Take the shards in order that fit; the first always, however dear it is.
+
+        One that somebody floods is left out and keeps nobody from those behind it.
+        """
         taken: list[int] = []
         for shard in order:
-            if taken and expected[shard] > budget:
-                break
-            taken.append(shard)
-            budget -= expected[shard]
+            if not taken or expected[shard] <= budget:
+                taken.append(shard)
+                budget -= expected[shard]
         return taken

@@ -89,7 +89,7 @@ def test_altered_record_no_flipped_bit_gets_in() -> None:
 
 
 def test_replay_of_old_records_changes_nothing_and_a_forgotten_one_stays_forgotten() -> None:
-    cores = Cores([ANA])
+    cores = Cores([ANA], Limits(window_age_ms=DAY_MS))
     first = written(BEN, 1)
     push(cores, 0, first)
     assert push(cores, 0, *[first] * 50) == []
@@ -97,7 +97,7 @@ def test_replay_of_old_records_changes_nothing_and_a_forgotten_one_stays_forgott
     replayed = push(cores, 0, first)
     assert count(replayed, effects.Accepted) == 0
     assert len(cores.held(0)) == 1
-    cores.pass_time(LIMITS.window_age_ms + 60_000)
+    cores.pass_time(DAY_MS + 60_000)
     assert count(push(cores, 0, first), effects.Accepted) == 0
     assert cores.engines[0].rejected[RejectReason.TOO_OLD] == 1
 
