@@ -238,7 +238,15 @@ class Scorer:
             self._view.item_numbers(rejected),
         )
         passed = skilled(arrivals, egos, surprises, counts.astype(np.int64), matrix.shape[0])
-        return explore(matrix, np.square(followed) * passed, egos, profile, standing=voices)
+        return explore(
+            matrix,
+            np.square(followed) * passed,
+            egos,
+            profile,
+            standing=voices,
+            taken_s=arrivals.time_s,
+            behind=self._view.share_after(egos),
+        )
 
     def _witnessed(self) -> Arrivals:
         if self._arrivals is None or self._arrivals[0] != self._view.version:

@@ -34,7 +34,15 @@ class SalsaParameters(msgspec.Struct, frozen=True, kw_only=True):
             cap. Below 1 an item that only one contact knows is not listed.
         open_gain: C, the most by which evidence that nobody vouches for lifts an item that trust
             has found; 1 (not at all) to 100.
-        open_exponent: exponent of volumes in that evidence, 0 to 1; RP3beta's alpha.
+        open_exponent: how much less a holding says in that evidence where its holder has many, as
+            an exponent of its holder's volume, 0 to 1; .3 to .7 differ by less than the error
+            (measured).
+        open_doubt: lambda of its regression, .001 to 1000: as many full voices as have to hold an
+            item of ego's before it is believed half. 5 of 3, 5 and 10 (measured; also on
+            MovieLens).
+        open_backward: what it hears of items that somebody took up before the one shared with ego,
+            0 to 1; 1 does not look at the order. Less is worth nothing to an ego that is as far as
+            the others are (measured; `tastemesh.ranking.exploration` has who is not).
         open_popularity_exponent: its popularity discount, 0 to 1; RP3beta's beta.
     """
 
@@ -48,7 +56,9 @@ class SalsaParameters(msgspec.Struct, frozen=True, kw_only=True):
     contact_exponent: float = 1.0
     contact_share_max: float = 1.0
     open_gain: float = 20.0
-    open_exponent: float = 0.7
+    open_exponent: float = 0.5
+    open_doubt: float = 5.0
+    open_backward: float = 1.0
     open_popularity_exponent: float = 0.5
 
     def __post_init__(self) -> None:
@@ -70,5 +80,7 @@ _RANGES = {
     "contact_share_max": (0.5, 1.0),
     "open_gain": (1.0, 100.0),
     "open_exponent": (0.0, 1.0),
+    "open_doubt": (1e-3, 1e3),
+    "open_backward": (0.0, 1.0),
     "open_popularity_exponent": (0.0, 1.0),
 }

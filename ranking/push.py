@@ -86,6 +86,7 @@ def push(
     *,
     profile: Sparse | None = None,
     standing: Sparse = _NOBODY,
+    taken_s: NDArray[np.int32] | None = None,
     residual: float = 0.0,
 ) -> Pushed:
     """Score what the users hold whom ego trusts.
@@ -97,6 +98,7 @@ def push(
         parameters: how mass moves and votes.
         profile: ego's taste over some of its own items, summing to 1 or 0. Default: its weights.
         standing: users and how much each is heard in open evidence, in [0, 1]. Default: nobody.
+        taken_s: as for `tastemesh.ranking.salsa.rank`.
         residual: trust that may be left out, 0 to 1.
 
     Raises:
@@ -106,23 +108,25 @@ def push(
         raise UsageError(f"residual {residual}; expected 0 to 1")
     present = np.array([ego for ego in egos if ego >= 0], np.int32)
     trust, standing, left_out = _without_least(trust, present, standing, residual)
-    if parameters.contact_share_max == 1.0 and products.is_compiled(matrix.compiled):
+    if profile is None:
+        profile = _by_weights(matrix, present)
+    is_timeless = taken_s is None or parameters.open_backward == 1.0
+    is_plain = parameters.contact_share_max == 1.0 and is_timeless
+    if is_plain and products.is_compiled(matrix.compiled):
         from tastemesh.ranking.push_kernel import pushed
 
         return Pushed(*pushed(matrix, trust, present, parameters, profile, standing), left_out)
     heard, voices = standing
     trusted = trust.shares.indices[trust.shares.data > 0]
     users = np.unique(np.concatenate([trusted, heard, present])).astype(np.int32)
-    asked = np.empty(0, np.int32) if profile is None else profile[0]
     reference = matrix.reference
+    asked = profile[0]
     rows, items, places = products.cut(reference.by_user, users, asked, compiled=matrix.compiled)
     # The transpose is a view of the same arrays by columns; products read it as they read rows.
     by_item = cast("products.Sparse", rows.T)
     weights = Weights(rows, by_item, reference.user_sums[users], np.empty(0))
-    taste = None
-    if profile is not None:
-        taste = np.zeros(len(items))
-        taste[places[places >= 0]] = profile[1][places >= 0]
+    taste = np.zeros(len(items))
+    taste[places[places >= 0]] = profile[1][places >= 0]
     audience = np.zeros(len(users))
     audience[np.searchsorted(users, heard)] = voices
     scores = rank(
@@ -132,8 +136,29 @@ def push(
         parameters,
         profile=taste,
         standing=audience,
+        taken_s=None if taken_s is None else taken_s[_entries(reference.by_user, users)],
     )
     return Pushed(users, items, scores, left_out)
+
+
+def _by_weights(matrix: HoldingMatrix, egos: NDArray[np.int32]) -> Sparse:
+    """Return `tastemesh.ranking.profile.own_profile`, over ego's own items."""
+    lines = [matrix.row(ego) for ego in egos.tolist()]
+    if not lines:
+        return _NOBODY
+    own, place = np.unique(np.concatenate([items for items, _ in lines]), return_inverse=True)
+    weights = np.concatenate([weights for _, weights in lines])
+    taste = np.minimum(np.bincount(place, weights, len(own)), 1.0)
+    return own.astype(np.int32), taste / (taste.sum() or 1.0)
+
+
+def _entries(by_user: products.Sparse, users: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Return the places of some rows' entries."""
+    starts, stops = by_user.indptr[users], by_user.indptr[users + 1]
+    first = np.cumsum(stops - starts) - (stops - starts)
+    shift = np.repeat(starts - first, stops - starts)
+    entries: NDArray[np.intp] = np.arange(len(shift)) + shift
+    return entries
 
 
 def _without_least(

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tastemesh.ranking.contacts import ContactTrust
+from tastemesh.ranking.evidence import ROUNDING, features
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.product_kernel import cut_rows
@@ -23,7 +24,7 @@ def pushed(
     trust: ContactTrust,
     egos: NDArray[np.int32],
     parameters: SalsaParameters,
-    profile: Sparse | None,
+    profile: Sparse,
     standing: Sparse,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], Scores]:
     """Return users, items and scores of `tastemesh.ranking.push.Pushed`.
@@ -32,8 +33,8 @@ def pushed(
         matrix: who holds what.
         trust: ego's trust by contact.
         egos: ego's user numbers.
-        parameters: without a cap on contacts.
-        profile: ego's taste over its own items; None for its weights.
+        parameters: without a cap on contacts, and hearing what came before as what came after.
+        profile: ego's taste over its own items, rising.
         standing: who is heard in open evidence, and how much.
     """
     p = parameters
@@ -43,21 +44,22 @@ def pushed(
     share_users, share_data, tau, voices = _localised(
         shares.indices, shares.data, egos, *standing, marks, len(users)
     )
-    asked = np.empty(0, np.int32) if profile is None else profile[0]
     reference = matrix.reference
-    rows, items, places = cut_rows(reference.by_user, users, asked)
+    rows, items, places = cut_rows(reference.by_user, users, profile[0])
+    is_met = (places >= 0) & (profile[1] > 0.0)
     taste = np.zeros(len(items))
-    if profile is not None:
-        taste[places[places >= 0]] = profile[1][places >= 0]
+    taste[places[is_met]] = profile[1][is_met]
+    numbers, tastes = features(places[is_met], profile[1][is_met])
     own = marks[egos] - 1
+    voices[own] = 0.0
     held, passed, scores = np.zeros(len(items)), np.zeros(len(items)), np.zeros(len(items))
     hub_mass, votes = np.zeros(len(users)), np.zeros(len(users))
     started = _ranked(
         rows.indptr, rows.indices, rows.data, reference.user_sums[users] * matrix.scale,
-        matrix.scale, tau, voices, own, profile is None, taste,
+        matrix.scale, tau, voices, own, taste, numbers, tastes,
         shares.indptr, share_users, share_data,
         p.rho, p.kappa, p.eta, p.alpha, p.rounds, p.theta, p.popularity_exponent,
-        p.contact_exponent, p.open_gain, p.open_exponent, p.open_popularity_exponent,
+        p.contact_exponent, p.open_gain, p.open_exponent, p.open_doubt, p.open_popularity_exponent,
         held, passed, scores, hub_mass, votes,
     )  # fmt: skip
     small: sp.csr_array[np.float64, tuple[int, int]] = sp.csr_array(
@@ -135,6 +137,64 @@ def _localise(
     return users, values, tau, voices
 
 
+def _regress(
+    indptr: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    data: NDArray[np.float32],
+    scale: float,
+    amounts: NDArray[np.float64],
+    numbers: NDArray[np.int32],
+    tastes: NDArray[np.float64],
+    doubt: float,
+) -> NDArray[np.float64]:
+    """Return x of `tastemesh.ranking.evidence`, by Cholesky.
+
+    Args:
+        indptr: of the rows.
+        columns: of the rows.
+        data: of the rows.
+        scale: of the weights.
+        amounts: float64[users]; how much each is heard.
+        numbers: int32[items]; the number of each feature, -1 for what is none.
+        tastes: float64[features]; own.
+        doubt: lambda, above 0.
+    """
+    count = len(tastes)
+    gram = np.zeros((count, count))
+    met = np.empty(count, np.int32)
+    held = np.empty(count)
+    for user in range(len(amounts)):
+        if amounts[user] <= 0.0:
+            continue
+        found = 0
+        for at in range(indptr[user], indptr[user + 1]):
+            number = numbers[columns[at]]
+            if number >= 0:
+                met[found] = number
+                held[found] = data[at] * scale
+                found += 1
+        for one in range(found):
+            for other in range(found):
+                if met[other] <= met[one]:
+                    gram[met[one], met[other]] += amounts[user] * held[one] * held[other]
+    result = tastes.copy()
+    for row in range(count):
+        gram[row, row] += doubt
+        for column in range(row + 1):
+            total = gram[row, column]
+            for at in range(column):
+                total -= gram[row, at] * gram[column, at]
+            gram[row, column] = np.sqrt(total) if row == column else total / gram[column, column]
+        for at in range(row):
+            result[row] -= gram[row, at] * result[at]
+        result[row] /= gram[row, row]
+    for row in range(count - 1, -1, -1):
+        for at in range(row + 1, count):
+            result[row] -= gram[at, row] * result[at]
+        result[row] /= gram[row, row]
+    return result
+
+
 def _rank(
     indptr: NDArray[np.int32],
     columns: NDArray[np.int32],
@@ -144,8 +204,9 @@ def _rank(
     tau: NDArray[np.float64],
     voices: NDArray[np.float64],
     own: NDArray[np.int32],
-    by_weights: bool,
     profile: NDArray[np.float64],
+    features: NDArray[np.int32],
+    tastes: NDArray[np.float64],
     share_indptr: NDArray[np.int32],
     share_users: NDArray[np.int32],
     share_data: NDArray[np.float64],
@@ -159,6 +220,7 @@ def _rank(
     contact_exponent: float,
     open_gain: float,
     open_exponent: float,
+    open_doubt: float,
     open_popularity_exponent: float,
     held: NDArray[np.float64],
     passed: NDArray[np.float64],
@@ -172,14 +234,6 @@ def _rank(
     for ego in own:
         for at in range(indptr[ego], indptr[ego + 1]):
             is_own[columns[at]] = True
-            if by_weights:
-                profile[columns[at]] += data[at] * scale
-    if by_weights:
-        for item in range(item_count):
-            profile[item] = min(profile[item], 1.0)
-        total = profile.sum()
-        if total > 0.0:
-            profile /= total
     has_taste = False
     for item in range(item_count):
         has_taste = has_taste or profile[item] != 0.0
@@ -267,31 +321,38 @@ def _rank(
     if open_gain <= 1.0:
         return started
     heard = np.zeros(item_count)
+    amounts = np.zeros(user_count)
     for user in range(user_count):
-        if voices[user] != 0.0:
+        if voices[user] > 0.0:
             for at in range(indptr[user], indptr[user + 1]):
                 heard[columns[at]] += voices[user] * data[at]
-    for item in range(item_count):
-        heard[item] = max(heard[item] * scale, 1.0)
-        at_items[item] = 0.0
-        if profile[item] != 0.0:
-            at_items[item] = profile[item] * heard[item] ** -open_exponent
+            if volumes[user] > 0.0:
+                amounts[user] = voices[user] * volumes[user] ** -open_exponent
+    numbers = np.full(item_count, -1, np.int32)
+    for number in range(len(features)):
+        numbers[features[number]] = number
+    weights = _regressed(indptr, columns, data, scale, amounts, numbers, tastes, open_doubt)
     evidence = np.zeros(item_count)
+    most = 0.0
     for user in range(user_count):
-        if voices[user] > 0.0 and volumes[user] > 0.0:
+        if amounts[user] > 0.0:
             met = 0.0
             for at in range(indptr[user], indptr[user + 1]):
-                met += at_items[columns[at]] * data[at]
-            if met > 0.0:
-                met *= scale * volumes[user] ** -open_exponent * voices[user]
+                if numbers[columns[at]] >= 0:
+                    met += weights[numbers[columns[at]]] * data[at]
+            if met != 0.0:
+                met *= scale * amounts[user]
+                most = max(most, abs(met))
                 for at in range(indptr[user], indptr[user + 1]):
                     evidence[columns[at]] += met * data[at]
     largest = 0.0
     for item in range(item_count):
-        if scores[item] > 0.0 and evidence[item] > 0.0:
-            evidence[item] *= scale
-            if heard[item] > 1.0:
-                evidence[item] *= heard[item] ** -open_popularity_exponent
+        evidence[item] *= scale
+        if evidence[item] <= ROUNDING * most:
+            evidence[item] = 0.0
+        elif scores[item] > 0.0:
+            if heard[item] * scale > 1.0:
+                evidence[item] *= (heard[item] * scale) ** -open_popularity_exponent
             largest = max(largest, evidence[item])
     if largest > 0.0:
         for item in range(item_count):
@@ -303,8 +364,10 @@ def _rank(
 try:
     _carriers = numba.njit(cache=True, nogil=True)(_find_carriers)
     _localised = numba.njit(cache=True, nogil=True)(_localise)
+    _regressed = numba.njit(cache=True, nogil=True)(_regress)
     _ranked = numba.njit(cache=True, nogil=True)(_rank)
 except RuntimeError:  # no writable folder for the cache, as in a locked-down service
     _carriers = numba.njit(nogil=True)(_find_carriers)
     _localised = numba.njit(nogil=True)(_localise)
+    _regressed = numba.njit(nogil=True)(_regress)
     _ranked = numba.njit(nogil=True)(_rank)

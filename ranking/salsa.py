@@ -70,6 +70,7 @@ def rank(
     profile: NDArray[np.float64] | None = None,
     evidence: NDArray[np.float64] | None = None,
     standing: NDArray[np.float64] | None = None,
+    taken_s: NDArray[np.int32] | None = None,
 ) -> Scores:
     """Score every item for ego.
 
@@ -84,6 +85,8 @@ def rank(
             say. Default: `tastemesh.ranking.evidence.open_walk`.
         standing: float64[users] in [0, 1]; how much each is heard in that evidence. Default: 1 for
             everybody, which lets anybody reorder what trust has found, within the bound.
+        taken_s: int32; when each entry of `matrix.reference.by_user` was taken up, in seconds.
+            Default: all at one time, whatever `open_backward` says.
 
     Returns:
         The scores, and what explains them.
@@ -113,7 +116,8 @@ def rank(
         items *= (1.0 + held / parameters.kappa) ** -parameters.popularity_exponent
     if parameters.open_gain > 1.0:
         if evidence is None:
-            evidence = open_walk(matrix, profile, parameters, standing)
+            others = _others(standing, egos, user_count)
+            evidence = open_walk(matrix, profile, parameters, others, taken_s)
         items = lifted(items, evidence, parameters.open_gain)
     return Scores(
         items=items,
@@ -125,6 +129,15 @@ def rank(
         started=started,
         parameters=parameters,
     )
+
+
+def _others(
+    standing: NDArray[np.float64] | None, egos: Sequence[int], user_count: int
+) -> NDArray[np.float64]:
+    """Return everybody's standing but ego's, which tells it nothing new."""
+    others = np.ones(user_count) if standing is None else standing.copy()
+    others[[ego for ego in egos if ego >= 0]] = 0.0
+    return others
 
 
 def _propagate(

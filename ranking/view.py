@@ -263,6 +263,21 @@ class View:
         is_last[:-1] = np.diff(items[order]) > 0
         return items[order][is_last], times_s[order][is_last]
 
+    def share_after(self, users: Sequence[int]) -> float:
+        """Return the share of all interactions dated after the last of some users.
+
+        Args:
+            users: user numbers; -1 is skipped. 0 for users who hold nothing.
+        """
+        self._absorb()
+        own = self._rows_of(np.array([user for user in users if user >= 0], dtype=np.int32))
+        if not len(own):
+            return 0.0
+        times_s = self._columns.time_s
+        # Rows that are dead have the time 0.
+        later = np.count_nonzero(times_s[: self._end] > times_s[own].max())
+        return later / len(self)
+
     def matrix(self, now_s: int, half_life_s: float | None = None) -> HoldingMatrix:
         """Return who holds what at a time.
 

@@ -21,10 +21,15 @@ class Question(NamedTuple):
 
     weights: NDArray[np.float64]
     shares: NDArray[np.float64]
+    times_s: NDArray[np.int32]
 
     @property
     def matrix(self) -> HoldingMatrix:
         return holdings(self.weights)
+
+    @property
+    def taken_s(self) -> NDArray[np.int32]:
+        return self.times_s[self.weights > 0]
 
     @property
     def trust(self) -> ContactTrust:
@@ -74,7 +79,8 @@ def questions(draw: st.DrawFn) -> Question:
     shares[:, 0] = 0.0
     if shares.any():
         shares *= draw(st.sampled_from([1.0, 0.5])) / shares.sum()
-    return Question(weights, shares)
+    times_s = draw(hnp.arrays(np.int32, weights.shape, elements=st.integers(0, 2)))
+    return Question(weights, shares, times_s)
 
 
 parameters = st.builds(
@@ -89,6 +95,8 @@ parameters = st.builds(
     contact_exponent=st.sampled_from([1.0, 0.5]),
     contact_share_max=st.sampled_from([1.0, 0.6]),
     open_gain=st.sampled_from([1.0, 20.0]),
+    open_doubt=st.sampled_from([0.1, 5.0]),
+    open_backward=st.sampled_from([1.0, 0.25, 0.0]),
 )
 
 
@@ -126,14 +134,21 @@ def reference(
             -p.popularity_exponent
         )
     scores[w[0] > 0] = 0.0
+    heard = np.ones(users) if standing is None else standing.copy()
+    heard[0] = 0.0
+    amount = heard * np.where(volume > 0, np.maximum(volume, 1e-300) ** -p.open_exponent, 0.0)
+    mine = np.flatnonzero(own)
+    gram = (w[:, mine] * amount[:, None]).T @ w[:, mine] + p.open_doubt * np.eye(len(mine))
+    x = np.zeros(items)
+    x[mine] = np.linalg.solve(gram, own[mine])
     open_walk = np.zeros(items)
-    heard = np.ones(users) if standing is None else standing
-    volume_by_item = np.maximum(heard @ w, 1.0)
     for i, v, j in np.ndindex(items, users, items):
-        if scores[j] > 0 and w[v, i] and w[v, j]:
-            damping = (volume_by_item[i] * volume[v]) ** -p.open_exponent
-            open_walk[j] += heard[v] * own[i] * w[v, i] * w[v, j] * damping
-    open_walk *= volume_by_item**-p.open_popularity_exponent
+        came_before = question.times_s[v, j] < question.times_s[v, i]
+        k = p.open_backward if came_before else 1.0
+        open_walk[j] += amount[v] * x[i] * w[v, i] * w[v, j] * k
+    terms = np.abs(amount * (w @ x))
+    open_walk[(open_walk <= 1e-9 * terms.max()) | (scores <= 0)] = 0.0
+    open_walk *= np.maximum(heard @ w, 1.0) ** -p.open_popularity_exponent
     if open_walk.any():
         open_walk /= open_walk.max()
     return scores * (1.0 + (p.open_gain - 1.0) * open_walk)

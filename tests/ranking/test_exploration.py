@@ -33,6 +33,17 @@ def test_neither_copycats_nor_early_spammers_get_in_alone() -> None:
     assert np.flatnonzero(scores).tolist() == [2]
 
 
+def test_who_is_behind_hears_what_others_took_up_next() -> None:
+    """1 and 2 hold the same, in opposite order; ego, who has item 0, is behind both."""
+    weights = np.array([[1.0, 0, 0], [1.0, 1, 1], [1.0, 1, 1]])
+    taken_s = np.array([5, 5, 9, 1, 5, 9, 1], np.int32)
+    matrix, adopted = holdings(weights), np.array([0.0, 1.0, 1.0])
+    profile = own_profile(matrix, [0])
+    for behind, order in ((0.0, [1.0, 1.0]), (1.0, [1.0, 0.2])):
+        scores = explore(matrix, adopted, [0], profile, taken_s=taken_s, behind=behind)
+        assert scores[1:] / scores[1] == pytest.approx(order)
+
+
 def test_who_knows_nothing_sees_what_many_authors_hold() -> None:
     matrix = holdings(WEIGHTS)
     assert explore(matrix, np.zeros(4), [-1], np.zeros(5)).tolist() == [3.0, 3.0, 1.0, 1.0, 1.0]

@@ -29,9 +29,11 @@ def test_it_is_the_exact_ranking(
 ) -> None:
     matrix = with_kernel(question.matrix, compiled)
     heard = heard[: matrix.shape[0]]
-    exact = rank(matrix, question.trust, [0], p, standing=heard)
+    taken_s = question.taken_s
+    exact = rank(matrix, question.trust, [0], p, standing=heard, taken_s=taken_s)
     audience = np.flatnonzero(heard).astype(np.int32)
-    pushed = push(matrix, question.trust, [0, -1], p, standing=(audience, heard[audience]))
+    voiced = audience, heard[audience]
+    pushed = push(matrix, question.trust, [0, -1], p, standing=voiced, taken_s=taken_s)
     spread = pushed.spread_out(matrix, exact.trust)
     for name in ("items", "hub_mass", "votes", "started"):
         np.testing.assert_allclose(getattr(spread, name), getattr(exact, name), rtol=1e-12)
@@ -71,6 +73,6 @@ def test_a_taste_given_item_by_item_is_the_one_over_all_items(
 
 
 def test_a_residual_out_of_range_is_named() -> None:
-    question = Question(np.eye(2), np.array([[0.0, 1.0]]))
+    question = Question(np.eye(2), np.array([[0.0, 1.0]]), np.zeros((2, 2), np.int32))
     with pytest.raises(UsageError, match=r"residual 1\.5"):
         push(question.matrix, question.trust, [0], residual=1.5)

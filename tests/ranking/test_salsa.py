@@ -14,7 +14,7 @@ from tests.ranking.strategies import Question, holdings, parameters, questions, 
 
 @given(questions(), parameters)
 def test_equals_the_dense_reference(question: Question, p: SalsaParameters) -> None:
-    scores = rank(question.matrix, question.trust, [0], p)
+    scores = rank(question.matrix, question.trust, [0], p, taken_s=question.taken_s)
     assert scores.items == pytest.approx(reference(question, p), rel=1e-6, abs=1e-12)
 
 
@@ -23,7 +23,9 @@ def test_standing_weighs_open_evidence(
     question: Question, p: SalsaParameters, voices: list[float]
 ) -> None:
     standing = np.array(voices[: len(question.weights)])
-    scores = rank(question.matrix, question.trust, [0], p, standing=standing).items
+    ordered = question.taken_s
+    found = rank(question.matrix, question.trust, [0], p, standing=standing, taken_s=ordered)
+    scores = found.items
     assert scores == pytest.approx(reference(question, p, standing), rel=1e-6, abs=1e-12)
 
 
@@ -41,7 +43,10 @@ def test_who_has_neither_trust_nor_standing_changes_nothing_at_all(
         weights[outside] = held
         profile = question.profile
         matrix = holdings(weights)
-        found = rank(matrix, question.trust, [0], p, profile=profile, standing=standing)
+        taken_s = question.times_s[weights > 0]
+        found = rank(
+            matrix, question.trust, [0], p, profile=profile, standing=standing, taken_s=taken_s
+        )
         scores.append(found.items)
     assert scores[0].tobytes() == scores[1].tobytes()
 

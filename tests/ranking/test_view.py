@@ -221,3 +221,14 @@ def test_wrong_values_change_nothing(weights: object, times_s: int, record_no: i
         view.append(b"v", ["b"], weights, times_s, record_no)  # type: ignore[arg-type]
     assert (view.digest(), view.version) == before
     assert view.user_number(b"v") == -1
+
+
+def test_how_much_came_after_somebody() -> None:
+    view = View()
+    assert view.share_after([-1]) == 0.0
+    view.append(USERS[0], ITEMS[:2], 1.0, [10, 20], 1)
+    view.append(USERS[1], ITEMS[:2], 1.0, [20, 30], 2)
+    numbers = view.user_numbers(USERS[:2]).tolist()
+    assert [view.share_after([n]) for n in numbers] == [0.25, 0.0]
+    view.remove_record(1)
+    assert view.share_after(numbers[1:]) == 0.0
