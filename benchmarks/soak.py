@@ -1,6 +1,6 @@
 """Months of a busy network in minutes: do a node's memory or its files grow?
 
-`python -m benchmarks.soak --plot FILE.png` shows it, too.
+`python -m benchmarks.soak --plot FILE.png --samples FILE.json` shows it, too.
 
 Signed records go through a node's own driver into a real file, far more of them than the window
 holds, so that each one pushes another out. Time runs along, a user asks for his list now and then,
@@ -11,6 +11,7 @@ blocks of samples, since neighbouring ones are alike. The row's peer is the boun
 
 import argparse
 import asyncio
+import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,13 +161,19 @@ def run(*, quick: bool) -> list[dict[str, Any]]:
 
 
 def rows(seen: list[Sample]) -> list[dict[str, Any]]:
-    """Return the result's rows, with the samples."""
-    line, low, high = slope(seen, Limits().window_statement_count)
+    """Return the result's rows; `trace` has what they were made from."""
+    line, _, _ = slope(seen, Limits().window_statement_count)
     work = f"{seen[-1].interactions:,} interactions through a window of 200,000"
     grown = row("memory slope", "none", work, line, None, "bytes/interaction")
     disk = row("disk at most", "bound", work, max(s.disk for s in seen), DISK_BYTES, "bytes")
+    return [grown, disk]
+
+
+def trace(seen: list[Sample]) -> dict[str, Any]:
+    """Return the samples, and the slope of memory with its interval, bytes per interaction."""
+    line, low, high = slope(seen, Limits().window_statement_count)
     samples = [msgspec.structs.asdict(each) for each in seen]
-    return [grown | {"ci95": [low, high]}, disk | {"samples": samples}]
+    return {"memory_slope": line, "memory_slope_ci95": [low, high], "samples": samples}
 
 
 def plot(seen: list[Sample], path: Path) -> None:
@@ -200,9 +207,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--interactions", type=int, default=5_000_000)
     parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--samples", type=Path, metavar="FILE.json")
     parser.add_argument("--plot", type=Path, metavar="FILE.png")
     given = parser.parse_args()
     found = asyncio.run(soak(given.interactions))
     write("soak", rows(found), given.json)
+    if given.samples:
+        given.samples.write_text(json.dumps(trace(found), indent=2) + "\n")
     if given.plot:
         plot(found, given.plot)
