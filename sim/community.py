@@ -17,6 +17,12 @@ FRIEND_PROBABILITY_INSIDE = 0.5
 FRIEND_PROBABILITY_OUTSIDE = 0.02
 ZIPF_EXPONENT = 0.7
 
+_NAMES = (
+    "Ana Ben Cem Dana Emeka Fatima Goran Hana Ines Jun Kofi Lena Mateo Nadia Omar Priya Quinn Rosa "
+    "Samir Tove Uma Vera Wim Xia Yusuf Zoe Aiko Bora Chidi Dilek Eva Femi Greta Hugo Ilse Jamal "
+    "Kaya Luis Mina Noor Oskar Petra Ravi Sofia Tariq Ulla Viktor Wanda"
+)
+
 # Friends that each user brings into a demonstration's neighbourhood. Of 1 to 6, tried on HetRec
 # Last.fm with 24 users, 4 mixes the most circles.
 CLOSEST_FRIENDS = 4
@@ -57,7 +63,7 @@ def synthetic_community(user_count: int, seed: int) -> tuple[Interactions, Endor
         for i in range(GROUP_ITEMS)
     ]
     names += [f"song:hit-{i:02d}" for i in range(COMMON_ITEMS)]
-    user_ids = tuple(f"user-{u:02d}" for u in range(user_count))
+    user_ids = tuple(_name(number) for number in range(user_count))
     interactions = Interactions(
         user_ids=user_ids,
         item_ids=tuple(names),
@@ -67,6 +73,17 @@ def synthetic_community(user_count: int, seed: int) -> tuple[Interactions, Endor
         time_s=np.arange(len(users), dtype=np.int64) * 60,
     )
     return interactions, _friendships(user_ids, group, seed)
+
+
+def _name(number: int) -> str:
+    """Return what somebody is called.
+
+    >>> _name(0), _name(49)
+    ('Ana', 'Ben 2')
+    """
+    names = _NAMES.split()
+    again, place = divmod(number, len(names))
+    return f"{names[place]} {again + 1}" if again else names[place]
 
 
 def _favourites(

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from typing import Annotated
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any
 
 import structlog
 import typer
@@ -24,8 +26,10 @@ from tastemesh.node.cli.data import (
 )
 from tastemesh.node.cli.progress import stages
 from tastemesh.node.demo.hostile import ATTACKS
+from tastemesh.node.demo.page import serve_page
 from tastemesh.node.demo.report import verdict
 from tastemesh.node.demo.run import DemoOptions, run_demo
+from tastemesh.node.node import Node
 
 
 def demo(
@@ -48,6 +52,12 @@ def demo(
     ] = "",
     seed: Annotated[int, typer.Option(min=0, help="Of everything random but the keys.")] = 0,
     json_file: JsonFile = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Then show one user's dashboard, until Ctrl-C.")
+    ] = False,
+    http_port: Annotated[
+        int, typer.Option(metavar="PORT", help="Port of the dashboard; 0 for any free one.")
+    ] = 0,
 ) -> None:
     """Run real nodes on a real broker, under attack, and see what they recommend.
 
@@ -57,7 +67,7 @@ def demo(
     neighbourhood, from the best-connected user outwards, not at random: strangers share nothing.
     Without files, a built-in community with clusters of taste plays.
 
-    Example: tastemesh demo --nodes 12
+    Example: tastemesh demo --serve
     """
     if endorsements and not interactions:
         raise UsageError("--endorsements needs --interactions; without both a community is made up")
@@ -75,7 +85,21 @@ def demo(
         broker=broker,
         seed=seed,
     )
-    with stages() as progress:
-        result = asyncio.run(run_demo(options, progress))
-    Console().print(verdict(result))
-    write_json(json_file, result)
+    asyncio.run(_demonstrate(options, json_file, http_port if serve else None))
+
+
+async def _demonstrate(options: DemoOptions, json_file: Path | None, port: int | None) -> None:
+    with ExitStack() as bars:
+
+        async def after(result: dict[str, Any], node: Node, names: dict[str, str]) -> None:
+            bars.close()
+            Console().print(verdict(result))
+            write_json(json_file, result)
+            if port is not None:
+                await serve_page(node, names, port, _greet)
+
+        await run_demo(options, bars.enter_context(stages()), after)
+
+
+def _greet(url: str) -> None:
+    typer.echo(f"\nopen this page; Ctrl-C ends it\n{url}")

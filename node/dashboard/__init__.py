@@ -3,16 +3,19 @@
 It holds no data and is served without the token (`tastemesh.node.http.gate`).
 """
 
+from collections.abc import Mapping
 from importlib.resources import files
 
 import msgspec
 
 PREFIX = "/dashboard/"
+NAMES = PREFIX + "names.json"
 
 _TYPES = {
     "css": "text/css; charset=utf-8",
     "html": "text/html; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
+    "json": "application/json",
     "svg": "image/svg+xml",
 }
 
@@ -29,12 +32,19 @@ class Asset(msgspec.Struct, frozen=True):
     media_type: str
 
 
-def load_assets() -> dict[str, Asset]:
-    """Return the page's files by the path that they are served under; the page itself is `/`."""
+def load_assets(names: Mapping[str, str] | None = None) -> dict[str, Asset]:
+    """Return the page's files by the path that they are served under; the page itself is `/`.
+
+    Args:
+        names: what the page calls people whom its user has not named, by identity as hex. Served
+            without the token, so it is for made-up people, in demonstrations.
+    """
     found = {}
     for file in files(__name__).iterdir():
         kind = file.name.rpartition(".")[2]
         if kind in _TYPES:
             path = "/" if file.name == "index.html" else PREFIX + file.name
             found[path] = Asset(file.read_bytes(), _TYPES[kind])
+    if names:
+        found[NAMES] = Asset(msgspec.json.encode(names), _TYPES["json"])
     return found

@@ -173,7 +173,7 @@ function chooser(names, isWhole) {
 
 async function open() {
   const { identities, next } = await ask("/v1/identities", { limit: 1000 });
-  learn(identities);
+  learn(identities, await ask("/dashboard/names.json"));
   const names = identities.map((each) => each.name);
   const wanted = sessionStorage.getItem(IDENTITY);
   context.identity = wanted && (next || names.includes(wanted)) ? wanted : names.includes("me") || next ? "me" : names[0];

@@ -19,9 +19,9 @@ addEventListener("storage", (event) => {
   if (event.key === KEY) given = read();
 });
 
-/** Take in the names of this node's own users: [{name, identity}]. */
-export function learn(identities) {
-  local = new Map(identities.map((each) => [each.identity, each.name]));
+/** Take in the names of this node's own users, [{name, identity}], and those of a demonstration's people. */
+export function learn(identities, shipped) {
+  local = new Map([...Object.entries(shipped), ...identities.map((each) => [each.identity, each.name])]);
 }
 
 /** Call somebody by a name; an empty one is taken back. */

@@ -10,7 +10,7 @@ against popularity in the same data.
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ CONNECT_S = 15  # to the first connection of every node
 ATTACK_ROUNDS = 4  # turns of each attack at least, however fast the records spread
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
+After = Callable[[dict[str, Any], Node, dict[str, str]], Awaitable[None]]
 
 
 class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,12 +129,16 @@ def _friends(users: list[str], endorsements: Endorsements | None) -> tuple[tuple
     return tuple(tuple(f) for f in friends)
 
 
-async def run_demo(options: DemoOptions, progress: Progress) -> dict[str, Any]:
+async def run_demo(
+    options: DemoOptions, progress: Progress, after: After | None = None
+) -> dict[str, Any]:
     """Run the demonstration in a temporary folder.
 
     Args:
         options: what to show.
         progress: told how far each stage is.
+        after: given the result, the first user's node and everybody's names by identity, while the
+            nodes still run.
 
     Returns:
         The result as the command contract has it, ready for JSON.
@@ -174,16 +179,19 @@ async def run_demo(options: DemoOptions, progress: Progress) -> dict[str, Any]:
         rejected: Counter[str] = Counter()
         for node in nodes:
             rejected.update(node.status()["rejected"])
-    return {
-        "nodes": len(nodes),
-        "broker": kind,
-        **result,
-        "forged_sent": sum(n for name, n in hostile.sent.items() if name in ("forge", "alter")),
-        "forged_accepted": forged_accepted,
-        "hostile_sent": dict(sorted(hostile.sent.items())),
-        "rejected": dict(sorted(rejected.items())),
-        "seconds": round((clock.now_ms() - started_ms) / 1000, 1),
-    }
+        told = {
+            "nodes": len(nodes),
+            "broker": kind,
+            **result,
+            "forged_sent": sum(n for name, n in hostile.sent.items() if name in ("forge", "alter")),
+            "forged_accepted": forged_accepted,
+            "hostile_sent": dict(sorted(hostile.sent.items())),
+            "rejected": dict(sorted(rejected.items())),
+            "seconds": round((clock.now_ms() - started_ms) / 1000, 1),
+        }
+        if after is not None:
+            await after(told, nodes[0], _names(parts, nodes))
+    return told
 
 
 async def _start_nodes(
@@ -267,10 +275,7 @@ def _verdict(
         common = [item for item in ranked if item not in owned][:LIST_LENGTH]
         hits += any(line.item in wanted for line in lists[name])
         popular_hits += any(item in wanted for item in common)
-    names = {
-        node.status()["identities"][DEFAULT_IDENTITY]: name
-        for name, node in zip(parts.users, nodes, strict=True)
-    }
+    names = _names(parts, nodes)
     return {
         "records_published": sum(len(ids) for ids in published),
         "pairs_expected": expected,
@@ -286,6 +291,14 @@ def _verdict(
             name: [_as_json(line, names, parts.held_out[seat]) for line in lists[name]]
             for seat, name in enumerate(parts.users)
         },
+    }
+
+
+def _names(parts: Cast, nodes: list[Node]) -> dict[str, str]:
+    """Return what the data calls each node's user, by identity."""
+    return {
+        node.identities[DEFAULT_IDENTITY]: name
+        for name, node in zip(parts.users, nodes, strict=True)
     }
 
 

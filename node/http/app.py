@@ -1,5 +1,6 @@
 """The HTTP API, version 1, over one `Node`, as an ASGI application."""
 
+from collections.abc import Mapping
 from functools import partial
 
 from starlette.requests import Request
@@ -44,6 +45,7 @@ def create_app(
     loopback_only: bool = True,
     streams: Streams | None = None,
     rates: Rates | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Gate:
     """Return the API as an ASGI application.
 
@@ -54,8 +56,9 @@ def create_app(
             `Gate`.
         streams: for whoever wants to end the event streams, which never end by themselves.
         rates: how fast clients may ask; the defaults where None.
+        names: of made-up people, for the dashboard; see `load_assets`.
     """
-    assets = load_assets() if loopback_only else {}
+    assets = load_assets(names) if loopback_only else {}
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         by_path.setdefault(operation.path, {})[operation.method] = operation

@@ -1,5 +1,8 @@
 """The demonstration itself, small, on both brokers."""
 
+import asyncio
+
+import httpx
 import pytest
 
 from tastemesh.errors import TransportError, UsageError
@@ -7,6 +10,7 @@ from tastemesh.node.demo.hostile import ATTACKS
 from tastemesh.node.demo.run import HELD_OUT_SHARE, DemoOptions, cast, run_demo
 from tastemesh.sim.community import synthetic_community
 from tests.brokers import BrokerProcess, free_port
+from tests.node.daemons import DEADLINE_S, start
 
 pytestmark = pytest.mark.broker
 
@@ -30,6 +34,29 @@ async def test_every_record_arrives_and_nothing_forged_does(any_broker: BrokerPr
         for line in lines:
             assert line["score"] > 0
             assert line["reasons"]
+
+
+@pytest.mark.slow
+async def test_served_it_shows_a_page_of_somebody_with_recommendations_and_names() -> None:
+    """What a newcomer sees first; ends on SIGTERM."""
+    process = await start("demo", "--serve", "--nodes", 6, "--attack", "none")
+    assert process.stdout
+    assert process.stderr
+    async with asyncio.timeout(DEADLINE_S):
+        while b"#token=" not in (line := await process.stdout.readline()):
+            assert line, await process.stderr.read()
+    url, _, token = line.decode().strip().partition("/#token=")
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers) as client:
+        listed = await client.get("/v1/recommendations", params={"explain": "true"})
+        names = (await client.get("/dashboard/names.json")).json()
+        lines = listed.json()["recommendations"]
+        assert lines
+        assert {reason["contact"] for line in lines for reason in line["reasons"]} <= set(names)
+        process.terminate()
+        async with asyncio.timeout(DEADLINE_S):
+            await process.communicate()
+    assert process.returncode == 0
 
 
 def test_the_last_fifth_of_each_user_is_held_out() -> None:
