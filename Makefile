@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check docs bench clean
+.PHONY: demo page test check docs bench clean
 
 # One stamp per set of extras, so that `make demo` stays quick and `make test` adds only what it needs.
 $(VENV)/.core: pyproject.toml
@@ -17,6 +17,9 @@ $(VENV)/.test: pyproject.toml
 
 demo: $(VENV)/.core
 	$(BIN)/tastemesh demo
+
+page: $(VENV)/.core
+	$(BIN)/tastemesh demo --serve
 
 test: $(VENV)/.test
 	$(BIN)/python -bb -m pytest --numprocesses auto --dist loadfile
