@@ -88,6 +88,7 @@ class HostileClient:
             for event in await transport.events():
                 if isinstance(event, Message):
                     self._keep(codec.unpack_bundle(event.payload, self._limits))
+                    transport.acknowledge(event)  # or the broker holds back what follows
 
     def _keep(self, envelopes: list[bytes]) -> None:
         """Remember genuine records of others; our own rubbish comes back too."""
