@@ -8,7 +8,6 @@
 """
 
 import asyncio
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -25,6 +24,7 @@ from tastemesh.gossip.identity import format_id, parse_id
 from tastemesh.gossip.record import Endorsement
 from tastemesh.node.advice import Advice, check_length
 from tastemesh.node.archive import Archive
+from tastemesh.node.assembly import assemble
 from tastemesh.node.clock import Clock, SystemClock
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
@@ -32,7 +32,6 @@ from tastemesh.node.events import CAPACITY, Announcer, Subscription
 from tastemesh.node.evidence import Evidence
 from tastemesh.node.forgetting import Forgotten, plan, repeated
 from tastemesh.node.history import Export, Imported, exported, unknown
-from tastemesh.node.home import find_brokers, load, open_window, settle
 from tastemesh.node.identities import DEFAULT_IDENTITY as DEFAULT_IDENTITY
 from tastemesh.node.identities import KeyRing, LocalIdentity
 from tastemesh.node.mqtt import MqttTransport
@@ -40,7 +39,6 @@ from tastemesh.node.people import People
 from tastemesh.node.plays import Play, as_units, record_ids
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.sharing import NOTHING_SHARED
-from tastemesh.node.tasks import end
 from tastemesh.node.watch import Watcher
 from tastemesh.storage.store import Store
 
@@ -91,33 +89,12 @@ class Node:
             TransportError: the embedded broker cannot be started.
         """
         async with AsyncExitStack() as stack:
-            keys = self._keys = KeyRing(self.config.home / "keys", self.config.passphrase)
-            self._store = await stack.enter_async_context(await open_window(self.config))
-            self._core = Core(
-                node=keys.node,
-                signers=tuple(keys.signers.values()),
-                network=self.config.network,
-                limits=self.config.limits,
-                seed=secrets.token_bytes(32),
+            parts = await assemble(self.config, self._clock, self._announcer.tell, stack)
+            self._keys, self._store, self._core, self._transport, self._driver, self._running = (
+                parts
             )
             self._archive = Archive(self._core, self._store, self.config)
-            self.people = People(self._core, keys, self._clock)
-            urls = await find_brokers(self.config, stack)
-            client_id = f"tastemesh-{format_id(keys.node.id)[:16]}"
-            self._transport = await stack.enter_async_context(
-                MqttTransport(urls, client_id=client_id, settings=self.config.mqtt)
-            )
-            self._driver = Driver(
-                self._core, self._store, self._transport, self._clock, self._announcer.tell
-            )
-            wall_ms = self._clock.wall_ms()
-            async for part in load(self._store, self.config, wall_ms):
-                self._driver.restore(part)
-            self._driver.handle(inputs.Started(wall_ms))
-            self._running = asyncio.create_task(self._driver.run(), name="tastemesh-driver")
-            stack.push_async_callback(end, self._running)
-            await self._driver.flush()
-            await settle(self._store, self.config)
+            self.people = People(self._core, self._keys, self._clock)
             stack.push_async_callback(self._watcher.stop)
             stack.callback(self._announcer.close)
             self._stack = stack.pop_all()

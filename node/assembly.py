@@ -1,0 +1,82 @@
+"""What a running node is made of, and the order in which its parts come up."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import NamedTuple
+
+from tastemesh.gossip import inputs
+from tastemesh.gossip.effects import Effect
+from tastemesh.gossip.identity import format_id
+from tastemesh.node.clock import Clock
+from tastemesh.node.core import Core
+from tastemesh.node.driver import Driver
+from tastemesh.node.home import find_brokers, load, open_window, settle
+from tastemesh.node.identities import KeyRing
+from tastemesh.node.mqtt import MqttTransport
+from tastemesh.node.settings import NodeConfig
+from tastemesh.node.tasks import end
+from tastemesh.storage.store import Store
+
+
+class Parts(NamedTuple):
+    """The parts of a node, all of them running.
+
+    Attributes:
+        keys: the local users' keys.
+        store: the window, open.
+        core: the protocol and the ranking, restored from the window.
+        transport: links to the brokers; they connect in their own time.
+        driver: carries out what the core orders.
+        running: the driver's loop.
+    """
+
+    keys: KeyRing
+    store: Store
+    core: Core
+    transport: MqttTransport
+    driver: Driver
+    running: asyncio.Task[None]
+
+
+async def assemble(
+    config: NodeConfig, clock: Clock, tell: Callable[[Effect], None], stack: AsyncExitStack
+) -> Parts:
+    """Open a home, find or start a broker, restore what the window holds, and join the network.
+
+    Args:
+        config: of the node.
+        clock: its time.
+        tell: takes what the core has to say to the application.
+        stack: closes the parts, the last one first.
+
+    Raises:
+        ConfigError: a key, the network or a broker's URL is wrong.
+        StorageError: the window cannot be opened, or another process uses this home.
+        TransportError: the embedded broker cannot be started.
+    """
+    keys = KeyRing(config.home / "keys", config.passphrase)
+    store = await stack.enter_async_context(await open_window(config))
+    core = Core(
+        node=keys.node,
+        signers=tuple(keys.signers.values()),
+        network=config.network,
+        limits=config.limits,
+        seed=secrets.token_bytes(32),
+    )
+    urls = await find_brokers(config, stack)
+    client_id = f"tastemesh-{format_id(keys.node.id)[:16]}"
+    transport = await stack.enter_async_context(
+        MqttTransport(urls, client_id=client_id, settings=config.mqtt)
+    )
+    driver = Driver(core, store, transport, clock, tell)
+    wall_ms = clock.wall_ms()
+    async for part in load(store, config, wall_ms):
+        driver.restore(part)
+    driver.handle(inputs.Started(wall_ms))
+    running = asyncio.create_task(driver.run(), name="tastemesh-driver")
+    stack.push_async_callback(end, running)
+    await driver.flush()
+    await settle(store, config)
+    return Parts(keys, store, core, transport, driver, running)
