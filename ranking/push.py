@@ -39,18 +39,30 @@ class Pushed(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         users: int32[m]; the window's number of each user here, rising.
         items: int32[n]; the window's number of each item here; all others score 0.
-        scores: over these.
+        scores: float64[n]; as `Scores.items`.
+        held: float64[n]; as in `Scores`.
+        passed: float64[n]; as in `Scores`.
+        hub_mass: float64[m]; as in `Scores`.
+        votes: float64[m]; as in `Scores`.
+        started: as in `Scores`.
+        parameters: what it was made with.
         residual: ego's trust in the users that were left out.
     """
 
     users: NDArray[np.int32]
     items: NDArray[np.int32]
-    scores: Scores
+    scores: NDArray[np.float64]
+    held: NDArray[np.float64]
+    passed: NDArray[np.float64]
+    hub_mass: NDArray[np.float64]
+    votes: NDArray[np.float64]
+    started: float
+    parameters: SalsaParameters
     residual: float
 
     def best(self, k: int) -> NDArray[np.int32]:
         """Return the window's numbers of the k best items, best first; ties by number."""
-        scores = self.scores.items
+        scores = self.scores
         found = np.flatnonzero(scores > 0)
         if len(found) > k:
             found = found[np.argpartition(-scores[found], k - 1)[:k]]
@@ -65,16 +77,15 @@ class Pushed(msgspec.Struct, frozen=True, eq=False):
             trust: as it was asked with, ego's own rows at 0.
         """
         user_count, item_count = matrix.shape
-        small = self.scores
         return Scores(
-            items=_placed(small.items, self.items, item_count),
-            hub_mass=_placed(small.hub_mass, self.users, user_count),
-            votes=_placed(small.votes, self.users, user_count),
+            items=_placed(self.scores, self.items, item_count),
+            hub_mass=_placed(self.hub_mass, self.users, user_count),
+            votes=_placed(self.votes, self.users, user_count),
             trust=trust,
-            passed=_placed(small.passed, self.items, item_count),
-            held=_placed(small.held, self.items, item_count),
-            started=small.started,
-            parameters=small.parameters,
+            passed=_placed(self.passed, self.items, item_count),
+            held=_placed(self.held, self.items, item_count),
+            started=self.started,
+            parameters=self.parameters,
         )
 
 
@@ -115,7 +126,8 @@ def push(
     if is_plain and products.is_compiled(matrix.compiled):
         from tastemesh.ranking.push_kernel import pushed
 
-        return Pushed(*pushed(matrix, trust, present, parameters, profile, standing), left_out)
+        found = pushed(matrix, trust, present, parameters, profile, standing)
+        return Pushed(*found, parameters, left_out)
     heard, voices = standing
     trusted = trust.shares.indices[trust.shares.data > 0]
     users = np.unique(np.concatenate([trusted, heard, present])).astype(np.int32)
@@ -138,7 +150,18 @@ def push(
         standing=audience,
         taken_s=None if taken_s is None else taken_s[_entries(reference.by_user, users)],
     )
-    return Pushed(users, items, scores, left_out)
+    return Pushed(
+        users=users,
+        items=items,
+        scores=scores.items,
+        held=scores.held,
+        passed=scores.passed,
+        hub_mass=scores.hub_mass,
+        votes=scores.votes,
+        started=scores.started,
+        parameters=parameters,
+        residual=left_out,
+    )
 
 
 def _by_weights(matrix: HoldingMatrix, egos: NDArray[np.int32]) -> Sparse:

@@ -6,17 +6,17 @@ are in the same order; what is saved is numpy's overhead for each of some hundre
 
 import numba
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tastemesh.ranking.contacts import ContactTrust
 from tastemesh.ranking.evidence import ROUNDING, features
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
-from tastemesh.ranking.product_kernel import cut_rows
-from tastemesh.ranking.salsa import Scores
+from tastemesh.ranking.product_kernel import cut_arrays
 
 Sparse = tuple[NDArray[np.int32], NDArray[np.float64]]
+Values = NDArray[np.float64]
+Found = tuple[NDArray[np.int32], NDArray[np.int32], Values, Values, Values, Values, Values, float]
 
 
 def pushed(
@@ -26,8 +26,8 @@ def pushed(
     parameters: SalsaParameters,
     profile: Sparse,
     standing: Sparse,
-) -> tuple[NDArray[np.int32], NDArray[np.int32], Scores]:
-    """Return users, items and scores of `tastemesh.ranking.push.Pushed`.
+) -> Found:
+    """Return `tastemesh.ranking.push.Pushed`, from its users to what was started.
 
     Args:
         matrix: who holds what.
@@ -45,7 +45,7 @@ def pushed(
         shares.indices, shares.data, egos, *standing, marks, len(users)
     )
     reference = matrix.reference
-    rows, items, places = cut_rows(reference.by_user, users, profile[0])
+    ends, columns, weights, items, places = cut_arrays(reference.by_user, users, profile[0])
     is_met = (places >= 0) & (profile[1] > 0.0)
     taste = np.zeros(len(items))
     taste[places[is_met]] = profile[1][is_met]
@@ -55,30 +55,14 @@ def pushed(
     held, passed, scores = np.zeros(len(items)), np.zeros(len(items)), np.zeros(len(items))
     hub_mass, votes = np.zeros(len(users)), np.zeros(len(users))
     started = _ranked(
-        rows.indptr, rows.indices, rows.data, reference.user_sums[users] * matrix.scale,
+        ends, columns, weights, reference.user_sums[users] * matrix.scale,
         matrix.scale, tau, voices, own, taste, numbers, tastes,
         shares.indptr, share_users, share_data,
         p.rho, p.kappa, p.eta, p.alpha, p.rounds, p.theta, p.popularity_exponent,
         p.contact_exponent, p.open_gain, p.open_exponent, p.open_doubt, p.open_popularity_exponent,
         held, passed, scores, hub_mass, votes,
     )  # fmt: skip
-    small: sp.csr_array[np.float64, tuple[int, int]] = sp.csr_array(
-        (share_data, share_users, shares.indptr), shape=(shares.shape[0], len(users))
-    )
-    return (
-        users,
-        items,
-        Scores(
-            items=scores,
-            hub_mass=hub_mass,
-            votes=votes,
-            trust=ContactTrust(trust.contacts, small),
-            passed=passed,
-            held=held,
-            started=started,
-            parameters=parameters,
-        ),
-    )
+    return users, items, scores, held, passed, hub_mass, votes, started
 
 
 def _find_carriers(
@@ -228,7 +212,7 @@ def _rank(
     hub_mass: NDArray[np.float64],
     votes: NDArray[np.float64],
 ) -> float:
-    """Rank; fills the last five arrays, and returns `Scores.started`."""
+    """Rank; fills the last five arrays, and returns `tastemesh.ranking.salsa.Scores.started`."""
     user_count, item_count = len(volumes), len(held)
     is_own = np.zeros(item_count, np.bool_)
     for ego in own:
