@@ -20,6 +20,16 @@ PROGRAM = (sys.executable, "-c", "from tastemesh.node.cli import main; raise Sys
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("TASTEMESH_")}
 
 
+def run_quietly(home: Path) -> None:
+    """Be the daemon of a home, for a process that was forked to be one."""
+    for name in [name for name in os.environ if name.startswith("TASTEMESH_")]:
+        del os.environ[name]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    sys.exit(main(["run", "--home", str(home)]))
+
+
 async def start(
     *arguments: object, limit_bytes: int = resource.RLIM_INFINITY, **environment: str
 ) -> asyncio.subprocess.Process:
