@@ -70,7 +70,8 @@ class SybilBound(msgspec.Struct, frozen=True):
     Attributes:
         trust_needed: the least share of this user's trust, 0 to 1, that hostile identities must
             have together before an item that only they hold could be on his list of ten, however
-            many they are and whatever they do. 0 where the list has fewer than ten items.
+            many they are and whatever they do. 0 where the list has fewer than ten items. Marked
+            slots are not meant: those can be bought.
         heaviest_contact: the endorsed person through whom most trust comes, as hex; empty if the
             user endorsed nobody.
         heaviest_share: how much of the trust that is, 0 to 1. Where it is below `trust_needed`, no
@@ -119,7 +120,8 @@ class Advisor:
     def recommend(self, ego: bytes, k: int, now_s: int) -> list[Advice]:
         """Return up to `k` items that ego does not have, best first.
 
-        All of them are marked `unverified` where ego has endorsed nobody, else none is.
+        All of them are marked `unverified` where ego has endorsed nobody; else those in the slots
+        that `exploration_share` gives away are.
         """
         scored = self._score(ego, now_s)
         listed = cut(self._view, scored, k, ego, excluded=self._rejected(ego))
@@ -129,10 +131,13 @@ class Advisor:
         """Return one item's score and reasons, or None if nothing speaks for it."""
         scored = self._score(ego, now_s)
         number = self._view.item_number(item)
-        scores = scored.scores.items if scored.unverified is None else scored.unverified
-        if number < 0 or scores[number] <= 0:
+        if number < 0:
             return None
-        is_loose = scored.unverified is not None
+        scores, is_loose = scored.scores.items, False
+        if scores[number] <= 0 and scored.unverified is not None:
+            scores, is_loose = scored.unverified, True
+        if scores[number] <= 0:
+            return None
         found = slate.Recommendation(item, float(scores[number]), is_loose)
         return self._with_reasons([found], scored)[0]
 
@@ -148,6 +153,7 @@ class Advisor:
         heaviest = int(np.argmax(by_contact))
         listed = np.sort(scored.scores.items)[::-1][:BOUND_LIST_LENGTH]
         last = float(listed[-1]) if len(listed) == BOUND_LIST_LENGTH else 0.0
+        last *= 1.0 - scored.variety.strength  # `tastemesh.ranking.diversity`
         needed = trust_needed(last, scored.scores) if last > 0 else 0.0
         share = min(1.0, float(by_contact[heaviest]))
         return SybilBound(needed, contacts[heaviest].hex(), share)
@@ -207,7 +213,8 @@ def cut(
         excluded=np.concatenate([own, excluded]).astype(np.int32),
         key=tie_key(ego),
         unverified=scored.unverified,
-        unverified_share=1.0,
+        unverified_share=scored.unverified_share,
+        variety=scored.variety,
     )
 
 

@@ -15,6 +15,7 @@ from tastemesh.node.driver import Driver
 from tastemesh.node.home import find_brokers, load, open_window, settle
 from tastemesh.node.identities import KeyRing
 from tastemesh.node.mqtt import MqttTransport
+from tastemesh.node.scorer import ScorerParameters
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.tasks import end
 from tastemesh.storage.store import Store
@@ -64,6 +65,9 @@ async def assemble(
         network=config.network,
         limits=config.limits,
         seed=secrets.token_bytes(32),
+        ranking=ScorerParameters(
+            diversity=config.diversity, exploration_share=config.exploration_share
+        ),
     )
     urls = await find_brokers(config, stack)
     client_id = f"tastemesh-{format_id(keys.node.id)[:16]}"

@@ -22,7 +22,7 @@ from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import Advice, Advisor, SybilBound
 from tastemesh.node.reached import STEP_MS, SWEEP_PERIOD_MS, Reached
 from tastemesh.node.record_book import RecordBook
-from tastemesh.node.scorer import Reach, private_shadow
+from tastemesh.node.scorer import Reach, ScorerParameters, private_shadow
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
 from tastemesh.reputation.paths import shortest_path
@@ -43,6 +43,7 @@ class Core:
         limits: wire and local limits.
         seed: keys the protocol's random choices.
         reader: decodes and checks signatures; a plain one where None.
+        ranking: the rule of its lists; the measured defaults where None.
 
     Raises:
         UsageError: the network id cannot stand in a topic.
@@ -57,6 +58,7 @@ class Core:
         limits: Limits,
         seed: bytes,
         reader: Reader | None = None,
+        ranking: ScorerParameters | None = None,
     ) -> None:
         self.engine = GossipEngine(node, signers, network, limits, seed, reader)
         self.view = View()
@@ -64,7 +66,7 @@ class Core:
             EndorsementLimits(out_edge_limit=limits.author_endorsement_count)
         )
         self._book = RecordBook()
-        self._advisor = Advisor(self.view, self.endorsements, self._book)
+        self._advisor = Advisor(self.view, self.endorsements, self._book, ranking)
         self.revision = 0
         """Rises whenever anything changes that a list depends on."""
         self._reached = Reached(self._advisor.reached)

@@ -15,7 +15,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tastemesh.errors import UsageError
 from tastemesh.ranking.contacts import ContactTrust, Shares, gather_trust
+from tastemesh.ranking.diversity import STRENGTH_MAX, Variety
 from tastemesh.ranking.exploration import explore
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
@@ -46,12 +48,24 @@ class ScorerParameters(msgspec.Struct, frozen=True, kw_only=True):
         recency_items: half-life of ego's own taste, in items.
         half_life_s: half-life of everybody's holdings; None: the window's bound on age is all.
             Ageing within it is off, as MeritRank's authors measured their epoch decay as harmful.
+        diversity: strength of `tastemesh.ranking.diversity`, 0 to .9. Off: docs/accuracy.md has
+            what it costs and brings.
+        exploration_share: of the list of an ego that has endorsed somebody, how much may be filled
+            with what no trust anchors, in marked slots, 0 to 1. Off: anybody can buy those slots.
     """
 
     ranking: SalsaParameters = SalsaParameters(contact_exponent=0.5)
     trust: TrustParameters = TrustParameters()
     recency_items: float = RECENCY_HALF_LIFE_ITEMS
     half_life_s: float | None = None
+    diversity: float = 0.0
+    exploration_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.exploration_share <= 1.0:
+            raise UsageError(f"exploration_share {self.exploration_share}; expected 0 to 1")
+        if not 0.0 <= self.diversity <= STRENGTH_MAX:
+            raise UsageError(f"diversity {self.diversity}; expected 0 to {STRENGTH_MAX}")
 
 
 class Reach(msgspec.Struct, frozen=True, eq=False):
@@ -83,7 +97,9 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         egos: ego's user numbers, public and private; -1 where it holds nothing.
         trust: by contact.
         scores: the anchored ranking; nothing in it where ego endorses nobody.
-        unverified: float64[items]; the exploration, None for an ego that endorses somebody.
+        unverified: float64[items]; the exploration, None where the list has no room for it.
+        unverified_share: how much of the list it may fill: all for an ego that endorses nobody.
+        variety: how much like entries get in each other's way.
     """
 
     matrix: HoldingMatrix
@@ -91,6 +107,8 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     trust: ContactTrust
     scores: Scores
     unverified: NDArray[np.float64] | None
+    unverified_share: float
+    variety: Variety
 
 
 class Scorer:
@@ -177,10 +195,22 @@ class Scorer:
             profile=(own, profile[own]),
             standing=(heard, voices[heard]),
         ).spread_out(matrix, trust.without(egos, matrix.shape[0]))
+        share = parameters.exploration_share if self.reach(ego).contacts else 1.0
         unverified = None
-        if not self.reach(ego).contacts:
-            unverified = self._explored(ego, matrix, egos, profile, rejected)
-        return Scored(matrix=matrix, egos=egos, trust=trust, scores=scores, unverified=unverified)
+        if share:
+            audience = self._audience(ego, matrix)
+            unverified = self._explored(audience, matrix, egos, profile, rejected)
+            if not self.reach(ego).contacts:
+                voices = audience
+        return Scored(
+            matrix=matrix,
+            egos=egos,
+            trust=trust,
+            scores=scores,
+            unverified=unverified,
+            unverified_share=share,
+            variety=Variety(matrix, voices, parameters.diversity),
+        )
 
     def _trust(
         self, ego: bytes, rejected: Sequence[str]
@@ -212,14 +242,8 @@ class Scorer:
             self._view.item_numbers(rejected),
         )
 
-    def _explored(
-        self,
-        ego: bytes,
-        matrix: HoldingMatrix,
-        egos: list[int],
-        profile: NDArray[np.float64],
-        rejected: Sequence[str],
-    ) -> NDArray[np.float64]:
+    def _audience(self, ego: bytes, matrix: HoldingMatrix) -> NDArray[np.float64]:
+        """Return 1 for whom ego hears where nothing is anchored, 0 for whom it blocks."""
         ids = self._endorsements.csr().ids
         index = self._endorsements.index_of(ego)
         blocked = [] if index is None else [ids[n] for n in self._endorsements.walls(ego).tolist()]
@@ -227,6 +251,16 @@ class Scorer:
         silent = self._view.user_numbers(unheard)
         voices = np.ones(matrix.shape[0])
         voices[silent[silent >= 0]] = 0.0
+        return voices
+
+    def _explored(
+        self,
+        voices: NDArray[np.float64],
+        matrix: HoldingMatrix,
+        egos: list[int],
+        profile: NDArray[np.float64],
+        rejected: Sequence[str],
+    ) -> NDArray[np.float64]:
         counts = matrix.holder_counts
         surprises = surprise(counts.astype(np.float64), float(np.count_nonzero(matrix.volumes)))
         arrivals = self._witnessed()

@@ -34,6 +34,10 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         disk_bytes: hard bound on the database.
         sharing: what of the users' interactions may be published; all of them by default.
         mqtt: how brokers are spoken to: TLS files, protocol version, queues.
+        diversity: how much entries of a list that the same people hold get in each other's way, 0
+            to .9; see `tastemesh.ranking.diversity` for what that does to the Sybil bound.
+        exploration_share: of the list of a user who endorses somebody, how much may be filled with
+            what no trust anchors, in slots marked `unverified`, 0 to 1.
     """
 
     home: Path
@@ -44,3 +48,5 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     disk_bytes: int = DISK_BYTES
     mqtt: MqttSettings = MqttSettings()
     sharing: Sharing = Sharing()
+    diversity: float = 0.0
+    exploration_share: float = 0.0

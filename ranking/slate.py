@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
+from tastemesh.ranking.diversity import POOL_FACTOR, Variety
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.reasons import Reason
 from tastemesh.ranking.view import View
@@ -57,6 +58,7 @@ def cut(
     key: bytes,
     unverified: NDArray[np.float64] | None = None,
     unverified_share: float = 0.0,
+    variety: Variety | None = None,
 ) -> list[Recommendation]:
     """Cut a list from scores.
 
@@ -70,6 +72,7 @@ def cut(
         unverified_share: how much of the list the latter may fill, 0 to 1. They stand evenly
             between the others and never take more than floor(k * share) slots, even if trust finds
             too little to fill the rest.
+        variety: how much like entries get in each other's way; default: not at all.
 
     Returns:
         At most k recommendations, best first, no item twice.
@@ -80,11 +83,11 @@ def cut(
     if k < 0 or not 0.0 <= unverified_share <= 1.0:
         raise UsageError(f"k {k}, share {unverified_share}; expected at least 0, and 0 to 1")
     slots = int(k * unverified_share) if unverified is not None else 0
-    anchored = _best(view, scores, k - slots, excluded, key)
+    anchored = _best(view, scores, k - slots, excluded, key, variety)
     if unverified is None or not slots:
         return [_listed(view, scores, item, False) for item in anchored]
     taken = np.concatenate([excluded, np.array(anchored, dtype=np.int32)])
-    loose = _best(view, unverified, slots, taken, key)
+    loose = _best(view, unverified, slots, taken, key, variety)
     return _interleaved(
         [_listed(view, scores, item, False) for item in anchored],
         [_listed(view, unverified, item, True) for item in loose],
@@ -92,11 +95,23 @@ def cut(
 
 
 def _best(
-    view: View, scores: NDArray[np.float64], k: int, excluded: NDArray[np.int32], key: bytes
+    view: View,
+    scores: NDArray[np.float64],
+    k: int,
+    excluded: NDArray[np.int32],
+    key: bytes,
+    variety: Variety | None,
 ) -> list[int]:
     """Return the numbers of the k best items, ties in the order of their hash."""
     ranked = scores.copy()
     ranked[excluded[(excluded >= 0) & (excluded < len(ranked))]] = 0.0
+    if variety is None or not variety.strength:
+        return _highest(view, ranked, k, key)
+    pool = _highest(view, ranked, k * POOL_FACTOR, key)
+    return variety.chosen(pool, ranked, k)
+
+
+def _highest(view: View, ranked: NDArray[np.float64], k: int, key: bytes) -> list[int]:
     found = np.flatnonzero(ranked > 0)
     if k <= 0 or not len(found):
         return []

@@ -127,6 +127,7 @@ class Tastemesh:
         mass = min(1.0, float(shares.sum()))
         best = np.sort(scored.scores.items)[::-1][:list_length]
         last = float(best[-1]) if len(best) == list_length else 0.0
+        last *= 1.0 - scored.variety.strength
         bound = sybil_bound_by_contact(shares, scored.scores)
         most = bound / last if last > 0 else float(bound > 0)
         return mass, min(1.0, max(mass, most))

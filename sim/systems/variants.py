@@ -11,6 +11,8 @@ came out. Undone are
 - of the ranking: that contacts are combined by Pixie's booster (`added-up`), that no single contact
   is capped (`capped`), that open evidence is heard (`closed`), and that it is heard by standing
   (`crowd`: everybody alike).
+
+Two options that are off by default are here as well: `diverse` and `exploring`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -140,8 +142,10 @@ VARIANTS: Mapping[str, tuple[ScorerParameters, type[Scorer]]] = {
     "capped": (_ranked(contact_share_max=0.5), Scorer),
     "closed": (_ranked(open_gain=1.0), Scorer),
     "crowd": (ScorerParameters(), _Crowd),
+    "diverse": (ScorerParameters(diversity=0.3), Scorer),
+    "exploring": (ScorerParameters(exploration_share=0.2), Scorer),
 }
-"""What is undone, by the name that follows `tastemesh-`."""
+"""What is done otherwise, by the name that follows `tastemesh-`."""
 
 
 class Variant(Tastemesh):

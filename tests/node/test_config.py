@@ -59,6 +59,12 @@ def test_units_are_those_of_the_node(tmp_path: Path) -> None:
     assert config.limits.window_age_ms == 7 * DAY_MS
 
 
+def test_lists_can_be_varied_and_hold_marked_finds(tmp_path: Path) -> None:
+    settings = {"diversity": "0.3", "exploration_share": "0.2"}
+    config = load_configuration(_home(tmp_path, ""), settings, {}).node_config()
+    assert (config.diversity, config.exploration_share) == (0.3, 0.2)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -70,6 +76,8 @@ def test_units_are_those_of_the_node(tmp_path: Path) -> None:
         ("brokers = ['http://a']", "must start with mqtt://"),
         ("brokers = [1]", "expected MQTT URLs"),
         ("disk_mb = 1", "expected the database's bound in MiB"),
+        ("diversity = 1", "expected how varied lists are, 0 to 0.9"),
+        ("exploration_share = -0.1", "expected share of a list, 0 to 1"),
         ("passphrase = 'x'", "TASTEMESH_PASSPHRASE"),
         ("network = ", "is not valid TOML"),
         ("[network]", "expected a name"),

@@ -93,6 +93,24 @@ async def test_private_interactions_shape_only_their_users_list(
         assert [line.item for line in await node.identity("ben").recommend()] == ["isrc:B"]
 
 
+async def test_an_endorsers_list_has_marked_finds_only_where_asked_for(
+    nats_broker: BrokerProcess, tmp_path: Path
+) -> None:
+    for share, expected in ((0.0, {"isrc:B": False}), (0.5, {"isrc:B": False, "isrc:C": True})):
+        home = config(tmp_path / f"{share}", nats_broker, exploration_share=share, diversity=0.5)
+        async with tastemesh.open_node(home) as node:
+            ana, ben, eve = (node.identity(name) for name in ("ana", "ben", "eve"))
+            for who, items in ((ana, "AB"), (eve, "AC"), (ben, "A")):
+                await who.record_many([Play(item=f"isrc:{item}") for item in items])
+            await ben.endorse(ana.id)
+            listed = await ben.recommend(4)
+            assert {line.item: line.unverified for line in listed} == expected
+            for line in listed:
+                explained = await ben.explain(line.item)
+                assert explained is not None
+                assert explained.unverified == line.unverified
+
+
 async def test_what_was_rejected_is_not_listed(nats_broker: BrokerProcess, tmp_path: Path) -> None:
     async with tastemesh.open_node(config(tmp_path / "home", nats_broker)) as node:
         ana, ben = node.identity("ana"), node.identity("ben")
