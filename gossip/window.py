@@ -3,7 +3,9 @@
 The window holds at most `Limits.window_statement_count` statements, however many records and
 authors they come from. A record's *key* is its date clamped to when it was first seen, so an author
 who post-dates gains nothing and one who back-dates only makes himself leave sooner; ties break by
-id. What leaves, in this order:
+id. Nothing was first seen in the future: where this node's clock was set back, an author's records
+from before count as seen just before his next one, in their old order, or what he says next would
+be older than all of them and find no room. What leaves, in this order:
 
 1. An author over a quota of his own loses his own oldest. The order depends on the author's records
    alone, so any two nodes that have seen all of them keep the same ones.
@@ -19,16 +21,19 @@ A record that would be the one to leave at once is refused. Costs: O(log n) a re
 """
 
 import heapq
-from bisect import insort
+from bisect import bisect_right, insort
 from collections.abc import Callable
 
 import msgspec
 
 from tastemesh.gossip.effects import EvictReason
+from tastemesh.gossip.identity import ID_BYTES
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.record import Endorsement, Forget, Record, Rotation
 
 _Key = tuple[int, bytes]  # (clamped date in ms, record id)
+
+_LAST_ID = b"\xff" * ID_BYTES
 
 
 class _Entry(msgspec.Struct):
@@ -121,11 +126,6 @@ class Window:
             self._remove(record_id)
         return gone
 
-    def author_and_date(self, record_id: bytes) -> tuple[bytes, int]:
-        """Return whose a held record is, and its clamped date in ms."""
-        entry = self._entries[record_id]
-        return entry.author, entry.key[0]
-
     def add(
         self, record: Record, first_seen_ms: int
     ) -> tuple[RejectReason | None, list[tuple[bytes, EvictReason]]]:
@@ -138,6 +138,9 @@ class Window:
         Returns:
             (None, what left for it) or (why it is refused, nothing).
         """
+        shelf = self._shelves.get(record.author)
+        if shelf is not None and shelf.keys[-1][0] > first_seen_ms:
+            self._set_back(shelf, first_seen_ms)
         endorsements = notices = 0
         if not record.is_plain:
             endorsements = sum(isinstance(s, Endorsement) for s in record.statements)
@@ -191,6 +194,17 @@ class Window:
                 self._counts[side] += entry.statements
                 entry.reached = side
                 heapq.heappush(self._heaps[side], key)
+
+    def _set_back(self, shelf: _Shelf, wall_ms: int) -> None:
+        """Date an author's records from after `wall_ms` just before it, in their order."""
+        start = bisect_right(shelf.keys, (wall_ms, _LAST_ID))
+        ahead = len(shelf.keys) - start
+        for place in range(start, len(shelf.keys)):
+            entry = self._entries[shelf.keys[place][1]]
+            entry.key = (wall_ms - ahead + place - start, entry.key[1])
+            shelf.keys[place] = entry.key
+            heapq.heappush(self._heaps[entry.reached], entry.key)
+        shelf.keys.sort()
 
     def _fits_quota(self, entry: _Entry) -> bool:
         """Tell whether the author's quotas keep this entry: is it not the oldest of too many?"""

@@ -41,6 +41,7 @@ class WindowMachine(RuleBasedStateMachine):
         self.clamped_ms: dict[bytes, int] = {}
         self.seq = 0
         self.wall_ms = 10_000
+        self.slack_ms = 0  # records from after a clock's setting back lie a millisecond apart
         self.reached: set[int] = set()
 
     @rule(
@@ -56,6 +57,10 @@ class WindowMachine(RuleBasedStateMachine):
         created_ms = self.wall_ms - back_ms
         new = record(author, self.seq, created_ms, interactions, endorsements)
         self.clamped_ms[new.id] = min(created_ms, self.wall_ms)
+        for r in self.held.values():
+            if r.author == new.author and self.clamped_ms[r.id] > self.wall_ms:
+                self.clamped_ms[r.id] = self.wall_ms
+                self.slack_ms = SMALL.author_interaction_count + SMALL.author_endorsement_count
         refusal, left = self.window.add(new, self.wall_ms)
         if refusal is None:
             self.held[new.id] = new
@@ -69,13 +74,17 @@ class WindowMachine(RuleBasedStateMachine):
         self.reached = reached
         self.window.set_reached(tuple(a.to_bytes(32, "big") for a in sorted(reached)))
 
+    @rule(stepped_ms=st.integers(1, 300))
+    def step_back(self, stepped_ms: int) -> None:
+        self.wall_ms -= stepped_ms
+
     @rule(passed_ms=st.integers(0, 400))
     def age(self, passed_ms: int) -> None:
         self.wall_ms += passed_ms
         horizon_ms = self.wall_ms - SMALL.window_age_ms
         for record_id in self.window.expire(self.wall_ms):
             del self.held[record_id]
-            assert self.clamped_ms[record_id] < horizon_ms
+            assert self.clamped_ms[record_id] < horizon_ms + self.slack_ms
         assert all(self.clamped_ms[record_id] >= horizon_ms for record_id in self.held)
 
     @invariant()
@@ -150,6 +159,21 @@ def test_an_author_keeps_his_own_newest_whatever_the_order_of_arrival() -> None:
     kept = [r.seq for r in records if r.id in forwards]
     assert kept == list(range(19, 31))
     assert kept == [r.seq for r in records if r.id in backwards]
+
+
+def test_a_clock_that_is_set_back_a_day_refuses_nothing_and_keeps_the_order() -> None:
+    day_ms = 86_400_000
+    window = Window(SMALL)
+    for seq in range(1, 13):
+        window.add(record(1, seq, 2 * day_ms + seq), 2 * day_ms + seq)
+    for seq in range(13, 20):
+        refusal, left = window.add(record(1, seq, day_ms + seq), day_ms + seq)
+        assert refusal is None
+        assert left == [(record(1, seq - 12, 0).id, EvictReason.AUTHOR_QUOTA)]
+    for seq in range(20, 28):  # and forwards again
+        assert window.add(record(1, seq, 2 * day_ms + seq), 2 * day_ms + seq)[0] is None
+    kept = [seq for seq in range(1, 28) if record(1, seq, 0).id in window]
+    assert kept == list(range(16, 28))
 
 
 def test_listening_does_not_push_out_endorsements() -> None:
