@@ -85,7 +85,7 @@ class Authorship:
             pen.epoch, pen.next_seq, pen.reserved = epoch, until, until
 
     def start_epochs(self, wall_ms: int) -> list[Effect]:
-        """Begin a new epoch for every identity that may have signed something elsewhere.
+        """Begin a new epoch for every identity: each may have signed something elsewhere.
 
         It is numbered by the clock, in seconds, so that two copies of one home do not meet in one.
 
@@ -97,8 +97,6 @@ class Authorship:
         """
         done: list[Effect] = []
         for author, pen in self._pens.items():
-            if (pen.epoch, pen.next_seq) == (0, 1):
-                continue
             pen.epoch = min(max(pen.epoch + 1, wall_ms // 1000), MAX_EPOCH)
             pen.next_seq, pen.reserved, pen.prev = 1, 1, b""
             done.append(ReserveSequence(author, pen.epoch, 1))

@@ -76,7 +76,7 @@ async def assemble(
     )
     driver = Driver(core, store, transport, clock, tell)
     wall_ms = clock.wall_ms()
-    async for part in load(store, config, wall_ms):
+    async for part in load(store, config, wall_ms, has_new_keys=keys.is_new):
         driver.restore(part)
     driver.handle(inputs.Started(wall_ms))
     running = asyncio.create_task(driver.run(), name="tastemesh-driver")

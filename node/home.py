@@ -36,22 +36,27 @@ async def open_window(config: NodeConfig) -> Store:
     return store
 
 
-async def load(store: Store, config: NodeConfig, wall_ms: int) -> AsyncIterator[Restored]:
+async def load(
+    store: Store, config: NodeConfig, wall_ms: int, *, has_new_keys: bool
+) -> AsyncIterator[Restored]:
     """Yield what a window holds, in parts, the last one with whether it is a copy.
 
     A copy is a backup's, or one made by hand: then the file has another inode. Where file systems
-    give those anew by themselves, a node only begins more epochs than it needs.
+    give those anew by themselves, a node only begins more epochs than it needs. A window that was
+    made now for keys that were there counts as one, too: the one that was lost or moved away knew
+    which numbers they had used.
 
     Args:
         store: the window, open.
         config: whose home it is in.
         wall_ms: wall clock.
+        has_new_keys: whether the keys were made at this start.
 
     Raises:
         StorageError: it cannot be read.
     """
-    place = await store.get_meta(_PLACE) or _place(config)
-    copied = bool(await store.get_meta(COPIED)) or place != _place(config)
+    known = await store.get_meta(_PLACE) == _place(config)
+    copied = bool(await store.get_meta(COPIED)) or not (known or has_new_keys)
     async for part in store.parts(wall_ms):
         yield msgspec.structs.replace(part, copied=copied and part.is_last)
 

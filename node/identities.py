@@ -35,6 +35,8 @@ class KeyRing:
         self._folder = folder
         self._passphrase = passphrase
         self._lock = threading.Lock()
+        self.is_new = not self._path(DEFAULT_IDENTITY).exists()
+        """Whether this is the first time that the home is used."""
         for name in (_NODE_KEY, DEFAULT_IDENTITY):
             if not self._path(name).exists():
                 create_key(self._path(name), passphrase)
