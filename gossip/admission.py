@@ -75,11 +75,17 @@ class Admission:
         self._disputes = Disputes(seed, limits.relay_spread_ms)
 
     def restore(self, stored: inputs.Stored, wall_ms: int) -> list[Effect]:
-        """Take back a record that was authenticated when it came; let go of one that aged."""
+        """Take back a record that was authenticated when it came; let go of one that aged.
+
+        One that is not what was stored goes, too: the network has it, and cannot bring it while
+        its id is taken.
+        """
         try:
             record = self._reader.parse(self._reader.open(stored.envelope))
         except RemoteProtocolError as error:
-            return [self._rejected.refuse(error.reason, detail=f"stored record: {error.detail}")]
+            return self._discard(stored.record_id, error.detail)
+        if record.id != stored.record_id:
+            return self._discard(stored.record_id, "its bytes have changed on the disk")
         if record.created_ms < wall_ms - self._limits.window_age_ms:
             return [effects.Evict((record.id,), EvictReason.AGE)]
         own = record.author in self._authorship
@@ -89,6 +95,13 @@ class Admission:
         if refusal is not None:  # the limits have become tighter
             return [effects.Evict((record.id,), EvictReason.WINDOW)]
         return [effects.Accepted(record, stored.first_seen_ms, own), *freed]
+
+    def _discard(self, record_id: bytes, detail: str) -> list[Effect]:
+        said = f"stored record {record_id.hex()}: {detail}"
+        return [
+            self._rejected.refuse(RejectReason.DAMAGED, detail=said),
+            effects.Evict((record_id,), EvictReason.DAMAGED),
+        ]
 
     def restore_proof(self, proof: bytes) -> list[Effect]:
         """Take back a proof that was verified when it came."""

@@ -25,6 +25,7 @@ class EvictReason(StrEnum):
     FORGOTTEN = "forgotten"
     REVOKED = "revoked"
     CONVICTED = "convicted"
+    DAMAGED = "damaged"
 
 
 class Subscribe(Effect, frozen=True):

@@ -20,10 +20,12 @@ class Stored(msgspec.Struct, frozen=True):
     Attributes:
         envelope: the signed bytes.
         first_seen_ms: wall clock when this node first had it.
+        record_id: under which it was stored.
     """
 
     envelope: bytes
     first_seen_ms: int
+    record_id: bytes
 
 
 class Restored(Input, frozen=True):

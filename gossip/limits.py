@@ -13,7 +13,10 @@ DAY_MS = 24 * 60 * 60 * 1000
 
 
 class RejectReason(StrEnum):
-    """Why something from the network was not accepted; every rejection is counted under one."""
+    """Why something was not accepted; every rejection is counted under one.
+
+    All but `DAMAGED`, which is what the store gives back altered, are of what the network brings.
+    """
 
     OVERSIZED = "oversized"
     MALFORMED = "malformed"
@@ -39,6 +42,7 @@ class RejectReason(StrEnum):
     FORGOTTEN = "forgotten"
     CONVICTED = "convicted"
     REVOKED_KEY = "revoked-key"
+    DAMAGED = "damaged"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,7 +34,8 @@ class MemoryStore:
         match change:
             case effects.Persist():
                 self._records.setdefault(
-                    change.record.id, inputs.Stored(change.record.envelope, change.first_seen_ms)
+                    change.record.id,
+                    inputs.Stored(change.record.envelope, change.first_seen_ms, change.record.id),
                 )
                 self._authors[change.record.id] = change.record.author
             case effects.Evict():

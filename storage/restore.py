@@ -13,7 +13,7 @@ import aiosqlite
 from tastemesh.gossip.inputs import Restored, Stored
 from tastemesh.gossip.record import Interaction
 
-_RECORDS = "SELECT envelope, first_seen_ms FROM records ORDER BY arrival"
+_RECORDS = "SELECT envelope, first_seen_ms, id FROM records ORDER BY arrival"
 _SEQUENCES = "SELECT author, epoch, until FROM own_sequences ORDER BY author, epoch"
 PRIVATE = "SELECT author, item, kind, weight_q, ago_ms, wall_ms FROM private_interactions"
 

@@ -283,7 +283,7 @@ def test_records_age_out() -> None:
 def test_restore_gives_the_window_back_and_lets_go_of_what_aged() -> None:
     old, new = written(seq=1, created_ms=WALL_MS - 31 * DAY_MS), written(seq=2)
     core = engine()
-    stored = tuple(inputs.Stored(r.envelope, r.created_ms) for r in (old, new))
+    stored = tuple(inputs.Stored(r.envelope, r.created_ms, r.id) for r in (old, new))
     done = core.handle(inputs.Restored(stored, ((ME.id, 0, 65),), (), WALL_MS), 0)
     assert done == [
         effects.Evict((old.id,), EvictReason.AGE),
@@ -292,6 +292,28 @@ def test_restore_gives_the_window_back_and_lets_go_of_what_aged() -> None:
     persist = core.handle(inputs.Recorded(ME.id, (listen("x"),), WALL_MS), 1)[1]
     assert isinstance(persist, effects.Persist)
     assert persist.record.seq == 65
+
+
+def test_a_stored_record_that_is_not_what_was_stored_is_counted_and_let_go() -> None:
+    whole, altered, cut = (written(seq=seq) for seq in (1, 2, 3))
+    flipped = bytearray(altered.envelope)
+    flipped[altered.envelope.index(b"listen")] ^= 1
+    core = engine()
+    stored = (
+        inputs.Stored(whole.envelope, WALL_MS, whole.id),
+        inputs.Stored(bytes(flipped), WALL_MS, altered.id),
+        inputs.Stored(cut.envelope[:40], WALL_MS, cut.id),
+    )
+    accepted, first, gone, second, gone_too = core.handle(
+        inputs.Restored(stored, (), (), WALL_MS), 0
+    )
+    assert accepted == effects.Accepted(whole, WALL_MS)
+    assert gone == effects.Evict((altered.id,), EvictReason.DAMAGED)
+    assert gone_too == effects.Evict((cut.id,), EvictReason.DAMAGED)
+    for report, record in ((first, altered), (second, cut)):
+        assert isinstance(report, effects.Misbehaved)
+        assert (report.reason, record.id.hex() in report.detail) == (RejectReason.DAMAGED, True)
+    assert core.rejected == {RejectReason.DAMAGED: 2}
 
 
 @settings(max_examples=200)

@@ -96,7 +96,8 @@ def test_a_proof_is_portable_and_cannot_be_made_up() -> None:
 def test_a_conviction_survives_a_restart() -> None:
     proof = encode_proof(written("left"), written("right"))
     cores = Cores([person("p0")])
-    kept = inputs.Stored(written("left").envelope, WALL_MS)
+    left = written("left")
+    kept = inputs.Stored(left.envelope, WALL_MS, left.id)
     cores.tell(0, inputs.Restored((kept,), (), (), WALL_MS, (proof,)))
     assert cores.done[0][-2:] == [
         effects.Convicted(EVE.id, own=False),

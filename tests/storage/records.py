@@ -29,7 +29,9 @@ def evict(*changes: Persist) -> Evict:
 
 def stored(*changes: Persist) -> tuple[Stored, ...]:
     """What `Store.load` gives back for records that arrived in this order."""
-    return tuple(Stored(each.record.envelope, each.first_seen_ms) for each in changes)
+    return tuple(
+        Stored(each.record.envelope, each.first_seen_ms, each.record.id) for each in changes
+    )
 
 
 def restored(*changes: Persist, wall_ms: int = 0) -> Restored:

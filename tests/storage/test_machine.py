@@ -65,7 +65,7 @@ class Model:
     def apply(self, change: StorageEffect) -> None:
         match change:
             case Persist():
-                stored = Stored(change.record.envelope, change.first_seen_ms)
+                stored = Stored(change.record.envelope, change.first_seen_ms, change.record.id)
                 self.records.setdefault(change.record.id, stored)
             case Evict():
                 for record_id in change.record_ids:
