@@ -4,14 +4,17 @@
 
 Signed records go through a node's own driver into a real file, far more of them than the window
 holds, so that each one pushes another out. Time runs along, a user asks for his list now and then,
-and freed disk space is given back as a node does. Memory is this process's resident set once the
-window is full; its slope is a least-squares line over what was seen, with a 95 % interval from
+and freed disk space is given back as a node does. Memory is this process's resident set, and the
+number of objects in it, once the window and the memory of what left it are full: until then a node
+grows into its bounds. A slope is a least-squares line over what was seen, with a 95 % interval from
 blocks of samples, since neighbouring ones are alike. The row's peer is the bound on disk.
 """
 
 import argparse
 import asyncio
+import gc
 import json
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,10 +49,11 @@ _RECORD_MS = 2_000  # 5 M interactions are two days: nothing ages out, everythin
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """What was seen after so many interactions, in bytes."""
+    """What was seen after so many interactions: bytes, and blocks that Python objects take."""
 
     interactions: int
     resident: int
+    blocks: int
     disk: int
 
 
@@ -135,16 +139,23 @@ async def soak(interactions: int) -> list[Sample]:
                 await driver.flush()
                 await store.vacuum_step()
                 core.recommend(key.id, 10, clock.wall_ms())
-                seen.append(Sample(done * BATCH, _resident(), _disk(path)))
+                seen.append(_sample(done * BATCH, path))
             await end(running)
     return seen
 
 
-def slope(samples: list[Sample], full: int) -> tuple[float, float, float]:
-    """Return bytes of memory per interaction once the window is full, and a 95 % interval."""
-    late = [each for each in samples if each.interactions > 2 * full] or samples
+def steady(samples: list[Sample]) -> list[Sample]:
+    """Return the samples from when every table was full, or all where that never came."""
+    limits = Limits()
+    full = limits.window_statement_count + limits.passed_count * BATCH
+    return [each for each in samples if each.interactions > full] or samples
+
+
+def slope(samples: list[Sample], field: str = "resident") -> tuple[float, float, float]:
+    """Return what one interaction adds once all is full, and a 95 % interval."""
+    late = steady(samples)
     x = np.array([each.interactions for each in late], float)
-    y = np.array([each.resident for each in late], float)
+    y = np.array([getattr(each, field) for each in late], float)
     x -= x.mean()
     line = float(x @ y / (x @ x)) if len(late) > 1 else 0.0
     # Residuals of one block stand together: the error is that of BLOCKS means, not of all samples.
@@ -162,7 +173,7 @@ def run(*, quick: bool) -> list[dict[str, Any]]:
 
 def rows(seen: list[Sample]) -> list[dict[str, Any]]:
     """Return the result's rows; `trace` has what they were made from."""
-    line, _, _ = slope(seen, Limits().window_statement_count)
+    line, _, _ = slope(seen)
     work = f"{seen[-1].interactions:,} interactions through a window of 200,000"
     grown = row("memory slope", "none", work, line, None, "bytes/interaction")
     disk = row("disk at most", "bound", work, max(s.disk for s in seen), DISK_BYTES, "bytes")
@@ -170,10 +181,12 @@ def rows(seen: list[Sample]) -> list[dict[str, Any]]:
 
 
 def trace(seen: list[Sample]) -> dict[str, Any]:
-    """Return the samples, and the slope of memory with its interval, bytes per interaction."""
-    line, low, high = slope(seen, Limits().window_statement_count)
-    samples = [msgspec.structs.asdict(each) for each in seen]
-    return {"memory_slope": line, "memory_slope_ci95": [low, high], "samples": samples}
+    """Return the samples, and the slopes with their intervals, per interaction."""
+    found: dict[str, Any] = {
+        field: dict(zip(("slope", "low95", "high95"), slope(seen, field), strict=True))
+        for field in ("resident", "blocks")
+    }
+    return found | {"samples": [msgspec.structs.asdict(each) for each in seen]}
 
 
 def plot(seen: list[Sample], path: Path) -> None:
@@ -192,6 +205,11 @@ def plot(seen: list[Sample], path: Path) -> None:
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=120)
+
+
+def _sample(interactions: int, folder: Path) -> Sample:
+    gc.collect()  # so that the count is of what is in use
+    return Sample(interactions, _resident(), sys.getallocatedblocks(), _disk(folder))
 
 
 def _disk(folder: Path) -> int:

@@ -16,6 +16,7 @@ import structlog
 from tastemesh.errors import StorageError
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
+from tastemesh.gossip.limits import RejectReason
 from tastemesh.node import transport as wire
 from tastemesh.node.clock import Clock
 from tastemesh.node.core import Core
@@ -98,7 +99,7 @@ class Driver:
         self._room.set()
         self._timers: set[asyncio.TimerHandle] = set()
         self.connected = asyncio.Event()
-        self.storage_fault: str | None = None
+        self.storage_fault: StorageError | None = None
         self.unsent_count = 0
         self.internal_error_count = 0
 
@@ -124,6 +125,9 @@ class Driver:
     def restore(self, part: inputs.Restored) -> None:
         """Hand in what the store held, and queue what else follows: what it holds is no news."""
         done = self._core.handle(part, self._clock.now_ms())
+        for order in done:
+            if isinstance(order, effects.Misbehaved) and order.reason is RejectReason.DAMAGED:
+                _log.error("damaged on disk; dropped", record=order.detail)
         orders = [e for e in done if not isinstance(e, effects.Accepted | effects.AcceptedPrivate)]
         if orders:
             self._queue(_Turn(orders))
@@ -270,8 +274,10 @@ class Driver:
                 await self._store.commit(changes)
             except StorageError as error:
                 if self.storage_fault is None:
-                    _log.error("storage fault; serving from memory", fault=str(error))
-                self.storage_fault = str(error)
+                    _log.error(
+                        "storage fault; serving from memory", cause=error.cause, fault=str(error)
+                    )
+                self.storage_fault = error
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, RETRY_LAST_S)
                 continue

@@ -25,7 +25,7 @@ from tastemesh.gossip.record import Endorsement
 from tastemesh.node.advice import Advice, check_length
 from tastemesh.node.archive import Archive
 from tastemesh.node.assembly import assemble
-from tastemesh.node.clock import Clock, SystemClock
+from tastemesh.node.clock import Clock, StepWatch, SystemClock
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
 from tastemesh.node.events import CAPACITY, Announcer, Subscription
@@ -66,7 +66,7 @@ class Node:
 
     def __init__(self, config: NodeConfig, clock: Clock | None = None) -> None:
         self.config = config
-        self._clock = clock or SystemClock()
+        self._clock = StepWatch(clock or SystemClock())
         self._announcer = Announcer()
         self._stack = AsyncExitStack()
         self._keys: KeyRing
@@ -338,8 +338,13 @@ class Node:
             "brokers": [msgspec.to_builtins(broker) for broker in self._transport.status()],
             "storage": {
                 "fault": self.storage_fault,
+                "cause": self._driver.storage_fault and self._driver.storage_fault.cause.value,
                 "used_bytes": self._store.disk_bytes,
                 "bound_bytes": self.config.disk_bytes,
+            },
+            "clock": {
+                "steps": self._clock.step_count,
+                "last_step_s": self._clock.last_step_s,
             },
             "internal_errors": self._driver.internal_error_count,
             "home": str(self.config.home),
@@ -358,7 +363,8 @@ class Node:
     @property
     def storage_fault(self) -> str | None:
         """What keeps the node from storing anything just now, or None."""
-        return self._driver.storage_fault
+        fault = self._driver.storage_fault
+        return None if fault is None else str(fault)
 
     @property
     def identities(self) -> dict[str, str]:

@@ -1,12 +1,14 @@
 """What SQLite and the operating system report, told as one `StorageError` that says what to do."""
 
+import errno
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tastemesh.errors import StorageError
+from tastemesh.errors import StorageCause, StorageError
 
 # Besides SQLite's and the system's own: integers past 64 bits and text with lone surrogates, which
 # the sqlite3 module refuses before SQLite sees them.
@@ -21,36 +23,69 @@ _RECOVER = (
     "the network sends the window again, private interactions are lost"
 )
 
+_LOCKED = "is in use by another process: stop that one, or choose another home"
+_READ_ONLY = "cannot be written: the file or its directory is read-only"
+
 # By primary result code; the low byte of the extended one.
 _CAUSES = {
-    sqlite3.SQLITE_BUSY: "is in use by another process: stop that one, or choose another home",
-    sqlite3.SQLITE_LOCKED: "is in use by another process: stop that one, or choose another home",
-    sqlite3.SQLITE_READONLY: "cannot be written: the file or its directory is read-only",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened: its directory must exist and be writable",
-    sqlite3.SQLITE_NOTADB: f"is not a database, or its start is damaged: {_RECOVER}",
-    sqlite3.SQLITE_CORRUPT: f"is damaged: {_RECOVER}",
-    sqlite3.SQLITE_IOERR: "could not be read or written by the system",
+    sqlite3.SQLITE_BUSY: (StorageCause.LOCKED, _LOCKED),
+    sqlite3.SQLITE_LOCKED: (StorageCause.LOCKED, _LOCKED),
+    sqlite3.SQLITE_READONLY: (StorageCause.READ_ONLY, _READ_ONLY),
+    sqlite3.SQLITE_CANTOPEN: (
+        StorageCause.IO,
+        "cannot be opened: its directory must exist and be writable",
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        StorageCause.DAMAGED,
+        f"is not a database, or its start is damaged: {_RECOVER}",
+    ),
+    sqlite3.SQLITE_CORRUPT: (StorageCause.DAMAGED, f"is damaged: {_RECOVER}"),
+    sqlite3.SQLITE_IOERR: (StorageCause.IO, "could not be read or written by the system"),
+}
+
+_BY_ERRNO = {
+    errno.ENOSPC: StorageCause.DISK_FULL,
+    errno.EDQUOT: StorageCause.DISK_FULL,
+    errno.EROFS: StorageCause.READ_ONLY,
+    errno.EACCES: StorageCause.READ_ONLY,
+    errno.EPERM: StorageCause.READ_ONLY,
 }
 
 
 def damaged(path: Path, problem: str) -> StorageError:
     """Return the error for a file that fails its integrity check, with the check's last line."""
-    return StorageError(f"{path} is damaged ({problem.splitlines()[-1]}): {_RECOVER}")
+    text = f"{path} is damaged ({problem.splitlines()[-1]}): {_RECOVER}"
+    return StorageError(text, StorageCause.DAMAGED)
 
 
-def _cause(path: Path, error: BaseException) -> str:
+def _told(path: Path, error: BaseException) -> tuple[StorageCause, str]:
     if isinstance(error, OSError):
-        return error.strerror or str(error)
+        cause = _BY_ERRNO.get(error.errno or 0, StorageCause.IO)
+        return cause, error.strerror or str(error)
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
-        return str(error)
+        return StorageCause.OTHER, str(error)
     primary = code & 0xFF
-    if primary == sqlite3.SQLITE_FULL:
+    if primary in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
         free_bytes = shutil.disk_usage(path.parent).free
         if free_bytes < _FULL_DISK_BYTES:
-            return f"the disk is full: {free_bytes} bytes are free"
-        return "disk bound reached: evict records, or allow more bytes on disk"
-    return f"{_CAUSES.get(primary, 'failed')} ({error.sqlite_errorname}: {error})"  # type: ignore[attr-defined]
+            return StorageCause.DISK_FULL, f"the disk is full: {free_bytes} bytes are free"
+    if primary == sqlite3.SQLITE_FULL:
+        text = "disk bound reached: evict records, or allow more bytes on disk"
+        return StorageCause.DISK_BOUND, text
+    if primary == sqlite3.SQLITE_IOERR and not _are_writable(path):
+        primary = sqlite3.SQLITE_READONLY
+    cause, text = _CAUSES.get(primary, (StorageCause.OTHER, "failed"))
+    return cause, f"{text} ({error.sqlite_errorname}: {error})"  # type: ignore[attr-defined]
+
+
+def _are_writable(path: Path) -> bool:
+    """Tell whether the file system would let the database and its log be written.
+
+    A file system that turns read-only under an open file is reported as one more I/O error.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    return all(os.access(each, os.W_OK) for each in (path.parent, path, log) if each.exists())
 
 
 @contextmanager
@@ -66,4 +101,5 @@ def reported(path: Path) -> Iterator[None]:
     try:
         yield
     except _REPORTED as error:
-        raise StorageError(f"{path}: {_cause(path, error)}") from error
+        cause, text = _told(path, error)
+        raise StorageError(f"{path}: {text}", cause) from error

@@ -197,9 +197,12 @@ class Store:
                 await db.executescript(f"PRAGMA synchronous = {level}; BEGIN IMMEDIATE;")
                 yield db
                 await db.commit()
-            except BaseException:
+            except BaseException as error:
                 with suppress(sqlite3.Error):
                     await db.rollback()
+                    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:
+                        # A damaged page stays cached; the next attempt is to read the file again.
+                        await db.execute_fetchall("PRAGMA shrink_memory")
                 raise
 
     async def commit(self, changes: Sequence[StorageEffect]) -> None:

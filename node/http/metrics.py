@@ -7,6 +7,8 @@ a process-wide registry and 120 ms of import (ecosystem research, section 5) to 
 from collections.abc import Mapping
 from typing import Any
 
+from tastemesh.errors import StorageCause
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 # Metric, type, help, key in `status()["window"]`.
@@ -15,6 +17,17 @@ _WINDOW = (
     ("window_statements", "gauge", "Statements in the window.", "statements"),
     ("window_authors", "gauge", "Authors in the window.", "authors"),
     ("window_statements_bound", "gauge", "Most statements that the window holds.", "bound"),
+)
+
+# Metric, type, help, key in `status()["clock"]`.
+_CLOCK = (
+    (
+        "clock_steps_total",
+        "counter",
+        "Times that the clock was set by more than 120 s, or the machine slept.",
+        "steps",
+    ),
+    ("clock_last_step_seconds", "gauge", "How far the last time; negative: back.", "last_step_s"),
 )
 
 # Metric, type, help, key in each of `status()["brokers"]`.
@@ -42,6 +55,11 @@ def exposition(status: Mapping[str, Any]) -> str:
     _family(lines, "peers", "gauge", "Nodes heard of lately.", [("", status["peers"])])
     fault = status["storage"]["fault"] is not None
     _family(lines, "storage_fault", "gauge", "1 when nothing can be stored.", [("", fault)])
+    causes = [(_label("cause", each), status["storage"]["cause"] == each) for each in StorageCause]
+    _family(lines, "storage_fault_cause", "gauge", "1 for what keeps it from that.", causes)
+    clock = status["clock"]
+    for name, kind, meaning, key in _CLOCK:
+        _family(lines, name, kind, meaning, [("", clock[key])])
     rejected = [(_label("reason", reason), n) for reason, n in status["rejected"].items()]
     _family(lines, "rejected_total", "counter", "Refused, by reason.", rejected)
     for name, kind, meaning, key in _BROKERS:

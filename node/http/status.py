@@ -34,11 +34,13 @@ class StorageStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         fault: what keeps the node from storing anything just now; null where nothing does.
+        cause: the same as one word: disk-full, disk-bound, read-only, damaged, locked, io, other.
         used_bytes: what the database takes.
         bound_bytes: what it may take.
     """
 
     fault: str | None
+    cause: str | None
     used_bytes: int
     bound_bytes: int
 
@@ -63,6 +65,19 @@ class MeterStatus(msgspec.Struct, frozen=True, kw_only=True):
     withheld: list[str]
 
 
+class ClockStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """This machine's clock.
+
+    Attributes:
+        steps: times that it was set by more than 120 s, or that the machine slept, since the start.
+        last_step_s: how far at the last of these, in seconds; negative: back. 0 where there was
+            none.
+    """
+
+    steps: int
+    last_step_s: float
+
+
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What the node is doing.
 
@@ -79,6 +94,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
         identities: the local users: id as hex, by name.
         brokers: the connections.
         storage: the disk.
+        clock: this machine's.
         internal_errors: faults of ours since the start; the log has them.
         home: its folder.
     """
@@ -95,5 +111,6 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     identities: dict[str, str]
     brokers: list[BrokerStatus]
     storage: StorageStatus
+    clock: ClockStatus
     internal_errors: int
     home: str

@@ -13,6 +13,8 @@
     └── DataError                   a bad line in a file; names file, line and what was expected
 """
 
+from enum import StrEnum
+
 
 class TastemeshError(Exception):
     """Root of the tree: anything that tastemesh raises on purpose."""
@@ -55,8 +57,29 @@ class TransportError(TastemeshError):
     """A broker cannot be reached, refused us, or went away."""
 
 
+class StorageCause(StrEnum):
+    """What keeps a database from being used, for counting and alerting."""
+
+    DISK_FULL = "disk-full"
+    DISK_BOUND = "disk-bound"
+    READ_ONLY = "read-only"
+    DAMAGED = "damaged"
+    LOCKED = "locked"
+    IO = "io"
+    OTHER = "other"
+
+
 class StorageError(TastemeshError):
-    """The database cannot be opened, read or written; the text names the file and the cause."""
+    """The database cannot be opened, read or written; the text names the file and the cause.
+
+    Args:
+        text: what is wrong and what to do.
+        cause: the same, as one word.
+    """
+
+    def __init__(self, text: str, cause: StorageCause = StorageCause.OTHER) -> None:
+        super().__init__(text)
+        self.cause = cause
 
 
 class DataError(TastemeshError):

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import resource
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -30,10 +29,8 @@ def run_quietly(home: Path) -> None:
     sys.exit(main(["run", "--home", str(home)]))
 
 
-async def start(
-    *arguments: object, limit_bytes: int = resource.RLIM_INFINITY, **environment: str
-) -> asyncio.subprocess.Process:
-    """Start a process that can write no file beyond `limit_bytes`."""
+async def start(*arguments: object, **environment: str) -> asyncio.subprocess.Process:
+    """Start a process."""
     return await asyncio.create_subprocess_exec(
         *PROGRAM,
         *map(str, arguments),
@@ -41,7 +38,6 @@ async def start(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=ENVIRONMENT | environment,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes)),
     )
 
 

@@ -1,6 +1,5 @@
 """The command line with real daemons: processes, homes and a broker, as a person starts them."""
 
-import asyncio
 import json
 import signal
 import socket
@@ -145,23 +144,6 @@ async def test_a_damaged_home_is_one_line(
     status, err = await tastemesh("run", "--home", tmp_path)
     assert (status, err.count("\n")) == (2, 1), err
     assert "me.key" in err
-
-
-async def test_a_full_disk_is_said_and_not_waited_for(
-    shell: Shell, tmp_path: Path, nats_broker: BrokerProcess
-) -> None:
-    await shell.init(tmp_path, nats_broker.url)
-    async with running(tmp_path, limit_bytes=2**20) as daemon:
-        async with asyncio.timeout(DEADLINE_S):
-            status = 0
-            while status == 0:
-                status, _, err = await shell.attempt("record", "a", "--home", tmp_path)
-        assert status == 1
-        assert "window.sqlite3" in err
-        status, _, err = await shell.attempt("record", "b", "--home", tmp_path)
-        assert (status, "nothing was recorded" in err) == (1, True)
-        assert "window.sqlite3" in await shell("status", "--home", tmp_path)
-        assert await daemon.stop() == 0
 
 
 async def test_the_supervisor_is_told(
