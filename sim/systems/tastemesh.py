@@ -69,6 +69,22 @@ class Tastemesh:
             ranked[row, : len(listed)] = [self._position[line.item] for line in listed]
         return ranked
 
+    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return each item's share of a user's anchored scores.
+
+        Args:
+            users: positions, n of them.
+
+        Returns:
+            float64[n, items]; a row sums to 1, or to 0 where nothing is anchored. Own items have 0.
+        """
+        found = np.zeros((len(users), len(self._numbers)))
+        known = self._numbers >= 0
+        for row, user in enumerate(users.tolist()):
+            scores = self._scorer.score(self._ids[user], 0).scores.items
+            found[row, known] = scores[self._numbers[known]] / max(float(scores.sum()), 1e-300)
+        return found
+
     def nearness(self, user: int, item: int, list_length: int) -> float:
         """Return an item's score in scores of the last item on a user's anchored list.
 

@@ -54,7 +54,10 @@ class Web3Recommend:
     def fit(
         self, train: Interactions, endorsements: Endorsements | None, parameters: Parameters
     ) -> None:
-        """Lay out affinities and trust."""
+        """Lay out affinities and trust.
+
+        Trust `given` is the endorsements alone, as their experiments set it; it is not in the grid.
+        """
         self._alpha, self._beta = float(parameters["alpha"]), float(parameters["beta"])
         user_count = len(train.user_ids)
         share = affinities(train.user, train.weight, user_count)
@@ -62,11 +65,14 @@ class Web3Recommend:
             (share, (train.user, train.item)), shape=(user_count, len(train.item_ids))
         )
         affinity.sort_indices()
-        if self._similar is None or self._similar[0] is not train:
-            self._similar = (train, most_similar(affinity))
-        trust = self._similar[1]
-        if parameters["trust"] == "endorsements" and endorsements is not None:
-            trust = _filled_up(endorsements, trust)
+        if parameters["trust"] == "given" and endorsements is not None:
+            trust = _stated(endorsements)
+        else:
+            if self._similar is None or self._similar[0] is not train:
+                self._similar = (train, most_similar(affinity))
+            trust = self._similar[1]
+            if parameters["trust"] == "endorsements" and endorsements is not None:
+                trust = _filled_up(endorsements, trust)
         self._owned = affinity
         self._affinity = Adjacency(affinity)
         # People without interactions hold nothing to walk to.
@@ -76,15 +82,25 @@ class Web3Recommend:
     def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
         """Return each user's best items, shape [n, k]; fewer than k where walks reach fewer."""
         rng = np.random.default_rng([self._seed, 3])
+        return rank_by_scores(lambda block: self._scores(block, rng), self._owned, users, k)
 
-        def score(block: NDArray[np.int32]) -> NDArray[np.float32]:
-            scores = np.zeros((len(block), self._owned.shape[1]), dtype=np.float32)
-            for start in range(0, len(block), _EGOS_AT_ONCE):
-                part = slice(start, start + _EGOS_AT_ONCE)
-                self._add_scores(block[part], rng, scores[part])
-            return scores
+    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return each item's share of a user's visits after the decay, own items included.
 
-        return rank_by_scores(score, self._owned, users, k)
+        Args:
+            users: positions, n of them.
+
+        Returns:
+            float32[n, items]; a row sums to 1 at most.
+        """
+        return self._scores(users, np.random.default_rng([self._seed, 3]))
+
+    def _scores(self, users: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.float32]:
+        scores = np.zeros((len(users), self._owned.shape[1]), dtype=np.float32)
+        for start in range(0, len(users), _EGOS_AT_ONCE):
+            part = slice(start, start + _EGOS_AT_ONCE)
+            self._add_scores(users[part], rng, scores[part])
+        return scores
 
     def _add_scores(
         self, egos: NDArray[np.int32], rng: np.random.Generator, scores: NDArray[np.float32]
@@ -136,6 +152,14 @@ class Web3Recommend:
         np.maximum.at(worst, pair_cell, count / walks[pair_cell])
         reached = np.flatnonzero(walks)
         return reached, worst[reached]
+
+
+def _stated(endorsements: Endorsements) -> csr_array:
+    """Return the endorsements as a matrix, whoever has stated however few."""
+    positive = endorsements.weight > 0
+    edges = (endorsements.source[positive], endorsements.subject[positive])
+    size = (len(endorsements.ids), len(endorsements.ids))
+    return csr_array((endorsements.weight[positive].astype(np.float64), edges), shape=size)
 
 
 def _filled_up(endorsements: Endorsements, similar: csr_array) -> csr_array:

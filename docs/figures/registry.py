@@ -1,0 +1,29 @@
+"""Which figures there are. To add one is to write a function and add a line."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from docs.figures import ablation, attacks, frontier, reproduction
+from docs.figures.workshop import Workshop
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """One figure, or several that are made together.
+
+    Attributes:
+        make: makes it; it takes data, finished cells and documents from the workshop.
+        shows: what is seen, and where.
+    """
+
+    make: Callable[[Workshop], None]
+    shows: str
+
+
+FIGURES: Mapping[str, Figure] = {
+    "attacks": Figure(attacks.make, "what each attack gets of each system; threat-model.md"),
+    "white-box": Figure(attacks.make_white_box, "who knows the rule, the bound; threat-model.md"),
+    "ablation": Figure(ablation.make, "each deviation undone, two data sets; adr/0009"),
+    "frontier": Figure(frontier.make, "trust against relevance over alpha, beta, kappa; frontier"),
+    "reproduction": Figure(reproduction.make, "Web3Recommend's experiments; reproduction.md"),
+}
