@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from docs.figures.registry import FIGURES
-from docs.figures.workshop import Workshop
+from docs.figures.workshop import Workshop, rule_digest
 from tastemesh.errors import TastemeshError
 
 DOCS = Path(__file__).parent.parent
@@ -23,8 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         type=Path,
         default=Path("build/figures"),
         metavar="DIR",
-        help="keeps finished cells, so that a run goes on where it was cut off; "
-        "empty it after a change of the rule",
+        help="keeps finished cells, so that a run goes on where it was cut off",
     )
     parser.add_argument("--docs", type=Path, default=DOCS, metavar="DIR", help="what is written to")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
@@ -41,8 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     if given.data is None:
         print("--data is missing; expected the folder of the data sets", file=sys.stderr)
         return 2
-    given.work.mkdir(parents=True, exist_ok=True)
-    workshop = Workshop(data=given.data, work=given.work, docs=given.docs, jobs=given.jobs)
+    work = given.work / rule_digest()
+    work.mkdir(parents=True, exist_ok=True)
+    workshop = Workshop(data=given.data, work=work, docs=given.docs, jobs=given.jobs)
     try:
         for name in names:
             FIGURES[name].make(workshop)

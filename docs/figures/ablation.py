@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from docs.figures.attacks import change
 from docs.figures.overlay import with_tastes
 from docs.figures.workshop import Workshop, rows_of
 from tastemesh.sim.attack.cells import Cell
@@ -74,7 +75,6 @@ def table(cells: Sequence[Cell]) -> str:
             _values(mine, "exposure_at_10"),
             _values(mine, "exposure_deceived_at_10"),
         )
-        attacked = _values(mine, "honest_ndcg_at_10") / clean - 1
         lines.append(
             (
                 UNDONE[name.removeprefix(f"{BASE}-")],
@@ -83,7 +83,7 @@ def table(cells: Sequence[Cell]) -> str:
                 f"{share(float(exposure.mean()))} {_range(exposure)}".strip(),
                 share(float(np.nanmean(friends))) if not np.isnan(friends).all() else "",
                 f"{float(_values(mine, 'sybil_mass').mean()):.2g}",
-                f"{attacked.mean():+.1%}",
+                change(mine),
                 share(float(np.nanmean(_values(mine, "niche_collateral")))),
             )
         )
@@ -101,8 +101,8 @@ def _values(cells: Sequence[Cell], field: str) -> NDArray[np.float64]:
 
 
 def _difference(gains: NDArray[np.float64]) -> str:
-    low, high = interval(gains + 0.5)  # shares lie in 0 to 1, differences do not
-    return f"{gains.mean():+.4f} [{low - 0.5:+.4f}, {high - 0.5:+.4f}]"
+    low, high = interval(gains, within=(-1.0, 1.0))
+    return f"{gains.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
 def _range(values: NDArray[np.float64]) -> str:

@@ -81,7 +81,7 @@ def make(workshop: Workshop) -> None:
 
 def _measure(workshop: Workshop) -> list[Point]:
     tags, friends = workshop.tags()
-    points = []
+    points: list[Point] = []
     with open_backend("local", jobs=workshop.jobs) as backend:
         for seed in range(OPTIONS.seeds):
             stage = set_stage(tags, friends, OPTIONS, seed)
@@ -128,7 +128,8 @@ def point(stage: Stage, attacked: Attacked, name: str, value: float) -> Point:
         value,
         stage.seed,
         float(accuracy.mean()),
-        *trusted.mean(axis=0).tolist(),
+        float(trusted[:, 0].mean()),
+        float(trusted[:, 1].mean()),
         float((top == attacked.target).any(axis=1).mean()),
     )
 

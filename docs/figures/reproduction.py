@@ -75,13 +75,16 @@ def _measure(workshop: Workshop) -> list[Finding]:
         return [each for part in backend.run(experiment, calls, shared=network) for each in part]
 
 
-def experiment(network: Network, kind: str, seed: int) -> list[Finding]:
+def experiment(
+    network: Network, kind: str, seed: int, counts: Sequence[int] = SYBILS
+) -> list[Finding]:
     """Run one kind of experiment on one seed.
 
     Args:
         network: without attackers.
         kind: `relevance`, `linear`, `parallel` or `giga`.
         seed: of roots and walks.
+        counts: Sybils of each attacker, of `linear` and `parallel`.
     """
     rng = np.random.default_rng([seed, 21])
     degree = np.bincount(network.trust.source, minlength=len(network.interactions.user_ids))
@@ -102,7 +105,7 @@ def experiment(network: Network, kind: str, seed: int) -> list[Finding]:
     found = []
     attackers = attackers_of(network, roots)
     alone = ~np.isin(attackers, roots) & ~np.isin(roots, attackers)
-    for count in SYBILS:
+    for count in counts:
         attacked = with_sybils(network, attackers[alone], count, kind, same_items=False)
         settings = [(ALPHA, 0.0), (ALPHA, BETA), (0.005, BETA)]
         found += _gains(attacked, roots[alone], kind, count, seed, settings)

@@ -1,12 +1,14 @@
 """Where figures come from and go to: data sets, finished cells, documents, pictures."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+import tastemesh
 from tastemesh.errors import UsageError
 from tastemesh.sim.attack.backends import open_backend
 from tastemesh.sim.attack.cells import Cell
@@ -23,6 +25,9 @@ TAGS = "lastfm-hetrec/user_taggedartists.dat"
 TAG_COLUMNS = "user=userID,item=artistID,day=day,month=month,year=year"
 PLAYS = "lastfm-hetrec/user_artists.dat"
 FRIENDS = "lastfm-hetrec/user_friends.dat"
+
+# What figures depend on beside the data, below src/tastemesh.
+RULE = ("ranking", "reputation", "node/scorer.py", "sim/adversaries", "sim/systems")
 
 
 class Workshop(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +119,21 @@ class Workshop(msgspec.Struct, frozen=True, kw_only=True):
         (folder / f"{name}.png").write_bytes(drawn(plot, THEMES["light"]))
 
 
-def rows_of(header: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
+def rule_digest() -> str:
+    """Return 12 hex digits that change with the code that ranks or attacks.
+
+    Finished cells are kept under it, so that those of a former rule are not taken for today's.
+    """
+    digest = sha256()
+    package = Path(tastemesh.__file__).parent
+    for name in RULE:
+        place = package / name
+        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def rows_of(header: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> str:
     """Return a Markdown table."""
     shown = [header, tuple("---" for _ in header), *lines]
     return "\n".join("| " + " | ".join(line) + " |" for line in shown)

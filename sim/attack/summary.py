@@ -109,13 +109,20 @@ def reach(rows: Sequence[Row], cost: Callable[[Row], float]) -> list[tuple[float
     ]
 
 
-def interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of shares, by Student's t."""
+def interval(
+    values: NDArray[np.float64], within: tuple[float, float] = (0.0, 1.0)
+) -> tuple[float, float]:
+    """Return the 95 % interval of a mean, by Student's t.
+
+    Args:
+        values: one for each seed.
+        within: where values can lie; shares, if not said otherwise.
+    """
     mean = float(values.mean())
     if len(values) < 2:
         return mean, mean
     spread = float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    return max(0.0, mean - spread), min(1.0, mean + spread)
+    return max(within[0], mean - spread), min(within[1], mean + spread)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
