@@ -26,7 +26,7 @@ OPTIONS = AttackOptions(
     identities=(1_000,),
     attack_edges=(5,),
     seeds=5,
-    egos=60,
+    egos=40,
 )
 
 UNDONE = {

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DOCUMENT = "frontier.md"
 STRATEGY, IDENTITIES, EDGES = "collude", 100, 5
-OPTIONS = AttackOptions(seeds=5, egos=40)
+OPTIONS = AttackOptions(seeds=3, egos=40)
 
 SWEEPS: Mapping[str, tuple[float, ...]] = {
     "alpha": (0.05, 0.15, 0.3, 0.6),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DOCUMENT = "reproduction.md"
-SEEDS, ROOTS, LIST_LENGTH = 5, 30, 10
+SEEDS, ROOTS, LIST_LENGTH = 3, 30, 10
 ALPHA, BETA = 0.1, 0.8  # their app
 ALPHAS = (0.01, 0.1, 0.3, 0.5, 0.8)
 BETAS = (0.0, 0.5, 0.8, 1.0)
