@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from benchmarks.graphs import NOW_S, filled_view, identity
+from benchmarks.many_users import many_users_rows
 from benchmarks.measure import interleaved_s, row
 from benchmarks.walk import DAMPING, pagerank
 from tastemesh.ranking.contacts import POOL, ContactTrust
@@ -34,6 +35,7 @@ def run(*, quick: bool) -> list[dict[str, Any]]:
         *_against_peers(matrix, count),
         *(pushed_row(view, matrix, count, trusted) for trusted in (100, _TRUSTED)),
         *_against_scratch(view, count),
+        *many_users_rows(quick=quick),
     ]
 
 

@@ -37,6 +37,7 @@ from tastemesh.node.identities import KeyRing, LocalIdentity
 from tastemesh.node.mqtt import MqttTransport
 from tastemesh.node.people import People
 from tastemesh.node.plays import Play, as_units, record_ids
+from tastemesh.node.ranker import Ranker
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.sharing import NOTHING_SHARED
 from tastemesh.node.watch import Watcher
@@ -75,6 +76,7 @@ class Node:
         self._store: Store
         self._transport: MqttTransport
         self._archive: Archive
+        self._ranker: Ranker
         self._running: asyncio.Task[None]
         self._watcher = Watcher(self._announcer, lambda: self._core.revision, self.recommend_many)
 
@@ -95,6 +97,8 @@ class Node:
             )
             self._archive = Archive(self._core, self._store, self.config)
             self.people = People(self._core, self._keys, self._clock)
+            self._ranker = Ranker(self._core, self._clock.wall_ms)
+            stack.push_async_callback(self._ranker.stop)
             stack.push_async_callback(self._watcher.stop)
             stack.callback(self._announcer.close)
             self._stack = stack.pop_all()
@@ -291,13 +295,12 @@ class Node:
             UsageError: a value is wrong.
         """
         check_length(k)
-        signer = self._keys.signer(identity)
-        return self._core.recommend(signer.id, k, self._clock.wall_ms())
+        return (await self._ranker.lists([self._keys.signer(identity).id], k))[0]
 
     async def recommend_many(
         self, identities: Sequence[str], k: int = 10
     ) -> dict[str, list[Advice]]:
-        """Return the lists of several local users; see `recommend`.
+        """Return the lists of several local users; see `recommend`. Costs less than one by one.
 
         Args:
             identities: their local names.
@@ -306,7 +309,10 @@ class Node:
         Raises:
             UsageError: a value is wrong.
         """
-        return {name: await self.recommend(k, identity=name) for name in identities}
+        check_length(k)
+        names = list(dict.fromkeys(identities))
+        egos = [self._keys.signer(name).id for name in names]
+        return dict(zip(names, await self._ranker.lists(egos, k), strict=True))
 
     async def backup(self, path: Path) -> None:
         """Copy the window, as of now, to a new file; see `tastemesh.node.backup` for a whole home.

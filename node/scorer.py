@@ -8,7 +8,9 @@ and an identity that no chain of them reaches changes nothing. For one that has 
 anchored, and the whole list is exploration, to be marked `unverified`.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 
 import msgspec
@@ -22,18 +24,26 @@ from tastemesh.ranking.exploration import explore
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.profile import RECENCY_HALF_LIFE_ITEMS, recent_profile
-from tastemesh.ranking.push import push
+from tastemesh.ranking.push import Pushed, push
 from tastemesh.ranking.salsa import Scores
 from tastemesh.ranking.slate import own_items
 from tastemesh.ranking.view import View
-from tastemesh.reputation.adoption import Arrivals, adoption, surprise
+from tastemesh.reputation.adoption import Arrivals, Holders, adoption, surprise
 from tastemesh.reputation.graph import EndorsementGraph
 from tastemesh.reputation.luck import skilled
 from tastemesh.reputation.standing import standing
 from tastemesh.reputation.trust import TrustParameters, endorsed_mass, tilted
 from tastemesh.reputation.walks import WalkMass, walk_mass
 
-_REACHES_KEPT = 256  # egos whose walks are remembered; a host's users, at some 100 KB each
+# What walks found is remembered, of the egos asked about last: up to 250 KB each with 2,000
+# identities in reach, 10 KB with a few dozen. A host's thousand users need 10 to 128 MB.
+_REACH_BYTES = 128 << 20
+
+# From so many egos on, finding an item's holders at once is worth it: it costs what two or three
+# passes over all arrivals do (measured), and saves each ego one.
+_MANY_EGOS = 4
+
+_QUESTIONS_AHEAD = 2  # enough to keep the kernel at work
 
 
 class ScorerParameters(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +92,12 @@ class Reach(msgspec.Struct, frozen=True, eq=False):
     mass: Shares
 
     @property
+    def nbytes(self) -> int:
+        """Bytes that are this ego's alone."""
+        mass = self.mass
+        return int(mass.data.nbytes + mass.indices.nbytes + mass.indptr.nbytes)
+
+    @property
     def total(self) -> NDArray[np.float64]:
         """Mass of each identity over all contacts, float64[identities]."""
         return np.bincount(
@@ -111,6 +127,44 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     variety: Variety
 
 
+class Basis(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What every ego's scores at one moment are made from.
+
+    Attributes:
+        matrix: who holds what.
+        newest: the same as of the newest interaction.
+        arrivals: who held what first.
+        holders: of the arrivals; None where too few egos ask for it to be worth its while.
+        numbers: int32[identities]; the view's number of each identity that endorsements name.
+    """
+
+    matrix: HoldingMatrix
+    newest: HoldingMatrix
+    arrivals: Arrivals
+    holders: Holders | None
+    numbers: NDArray[np.int32]
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What one ego's ranking is made from.
+
+    Attributes:
+        ego: id.
+        egos: its user numbers, as in `Scored`.
+        rejected: items that it said no to.
+        profile: float64[items]; its taste.
+        trust: by contact.
+        voices: float64[users]; everybody's standing.
+    """
+
+    ego: bytes
+    egos: list[int]
+    rejected: Sequence[str]
+    profile: NDArray[np.float64]
+    trust: ContactTrust
+    voices: NDArray[np.float64]
+
+
 class Scorer:
     """Scores items on one view and one endorsement graph; changes neither.
 
@@ -131,7 +185,9 @@ class Scorer:
         self._endorsements = endorsements
         self._private: dict[bytes, None] = {}
         self._reaches: dict[bytes, tuple[bytes, Reach]] = {}
+        self._reach_bytes = 0
         self._arrivals: tuple[int, Arrivals] | None = None
+        self._holders: tuple[int, Holders] | None = None
 
     def note_private(self, holder: bytes) -> None:
         """Note a shadow (`private_shadow`), so that it shapes its own author's lists only."""
@@ -146,10 +202,16 @@ class Scorer:
             ids = self._endorsements.csr().ids
             contacts = [ids[contact] for contact in walks.contacts.tolist()]
             known = (digest, Reach(ids, contacts, self._mass(ego, walks)))
-            if len(self._reaches) >= _REACHES_KEPT:
-                self._reaches.clear()
-            self._reaches[ego] = known
+            self._remember(ego, known)
         return known[1]
+
+    def _remember(self, ego: bytes, found: tuple[bytes, Reach]) -> None:
+        if ego in self._reaches:
+            self._reach_bytes -= self._reaches.pop(ego)[1].nbytes
+        self._reaches[ego] = found
+        self._reach_bytes += found[1].nbytes
+        while self._reach_bytes > _REACH_BYTES and len(self._reaches) > 1:
+            self._reach_bytes -= self._reaches.pop(next(iter(self._reaches)))[1].nbytes
 
     def _walks(self, ego: bytes) -> WalkMass:
         """Walk from ego; comparison systems of the simulator walk otherwise."""
@@ -170,37 +232,99 @@ class Scorer:
             ego: id.
             rejected: items that ego said no to.
         """
-        return self._trust(ego, rejected)[0]
+        return self._trust(ego, rejected, self.basis(0))[0]
 
-    def score(self, ego: bytes, now_s: int, rejected: Sequence[str] = ()) -> Scored:
+    def basis(self, now_s: int, ego_count: int = 1) -> Basis:
+        """Return what scores are made from; it holds until anything changes.
+
+        Args:
+            now_s: seconds since 1970.
+            ego_count: how many will be scored on it.
+        """
+        matrix = self._view.matrix(now_s, self.parameters.half_life_s)
+        return Basis(
+            matrix=matrix,
+            newest=self._view.matrix(0, self.parameters.half_life_s),
+            arrivals=self._witnessed(),
+            holders=self._held(ego_count),
+            numbers=self._view.user_numbers(self._endorsements.csr().ids),
+        )
+
+    def score(
+        self, ego: bytes, now_s: int, rejected: Sequence[str] = (), basis: Basis | None = None
+    ) -> Scored:
         """Score every item for ego.
 
         Args:
             ego: id.
             now_s: seconds since 1970.
             rejected: items that ego said no to.
+            basis: of this moment; made where None.
         """
-        parameters = self.parameters
-        matrix = self._view.matrix(now_s, parameters.half_life_s)
+        if basis is None:
+            basis = self.basis(now_s)
+        question = self._question(ego, rejected, basis)
+        return self._answered(question, self._pushed(question, basis), basis)
+
+    def score_many(
+        self, egos: Sequence[bytes], rejected: Sequence[Sequence[str]], basis: Basis
+    ) -> Iterator[Scored]:
+        """Score every item for each of several egos, in their order; as `score` does, bit for bit.
+
+        The compiled kernel lets go of the interpreter, so it runs beside what the interpreter has
+        to do for the egos before and after.
+
+        Args:
+            egos: ids.
+            rejected: items that each said no to.
+            basis: of this moment.
+        """
+        if len(egos) == 1:
+            yield self.score(egos[0], 0, rejected[0], basis)
+            return
+        with ThreadPoolExecutor(1) as kernel:
+            waiting: deque[tuple[Question, Future[Pushed]]] = deque()
+            for ego, refused in zip(egos, rejected, strict=True):
+                question = self._question(ego, refused, basis)
+                waiting.append((question, kernel.submit(self._pushed, question, basis)))
+                if len(waiting) > _QUESTIONS_AHEAD:
+                    first, pushed = waiting.popleft()
+                    yield self._answered(first, pushed.result(), basis)
+            for each, pushed in waiting:
+                yield self._answered(each, pushed.result(), basis)
+
+    def _question(self, ego: bytes, rejected: Sequence[str], basis: Basis) -> Question:
+        matrix = basis.matrix
         egos = self.egos(ego)
-        profile = recent_profile(self._view, matrix, egos, parameters.recency_items)
-        trust, voices = self._trust(ego, rejected)
-        own = own_items(matrix, egos)
-        heard = np.flatnonzero(voices).astype(np.int32)
-        scores = push(
-            matrix,
-            trust,
-            egos,
-            parameters.ranking,
-            profile=(own, profile[own]),
-            standing=(heard, voices[heard]),
-        ).spread_out(matrix, trust.without(egos, matrix.shape[0]))
-        share = parameters.exploration_share if self.reach(ego).contacts else 1.0
+        profile = recent_profile(self._view, matrix, egos, self.parameters.recency_items)
+        trust, voices = self._trust(ego, rejected, basis)
+        return Question(
+            ego=ego, egos=egos, rejected=rejected, profile=profile, trust=trust, voices=voices
+        )
+
+    def _pushed(self, question: Question, basis: Basis) -> Pushed:
+        own = own_items(basis.matrix, question.egos)
+        heard = np.flatnonzero(question.voices).astype(np.int32)
+        return push(
+            basis.matrix,
+            question.trust,
+            question.egos,
+            self.parameters.ranking,
+            profile=(own, question.profile[own]),
+            standing=(heard, question.voices[heard]),
+        )
+
+    def _answered(self, question: Question, pushed: Pushed, basis: Basis) -> Scored:
+        matrix, egos, trust = basis.matrix, question.egos, question.trust
+        scores = pushed.spread_out(matrix, trust.without(egos, matrix.shape[0]))
+        voices = question.voices
+        has_endorsed = bool(self.reach(question.ego).contacts)
+        share = self.parameters.exploration_share if has_endorsed else 1.0
         unverified = None
         if share:
-            audience = self._audience(ego, matrix)
-            unverified = self._explored(audience, matrix, egos, profile, rejected)
-            if not self.reach(ego).contacts:
+            audience = self._audience(question.ego, matrix)
+            unverified = self._explored(audience, question, basis)
+            if not has_endorsed:
                 voices = audience
         return Scored(
             matrix=matrix,
@@ -209,37 +333,41 @@ class Scorer:
             scores=scores,
             unverified=unverified,
             unverified_share=share,
-            variety=Variety(matrix, voices, parameters.diversity),
+            variety=Variety(matrix, voices, self.parameters.diversity),
         )
 
     def _trust(
-        self, ego: bytes, rejected: Sequence[str]
+        self, ego: bytes, rejected: Sequence[str], basis: Basis
     ) -> tuple[ContactTrust, NDArray[np.float64]]:
         """Return trust by contact, and everybody's standing, float64[users]."""
         reach = self.reach(ego)
-        numbers = self._view.user_numbers(reach.ids)
+        numbers = basis.numbers
         held = np.flatnonzero(numbers >= 0)
         voices = np.zeros(self._view.user_count)
         voices[numbers[held]] = standing(reach.total[held], self.parameters.trust.reference_mass)
         mass = reach.mass
         if mass.nnz:
             followed = np.zeros(len(reach.ids))
-            followed[held] = self._adoption(self.egos(ego), voices, rejected)[numbers[held]]
+            heard = self._adoption(self.egos(ego), voices, rejected, basis)
+            followed[held] = heard[numbers[held]]
             mass = tilted(mass, followed, self.parameters.trust)
         return gather_trust(reach.contacts, mass, numbers, self._view.user_count), voices
 
     def _adoption(
-        self, egos: list[int], voices: NDArray[np.float64], rejected: Sequence[str]
+        self,
+        egos: list[int],
+        voices: NDArray[np.float64],
+        rejected: Sequence[str],
+        basis: Basis,
     ) -> NDArray[np.float64]:
         """Return ego's adoption from everybody, each item's popularity by standing."""
-        matrix = self._view.matrix(0, self.parameters.half_life_s)
-        holders = matrix.spread(voices)
         return adoption(
-            self._witnessed(),
+            basis.arrivals,
             egos,
-            surprise(holders, float(voices.sum())),
-            np.diff(matrix.reference.by_user.indptr),
+            surprise(basis.newest.spread(voices), float(voices.sum())),
+            np.diff(basis.newest.reference.by_user.indptr),
             self._view.item_numbers(rejected),
+            basis.holders,
         )
 
     def _audience(self, ego: bytes, matrix: HoldingMatrix) -> NDArray[np.float64]:
@@ -256,31 +384,38 @@ class Scorer:
     def _explored(
         self,
         voices: NDArray[np.float64],
-        matrix: HoldingMatrix,
-        egos: list[int],
-        profile: NDArray[np.float64],
-        rejected: Sequence[str],
+        question: Question,
+        basis: Basis,
     ) -> NDArray[np.float64]:
+        matrix, arrivals, egos = basis.matrix, basis.arrivals, question.egos
         counts = matrix.holder_counts
         surprises = surprise(counts.astype(np.float64), float(np.count_nonzero(matrix.volumes)))
-        arrivals = self._witnessed()
         followed = adoption(
             arrivals,
             egos,
             surprises,
             np.diff(matrix.reference.by_user.indptr),
-            self._view.item_numbers(rejected),
+            self._view.item_numbers(question.rejected),
+            basis.holders,
         )
         passed = skilled(arrivals, egos, surprises, counts.astype(np.int64), matrix.shape[0])
         return explore(
             matrix,
             np.square(followed) * passed,
             egos,
-            profile,
+            question.profile,
             standing=voices,
             taken_s=arrivals.time_s,
             behind=self._view.share_after(egos),
         )
+
+    def _held(self, ego_count: int) -> Holders | None:
+        version = self._view.version
+        if self._holders is None or self._holders[0] != version:
+            if ego_count < _MANY_EGOS:
+                return None
+            self._holders = (version, Holders.of(self._witnessed(), self._view.item_count))
+        return self._holders[1]
 
     def _witnessed(self) -> Arrivals:
         if self._arrivals is None or self._arrivals[0] != self._view.version:

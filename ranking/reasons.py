@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tastemesh.ranking.holdings import HoldingMatrix
@@ -39,6 +38,7 @@ def explain(
     *,
     contact_limit: int = 3,
     record_limit: int = 3,
+    newest: "Newest | None" = None,
 ) -> list[tuple[Reason, ...]]:
     """Explain items.
 
@@ -49,39 +49,36 @@ def explain(
         items: ids.
         contact_limit: contacts named for an item at most, the strongest.
         record_limit: records named for a contact at most, the newest of each holder.
+        newest: of these items at least; looked up where None.
 
     Returns:
         Reasons for each item, strongest first; none for an item that got no mass.
     """
     tau = scores.trust.tau
-    by_user = scores.trust.shares.tocsc()
+    rate = np.divide(scores.votes, tau, out=np.zeros_like(tau), where=tau > 0)
+    shares = scores.trust.shares.toarray()
     numbers = view.item_numbers(items)
-    newest = _Newest.of(view, np.unique(numbers[numbers >= 0]))
+    if newest is None:
+        newest = Newest.of(view, np.unique(numbers[numbers >= 0]))
     explained = []
     for number in numbers.tolist():
-        reasons: tuple[Reason, ...] = ()
+        reasons: list[Reason] = []
         if 0 <= number < matrix.shape[1]:
             users, weights = matrix.holders(number)
             users, weights = users[tau[users] > 0], weights[tau[users] > 0]
-            contact, holder, part = _parts(by_user, users)
-            part *= (weights * scores.votes[users] / tau[users])[holder]
-            sums = np.bincount(contact, part, by_user.shape[0])
+            parts = shares[:, users] * (rate[users] * weights)
+            sums = parts.sum(axis=1)
             strongest = np.argsort(-sums, kind="stable")[:contact_limit]
-            reasons = tuple(
-                _reason(
-                    view,
-                    scores.trust.contacts[row],
-                    float(sums[row] / part.sum()),
-                    newest.named(number, users[holder[heaviest]], part[heaviest]),
-                )
-                for row in strongest[sums[strongest] > 0].tolist()
-                for heaviest in [_heaviest(contact, row, part, record_limit)]
-            )
-        explained.append(reasons)
+            for row in strongest[sums[strongest] > 0].tolist():
+                heaviest = _heaviest(parts[row], record_limit)
+                named = newest.named(number, users[heaviest], parts[row][heaviest])
+                contact = scores.trust.contacts[row]
+                reasons.append(_reason(view, contact, float(sums[row] / sums.sum()), named))
+        explained.append(tuple(reasons))
     return explained
 
 
-class _Newest(msgspec.Struct, frozen=True, eq=False):
+class Newest(msgspec.Struct, frozen=True, eq=False):
     """The last record in which each holder names each of some items.
 
     Attributes:
@@ -95,7 +92,7 @@ class _Newest(msgspec.Struct, frozen=True, eq=False):
     user_count: int
 
     @classmethod
-    def of(cls, view: View, items: NDArray[np.int32]) -> "_Newest":
+    def of(cls, view: View, items: NDArray[np.int32]) -> "Newest":
         """Look the records up in a view, which has them in the order of arrival."""
         item, user, record = view.evidence_for(items)
         pairs = item.astype(np.int64) * view.user_count + user
@@ -128,21 +125,9 @@ def _reason(view: View, contact: bytes, share: float, named: list[tuple[int, int
     )
 
 
-def _parts(
-    by_user: sp.csc_array, users: NDArray[np.int32]
-) -> tuple[NDArray[np.int32], NDArray[np.intp], NDArray[np.float64]]:
-    """Return the entries of some columns: (row, which of the columns, value)."""
-    starts = by_user.indptr[users]
-    lengths = by_user.indptr[users + 1] - starts
-    holder = np.repeat(np.arange(len(users)), lengths)
-    first = np.cumsum(lengths) - lengths
-    at = np.arange(len(holder)) + np.repeat(starts - first, lengths)
-    return by_user.indices[at], holder, by_user.data[at]
-
-
-def _heaviest(
-    contact: NDArray[np.int32], row: int, part: NDArray[np.float64], limit: int
-) -> NDArray[np.intp]:
-    """Return the places of a contact's heaviest entries, of equals the first."""
-    places = np.flatnonzero(contact == row)
-    return places[np.argsort(-part[places], kind="stable")[:limit]]
+def _heaviest(parts: NDArray[np.float64], limit: int) -> NDArray[np.intp]:
+    """Return the places of the largest parts, largest first, of equals the first."""
+    places = np.arange(len(parts))
+    if len(parts) > limit:
+        places = np.flatnonzero(parts >= np.partition(parts, -limit)[-limit])
+    return places[np.argsort(-parts[places], kind="stable")[:limit]]

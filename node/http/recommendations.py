@@ -19,8 +19,6 @@ from tastemesh.node.http.bodies import (
 from tastemesh.node.http.operation import get, post
 from tastemesh.node.node import Node
 
-_USERS_AT_ONCE = 8  # ranked before gossip has its turn: some 60 ms at 7 ms a ranking (measured)
-
 
 class Wanted(Asker, frozen=True, kw_only=True):
     """In an address: which list."""
@@ -39,13 +37,11 @@ async def recommend(node: Node, query: Wanted) -> RecommendationList:
 @post("/v1/recommendations", "Recommend items to several users", status=200)
 async def recommend_many(node: Node, body: ManyLists) -> RecommendationLists:
     """Return the lists of several local users, each as `GET` returns one."""
-    names = list(dict.fromkeys(body.identities))
     lists = {}
-    for start in range(0, len(names), _USERS_AT_ONCE):
-        found = await node.recommend_many(names[start : start + _USERS_AT_ONCE], body.k)
-        for name, lines in found.items():
-            lists[name] = _shown(node, lines, body.explain, name)
-        await asyncio.sleep(0)
+    for name, lines in (await node.recommend_many(body.identities, body.k)).items():
+        lists[name] = _shown(node, lines, body.explain, name)
+        if body.explain:
+            await asyncio.sleep(0)  # who stands behind a list takes as long as the list
     return RecommendationLists(lists)
 
 

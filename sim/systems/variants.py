@@ -24,7 +24,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
-from tastemesh.node.scorer import Scorer, ScorerParameters
+from tastemesh.node.scorer import Basis, Scorer, ScorerParameters
 from tastemesh.ranking.contacts import ContactTrust, Shares
 from tastemesh.reputation.introducers import connectivity_decay
 from tastemesh.reputation.literal import literal_connectivity_decay
@@ -111,9 +111,9 @@ class _Crowd(Scorer):
     """Hears open evidence from everybody alike, endorsed or not."""
 
     def _trust(
-        self, ego: bytes, rejected: Sequence[str]
+        self, ego: bytes, rejected: Sequence[str], basis: Basis
     ) -> tuple[ContactTrust, NDArray[np.float64]]:
-        trust, voices = super()._trust(ego, rejected)
+        trust, voices = super()._trust(ego, rejected, basis)
         return trust, np.ones_like(voices)
 
 

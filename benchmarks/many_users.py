@@ -1,0 +1,57 @@
+"""A host's many users: all their lists in one go, against one after the other."""
+
+from typing import Any
+
+from benchmarks.graphs import NOW_S, endorsement_graph, filled_view, identity
+from benchmarks.measure import interleaved_s, row
+from tastemesh.node.advice import Advisor
+from tastemesh.node.record_book import RecordBook
+
+_ENDORSEMENTS = 10  # an identity
+
+
+def many_users_rows(*, quick: bool) -> list[dict[str, Any]]:
+    """Time the lists of many local users, with reasons, and hold them to be the same.
+
+    At rest nothing changes between two questions. In a running node something does: what others say
+    arrives all the time, and each question finds a window that has changed since the last one.
+    """
+    count, users = (4_000, 20) if quick else (200_000, 200)
+    view = filled_view(count)
+    graph = endorsement_graph(view.user_count, _ENDORSEMENTS * view.user_count)
+    advisor = Advisor(view, graph, RecordBook())
+    egos = [identity(number) for number in range(users)]
+    arrivals = iter(range(10**6, 10**8))
+
+    def arrive() -> None:
+        at = next(arrivals)
+        view.append(identity(at % users), [f"new:{at % 100}"], 1.0, NOW_S, at)
+
+    def together() -> object:
+        return advisor.recommend_many(egos, 10, NOW_S)
+
+    def apart() -> object:
+        return [advisor.recommend(ego, 10, NOW_S) for ego in egos]
+
+    def together_live() -> object:
+        arrive()
+        return together()
+
+    def apart_live() -> object:
+        found = []
+        for ego in egos:
+            arrive()
+            found.append(advisor.recommend(ego, 10, NOW_S))
+        return found
+
+    assert together() == apart()
+    rows = []
+    for state, ours, theirs in (
+        ("at rest", together, apart),
+        ("one arrives before each question", together_live, apart_live),
+    ):
+        mine, peers = interleaved_s(ours, theirs)
+        work = f"lists of {users} local users with reasons, {count:,} interactions, {state}"
+        each = 1e3 / users
+        rows.append(row("batch", "one by one", work, mine * each, peers * each, "ms a user"))
+    return rows
