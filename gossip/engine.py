@@ -18,6 +18,7 @@ from hashlib import blake2b
 from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec, effects, inputs
 from tastemesh.gossip.admission import Admission, Rejections
+from tastemesh.gossip.announcements import Announcements
 from tastemesh.gossip.authorship import Authorship
 from tastemesh.gossip.brokers import RELAY_TIMER, Brokers
 from tastemesh.gossip.effects import Effect
@@ -33,6 +34,7 @@ from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.statements import check_statement
 from tastemesh.gossip.sync import Sync
 from tastemesh.gossip.topics import (
+    ALL_SHARDS,
     channel_of,
     check_network,
     inbox_topic,
@@ -52,6 +54,10 @@ GREETING_MS = 1_000
 # Nodes expected to greet one newcomer, as each new node heard of would else have everybody announce
 # itself and sync: in a network where somebody comes every second, all of them every second (guess).
 _GREETER_COUNT = 12
+
+# A burst that is taken in before less is read, in periods' budgets: a crowd of some thousands that
+# starts at one moment and says all that it has (guess).
+_BURST_PERIODS = 4.0
 
 # Presence messages remembered, so that what comes through several brokers is checked once.
 _GREETING_COUNT = 512
@@ -94,12 +100,15 @@ class GossipEngine:
         self.peers = Peers(limits, seed + b"peers")
         self.brokers = Brokers(network, limits, seed + b"brokers")
         period_ms = limits.interest_period_ms
-        self.interest = Interest(limits.inbound_bytes_per_s, period_ms, seed + b"interest")
+        self.interest = Interest(
+            limits.inbound_bytes_per_s, period_ms, seed + b"interest", _BURST_PERIODS
+        )
         self.intake = Intake(network, limits, self._reader)
         self.rejected = Rejections()
         self._presence_interest = Interest(
-            limits.presence_bytes_per_s, period_ms, seed + b"presence"
+            limits.presence_bytes_per_s, period_ms, seed + b"presence", _BURST_PERIODS
         )
+        self.announcements = Announcements(limits, seed + b"announcements")
         self._sync = Sync(node.id, network, limits, self.peers, seed + b"sync")
         self._held = Admission(
             network,
@@ -173,7 +182,7 @@ class GossipEngine:
         limits = self.limits
         return [
             self._subscribe(),
-            effects.SetTimer("presence", limits.presence_period_ms),
+            effects.SetTimer("presence", self.announcements.wait_ms(now_ms)),
             effects.SetTimer("sync", limits.sync_period_ms),
             effects.SetTimer("expire", EXPIRE_PERIOD_MS),
             effects.SetTimer("interest", limits.interest_period_ms),
@@ -196,29 +205,32 @@ class GossipEngine:
         return self._timers[event.timer](now_ms, event.wall_ms)
 
     def _announce(self, now_ms: int, wall_ms: int) -> list[Effect]:
-        self.peers.forget_silent(now_ms)
-        return [
-            self._presence(wall_ms),
-            effects.SetTimer("presence", self.limits.presence_period_ms),
-        ]
+        timing = self.announcements
+        timing.reconsider(self.peers, self._presence_interest, len(self.brokers.up), now_ms)
+        said = [] if timing.wait_ms(now_ms) else [self._presence(now_ms, wall_ms)]
+        return [*said, effects.SetTimer("presence", timing.wait_ms(now_ms))]
 
     def _greet(self, now_ms: int, wall_ms: int) -> list[Effect]:
         self._greeting_set = False
+        greeting = self._presence(now_ms, wall_ms)
         if len(self.peers) > _GREETER_COUNT:
-            return [self._presence(wall_ms)]
-        return [self._presence(wall_ms), *self._initiate(now_ms)]  # it may be new itself
+            return [greeting]
+        return [greeting, *self._initiate(now_ms, wall_ms)]  # it may be new itself
 
     def _exchange(self, now_ms: int, wall_ms: int) -> list[Effect]:
         self._convinced.clear()
         return [
-            *self._initiate(now_ms),
+            *self._initiate(now_ms, wall_ms),
             effects.SetTimer("sync", self.limits.sync_period_ms),
         ]
 
-    def _initiate(self, now_ms: int) -> list[Effect]:
-        return self._sync.initiate(self.interest.mask, self.brokers.up, now_ms)
+    def _initiate(self, now_ms: int, wall_ms: int) -> list[Effect]:
+        mask = self.interest.mask
+        presence = sign_presence(self.node, self.network, wall_ms, mask)
+        return self._sync.initiate(mask, self.brokers.up, presence, now_ms)
 
     def _expire(self, now_ms: int, wall_ms: int) -> list[Effect]:
+        self.peers.forget_silent(now_ms - self.announcements.age_ms)
         age_ms = self.limits.window_age_ms
         done = self._held.expire(wall_ms)
         self._sync.want_again(frozenset(), wall_ms - age_ms)
@@ -228,7 +240,10 @@ class GossipEngine:
 
     def _choose_shards(self, now_ms: int, wall_ms: int) -> list[Effect]:
         changed = self.interest.refresh(now_ms)
-        changed |= self._presence_interest.refresh(now_ms)
+        presence = self._presence_interest
+        # Twice the time in which all of a shard announce themselves, or nobody would be counted.
+        presence.rotation_ms = max(self.interest.rotation_ms, 2 * self.announcements.period_ms)
+        changed |= presence.refresh(now_ms)
         again = effects.SetTimer("interest", self.limits.interest_period_ms)
         return [self._subscribe(), again] if changed else [again]
 
@@ -240,7 +255,7 @@ class GossipEngine:
 
     def _on_broker_up(self, event: inputs.BrokerUp, now_ms: int) -> list[Effect]:
         ticking = self.brokers.come_up(event.broker, now_ms, event.wall_ms)
-        return [self._presence(event.wall_ms), *ticking]
+        return [self._presence(now_ms, event.wall_ms, event.broker), *ticking]
 
     def _on_broker_down(self, event: inputs.BrokerDown, now_ms: int) -> list[Effect]:
         self.brokers.go_down(event.broker)
@@ -258,11 +273,11 @@ class GossipEngine:
             self._sync.want_again(self._held.reached - before, 0)
         return []
 
-    def _presence(self, wall_ms: int) -> Effect:
+    def _presence(self, now_ms: int, wall_ms: int, broker: str = "") -> Effect:
+        self.announcements.note_said(now_ms)
         topic = presence_topic(self.network, shard_of(self.node.id))
-        return effects.Send(
-            topic, sign_presence(self.node, self.network, wall_ms, self.interest.mask)
-        )
+        said = sign_presence(self.node, self.network, wall_ms, self.interest.mask)
+        return effects.Send(topic, said, broker)
 
     # --- what we say -----------------------------------------------------------------------
 
@@ -312,24 +327,33 @@ class GossipEngine:
 
     def _on_received(self, event: inputs.Received, now_ms: int) -> list[Effect]:
         channel, shard = place_of(event.topic, self.network)
+        shed = self._shed(channel, shard, event, now_ms)
         try:
-            if channel == "h" and shard >= 0:
-                self._presence_interest.hear(shard, len(event.payload))
-                done = self._hear_presence(event, now_ms)
-                interest = self._presence_interest
-                if interest.is_exhausted and interest.refresh(now_ms, early=True):
-                    done.append(self._subscribe())
-                return done
-            if channel == "r" and shard >= 0:
-                self.interest.hear(shard, len(event.payload))
-                return self._take_bundle(event.payload, shard, event, now_ms)
-            if channel == "n" and event.topic == self._inbox:
-                return self._take_inbox(event, now_ms)
-            if channel == "c" and shard >= 0:
-                return self._held.hear_proof(event.payload, now_ms)
+            done = self._hear(channel, shard, event, now_ms)
         except RemoteProtocolError as error:
-            return [self.rejected.refuse(error.reason, detail=error.detail)]
-        return [self.rejected.refuse(RejectReason.UNEXPECTED_TOPIC, detail="not a topic of ours")]
+            done = [self.rejected.refuse(error.reason, detail=error.detail)]
+        return done + shed if shed else done
+
+    def _hear(self, channel: str, shard: int, event: inputs.Received, now_ms: int) -> list[Effect]:
+        if channel == "h" and shard >= 0:
+            return self._hear_presence(event, now_ms)
+        if channel == "r" and shard >= 0:
+            return self._take_bundle(event.payload, shard, event, now_ms)
+        if channel == "n" and event.topic == self._inbox:
+            return self._take_inbox(event, now_ms)
+        if channel == "c" and shard >= 0:
+            return self._held.hear_proof(event.payload, now_ms)
+        raise RemoteProtocolError(RejectReason.UNEXPECTED_TOPIC, "not a topic of ours")
+
+    def _shed(self, channel: str, shard: int, event: inputs.Received, now_ms: int) -> list[Effect]:
+        """Count what came in, and read less at once where a period's budget is used up."""
+        if shard < 0 or channel not in ("r", "h"):
+            return []
+        interest = self.interest if channel == "r" else self._presence_interest
+        interest.hear(shard, len(event.payload))
+        if interest.is_exhausted and interest.refresh(now_ms, early=True):
+            return [self._subscribe()]
+        return []
 
     def _take_bundle(
         self,
@@ -398,7 +422,13 @@ class GossipEngine:
         return done
 
     def _greets(self, newcomer: bytes) -> bool:
-        """Tell whether it is on us to greet a newcomer: a few of those who hear it are enough."""
+        """Tell whether it is on us to greet a newcomer: a few of those who hear it are enough.
+
+        Where there are more nodes than one cares to hear of, a newcomer hears one within seconds
+        as it is; and who is new to us may be an old node on a shard that we did not read.
+        """
+        if self._presence_interest.mask != ALL_SHARDS:
+            return False
         if len(self.peers) <= _GREETER_COUNT:
             return True
         lot = int.from_bytes(blake2b(newcomer, key=self.node.id, digest_size=4).digest(), "big")
@@ -409,7 +439,12 @@ class GossipEngine:
         if message.is_proof:
             return self._held.hear_proof(message.content, now_ms)
         if not message.is_bundle:
-            return self._sync.answer(message, event.broker, now_ms)
+            introduction = message.introduction
+            if introduction is None:
+                return self._sync.answer(message, message.content, event.broker, now_ms)
+            if not self._sync.knows(message.sender):
+                self._look_at_guest(message.sender, introduction.presence, event, now_ms)
+            return self._sync.answer(message, introduction.frame, event.broker, now_ms)
         if not self._sync.expects(message.sender):
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "records that nobody asked for")
         done = self._take_bundle(message.content, None, event, now_ms, message.sender)
@@ -419,6 +454,23 @@ class GossipEngine:
         if accepted and (self._held.reached.intersection(accepted) or not self._has_contacts):
             self.peers.credit(message.sender)
         return done
+
+    def _look_at_guest(
+        self, sender: bytes, presence: bytes, event: inputs.Received, now_ms: int
+    ) -> None:
+        """Check the presence with which somebody introduces himself.
+
+        Raises:
+            RemoteProtocolError: it does not hold, or there were too many.
+        """
+        if not self._sync.has_room_for_guest(now_ms):
+            raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "too many strangers in a period")
+        heard = self._reader.presence(presence)
+        heard.check_date(event.wall_ms, self.limits)
+        if heard.node != sender:
+            raise RemoteProtocolError(RejectReason.WRONG_AUTHOR, "another node's presence")
+        self._reader.authenticate_presence(presence)
+        self._sync.receive_guest(sender, now_ms)
 
     @property
     def _has_contacts(self) -> bool:

@@ -6,13 +6,14 @@ budget, and fills the rest with shards drawn at random; the draw changes every f
 node gets to see everybody in the course of time and a broker cannot tell from one subscription
 whose taste is wanted (p2p research, section 4). Presence is read by the same rule without contacts.
 
-Rates are measured where a shard was read and assumed to be their mean where it was not: ids are
-hashes, so shards are alike unless somebody grinds ids into one, and then its rate is measured the
-first time it is read.
+Rates are measured where a shard is read and assumed to be their mean where it is not: ids are
+hashes, so shards are alike, unless somebody grinds ids into one or floods it. That is remembered
+for long: it is left out when it has been read once, and keeps nobody from the others.
 
-Whoever comes into a large network hears a minute's worth of presence in a second. So a period whose
-budget is used up (`is_exhausted`) may be ended early, though only one in a row: the next one lasts.
-What a burst suggests is believed for that next one only: rates are taken from periods that ran.
+Whoever comes into a large network hears a minute's worth of presence in a second, and a crowd that
+starts at one moment says at once what it has. So a period whose budget is used up (`is_exhausted`)
+may be ended early, though only one in a row: the next one lasts. What a burst suggests is believed
+for that next one only: rates are taken from periods that ran.
 """
 
 from collections.abc import Iterable
@@ -27,9 +28,17 @@ _CONTACT_SHARE = 0.75
 # of shards that are no longer read stay in the window until they age.
 _ROTATION_PERIODS = 10
 
-# Weight of the newest period in a shard's rate: a minute's burst counts half (guess).
+# Weight of the newest period in a shard's rate: a minute's burst counts half (guess). One that is
+# not read follows the mean of those that are with the same weight, as if it had been measured.
 _NEWEST_WEIGHT = 0.5
 
+# Unless it was dear when it was read last: then it goes so far towards the mean in a period. Half
+# of what somebody floods it with is forgotten after a quarter of an hour (guess).
+_DEAR_WEIGHT = 0.05
+
+# At so many times the rate of the others, and of an equal share of the budget, a shard is *dear*
+# and taken after all of them: it may fit and leave no room (guess).
+_DEAR = 4.0
 
 # The shortest time over which a burst is measured, and the rates that are remembered (guess).
 _LEAST_BURST_MS = 1_000
@@ -51,16 +60,22 @@ class Interest:
         bytes_per_s: how much may come in.
         period_ms: how often the choice is made anew, as a rule; above 0.
         seed: keys the random draw; unforeseeable to others, or they would know where to be.
+        burst_periods: for how many periods' budget a burst may be taken in, 1 and up.
     """
 
-    def __init__(self, bytes_per_s: float, period_ms: int, seed: bytes) -> None:
+    def __init__(
+        self, bytes_per_s: float, period_ms: int, seed: bytes, burst_periods: float = 1.0
+    ) -> None:
         self._bytes_per_s = bytes_per_s
-        self._period_bytes = bytes_per_s * period_ms / 1000
+        self._period_bytes = bytes_per_s * period_ms / 1000 * burst_periods
         self._left_bytes = self._period_bytes
         self._began_ms = 0
         self._ended_early = False
         self._seed = seed
-        self._period = 0
+        self._rotation = 0
+        self._rotated_ms = 0
+        self.rotation_ms = _ROTATION_PERIODS * period_ms
+        """How long a draw of random shards stands."""
         self._heard_bytes = [0] * SHARD_COUNT
         self._rates = [0.0] * SHARD_COUNT
         self._known = [False] * SHARD_COUNT
@@ -101,14 +116,24 @@ class Interest:
         self._began_ms = now_ms
         self._ended_early = early
         self._left_bytes = self._period_bytes
-        self._period += 1
+        if now_ms - self._rotated_ms >= self.rotation_ms:
+            self._rotation += 1
+            self._rotated_ms = now_ms
         before = self.mask
         if sum(expected) <= self._bytes_per_s:
             self.mask = ALL_SHARDS
         else:
-            contacts = self._take(self._by_contacts(), expected, self._bytes_per_s * _CONTACT_SHARE)
+            median = sorted(expected)[SHARD_COUNT // 2]
+            dear = _DEAR * max(median, self._bytes_per_s / SHARD_COUNT)
+
+            def last_if_dear(order: list[int]) -> list[int]:
+                return sorted(order, key=lambda shard: expected[shard] > dear)
+
+            wanted = last_if_dear(self._by_contacts())
+            contacts = self._take(wanted, expected, self._bytes_per_s * _CONTACT_SHARE)
             left = self._bytes_per_s - sum(expected[shard] for shard in contacts)
-            drawn = self._take([s for s in self._drawn() if s not in contacts], expected, left)
+            others = last_if_dear([s for s in self._drawn() if s not in contacts])
+            drawn = self._take(others, expected, left)
             self.mask = mask_of([*contacts, *drawn])
         for shard in range(SHARD_COUNT):
             if self.mask & ~before & 1 << shard:
@@ -137,21 +162,27 @@ class Interest:
         return rates, [self.reads(n) or known for n, known in enumerate(self._known)]
 
     def _measure(self, period_ms: int) -> None:
-        for shard in range(SHARD_COUNT):
-            if not self.reads(shard):
-                continue
+        read = [shard for shard in range(SHARD_COUNT) if self.reads(shard)]
+        for shard in read:
             newest = self._heard_bytes[shard] * 1000 / period_ms
             old = self._rates[shard] if self._known[shard] else newest
             self._rates[shard] = old + _NEWEST_WEIGHT * (newest - old)
             self._known[shard] = True
             self._heard_bytes[shard] = 0
+        mean = sum(self._rates[shard] for shard in read) / len(read)
+        for shard in range(SHARD_COUNT):
+            if not self.reads(shard):
+                fair = max(mean, self._bytes_per_s / SHARD_COUNT)
+                is_dear = self._rates[shard] > _DEAR * fair
+                weight = _DEAR_WEIGHT if is_dear else _NEWEST_WEIGHT
+                self._rates[shard] += weight * (mean - self._rates[shard])
 
     def _by_contacts(self) -> list[int]:
         return sorted(self._contacts, key=lambda shard: (-self._contacts[shard], shard))
 
     def _drawn(self) -> list[int]:
         """Return all shards in the random order of this rotation."""
-        rotation = (self._period // _ROTATION_PERIODS).to_bytes(8, "big")
+        rotation = self._rotation.to_bytes(8, "big")
         return sorted(
             range(SHARD_COUNT),
             key=lambda shard: sha256(self._seed + rotation + bytes([shard])).digest(),

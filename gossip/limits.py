@@ -91,8 +91,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         inbound_bytes_per_s: local; pushed records that a node takes in, 4,096: all of a network of
             4,000 people who record ten things an hour, and 10 GB a month at most. Past it fewer
             shards are read. Guess.
-        presence_bytes_per_s: local; presence that a node takes in, 256: some 50 nodes a minute,
-            far more than a node syncs with. Guess.
+        presence_bytes_per_s: local; presence that a node takes in, 64: 20 nodes a minute, ten times
+            as many as it syncs with, and 1.5 % of `inbound_bytes_per_s` (RTCP's share is 5 %).
+        presence_peer_count: local; nodes that it is enough to hear of, 64, and as many again as
+            half the budget is spared: none of 128 is honest once in 200,000 times where there are
+            ten fakes to an honest node.
         interest_period_ms: local; how often the shards to read are chosen anew, 60 s.
         relay_spread_ms: local; a record is carried to a broker that lacks it after a random delay
             of up to 10 s: hundreds of one-way delays, so the first carrier is mostly the only one.
@@ -104,9 +107,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             reconciliation does not bring them again and again, 32,768; about 5 MB. The oldest
             memory goes first, and costs a resend.
         peer_count: local; nodes remembered from their presence, 1,024; about 0.5 MB.
-        peer_age_ms: local; a node unheard of for this long is forgotten, three presence periods.
-        presence_period_ms: local; how often a node says that it is there, 60 s: about 300 bytes a
-            minute. Guess.
+        peer_age_ms: local; presence dated before this is refused, and a node unheard of for as long
+            forgotten: three of the shortest periods, or of those in force (`announcements`).
+        presence_period_ms: local; how often a node of a small network says that it is there, 60 s:
+            half of `presence_bytes_per_s` where there are 10. Guess.
         sync_period_ms: local; how often a node reconciles with one peer, 30 s. Guess.
         sync_reply_count: local; reconciliation frames answered per peer and sync period, 16: an
             exchange of 100,000 records takes at most 8 (design, section 4).
@@ -137,7 +141,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     stranger_rate_per_s: float = 1_000.0
     stranger_burst_count: int = 60_000
     inbound_bytes_per_s: int = 4_096
-    presence_bytes_per_s: int = 256
+    presence_bytes_per_s: int = 64
+    presence_peer_count: int = 64
     interest_period_ms: int = 60_000
     relay_spread_ms: int = 10_000
     relay_bytes_per_s: int = 2_048

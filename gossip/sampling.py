@@ -13,6 +13,7 @@ turns, and each withstands what the others do not:
 In a full table a newcomer takes the place of a random other that is neither useful nor sampled.
 """
 
+from collections.abc import Iterator
 from hashlib import blake2b, sha256
 
 import msgspec
@@ -42,7 +43,7 @@ class Peers:
     """The nodes heard of lately.
 
     Args:
-        limits: `peer_count` and `peer_age_ms` are used.
+        limits: `peer_count` is used.
         seed: keys the draws and the samplers.
     """
 
@@ -58,6 +59,9 @@ class Peers:
 
     def __len__(self) -> int:
         return len(self._peers)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._peers)
 
     def __contains__(self, node: bytes) -> bool:
         return node in self._peers
@@ -96,9 +100,8 @@ class Peers:
         if len(self._useful) > _USEFUL_COUNT:
             del self._useful[next(iter(self._useful))]
 
-    def forget_silent(self, now_ms: int) -> None:
-        """Forget the nodes unheard of for too long."""
-        horizon_ms = now_ms - self._limits.peer_age_ms
+    def forget_silent(self, horizon_ms: int) -> None:
+        """Forget the nodes unheard of since a moment of the monotonic clock."""
         self._forget([n for n, peer in self._peers.items() if peer.heard_ms < horizon_ms])
 
     def pick(self) -> bytes | None:

@@ -8,10 +8,16 @@ shards that both read are compared. Inbox message::
     [0, sender node, reconciliation frame, mask of shards]
     [1, sender node, bundle of records, 0]
     [2, sender node, proof of equivocation, 0]
+    [3, sender node, [presence, reconciliation frame], mask of shards]
 
 The sender field is a hint and proves nothing: frames are answered only to nodes that announced
 themselves, within a budget per peer and one for all; records are taken only while an exchange with
 their sender goes on, and carry their own signatures.
+
+In a large network nobody hears of everybody: whom we heard of may not have heard of us. The first
+frame of an exchange brings our presence with it (tag 3), which makes us a *guest*, whose frames are
+answered for a while like a peer's. Guests stay out of the table of peers, or whoever writes to one
+inbox could fill it unseen by others.
 
 Records that this node refused or evicted stay in the compared set for a while (*passed over*), or
 every exchange would bring them again.
@@ -32,7 +38,7 @@ from tastemesh.gossip.record import Record
 from tastemesh.gossip.sampling import Peers
 from tastemesh.gossip.topics import ALL_SHARDS, inbox_topic, shard_of
 
-_FRAME, _BUNDLE, _PROOF = 0, 1, 2
+_FRAME, _BUNDLE, _PROOF, _INTRODUCED = 0, 1, 2, 3
 _WRAPPER_BYTES = 64  # tag, node id, mask and headers around a bundle
 
 # Peers asked at once by a node that has reason to think it is behind: it is new, none answered in
@@ -50,14 +56,18 @@ _PARTNER_PERIODS = 4
 # only be somebody pretending to be many.
 _ANSWERED_PEERS = 8
 
+# Strangers whose presence is looked at in one sync period, a signature each: everybody begins one
+# exchange in a period, or four while he is new, and chooses his partners evenly (guess).
+_GUESTS = 16
+
 
 class Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """What came into our inbox.
 
     Attributes:
-        tag: 0 for a frame, 1 for a bundle, 2 for a proof.
+        tag: 0 for a frame, 1 for a bundle, 2 for a proof, 3 for a frame with a presence.
         sender: the node that it claims to be from.
-        content: the frame, the bundle or the proof.
+        content: the frame, the bundle, the proof, or an `Introduction` encoded.
         mask: for a frame, the shards whose records are compared; else 0.
     """
 
@@ -72,13 +82,40 @@ class Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
         return self.tag == _BUNDLE
 
     @property
+    def introduction(self) -> "Introduction | None":
+        """The presence and the frame that it brings, if it does.
+
+        Raises:
+            RemoteProtocolError: they do not decode.
+        """
+        if self.tag != _INTRODUCED:
+            return None
+        try:
+            return _introduction_decoder.decode(self.content)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise RemoteProtocolError(RejectReason.MALFORMED, f"introduction: {error}") from None
+
+    @property
     def is_proof(self) -> bool:
         """Whether it brings a proof."""
         return self.tag == _PROOF
 
 
+class Introduction(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """A first frame and who sends it.
+
+    Attributes:
+        presence: the sender's, as it would be published.
+        frame: the reconciliation frame.
+    """
+
+    presence: bytes
+    frame: bytes
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Message)
+_introduction_decoder = msgspec.msgpack.Decoder(Introduction)
 
 
 class Sync:
@@ -107,6 +144,8 @@ class Sync:
         self._answered: Counter[bytes] = Counter()
         self._answered_since_ms = 0
         self._partners: dict[bytes, int] = {}
+        self._guests: dict[bytes, int] = {}
+        self._guests_looked_at = 0
         self._asked: dict[bytes, None] = {}  # partners with whom this node began, this period
         self._answered_us = False
         self._behind = False
@@ -157,7 +196,9 @@ class Sync:
         created_ms, author = self._passed.pop(record_id)
         self._items.remove(created_ms, record_id, shard_of(author))
 
-    def initiate(self, mask: int, brokers: tuple[str, ...], now_ms: int) -> list[Effect]:
+    def initiate(
+        self, mask: int, brokers: tuple[str, ...], presence: bytes, now_ms: int
+    ) -> list[Effect]:
         """Start an exchange with the next peers that read something of what we read.
 
         An exchange stays on one broker, and the next one takes the next: what one of them
@@ -166,10 +207,12 @@ class Sync:
         Args:
             mask: the shards that we read.
             brokers: those that we are connected to.
+            presence: ours, which introduces us.
             now_ms: monotonic time.
         """
         horizon_ms = now_ms - _PARTNER_PERIODS * self._limits.sync_period_ms
         self._partners = {n: at for n, at in self._partners.items() if at >= horizon_ms}
+        self._guests = {n: at for n, at in self._guests.items() if at >= horizon_ms}
         self._rounds += 1
         calm = self._rounds > _NEWCOMER_PERIODS and self._answered_us and not self._behind
         wanted = 1 if calm else _EAGER_PEERS
@@ -192,8 +235,29 @@ class Sync:
             self._partners[peer] = now_ms
             self._asked[peer] = None
             broker = brokers[self._exchanges % len(brokers)] if brokers else ""
-            done.append(self._to(peer, _FRAME, frame, common, broker))
+            content = _encoder.encode(Introduction(presence, frame))
+            done.append(self._to(peer, _INTRODUCED, content, common, broker))
         return done
+
+    def has_room_for_guest(self, now_ms: int) -> bool:
+        """Tell whether one more stranger's presence may be looked at in this period."""
+        self._begin_period(now_ms)
+        self._guests_looked_at += 1
+        return self._guests_looked_at <= _GUESTS
+
+    def receive_guest(self, node: bytes, now_ms: int) -> None:
+        """Answer the frames of a node that introduced itself, for a while."""
+        self._guests[node] = now_ms
+
+    def knows(self, node: bytes) -> bool:
+        """Tell whether a node's frames are answered without an introduction."""
+        return node in self._peers or node in self._guests
+
+    def _begin_period(self, now_ms: int) -> None:
+        if now_ms - self._answered_since_ms >= self._limits.sync_period_ms:
+            self._answered.clear()
+            self._guests_looked_at = 0
+            self._answered_since_ms = now_ms
 
     def note_brought(self) -> None:
         """Note that an exchange brought records: there may be more to come."""
@@ -216,39 +280,38 @@ class Sync:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RemoteProtocolError(RejectReason.MALFORMED, f"inbox: {error}") from None
         if (
-            message.tag not in (_FRAME, _BUNDLE, _PROOF)
+            message.tag not in (_FRAME, _BUNDLE, _PROOF, _INTRODUCED)
             or len(message.sender) != ID_BYTES
             or not 0 <= message.mask <= ALL_SHARDS
         ):
             raise RemoteProtocolError(RejectReason.MALFORMED, "inbox: tag, sender or mask")
         return message
 
-    def answer(self, message: Message, broker: str, now_ms: int) -> list[Effect]:
+    def answer(self, message: Message, frame: bytes, broker: str, now_ms: int) -> list[Effect]:
         """Answer a reconciliation frame, and send what the peer turns out to lack.
 
         Args:
-            message: the frame.
+            message: what the frame came in.
+            frame: the frame.
             broker: through which it came and the answer goes.
             now_ms: monotonic time.
 
         Raises:
             RemoteProtocolError: the frame is malformed, its sender unknown, or over its budget.
         """
-        if message.sender not in self._peers:
+        if not self.knows(message.sender):
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "a frame from a stranger")
-        if now_ms - self._answered_since_ms >= self._limits.sync_period_ms:
-            self._answered.clear()
-            self._answered_since_ms = now_ms
+        self._begin_period(now_ms)
         budget = self._limits.sync_reply_count
-        if (
-            self._answered[message.sender] >= budget
-            or self._answered.total() >= budget * _ANSWERED_PEERS
+        if self._answered[message.sender] >= budget or (
+            # Whom we asked ourselves we hear out, however many others write to us.
+            message.sender not in self._asked and self._answered.total() >= budget * _ANSWERED_PEERS
         ):
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "too many frames in a period")
         self._answered[message.sender] += 1
         self._answered_us |= message.sender in self._partners
         self._partners[message.sender] = now_ms
-        reply = reconcile.respond(self._items, message.content, self._limits, message.mask)
+        reply = reconcile.respond(self._items, frame, self._limits, message.mask)
         done: list[Effect] = []
         missing = tuple(record_id for record_id in reply.have if record_id not in self._passed)
         if missing:

@@ -177,8 +177,9 @@ def test_oversized_and_deeply_nested_bytes_are_refused_in_every_channel() -> Non
     for channel in ("r/0", "h/0", "c/0", f"n/{node.hex()}"):
         for payload in bad:
             done = cores.hear(0, f"tastemesh/1/{NETWORK}/{channel}", payload)
-            assert done
-            assert all(isinstance(effect, effects.Misbehaved) for effect in done)
+            assert count(done, effects.Misbehaved)
+            # And where that much comes in, less is read.
+            assert count(done, effects.Misbehaved) + count(done, effects.Subscribe) == len(done)
 
 
 def test_inbox_spam_is_answered_within_the_budget() -> None:

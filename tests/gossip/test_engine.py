@@ -340,5 +340,8 @@ def test_peers_are_bounded_and_the_silent_are_forgotten() -> None:
         hello = inputs.Received("b", topic, sign_presence(key, "main", WALL_MS), WALL_MS)
         core.handle(hello, 1_000)
         assert len(core.peers) <= 3
-    core.handle(inputs.TimerFired("presence", WALL_MS), 61_001)
+    silent_ms = 3 * LIMITS.presence_period_ms
+    core.handle(inputs.TimerFired("expire", WALL_MS), silent_ms)
+    assert len(core.peers) == 3
+    core.handle(inputs.TimerFired("expire", WALL_MS), silent_ms + 1_001)
     assert len(core.peers) == 0

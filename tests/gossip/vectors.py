@@ -21,7 +21,7 @@ from tastemesh.gossip.presence import authenticate_presence, parse_presence, sig
 from tastemesh.gossip.proofs import encode_proof
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Rotation, Said
 from tastemesh.gossip.signer import Signer
-from tastemesh.gossip.sync import Message
+from tastemesh.gossip.sync import Introduction, Message
 from tastemesh.gossip.topics import (
     control_topic,
     inbox_topic,
@@ -181,6 +181,7 @@ def vectors() -> dict[str, Any]:
     presence = sign_presence(BOB, NETWORK, CREATED_MS, mask=0b1011)
     authenticate_presence(presence)
     assert parse_presence(presence, NETWORK).node == BOB.id
+    introduction = msgspec.msgpack.encode(Introduction(presence, b"\x92\xc4\x00\x90"))
     conflicting = written(ALICE, 0, 1, Interaction("another", "listen", 1))
     bundle = codec.pack_bundles([PLAYED.envelope, RECORDS["a forget"].envelope], LIMITS)
     unknown = altered({7: [[9, "of", "the", "future"], [1, "x", "listen", 1, 0]]})
@@ -216,6 +217,7 @@ def vectors() -> dict[str, Any]:
             "topic": inbox_topic(NETWORK, ALICE.id),
             "bundle": msgspec.msgpack.encode(Message(1, BOB.id, bundle[0], 0)).hex(),
             "frame": msgspec.msgpack.encode(Message(0, BOB.id, b"\x92\xc4\x00\x90", 11)).hex(),
+            "introduction": msgspec.msgpack.encode(Message(3, BOB.id, introduction, 11)).hex(),
         },
         "reconciliation": reconciliation(),
     }
