@@ -52,6 +52,8 @@ class Announcements:
         self._spread = self._draw()
         self.period_ms = limits.presence_period_ms
         """How often nodes of this network announce themselves, as far as this one can tell."""
+        self.node_count = 0
+        """How many other nodes there are, as far as this one can tell."""
 
     def note_said(self, now_ms: int) -> None:
         """Note that the node announced itself, for whatever reason."""
@@ -90,9 +92,9 @@ class Announcements:
             return
         read = frozenset(settled)
         in_shard = sum(shard_of(node) in read for node in peers) / len(settled)
-        count = max(len(peers), in_shard * SHARD_COUNT)
+        self.node_count = max(len(peers), round(in_shard * SHARD_COUNT))
         limits = self._limits
-        heard = max(in_shard, min(count, limits.presence_peer_count))
+        heard = max(in_shard, min(self.node_count, limits.presence_peer_count))
         spent_bytes = heard * PRESENCE_BYTES * max(1, brokers)
         period_s = spent_bytes / (_AIM * limits.presence_bytes_per_s)
         self.period_ms = max(limits.presence_period_ms, round(1000 * period_s))

@@ -114,20 +114,30 @@ class Brokers:
         }
 
     def _judge(self, sighting: Sighting, interest: Interest, now_ms: int) -> None:
-        """Count a record for every broker that had to deliver it."""
+        """Count a record for every broker that had to deliver it.
+
+        What obliges a broker is that another one delivered: whoever is withheld elsewhere would
+        else stand out here, as nobody carries what no other broker delivers. What we carried there
+        ourselves does not count.
+        """
         if now_ms - interest.read_since_ms(sighting.shard) < self._judge_ms:
             return
         for broker, up_ms in self._up_ms.items():
             meter = self._meters[broker]
-            if broker in sighting.delivered:
-                meter.judge(sighting.author, True)
+            delivered = broker in sighting.delivered
+            if delivered:
                 meter.time(sighting.delivered[broker] - sighting.first_ms)
-            elif broker in sighting.relayed:
+            if up_ms > sighting.first_ms or broker in sighting.relayed:
                 continue
-            elif up_ms <= sighting.first_ms and (
-                sighting.delivered
-                # By reconciliation alone: pushed, if at all, when its author dated it. He may be
-                # off by the skew, and then he is not judged by.
-                or sighting.created_ms > self._up_wall_ms[broker] + self._limits.skew_ms
+            if len(sighting.delivered) > delivered or (
+                len(self._up_ms) == 1 and (delivered or self._was_owed(sighting, broker))
             ):
-                meter.judge(sighting.author, False)
+                meter.judge(sighting.author, delivered)
+
+    def _was_owed(self, sighting: Sighting, broker: str) -> bool:
+        """Tell whether the only broker had to push what reconciliation brought.
+
+        It did so when its author dated it, if at all. He may be off by the skew, and then he is not
+        judged by.
+        """
+        return sighting.created_ms > self._up_wall_ms[broker] + self._limits.skew_ms

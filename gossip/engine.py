@@ -400,7 +400,8 @@ class GossipEngine:
         )
         done = self._held.admit(record, event.wall_ms)
         if record_id in self.window:
-            self.brokers.note_new(record, broker, now_ms, len(self.peers))
+            count = max(len(self.peers), self.announcements.node_count)
+            self.brokers.note_new(record, broker, now_ms, count)
         return done
 
     def _hear_presence(self, event: inputs.Received, now_ms: int) -> list[Effect]:

@@ -1,14 +1,25 @@
 """The censorship meter: what each broker did not deliver although others did.
 
-A record that came by some way and that a broker, connected all the while, has still not pushed a
-minute later is *missing* on that broker. Relaying (`tastemesh.gossip.relay`) sees to it that an
-honest broker gets every record, so a broker's share of missing records is its links' loss. An
-author of whom so much is missing that this loss cannot explain it is named: the probability of the
-count under the loss that all other authors show there, times the number of authors looked at
-(Bonferroni), is below `NAMED_PROBABILITY`. What it says is local and told to nobody: it is this
-node's experience of its own brokers, and an accusation that travels would be a weapon.
+A record that another broker pushed and that this one, connected all the while, has still not pushed
+a minute later is *missing* on it. Relaying (`tastemesh.gossip.relay`) sees to it that an honest
+broker gets every record, so a broker's share of missing records is its links' loss. With a single
+broker what reconciliation brought stands for the others; there an author who could not reach the
+broker looks as if it withheld him.
 
-Sources: p2p research, section 4 (coverage per broker); the test is the binomial tail.
+An author is named whose missing records what the broker does to all others does not explain. Losses
+are no coin tosses: an author's line, or one bad minute, strikes several of his records together. So
+the number missing among n of an author's is taken for beta-binomial, with the mean share p and the
+correlation rho of two records of one author as the other authors show them there:
+
+    E[m / n] = p        E[m (m - 1) / (n (n - 1))] = p^2 + rho p (1 - p)
+
+both pooled over authors (the moment estimator; Kleinman 1973, *JASA* 68, p. 46). Authors of whom
+nothing at all came are left out of that, so that two who are withheld do not excuse each other. One
+is named if the probability of so many, times the number of authors looked at (Bonferroni), is below
+`NAMED_PROBABILITY`. What it says is local and told to nobody: it is this node's experience of its
+own brokers, and an accusation that travels would be a weapon.
+
+Source: p2p research, section 4 (coverage per broker).
 """
 
 import math
@@ -23,8 +34,11 @@ NAMED_PROBABILITY = 1e-3
 _LEAST_COUNT = 4
 
 # A broker's loss is never taken for smaller than this, so that two records lost by chance on a
-# perfect line name nobody; it equals one in fifty.
+# perfect line name nobody; it equals one in fifty. Nor is the correlation, of which few records say
+# little: it is a guess, held with the weight of so many pairs of records of one author.
 _LEAST_LOSS = 0.02
+_LEAST_CORRELATION = 0.02
+_PRIOR_PAIRS = 20.0
 
 # Authors counted per broker, least recently heard out first: 4,096 of about 150 bytes.
 _AUTHOR_COUNT = 4_096
@@ -58,6 +72,11 @@ class BrokerReport(msgspec.Struct, frozen=True):
 class _Tally(msgspec.Struct):
     expected: int = 0
     missing: int = 0
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether so many were to come, and none did."""
+        return self.missing == self.expected >= _LEAST_COUNT
 
     def count(self, missing: bool, fade: int) -> None:
         if self.expected >= fade:
@@ -97,11 +116,19 @@ class Meter:
     def withheld(self) -> tuple[bytes, ...]:
         """Return the authors whom chance does not explain, most records missing first."""
         looked_at = [(a, t) for a, t in self._authors.items() if t.expected >= _LEAST_COUNT]
+        null = _Null()
+        for tally in self._authors.values():
+            if not tally.is_bare:
+                null.take(tally, 1)
         named: list[tuple[int, bytes]] = []
         for author, tally in looked_at:
-            others = self._all.expected - tally.expected
-            loss = max(_LEAST_LOSS, (self._all.missing - tally.missing + 1) / (others + 2))
-            chance = _tail(tally.missing, tally.expected, min(loss, 0.99))
+            if not tally.missing:
+                continue
+            if not tally.is_bare:
+                null.take(tally, -1)  # himself apart
+            chance = null.tail(tally.missing, tally.expected)
+            if not tally.is_bare:
+                null.take(tally, 1)
             if chance * len(looked_at) < NAMED_PROBABILITY:
                 named.append((-tally.missing, author))
         return tuple(author for _, author in sorted(named))
@@ -119,15 +146,40 @@ class Meter:
         )
 
 
-def _tail(at_least: int, count: int, probability: float) -> float:
-    """Return P(X >= at_least) for X binomial(count, probability), probability in (0, 1)."""
-    total = 0.0
-    for hits in range(at_least, count + 1):
-        total += math.exp(
-            math.lgamma(count + 1)
-            - math.lgamma(hits + 1)
-            - math.lgamma(count - hits + 1)
-            + hits * math.log(probability)
-            + (count - hits) * math.log1p(-probability)
+class _Null(msgspec.Struct):
+    """What a broker does to authors in general, as sums over authors."""
+
+    expected: int = 0
+    missing: int = 0
+    pairs: int = 0
+    missing_pairs: int = 0
+
+    def take(self, tally: _Tally, sign: int) -> None:
+        """Take an author into the sums, or, at a sign of -1, out of them."""
+        self.expected += sign * tally.expected
+        self.missing += sign * tally.missing
+        self.pairs += sign * tally.expected * (tally.expected - 1)
+        self.missing_pairs += sign * tally.missing * (tally.missing - 1)
+
+    def tail(self, at_least: int, count: int) -> float:
+        """Return P(X >= at_least) for X beta-binomial(count, p, rho)."""
+        p = min(0.99, max(_LEAST_LOSS, (self.missing + 1) / (self.expected + 2)))
+        spread = p * (1.0 - p)
+        prior = _PRIOR_PAIRS * (p * p + _LEAST_CORRELATION * spread)
+        together = (self.missing_pairs + prior) / (self.pairs + _PRIOR_PAIRS)
+        rho = min(0.99, max(_LEAST_CORRELATION, (together - p * p) / spread))
+        alpha, beta = p * (1.0 - rho) / rho, (1.0 - p) * (1.0 - rho) / rho
+        whole = math.lgamma(count + 1) - _log_beta(alpha, beta)
+        return sum(
+            math.exp(
+                whole
+                - math.lgamma(hits + 1)
+                - math.lgamma(count - hits + 1)
+                + _log_beta(hits + alpha, count - hits + beta)
+            )
+            for hits in range(at_least, count + 1)
         )
-    return total
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)

@@ -52,7 +52,7 @@ def test_the_withheld_author_is_named_on_that_broker_and_nobody_else(loss: float
         return int.from_bytes(secret(f"{next(draws)}")[:4], "big") >= loss * 2**32
 
     cores.carry = carry
-    for turn in range(15):
+    for turn in range(25):  # of which the others' half that a node carries itself tells it nothing
         for n in range(12):
             cores.say(n, listen(f"{turn}"))
         cores.pass_time(30_000)
@@ -63,6 +63,36 @@ def test_the_withheld_author_is_named_on_that_broker_and_nobody_else(loss: float
         assert reports["b"].withheld == (() if n == 3 else (PEOPLE[3].id,)), n
         assert reports["a"].coverage is not None
         assert reports["a"].coverage > 0.9 - loss
+
+
+def test_losses_that_come_in_bursts_name_nobody_and_two_withheld_authors_are_both_named() -> None:
+    """A tenth of all authors had a bad line for half of what they said; the rest loses a tenth."""
+    meter = Meter()
+    for n in range(200):
+        bad_line = n % 10 == 0
+        for turn in range(10):
+            draw = int.from_bytes(secret(f"{n} {turn}")[:4], "big") / 2**32
+            meter.judge(secret(f"{n}"), draw >= 0.1 and not (bad_line and turn < 5))
+    assert meter.withheld() == ()
+    for _ in range(20):
+        meter.judge(secret("one"), False)
+        meter.judge(secret("other"), False)
+    assert set(meter.withheld()) == {secret("one"), secret("other")}
+
+
+def test_an_author_withheld_on_one_broker_does_not_stand_out_on_the_others() -> None:
+    """Nobody carries his records to them from there; and what was pushed nowhere blames nobody."""
+    cores = Cores(PEOPLE[:4], brokers=("a", "b"))
+    cores.pass_time(60_000)
+    cores.carry = lambda s, r, m, b: "/r/" not in m.topic or s != 0
+    for turn in range(12):
+        for n in range(4):
+            cores.say(n, listen(f"{turn}"))
+        cores.pass_time(30_000)
+    cores.pass_time(120_000)
+    assert len(cores.held(1)) == 48  # p0's by reconciliation alone: he reaches no broker
+    for engine in cores.engines:
+        assert all(report.withheld == () for report in engine.brokers.reports().values())
 
 
 def test_a_broker_that_was_away_owes_nothing_for_that_time() -> None:
