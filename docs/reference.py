@@ -13,8 +13,11 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
+from tastemesh.errors import StorageCause
+from tastemesh.gossip.limits import RejectReason
 from tastemesh.node.cli import COMMANDS, main
 from tastemesh.node.config import PREFIX, Settings, expectations
+from tastemesh.node.http.metrics import METRICS
 
 DOCS = Path(__file__).parent
 _CONFIGURATION = """\
@@ -41,6 +44,17 @@ Two more are variables only:
 A passphrase never stands in `config.toml`: beside the keys it would protect nothing.
 """
 
+_METRICS = """\
+# Metrics
+
+`GET /metrics` answers in Prometheus' text format and needs no token: it holds counts, and nothing
+of anybody's. Counters begin at 0 when the node starts. [Operations](operations.md) says which of
+them are worth an alert.
+
+| metric | type | label | what |
+|---|---|---|---|
+"""
+
 _CLI = """\
 # Commands
 
@@ -59,6 +73,22 @@ def configuration() -> str:
         for name, expected in expectations().items()
     ]
     return _CONFIGURATION + "\n".join(rows) + "\n" + _CONFIGURATION_END
+
+
+def metrics() -> str:
+    """Return the page on metrics."""
+    rows = [
+        f"| `tastemesh_{each.name}` | {each.kind} | {each.label and f'`{each.label}`'} "
+        f"| {each.meaning} |"
+        for each in METRICS
+    ]
+    listed = {
+        "reason": "one of " + ", ".join(f"`{each}`" for each in sorted(RejectReason)),
+        "cause": "one of " + ", ".join(f"`{each}`" for each in sorted(StorageCause)),
+        "broker": "the broker's host and port",
+    }
+    labels = [f"- `{name}`: {values}." for name, values in listed.items()]
+    return _METRICS + "\n".join(rows) + "\n\nLabels:\n\n" + "\n".join(labels) + "\n"
 
 
 def commands() -> str:
@@ -86,6 +116,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made from the code."""
-    for name, made in (("configuration.md", configuration), ("cli.md", commands)):
+    pages = {"configuration.md": configuration, "metrics.md": metrics, "cli.md": commands}
+    for name, made in pages.items():
         files.append(File.generated(config, name, content=made()))
     return files

@@ -279,8 +279,13 @@ class Core:
             return before[0], before[1] + 1
         return max(self.engine.authorship.last_slot(author), (before[0], before[1] + 1))
 
-    def status(self, wall_ms: int) -> dict[str, Any]:
-        """Return what the peer knows of itself, ready for JSON."""
+    def status(self, wall_ms: int, *, bounds: bool = True) -> dict[str, Any]:
+        """Return what the peer knows of itself, ready for JSON.
+
+        Args:
+            wall_ms: wall clock.
+            bounds: with the Sybil bound of the first local users, a ranking each.
+        """
         engine = self.engine
         return {
             "node": format_id(engine.node.id),
@@ -310,6 +315,6 @@ class Core:
             },
             "sybil_bound": {
                 format_id(ego): msgspec.to_builtins(self.sybil_bound(ego, wall_ms))
-                for ego in engine.authorship.authors[:BOUNDED_EGOS]
+                for ego in engine.authorship.authors[: BOUNDED_EGOS if bounds else 0]
             },
         }

@@ -336,10 +336,14 @@ class Node:
             return None
         return await self._archive.evidence(self._keys.signer(identity).id, advice)
 
-    def status(self) -> dict[str, Any]:
-        """Return what the node is doing, ready for JSON."""
+    def status(self, *, bounds: bool = True) -> dict[str, Any]:
+        """Return what the node is doing, ready for JSON.
+
+        Args:
+            bounds: with the Sybil bound of the first local users, a ranking each.
+        """
         return {
-            **self._core.status(self._clock.wall_ms()),
+            **self._core.status(self._clock.wall_ms(), bounds=bounds),
             "identities": self.identities,
             "brokers": [msgspec.to_builtins(broker) for broker in self._transport.status()],
             "storage": {

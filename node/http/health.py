@@ -36,4 +36,4 @@ def _told(fault: str | None) -> Response:
 
 async def metrics(node: Node) -> Response:
     """Return the node's counts in Prometheus' text format."""
-    return Response(exposition(node.status()), headers={"content-type": CONTENT_TYPE})
+    return Response(exposition(node.status(bounds=False)), headers={"content-type": CONTENT_TYPE})

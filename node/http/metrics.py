@@ -2,80 +2,157 @@
 
 Written out here, since every value is a snapshot that exists already: prometheus-client would add
 a process-wide registry and 120 ms of import (ecosystem research, section 5) to keep it twice.
+The documentation's list is made of `METRICS` too (`docs/reference.py`).
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from tastemesh.errors import StorageCause
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-# Metric, type, help, key in `status()["window"]`.
-_WINDOW = (
-    ("window_records", "gauge", "Signed records in the window.", "records"),
-    ("window_statements", "gauge", "Statements in the window.", "statements"),
-    ("window_authors", "gauge", "Authors in the window.", "authors"),
-    ("window_statements_bound", "gauge", "Most statements that the window holds.", "bound"),
-)
+Status = Mapping[str, Any]
+Samples = Iterable[tuple[str, float]]
 
-# Metric, type, help, key in `status()["clock"]`.
-_CLOCK = (
-    (
+
+class Metric(NamedTuple):
+    """One family of samples.
+
+    Attributes:
+        name: after `tastemesh_`.
+        kind: gauge or counter; a counter begins at 0 with the process.
+        meaning: a sentence.
+        label: what its samples are told apart by; empty for a single one.
+        samples: gives (the label's value, value) from a node's status.
+    """
+
+    name: str
+    kind: str
+    meaning: str
+    label: str
+    samples: Callable[[Status], Samples]
+
+
+def _single(name: str, kind: str, meaning: str, value: Callable[[Status], float]) -> Metric:
+    return Metric(name, kind, meaning, "", lambda status: [("", value(status))])
+
+
+def _window(name: str, meaning: str, key: str) -> Metric:
+    return _single(f"window_{name}", "gauge", meaning, lambda status: status["window"][key])
+
+
+def _broker(name: str, kind: str, meaning: str, key: str) -> Metric:
+    def samples(status: Status) -> Samples:
+        return [(each["broker"], each[key]) for each in status["brokers"]]
+
+    return Metric(f"broker_{name}", kind, meaning, "broker", samples)
+
+
+def _coverage(status: Status) -> Samples:
+    meter = status["meter"].items()
+    return [(name, each["coverage"]) for name, each in meter if each["coverage"] is not None]
+
+
+def _causes(status: Status) -> Samples:
+    return [(each, status["storage"]["cause"] == each) for each in StorageCause]
+
+
+METRICS = (
+    _window("records", "Signed records in the window.", "records"),
+    _window("statements", "Statements in the window.", "statements"),
+    _window("authors", "Authors in the window.", "authors"),
+    _window("statements_bound", "Most statements that the window holds.", "bound"),
+    _single("peers", "gauge", "Nodes heard of lately.", lambda status: status["peers"]),
+    _single(
+        "storage_fault",
+        "gauge",
+        "1 when nothing can be stored.",
+        lambda status: status["storage"]["fault"] is not None,
+    ),
+    Metric("storage_fault_cause", "gauge", "1 for what keeps it from that.", "cause", _causes),
+    _single(
+        "storage_used_bytes",
+        "gauge",
+        "What the database takes on the disk.",
+        lambda status: status["storage"]["used_bytes"],
+    ),
+    _single(
+        "storage_bound_bytes",
+        "gauge",
+        "What it may take.",
+        lambda status: status["storage"]["bound_bytes"],
+    ),
+    _single(
         "clock_steps_total",
         "counter",
         "Times that the clock was set by more than 120 s, or the machine slept.",
-        "steps",
+        lambda status: status["clock"]["steps"],
     ),
-    ("clock_last_step_seconds", "gauge", "How far the last time; negative: back.", "last_step_s"),
+    _single(
+        "clock_last_step_seconds",
+        "gauge",
+        "How far the last time; negative: back.",
+        lambda status: status["clock"]["last_step_s"],
+    ),
+    _single(
+        "convicted_authors",
+        "gauge",
+        "Identities proved to have signed two records under one number.",
+        lambda status: status["convicted"],
+    ),
+    _single(
+        "internal_errors_total",
+        "counter",
+        "Faults of the program's own; the log has them.",
+        lambda status: status["internal_errors"],
+    ),
+    Metric(
+        "rejected_total",
+        "counter",
+        "Refused, by reason.",
+        "reason",
+        lambda status: status["rejected"].items(),
+    ),
+    Metric(
+        "broker_coverage",
+        "gauge",
+        "The censorship meter: the share of what other brokers delivered lately that this one"
+        " delivered too. Absent while there is nothing to compare.",
+        "broker",
+        _coverage,
+    ),
+    _broker("connected", "gauge", "1 while the session stands.", "connected"),
+    _broker("connections_total", "counter", "Sessions established.", "connection_count"),
+    _broker("received_total", "counter", "Messages received.", "received_count"),
+    _broker("dropped_total", "counter", "Messages discarded unread.", "dropped_count"),
+    _broker("acknowledged_total", "counter", "Payloads acknowledged.", "acknowledged_count"),
+    _broker("refused_total", "counter", "Payloads refused, outbox full.", "refused_count"),
+    _broker("outbox_payloads", "gauge", "Payloads not acknowledged yet.", "waiting_count"),
+    _broker("outbox_bytes", "gauge", "Size of those.", "waiting_bytes"),
 )
-
-# Metric, type, help, key in each of `status()["brokers"]`.
-_BROKERS = (
-    ("broker_connected", "gauge", "1 while the session stands.", "connected"),
-    ("broker_connections_total", "counter", "Sessions established.", "connection_count"),
-    ("broker_received_total", "counter", "Messages received.", "received_count"),
-    ("broker_dropped_total", "counter", "Messages discarded unread.", "dropped_count"),
-    ("broker_acknowledged_total", "counter", "Payloads acknowledged.", "acknowledged_count"),
-    ("broker_refused_total", "counter", "Payloads refused, outbox full.", "refused_count"),
-    ("broker_outbox_payloads", "gauge", "Payloads not acknowledged yet.", "waiting_count"),
-    ("broker_outbox_bytes", "gauge", "Size of those.", "waiting_bytes"),
-)
+"""In the order of the answer."""
 
 
-def exposition(status: Mapping[str, Any]) -> str:
+def exposition(status: Status) -> str:
     """Return the metrics of one node.
 
     Args:
         status: what `Node.status` returned.
     """
     lines: list[str] = []
-    for name, kind, meaning, key in _WINDOW:
-        _family(lines, name, kind, meaning, [("", status["window"][key])])
-    _family(lines, "peers", "gauge", "Nodes heard of lately.", [("", status["peers"])])
-    fault = status["storage"]["fault"] is not None
-    _family(lines, "storage_fault", "gauge", "1 when nothing can be stored.", [("", fault)])
-    causes = [(_label("cause", each), status["storage"]["cause"] == each) for each in StorageCause]
-    _family(lines, "storage_fault_cause", "gauge", "1 for what keeps it from that.", causes)
-    clock = status["clock"]
-    for name, kind, meaning, key in _CLOCK:
-        _family(lines, name, kind, meaning, [("", clock[key])])
-    rejected = [(_label("reason", reason), n) for reason, n in status["rejected"].items()]
-    _family(lines, "rejected_total", "counter", "Refused, by reason.", rejected)
-    for name, kind, meaning, key in _BROKERS:
-        samples = [(_label("broker", b["broker"]), b[key]) for b in status["brokers"]]
-        _family(lines, name, kind, meaning, samples)
+    for metric in METRICS:
+        name = f"tastemesh_{metric.name}"
+        lines += [f"# HELP {name} {metric.meaning}", f"# TYPE {name} {metric.kind}"]
+        lines += [
+            f"{name}{_label(metric.label, each)} {value:.17g}"
+            for each, value in metric.samples(status)
+        ]
     return "\n".join(lines) + "\n"
 
 
-def _family(
-    lines: list[str], name: str, kind: str, meaning: str, samples: list[tuple[str, float]]
-) -> None:
-    name = f"tastemesh_{name}"
-    lines += [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
-    lines += [f"{name}{label} {value:.17g}" for label, value in samples]
-
-
 def _label(name: str, value: str) -> str:
+    if not name:
+        return ""
     escaped = value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
     return f'{{{name}="{escaped}"}}'

@@ -1,6 +1,8 @@
 """The HTTP API over a real node on a real broker."""
 
 import json
+import re
+import runpy
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
@@ -8,6 +10,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from tastemesh.gossip.limits import RejectReason
 from tastemesh.node.http.app import create_app
 from tastemesh.node.http.metrics import exposition
 from tastemesh.node.node import Node, open_node
@@ -240,6 +243,16 @@ async def test_metrics_are_prometheus_text(node: Node, stranger: httpx.AsyncClie
     )
     for line in answer.text.splitlines():
         assert line.startswith(("# HELP tastemesh_", "# TYPE tastemesh_", "tastemesh_"))
+
+
+async def test_every_metric_is_documented_and_every_documented_one_is_told(
+    stranger: httpx.AsyncClient,
+) -> None:
+    told = re.findall(r"^# TYPE (\S+) (\S+)$", (await stranger.get("/metrics")).text, re.MULTILINE)
+    reference = Path(__file__).parents[2] / "docs" / "reference.py"
+    page = runpy.run_path(str(reference))["metrics"]()
+    assert told == re.findall(r"^\| `(\S+)` \| (\w+) \|", page, re.MULTILINE)
+    assert all(f"`{reason}`" in page for reason in RejectReason)
 
 
 async def test_label_values_are_escaped(node: Node) -> None:
