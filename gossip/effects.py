@@ -89,6 +89,18 @@ class PurgePrivate(Effect, frozen=True):
     item: str | None
 
 
+class TrimPrivate(Effect, frozen=True):
+    """Delete an author's private interactions but for the ones that happened last.
+
+    Attributes:
+        author: a local identity.
+        keep: how many stay; of those of one date the ones that were said last.
+    """
+
+    author: bytes
+    keep: int
+
+
 class PersistProof(Effect, frozen=True):
     """Commit a proof of equivocation, in place of an older one of this author.
 

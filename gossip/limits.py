@@ -66,6 +66,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             200,000 at 128 MiB, an eighth of the database's default bound.
         author_interaction_count: local; one author's interactions in the window, 500 (design,
             section 5): past that the author's own oldest go.
+        private_interaction_count: local; private interactions of one local identity, 10,000: 20
+            times what it may have in the window, as nobody else holds them; 3 MB. Past that
+            those that happened first go. Guess.
         author_endorsement_count: local; one author's endorsements in the window, 256: more people
             than anybody can vouch for, and it bounds the trust graph's out-degree.
         author_notice_count: local; one author's forgets and rotations in the window, 64: a forget
@@ -129,6 +132,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     window_statement_count: int = 200_000
     statement_bytes: int = 672
     author_interaction_count: int = 500
+    private_interaction_count: int = 10_000
     author_endorsement_count: int = 256
     author_notice_count: int = 64
     rotation_count: int = 16

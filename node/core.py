@@ -103,10 +103,16 @@ class Core:
         done = self._engine_handle(event, now_ms)
         self._follow(done)
         if isinstance(event, inputs.Recorded):
+            if event.private:
+                done.extend(self._trim_private(event.author))
             said = any(isinstance(each, Endorsement) for each in event.statements)
             if self._reached.look_at(event.author, has_endorsed=said):
                 done.extend(self._tell_window(now_ms))
-        elif now_ms >= self._sweep_due_ms and self._is_trust_due(event):
+            return done
+        if isinstance(event, inputs.Restored) and event.is_last:
+            for author in self.engine.authorship.authors:
+                done.extend(self._trim_private(author))
+        if now_ms >= self._sweep_due_ms and self._is_trust_due(event):
             self._reached.sweep(self.engine.authorship.authors, self.endorsements.digest())
             if self._reached.is_sweeping:
                 self._sweep_due_ms = now_ms + SWEEP_PERIOD_MS
@@ -155,8 +161,17 @@ class Core:
         shadow = private_shadow(accepted.author)
         self._advisor.note_private(shadow)
         said = accepted.interaction
-        number = self._book.enter_private(accepted.author, said.item)
+        date_ms = accepted.wall_ms - said.ago_ms
+        number = self._book.enter_private(accepted.author, said.item, date_ms)
         self._hold(accepted.author, number, (said,), accepted.wall_ms, True, shadow)
+
+    def _trim_private(self, author: bytes) -> list[Effect]:
+        """Keep an identity's private interactions within their bound."""
+        keep = self.engine.limits.private_interaction_count
+        gone = self._book.trim_private(author, keep)
+        for number in gone:
+            self.view.remove_record(number)
+        return [effects.TrimPrivate(author, keep)] if gone else []
 
     def _hold(
         self,

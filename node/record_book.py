@@ -1,5 +1,6 @@
 """Record numbers: how the view, which knows numbers only, leads back to signed records."""
 
+import heapq
 from collections.abc import Sequence
 
 
@@ -15,7 +16,7 @@ class RecordBook:
         self._id_of: dict[int, bytes] = {}
         self._rejections: dict[bytes, dict[int, tuple[str, ...]]] = {}
         self._endorsing: dict[bytes, tuple[bytes, tuple[int, int]]] = {}
-        self._private: dict[bytes, dict[int, str]] = {}
+        self._private: dict[bytes, dict[int, tuple[int, str]]] = {}  # date in ms, item
 
     def enter(self, record_id: bytes) -> int:
         """Give a record the next number."""
@@ -24,25 +25,42 @@ class RecordBook:
         self._id_of[number] = record_id
         return number
 
-    def enter_private(self, author: bytes, item: str) -> int:
+    def enter_private(self, author: bytes, item: str, date_ms: int) -> int:
         """Give a private interaction the next number."""
         number, self._next = self._next, self._next + 1
-        self._private.setdefault(author, {})[number] = item
+        self._private.setdefault(author, {})[number] = (date_ms, item)
         return number
 
     def strike_private(self, author: bytes, item: str | None) -> list[int]:
         """Forget an author's private interactions with an item, or all; return their numbers."""
         held = self._private.get(author, {})
-        gone = [number for number, each in held.items() if item is None or each == item]
-        for number in gone:
-            del held[number]
-            self._rejections.get(author, {}).pop(number, None)
+        gone = [number for number, (_, each) in held.items() if item is None or each == item]
+        self._strike_private(author, gone)
         return gone
+
+    def trim_private(self, author: bytes, keep: int) -> list[int]:
+        """Forget the private interactions that happened first, if there are more than `keep`.
+
+        Returns:
+            Their numbers.
+        """
+        held = self._private.get(author, {})
+        excess = len(held) - keep
+        if excess <= 0:
+            return []
+        gone = heapq.nsmallest(excess, held, key=lambda number: (held[number][0], number))
+        self._strike_private(author, gone)
+        return gone
+
+    def _strike_private(self, author: bytes, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            del self._private[author][number]
+            self._rejections.get(author, {}).pop(number, None)
 
     def private_count(self, author: bytes, item: str | None) -> int:
         """Return how many private interactions an author has, with one item or in all."""
         held = self._private.get(author, {})
-        return len(held) if item is None else sum(each == item for each in held.values())
+        return len(held) if item is None else sum(each == item for _, each in held.values())
 
     def note_endorsements(self, record_id: bytes, author: bytes, slot: tuple[int, int]) -> None:
         """Note under which (epoch, seq) a record's endorsements stand in the graph."""

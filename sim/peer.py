@@ -50,6 +50,14 @@ class MemoryStore:
                     for row in self._private
                     if row[0] != change.author or change.item not in (None, row[1].item)
                 ]
+            case effects.TrimPrivate():
+                own = sorted(
+                    (row[2] - row[1].ago_ms, place)
+                    for place, row in enumerate(self._private)
+                    if row[0] == change.author
+                )
+                gone = {place for _, place in own[: max(0, len(own) - change.keep)]}
+                self._private = [row for n, row in enumerate(self._private) if n not in gone]
             case effects.PersistProof():
                 self._proofs.pop(change.let_off, None)
                 self._proofs[change.author] = change.proof

@@ -1,8 +1,9 @@
 """A batch of effects folded into the rows of one transaction.
 
 The core's effects come in order, often one `Evict` behind every `Persist` once the window is full;
-executed as they come, each would be a statement of its own. Folding them gives eight `executemany`
-at most, and the same result as one by one (tests/storage/test_batch.py holds that): evictions
+executed as they come, each would be a statement of its own. Folding them gives six `executemany`
+at most beside those for private interactions, which stay in order since they are few, and the same
+result as one by one (tests/storage/test_batch.py holds that): evictions
 first, then what is left to insert. Deleting first also means that a window at its disk bound reuses
 the freed pages, and a record that came and went within the batch is never written.
 """
@@ -21,12 +22,23 @@ from tastemesh.gossip.effects import (
     PersistProof,
     PurgePrivate,
     ReserveSequence,
+    TrimPrivate,
 )
 
-StorageEffect = Persist | PersistPrivate | PersistProof | PurgePrivate | ReserveSequence | Evict
+StorageEffect = (
+    Persist | PersistPrivate | PersistProof | PurgePrivate | TrimPrivate | ReserveSequence | Evict
+)
 """The effects that a store carries out."""
 
-STORED = (Persist, PersistPrivate, PersistProof, PurgePrivate, ReserveSequence, Evict)
+STORED = (
+    Persist,
+    PersistPrivate,
+    PersistProof,
+    PurgePrivate,
+    TrimPrivate,
+    ReserveSequence,
+    Evict,
+)
 """The same for `isinstance`."""
 
 _Value = bytes | str | int | None
@@ -51,6 +63,12 @@ INSERT INTO private_interactions (author, item, kind, weight_q, ago_ms, wall_ms)
 VALUES (?, ?, ?, ?, ?, ?)
 """
 _PURGE_PRIVATE = "DELETE FROM private_interactions WHERE author = ? AND (item = ? OR ? IS NULL)"
+_TRIM_PRIVATE = """
+DELETE FROM private_interactions WHERE author = ?1 AND arrival NOT IN (
+    SELECT arrival FROM private_interactions WHERE author = ?1
+    ORDER BY wall_ms - ago_ms DESC, arrival DESC LIMIT ?2
+)
+"""
 _LET_OFF = "DELETE FROM proofs WHERE author = ?"
 _PERSIST_PROOF = "INSERT OR REPLACE INTO proofs (author, proof) VALUES (?, ?)"
 _RESERVE = """
@@ -65,9 +83,9 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         evicted: ids to delete, before anything is inserted.
         records: what to insert where the id is not known yet, in order of arrival, by id.
-        private: interactions that stay on this node, in order.
+        private: what becomes of interactions that stay on this node: statements with their rows,
+            in order. These are a user's own and few.
         sequences: highest reservation by (author, epoch).
-        purged: (author, item or None for all) of private interactions to delete before `private`.
         let_off: authors whose proofs go.
         proofs: proof by author.
         forgets: whether something goes because its author took it back: it must leave no trace in
@@ -76,9 +94,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     evicted: dict[bytes, None]
     records: dict[bytes, Persist]
-    private: list[PersistPrivate]
+    private: list[tuple[str, list[tuple[_Value, ...]]]]
     sequences: dict[tuple[bytes, int], int]
-    purged: list[tuple[bytes, str | None]]
     let_off: dict[bytes, None]
     proofs: dict[bytes, bytes]
     forgets: bool = False
@@ -88,11 +105,31 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it holds what no other node could give back after power loss."""
         return bool(
             self.private
-            or self.purged
             or self.sequences
             or self.forgets
             or any(each.own for each in self.records.values())
         )
+
+    def add_private(self, statement: str, row: tuple[_Value, ...]) -> None:
+        """Add a change of private interactions behind those before it."""
+        if not self.private or self.private[-1][0] != statement:
+            self.private.append((statement, []))
+        self.private[-1][1].append(row)
+
+    def withhold(self, purged: PurgePrivate) -> None:
+        """Take out what was to be inserted and is purged within the batch: it is never written.
+
+        But for what a trim in between has counted.
+        """
+        for statement, rows in reversed(self.private):
+            if statement == _TRIM_PRIVATE:
+                break
+            if statement == _PERSIST_PRIVATE:
+                rows[:] = [
+                    row
+                    for row in rows
+                    if row[0] != purged.author or purged.item not in (None, row[1])
+                ]
 
     def statements(self) -> Iterator[tuple[str, list[tuple[_Value, ...]]]]:
         """Yield each SQL statement with its rows, in the order in which to execute them."""
@@ -100,10 +137,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
             yield _EVICT, [(record_id,) for record_id in self.evicted]
         if self.records:
             yield from _insertions([_row(each) for each in self.records.values()])
-        if self.purged:
-            yield _PURGE_PRIVATE, [(author, item, item) for author, item in self.purged]
-        if self.private:
-            yield _PERSIST_PRIVATE, [_private_row(each) for each in self.private]
+        yield from self.private
         if self.sequences:
             yield _RESERVE, [(*key, until) for key, until in self.sequences.items()]
         if self.let_off:
@@ -114,9 +148,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 def fold(changes: Sequence[StorageEffect]) -> Batch:
     """Return the batch that has the same result as `changes` one after the other."""
-    batch = Batch(
-        evicted={}, records={}, private=[], sequences={}, purged=[], let_off={}, proofs={}
-    )
+    batch = Batch(evicted={}, records={}, private=[], sequences={}, let_off={}, proofs={})
     forgets = False
     for change in changes:
         match change:
@@ -128,16 +160,13 @@ def fold(changes: Sequence[StorageEffect]) -> Batch:
                     batch.evicted[record_id] = None
                 forgets |= change.reason is EvictReason.FORGOTTEN and bool(change.record_ids)
             case PersistPrivate():
-                batch.private.append(change)
+                batch.add_private(_PERSIST_PRIVATE, _private_row(change))
             case PurgePrivate():
-                batch.private[:] = [
-                    each
-                    for each in batch.private
-                    if each.author != change.author
-                    or change.item not in (None, each.interaction.item)
-                ]
-                batch.purged.append((change.author, change.item))
+                batch.withhold(change)
+                batch.add_private(_PURGE_PRIVATE, (change.author, change.item, change.item))
                 forgets = True
+            case TrimPrivate():
+                batch.add_private(_TRIM_PRIVATE, (change.author, change.keep))
             case PersistProof():
                 batch.proofs.pop(change.let_off, None)
                 batch.let_off[change.let_off] = None

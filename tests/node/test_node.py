@@ -8,6 +8,8 @@ import pytest
 
 import tastemesh
 from tastemesh.errors import ConfigError, StorageError, UsageError
+from tastemesh.gossip.limits import Limits
+from tastemesh.node.clock import SystemClock
 from tastemesh.node.node import Node
 from tastemesh.node.plays import Play
 from tests.brokers import BrokerProcess
@@ -169,3 +171,28 @@ async def test_a_home_belongs_to_one_network_one_process_and_one_passphrase(
     with pytest.raises(ConfigError, match="wrong passphrase or damaged"):
         async with tastemesh.open_node(config(home, nats_broker, passphrase="guess")):
             pass
+
+
+async def test_of_too_many_private_interactions_those_that_happened_first_go(
+    nats_broker: BrokerProcess, tmp_path: Path
+) -> None:
+    now_s = SystemClock().wall_ms() / 1000
+    new = [Play(item=f"new {n}", time_s=now_s - 100 + n) for n in range(4)]
+    old = [Play(item=f"old {n}", time_s=now_s - 1_000 + n) for n in range(4)]
+    for bound, said, left in (
+        (6, [*new, *old], [*old[2:], *new]),
+        (6, old[:1], [*old[2:], *new]),  # older than all: it would be the first to go
+        (6, [], [*old[2:], *new]),
+        (3, [], new[1:]),  # the bound has become tighter
+    ):
+        limits = Limits(private_interaction_count=bound)
+        async with tastemesh.open_node(config(tmp_path, nats_broker, limits=limits)) as node:
+            other = node.identity("other")
+            if said:
+                await other.record("his", private=True)
+                await node.record_many(said, private=True)
+            kept = [each.item for each in (await node.export()).interactions]
+            assert kept == [play.item for play in left]
+            his = len((await node.export(identity="other")).interactions)
+            assert node.status()["window"]["interactions"] == len(left) + his
+            assert his in (1, 2)

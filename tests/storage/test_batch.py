@@ -16,6 +16,7 @@ from tastemesh.gossip.effects import (
     PersistProof,
     PurgePrivate,
     ReserveSequence,
+    TrimPrivate,
 )
 from tastemesh.gossip.record import Interaction, Record
 from tastemesh.storage.batch import StorageEffect, fold
@@ -50,6 +51,7 @@ effects = st.one_of(
         wall_ms=numbers,
     ),
     st.builds(PurgePrivate, author=ids, item=st.one_of(st.none(), st.text("ab", max_size=1))),
+    st.builds(TrimPrivate, author=ids, keep=st.integers(0, 3)),
     st.builds(PersistProof, author=ids, proof=st.binary(max_size=2), let_off=ids),
 )
 batches = st.lists(effects, max_size=12)
@@ -91,8 +93,11 @@ def test_a_batch_is_its_effects_one_after_the_other(
 
 
 @given(batches)
-def test_a_batch_takes_at_most_eight_statements(batch: list[StorageEffect]) -> None:
-    assert len(list(fold(batch).statements())) <= 8
+def test_a_batch_takes_few_statements(batch: list[StorageEffect]) -> None:
+    of_private = len(fold(batch).private)
+    assert len(list(fold(batch).statements())) <= 6 + of_private
+    others = [each for each in batch if not isinstance(each, PurgePrivate | TrimPrivate)]
+    assert len(fold(others).private) <= 1
 
 
 @given(batches)
@@ -106,7 +111,8 @@ def test_durable_is_what_no_other_node_has(batch: list[StorageEffect]) -> None:
                 kept.pop(record_id, None)
     own = any(kept.values())
     local = any(
-        isinstance(effect, PersistPrivate | PurgePrivate | ReserveSequence) for effect in batch
+        isinstance(effect, PersistPrivate | PurgePrivate | TrimPrivate | ReserveSequence)
+        for effect in batch
     )
     local |= any(
         isinstance(effect, Evict) and effect.record_ids and effect.reason is EvictReason.FORGOTTEN

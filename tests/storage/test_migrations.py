@@ -7,6 +7,7 @@ import aiosqlite
 import pytest
 
 from tastemesh.errors import StorageError
+from tastemesh.gossip.record import Interaction
 from tastemesh.storage.migrations import (
     APPLICATION_ID,
     Migration,
@@ -105,3 +106,87 @@ def test_shipped_migrations_are_numbered_without_gaps() -> None:
     shipped = shipped_migrations()
     assert [each.version for each in shipped] == list(range(1, len(shipped) + 1))
     assert all("COMMIT" not in each.sql.upper() for each in shipped)
+
+
+# What released versions left behind, as text: the files that made it must never change.
+VERSION_1 = """
+PRAGMA auto_vacuum = INCREMENTAL;
+PRAGMA journal_mode = WAL;
+PRAGMA application_id = 0x746d7368;
+CREATE TABLE records (
+    arrival INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE CHECK (length(id) = 32),
+    author BLOB NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL, first_seen_ms INTEGER NOT NULL,
+    own INTEGER NOT NULL CHECK (own IN (0, 1)), statement_count INTEGER NOT NULL,
+    envelope BLOB NOT NULL
+) STRICT;
+CREATE TABLE own_sequences (
+    author BLOB NOT NULL, epoch INTEGER NOT NULL, until INTEGER NOT NULL,
+    PRIMARY KEY (author, epoch)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE private_interactions (
+    arrival INTEGER PRIMARY KEY, author BLOB NOT NULL, item TEXT NOT NULL, kind TEXT NOT NULL,
+    weight_q INTEGER NOT NULL, ago_ms INTEGER NOT NULL, wall_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO own_sequences VALUES (x'a1', 3, 129);
+INSERT INTO private_interactions (author, item, kind, weight_q, ago_ms, wall_ms)
+    VALUES (x'a1', 'kept', 'like', 5000, 7, 42);
+INSERT INTO meta VALUES ('network', CAST('main' AS BLOB));
+PRAGMA user_version = 1;
+"""
+VERSION_2 = (
+    VERSION_1
+    + """
+CREATE TABLE proofs (
+    author BLOB PRIMARY KEY CHECK (length(author) = 32), proof BLOB NOT NULL
+) STRICT;
+INSERT INTO proofs VALUES (zeroblob(32), x'00ff');
+PRAGMA user_version = 2;
+"""
+)
+PROOFS = {1: (), 2: (b"\x00\xff",)}
+
+
+@pytest.mark.parametrize(("version", "made"), [(1, VERSION_1), (2, VERSION_2)])
+async def test_what_every_earlier_version_wrote_is_read_and_goes_on(
+    path: Path, version: int, made: str
+) -> None:
+    first = persist(1)
+    record = first.record
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.executescript(made)
+        row = (record.id, record.author, record.epoch, record.seq, record.created_ms)
+        db.execute(
+            "INSERT INTO records (id, author, epoch, seq, created_ms, first_seen_ms, own,"
+            " statement_count, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, first.first_seen_ms, first.own, len(record.statements), record.envelope),
+        )
+    async with await Store.open(path) as store:
+        await store.commit([persist(2)])
+        found = await store.load(0)
+        assert found.records == restored(first, persist(2)).records
+        assert found.sequences == ((b"\xa1", 3, 129),)
+        assert found.private == ((b"\xa1", Interaction("kept", "like", 5_000, 7), 42),)
+        assert found.proofs == PROOFS[version]
+        assert await store.get_meta("network") == b"main"
+    assert run(path, "PRAGMA user_version") == [(len(shipped_migrations()),)]
+    fresh = path.with_name("fresh.db")
+    async with await Store.open(fresh):
+        pass
+    assert schema(path) == schema(fresh)
+
+
+def schema(path: Path) -> dict[str, Sequence[tuple[object, ...]]]:
+    """Tables and indexes with their columns, however they were written down."""
+    names = run(path, "SELECT name, type FROM sqlite_schema ORDER BY name")
+    return {
+        str(name): run(
+            path, f"PRAGMA {'table_xinfo' if kind == 'table' else 'index_xinfo'}('{name}')"
+        )
+        for name, kind in names
+    }
+
+
+def test_every_earlier_version_is_tested() -> None:
+    assert set(PROOFS) == set(range(1, len(shipped_migrations())))
