@@ -39,7 +39,7 @@ def test_each_gets_the_list_that_he_would_get_alone(seed: int) -> None:
     view, graph, book = community(seed)
     advisor = Advisor(view, graph, book)
     shadow = private_shadow(person(3))
-    view.append(shadow, ["song:a-01"], 1.0, NOW_S, book.enter_private(person(3), "song:a-01"))
+    view.append(shadow, ["song:a-01"], 1.0, NOW_S, book.enter_private(person(3), "song:a-01", 0))
     advisor.note_private(shadow)
     egos = [person(number) for number in range(USERS + 2)]  # two of whom nothing is known
     alone = [advisor.recommend(ego, 7, NOW_S) for ego in egos]
