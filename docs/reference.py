@@ -18,6 +18,7 @@ from tastemesh.gossip.limits import RejectReason
 from tastemesh.node.cli import COMMANDS, main
 from tastemesh.node.config import PREFIX, Settings, expectations
 from tastemesh.node.http.metrics import METRICS
+from tastemesh.node.stages import Stage
 
 DOCS = Path(__file__).parent
 _CONFIGURATION = """\
@@ -85,6 +86,7 @@ def metrics() -> str:
     listed = {
         "reason": "one of " + ", ".join(f"`{each}`" for each in sorted(RejectReason)),
         "cause": "one of " + ", ".join(f"`{each}`" for each in sorted(StorageCause)),
+        "stage": ", ".join(f"`{each}`" for each in Stage),
         "broker": "the broker's host and port",
     }
     labels = [f"- `{name}`: {values}." for name, values in listed.items()]

@@ -17,6 +17,7 @@ from tastemesh.node.identities import KeyRing
 from tastemesh.node.mqtt import MqttTransport
 from tastemesh.node.scorer import ScorerParameters
 from tastemesh.node.settings import NodeConfig
+from tastemesh.node.stages import Stages, TimedReader, TimedView
 from tastemesh.node.tasks import end
 from tastemesh.storage.store import Store
 
@@ -59,12 +60,15 @@ async def assemble(
     """
     keys = KeyRing(config.home / "keys", config.passphrase)
     store = await stack.enter_async_context(await open_window(config))
+    stages = Stages()
     core = Core(
         node=keys.node,
         signers=tuple(keys.signers.values()),
         network=config.network,
         limits=config.limits,
         seed=secrets.token_bytes(32),
+        reader=TimedReader(config.network, config.limits, stages),
+        view=TimedView(stages),
         ranking=ScorerParameters(
             diversity=config.diversity, exploration_share=config.exploration_share
         ),
@@ -74,10 +78,11 @@ async def assemble(
     transport = await stack.enter_async_context(
         MqttTransport(urls, client_id=client_id, settings=config.mqtt)
     )
-    driver = Driver(core, store, transport, clock, tell)
+    driver = Driver(core, store, transport, clock, tell, stages)
     wall_ms = clock.wall_ms()
     async for part in load(store, config, wall_ms, has_new_keys=keys.is_new):
         driver.restore(part)
+    stages.clear()  # what came back from the disk did not come in now
     driver.handle(inputs.Started(wall_ms))
     running = asyncio.create_task(driver.run(), name="tastemesh-driver")
     stack.push_async_callback(end, running)

@@ -24,6 +24,11 @@ class Clock(Protocol):
         ...
 
 
+def elapsed_s() -> float:
+    """Return seconds since some moment, as finely as this machine counts them: for durations."""
+    return time.perf_counter()
+
+
 class SystemClock:
     """This machine's clocks."""
 

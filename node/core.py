@@ -44,6 +44,7 @@ class Core:
         seed: keys the protocol's random choices.
         reader: decodes and checks signatures; a plain one where None.
         ranking: the rule of its lists; the measured defaults where None.
+        view: takes the interactions, empty; a plain one where None.
 
     Raises:
         UsageError: the network id cannot stand in a topic.
@@ -59,9 +60,10 @@ class Core:
         seed: bytes,
         reader: Reader | None = None,
         ranking: ScorerParameters | None = None,
+        view: View | None = None,
     ) -> None:
         self.engine = GossipEngine(node, signers, network, limits, seed, reader)
-        self.view = View()
+        self.view = View() if view is None else view
         self.endorsements = EndorsementGraph(
             EndorsementLimits(out_edge_limit=limits.author_endorsement_count)
         )

@@ -18,8 +18,9 @@ from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.limits import RejectReason
 from tastemesh.node import transport as wire
-from tastemesh.node.clock import Clock
+from tastemesh.node.clock import Clock, elapsed_s
 from tastemesh.node.core import Core
+from tastemesh.node.stages import Stage, Stages
 from tastemesh.node.transport import Transport
 from tastemesh.storage.batch import StorageEffect
 from tastemesh.storage.store import Store
@@ -75,6 +76,8 @@ class Driver:
         clock: time.
         notify: called with every `Accepted`, `Convicted`, `PeerSeen` and `Misbehaved` after
             the commit.
+        stages: notes how long the intake takes, shared with the core's reader and view; its own
+            where None.
     """
 
     def __init__(
@@ -84,12 +87,14 @@ class Driver:
         transport: Transport,
         clock: Clock,
         notify: Callable[[Effect], None],
+        stages: Stages | None = None,
     ) -> None:
         self._core = core
         self._store = store
         self._transport = transport
         self._clock = clock
         self._notify = notify
+        self.stages = stages or Stages()
         self._backlog: list[_Turn] = []
         self._in_hand: list[_Turn] = []
         self._stopped = False
@@ -199,8 +204,13 @@ class Driver:
                     await asyncio.sleep(0)
                     rest_s = loop.time() + SLICE_S
                 message = event if isinstance(event, wire.Message) else None
+                looked_at = self.stages.counts[Stage.DECODE]
+                since_s, within_s = elapsed_s(), self.stages.inner_s
                 try:
                     self.handle(self._as_input(event), message=message)
+                    if message is not None:
+                        count = self.stages.counts[Stage.DECODE] - looked_at
+                        self.stages.handled(count, since_s, within_s)
                 except Exception:
                     # The core never raises for what others send; if it does, that is our bug, and
                     # whoever found it must not be able to stop the node with it.
@@ -270,6 +280,7 @@ class Driver:
             return
         wait_s = RETRY_FIRST_S
         while True:
+            since_s = elapsed_s()
             try:
                 await self._store.commit(changes)
             except StorageError as error:
@@ -281,6 +292,8 @@ class Driver:
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, RETRY_LAST_S)
                 continue
+            count = sum(isinstance(change, effects.Persist) for change in changes)
+            self.stages.add(Stage.PERSIST, count, since_s)
             if self.storage_fault is not None:
                 _log.info("storage recovered")
                 self.storage_fault = None

@@ -352,6 +352,7 @@ class Node:
                 "used_bytes": self._store.disk_bytes,
                 "bound_bytes": self.config.disk_bytes,
             },
+            "ingest": self._driver.stages.report(),
             "clock": {
                 "steps": self._clock.step_count,
                 "last_step_s": self._clock.last_step_s,

@@ -49,6 +49,10 @@ def _broker(name: str, kind: str, meaning: str, key: str) -> Metric:
     return Metric(f"broker_{name}", kind, meaning, "broker", samples)
 
 
+def _ingest(key: str) -> Callable[[Status], Samples]:
+    return lambda status: [(stage, each[key]) for stage, each in status["ingest"].items()]
+
+
 def _coverage(status: Status) -> Samples:
     meter = status["meter"].items()
     return [(name, each["coverage"]) for name, each in meter if each["coverage"] is not None]
@@ -82,6 +86,23 @@ METRICS = (
         "gauge",
         "What it may take.",
         lambda status: status["storage"]["bound_bytes"],
+    ),
+    Metric(
+        "ingest_records_total",
+        "counter",
+        "Signed records that came to each stage of the intake; what is known already, or refused"
+        " before its signature is looked at, ends with `dedupe`. Own ones begin at `persist`.",
+        "stage",
+        _ingest("records"),
+    ),
+    Metric(
+        "ingest_seconds_total",
+        "counter",
+        "Time that each stage took: taking apart and reading (`decode`); known already, rates,"
+        " quotas and the window (`dedupe`); signatures (`verify`); transactions, other tasks' turns"
+        " meanwhile included (`persist`); what the ranking reads (`arrays`).",
+        "stage",
+        _ingest("seconds"),
     ),
     _single(
         "clock_steps_total",

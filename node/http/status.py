@@ -78,6 +78,18 @@ class ClockStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_step_s: float
 
 
+class StageStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage of the intake.
+
+    Attributes:
+        records: that came to it since the start.
+        seconds: that it took.
+    """
+
+    records: int
+    seconds: float
+
+
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What the node is doing.
 
@@ -94,6 +106,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
         identities: the local users: id as hex, by name.
         brokers: the connections.
         storage: the disk.
+        ingest: the stages of the intake: decode, dedupe, verify, persist, arrays.
         clock: this machine's.
         internal_errors: faults of ours since the start; the log has them.
         home: its folder.
@@ -111,6 +124,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     identities: dict[str, str]
     brokers: list[BrokerStatus]
     storage: StorageStatus
+    ingest: dict[str, StageStatus]
     clock: ClockStatus
     internal_errors: int
     home: str

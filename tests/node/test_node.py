@@ -70,7 +70,14 @@ async def test_a_newcomer_catches_up_and_a_restart_remembers(
             await until(lambda: all(ben.holds(record_id) for (record_id,) in said))
             await ben.endorse(own_id(ana))
             before = await ben.recommend(10)
+            stages = ben.status()["ingest"]
+            counts = {name: stage["records"] for name, stage in stages.items()}
+            assert counts["decode"] == counts["dedupe"] >= counts["verify"] == 30
+            assert counts["persist"] == 31  # the endorsement, too
+            assert counts["arrays"] >= 30
+            assert all(stage["seconds"] > 0 for stage in stages.values())
         async with tastemesh.open_node(config(tmp_path / "ben", nats_broker)) as ben:
+            assert ben.status()["ingest"]["verify"] == {"records": 0, "seconds": 0}
             after = await ben.recommend(10)
             assert [line.item for line in after] == [line.item for line in before]
             (again,) = await ben.record("isrc:new")
