@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from docs.figures import ablation, attacks, frontier, reproduction
+from docs.figures import ablation, attacks, frontier, query_cost, reproduction
 from docs.figures.workshop import Workshop
 
 
@@ -25,5 +25,6 @@ FIGURES: Mapping[str, Figure] = {
     "white-box": Figure(attacks.make_white_box, "who knows the rule, the bound; threat-model.md"),
     "ablation": Figure(ablation.make, "each deviation undone, two data sets; adr/0009"),
     "frontier": Figure(frontier.make, "trust against relevance over alpha, beta, kappa; frontier"),
+    "query-cost": Figure(query_cost.make, "a question's cost as the window grows; benchmarks.md"),
     "reproduction": Figure(reproduction.make, "Web3Recommend's experiments; reproduction.md"),
 }
