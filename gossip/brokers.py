@@ -5,6 +5,7 @@ compares what it pushed with what reconciliation brought.
 """
 
 from collections import defaultdict
+from hashlib import sha256
 
 from tastemesh.gossip.effects import Effect, Fetch, SetTimer
 from tastemesh.gossip.interest import Interest
@@ -49,6 +50,7 @@ class Brokers:
         self._up_ms: dict[str, int] = {}  # monotonic
         self._up_wall_ms: dict[str, int] = {}
         self._ticking = False
+        self._phase = int.from_bytes(sha256(seed + b"phase").digest()[:4], "big") / 2**32
 
     @property
     def up(self) -> tuple[str, ...]:
@@ -63,7 +65,10 @@ class Brokers:
         if self._ticking:
             return []
         self._ticking = True
-        return [self._next_turn()]
+        # Carriers that look at one moment do not hear each other: those who started together too
+        # have turns of their own.
+        turn = self._next_turn()
+        return [SetTimer(RELAY_TIMER, max(1, round(turn.delay_ms * self._phase)))]
 
     def go_down(self, broker: str) -> None:
         """Note that a connection is gone; nothing is expected of it now."""
@@ -102,7 +107,7 @@ class Brokers:
             self._next_turn(),
         ]
 
-    def _next_turn(self) -> Effect:
+    def _next_turn(self) -> SetTimer:
         spread_ms = self._limits.relay_spread_ms
         alone = len(self._meters) < 2
         return SetTimer(RELAY_TIMER, spread_ms if alone else spread_ms // _TURN_SHARE)

@@ -400,7 +400,9 @@ class GossipEngine:
         )
         done = self._held.admit(record, event.wall_ms)
         if record_id in self.window:
-            count = max(len(self.peers), self.announcements.node_count)
+            # No more than the table holds, or enough fakes would have nobody carry anything.
+            count = min(self.announcements.node_count, self.limits.peer_count)
+            count = max(len(self.peers), count)
             self.brokers.note_new(record, broker, now_ms, count)
         return done
 

@@ -1,13 +1,30 @@
 """What a simulated network achieved, read off its nodes."""
 
+from collections import Counter
 from typing import Any
+
+import msgspec
 
 from tastemesh.gossip.topics import shard_of
 from tastemesh.sim.engine import Simulation
 
 
-def subscribed_coverage(simulation: Simulation, without: frozenset[bytes] = frozenset()) -> float:
-    """Return the share of (node, record) pairs that are held, of the shards that each node reads.
+class Coverage(msgspec.Struct, frozen=True):
+    """Which share of what was to be held is held.
+
+    Attributes:
+        mean: over all (node, record) pairs, 0 to 1.
+        least: of the node that lacks most, 0 to 1.
+    """
+
+    mean: float
+    least: float
+
+
+def subscribed_coverage(
+    simulation: Simulation, without: frozenset[bytes] = frozenset()
+) -> Coverage:
+    """Return the share of the records of the shards that each node reads which it holds.
 
     Records that a node has let go of for its bounds would count as missing; scenarios stay below
     the window's.
@@ -22,14 +39,18 @@ def subscribed_coverage(simulation: Simulation, without: frozenset[bytes] = froz
             if author not in without:
                 by_shard.setdefault(shard_of(author), {})[record_id] = None
     wanted = held = 0
+    least = 1.0
     for peer in simulation.peers.values():
         interest = peer.core.engine.interest
-        wanted += sum(len(ids) for shard, ids in by_shard.items() if interest.reads(shard))
-        held += sum(
+        his = sum(len(ids) for shard, ids in by_shard.items() if interest.reads(shard))
+        has = sum(
             interest.reads(shard_of(author)) and author not in without
             for _, author in peer.store.authors()
         )
-    return held / wanted if wanted else 1.0
+        wanted += his
+        held += has
+        least = min(least, has / his if his else 1.0)
+    return Coverage(held / wanted if wanted else 1.0, least)
 
 
 def named_authors(simulation: Simulation, people: list[bytes]) -> dict[str, Any]:
@@ -41,8 +62,9 @@ def named_authors(simulation: Simulation, people: list[bytes]) -> dict[str, Any]
 
     Returns:
         For each broker that withholds somebody, `named`, the share of the nodes reading his shard
-        that name him, and `nodes`, how many those are; and `falsely_named`, the share of all nodes
-        that name anybody else anywhere.
+        that name him, and `nodes`, how many those are; `falsely_named`, the share of all nodes that
+        name anybody else anywhere, and `most_named_innocent`, the share that names the one whom
+        most do.
     """
     seen = {
         peer.number: (peer.core.engine.interest, peer.core.engine.brokers.reports())
@@ -59,9 +81,12 @@ def named_authors(simulation: Simulation, people: list[bytes]) -> dict[str, Any]
             share = sum(verdicts) / len(verdicts) if verdicts else None
             result[broker.name] = {"named": share, "nodes": len(verdicts)}
     guilty = {broker.name: frozenset(broker.withheld) for broker in simulation.brokers}
-    mistaken = sum(
-        any(set(report.withheld) - guilty[name] for name, report in reports.items())
-        for _, reports in seen.values()
-    )
-    result["falsely_named"] = mistaken / len(seen)
+    mistaken: Counter[bytes] = Counter()
+    mistaking = 0
+    for _, reports in seen.values():
+        accused = {a for name, each in reports.items() for a in set(each.withheld) - guilty[name]}
+        mistaken.update(accused)
+        mistaking += bool(accused)
+    result["falsely_named"] = mistaking / len(seen)
+    result["most_named_innocent"] = max(mistaken.values(), default=0) / len(seen)
     return result

@@ -86,6 +86,7 @@ def _result(
     for peer in peers:
         rejected.update(peer.core.engine.rejected)
     hostile = frozenset(author for each in deployed for author in each.authors)
+    subscribed = subscribed_coverage(simulation, hostile)
     moved_bytes = sum(peer.sent_bytes + peer.received_bytes for peer in peers)
     return {
         "digest": simulation.digest,
@@ -93,7 +94,8 @@ def _result(
         "virtual_seconds": scenario.seconds,
         "events": simulation.event_count,
         "coverage": simulation.coverage(hostile),
-        "coverage_subscribed": subscribed_coverage(simulation, hostile),
+        "coverage_subscribed": subscribed.mean,
+        "coverage_subscribed_least": subscribed.least,
         "censorship": named_authors(simulation, [person.id for person in population.people]),
         "converged_s": converged_s,
         "bytes_per_node_hour": round(moved_bytes / len(peers) / (scenario.seconds / 3600)),
@@ -130,7 +132,7 @@ def _live(simulation: Simulation, scenario: Scenario, progress: Told) -> float |
     while simulation.now_ms < total_ms:
         simulation.run(min(look_ms, total_ms - simulation.now_ms))
         progress("simulating", simulation.now_ms // 1000, total_ms // 1000)
-        if converged_s is None and subscribed_coverage(simulation) >= CONVERGED:
+        if converged_s is None and subscribed_coverage(simulation).mean >= CONVERGED:
             converged_s = (simulation.now_ms - quiet_ms) / 1000
     return converged_s
 

@@ -52,7 +52,7 @@ def test_the_withheld_author_is_named_on_that_broker_and_nobody_else(loss: float
         return int.from_bytes(secret(f"{next(draws)}")[:4], "big") >= loss * 2**32
 
     cores.carry = carry
-    for turn in range(25):  # of which the others' half that a node carries itself tells it nothing
+    for turn in range(30):  # of which the others' half that a node carries itself tells it nothing
         for n in range(12):
             cores.say(n, listen(f"{turn}"))
         cores.pass_time(30_000)
