@@ -13,6 +13,7 @@ What is lost or waits in a queue is none.
 
 import heapq
 from array import array
+from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import blake2b, sha256
 from typing import Any
@@ -90,6 +91,8 @@ class Simulation:
         self.event_count = 0
         self.peers: dict[str, Peer] = {}
         self.intruders: list[Station] = []
+        self.moved_bytes: Counter[str] = Counter()
+        """What nodes and intruders sent and received, by the topic's channel."""
         self._watch = watch
         self._record = record
         self._by_name = {broker.name: broker for broker in self.brokers}
@@ -368,6 +371,7 @@ class Simulation:
             if not broker.running or (order.broker and order.broker != broker.name):
                 continue
             sender.sent_bytes += len(order.payload)
+            self.moved_bytes[_channel_in(order.topic)] += len(order.payload)
             for up_ms in self.links.delays_ms(self._draw):
                 for later_ms in broker.handling_ms(order.topic, order.payload, self._draw):
                     self._publish(sender, broker, order, up_ms + later_ms)
@@ -414,6 +418,7 @@ class Simulation:
                 self._carry_out(reader, orders)
         self.event_count += len(reached)
         if reached:
+            self.moved_bytes[_channel_in(topic)] += len(reached) * size_bytes
             self._note(message.number, array("I", reached).tobytes())
 
     def _note(self, number: int, what: bytes) -> None:
@@ -421,3 +426,9 @@ class Simulation:
         if len(self._lines) > _TRACE_BYTES:
             self._trace.update(self._lines)
             self._lines.clear()
+
+
+def _channel_in(topic: str) -> str:
+    """Return the level of a topic that names its channel; empty where there is none."""
+    levels = topic.split("/", 4)
+    return levels[3] if len(levels) > 3 else ""

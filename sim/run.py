@@ -60,13 +60,13 @@ def run_scenario(
         _speak(simulation, population, residents)
         _break(simulation, population, scenario, rng)
         deployed = deploy(simulation, population, residents, scenario, seed)
-        converged_s = _live(simulation, scenario, progress)
+        converged_s, hourly_bytes = _live(simulation, scenario, progress)
         lists = ask(simulation, population, scenario.asked, seed, trace)
         digest = simulation.digest
         if trace is not None:
             trace.put(End(digest))
     return {
-        **_result(simulation, population, scenario, deployed, converged_s),
+        **_result(simulation, population, scenario, deployed, converged_s, hourly_bytes),
         "recommendations": lists.summary(),
         "adversaries": exposure(simulation, lists, deployed),
         "scenario": msgspec.to_builtins(scenario),
@@ -80,6 +80,7 @@ def _result(
     scenario: Scenario,
     deployed: list[Deployed],
     converged_s: float | None,
+    hourly_bytes: dict[str, int],
 ) -> dict[str, Any]:
     peers = list(simulation.peers.values())
     rejected: Counter[str] = Counter()
@@ -99,6 +100,7 @@ def _result(
         "censorship": named_authors(simulation, [person.id for person in population.people]),
         "converged_s": converged_s,
         "bytes_per_node_hour": round(moved_bytes / len(peers) / (scenario.seconds / 3600)),
+        "hourly_bytes_by_channel": hourly_bytes,
         "rejected": dict(sorted(rejected.items())),
     }
 
@@ -118,14 +120,27 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _live(simulation: Simulation, scenario: Scenario, progress: Told) -> float | None:
-    """Let the scenario pass; return how long after the last fault and record all was everywhere."""
+def _live(
+    simulation: Simulation, scenario: Scenario, progress: Told
+) -> tuple[float | None, dict[str, int]]:
+    """Let the scenario pass.
+
+    Returns:
+        How long after the last fault and record all was everywhere, None if never; and what moved,
+        bytes a node and hour by channel, in the second half of the time before, without the crowd
+        and the catching up of the start.
+    """
     total_ms = round(scenario.seconds * 1000)
     quiet_ms = round((scenario.seconds - scenario.quiet_s) * 1000)
     step_ms = max(1_000, total_ms // _PROGRESS_STEPS)
-    while simulation.now_ms < quiet_ms:
-        simulation.run(min(step_ms, quiet_ms - simulation.now_ms))
-        progress("simulating", simulation.now_ms // 1000, total_ms // 1000)
+    at_half: Counter[str] = Counter()
+    for until_ms in (quiet_ms // 2, quiet_ms):
+        at_half = simulation.moved_bytes.copy()
+        while simulation.now_ms < until_ms:
+            simulation.run(min(step_ms, until_ms - simulation.now_ms))
+            progress("simulating", simulation.now_ms // 1000, total_ms // 1000)
+    node_hours = scenario.nodes * max(1, quiet_ms - quiet_ms // 2) / 3_600_000
+    moved = {c: round((n - at_half[c]) / node_hours) for c, n in simulation.moved_bytes.items()}
     simulation.end_faults()
     look_ms = 1_000 if scenario.nodes <= _SMALL else 15_000  # looking is O(nodes * records)
     converged_s: float | None = None
@@ -134,7 +149,7 @@ def _live(simulation: Simulation, scenario: Scenario, progress: Told) -> float |
         progress("simulating", simulation.now_ms // 1000, total_ms // 1000)
         if converged_s is None and subscribed_coverage(simulation).mean >= CONVERGED:
             converged_s = (simulation.now_ms - quiet_ms) / 1000
-    return converged_s
+    return converged_s, moved
 
 
 def _speak(simulation: Simulation, population: Population, residents: Residents) -> None:

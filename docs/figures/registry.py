@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from docs.figures import ablation, attacks, frontier, query_cost, reproduction
+from docs.figures import ablation, attacks, frontier, query_cost, reproduction, scale
 from docs.figures.workshop import Workshop
 
 
@@ -26,5 +26,6 @@ FIGURES: Mapping[str, Figure] = {
     "ablation": Figure(ablation.make, "each deviation undone, two data sets; adr/0009"),
     "frontier": Figure(frontier.make, "trust against relevance over alpha, beta, kappa; frontier"),
     "query-cost": Figure(query_cost.make, "a question's cost as the window grows; benchmarks.md"),
+    "scale": Figure(scale.make, "bytes a node as its network grows, simulated; scale.md"),
     "reproduction": Figure(reproduction.make, "Web3Recommend's experiments; reproduction.md"),
 }

@@ -77,4 +77,6 @@ def test_a_calm_network_converges_at_once() -> None:
     )
     result = run_scenario(calm, 0, silent)
     assert (result["coverage"], result["converged_s"]) == (1.0, 1.0)
+    assert (result["coverage_subscribed"], result["coverage_subscribed_least"]) == (1.0, 1.0)
+    assert result["hourly_bytes_by_channel"]["r"] > 0
     assert set(result) >= {"digest", "nodes", "virtual_seconds", "events", "bytes_per_node_hour"}
