@@ -14,20 +14,11 @@ from tastemesh.sim.attack.summary import interval
 from tastemesh.sim.attack.tables import share
 from tastemesh.sim.datasets import load_endorsements
 from tastemesh.sim.interactions import Endorsements, Interactions
-from tastemesh.sim.systems.variants import BASE, VARIANTS
+from tastemesh.sim.systems.variants import BASE
 
 DOCUMENT = "adr/0009-trust-defaults.md"
 OTC = "bitcoin-otc/soc-sign-bitcoinotc.csv.gz"
 PEOPLE = 1_500  # of Bitcoin-OTC, as many as Last.fm has users
-
-OPTIONS = AttackOptions(
-    strategies=("collude",),
-    systems=(BASE, *(f"{BASE}-{name}" for name in VARIANTS)),
-    identities=(1_000,),
-    attack_edges=(5,),
-    seeds=5,
-    egos=40,
-)
 
 UNDONE = {
     BASE: "nothing",
@@ -44,6 +35,15 @@ UNDONE = {
     "closed": "no open evidence",
     "crowd": "open evidence from everybody alike",
 }
+
+OPTIONS = AttackOptions(
+    strategies=("collude",),
+    systems=tuple(name if name == BASE else f"{BASE}-{name}" for name in UNDONE),
+    identities=(1_000,),
+    attack_edges=(5,),
+    seeds=5,
+    egos=40,
+)
 
 
 def make(workshop: Workshop) -> None:
