@@ -42,7 +42,7 @@ OPTIONS = AttackOptions(
     identities=(1_000,),
     attack_edges=(5,),
     seeds=5,
-    egos=40,
+    egos=25,
 )
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tastemesh.errors import UsageError
+from tastemesh.ranking.evidence import FEATURE_LIMIT, features
 from tastemesh.ranking.profile import own_profile, recent_profile
 from tastemesh.ranking.view import View
 
@@ -43,6 +44,21 @@ def test_thousands_of_items_at_one_time_do_not_vanish() -> None:
     view = View()
     view.append(b"me", [f"i{n}" for n in range(100_000)], 1.0, 5, 0)
     assert recent_profile(view, view.matrix(5), [0]).sum() == pytest.approx(1.0)
+
+
+def test_who_held_egos_items_first_has_no_say_in_which_of_them_are_asked_about() -> None:
+    mine = [f"i{n}" for n in range(FEATURE_LIMIT + 20)]
+    asked = []
+    for stranger in ([], mine[::-1], mine[7:30]):
+        view = View()
+        view.append(b"stranger", [*stranger, "x"], 1.0, 1, 0)
+        view.append(b"me", mine, 1.0, 5, 1)
+        profile = recent_profile(view, view.matrix(9), [view.user_number(b"me")])
+        own = np.flatnonzero(profile).astype(np.int32)
+        numbers, _ = features(own, profile[own])
+        asked.append({view.item_id(number) for number in numbers.tolist()})
+    assert asked[0] == asked[1] == asked[2]
+    assert len(asked[0]) == FEATURE_LIMIT
 
 
 def test_nobody() -> None:
