@@ -60,7 +60,7 @@ def run_scenario(
         _speak(simulation, population, residents)
         _break(simulation, population, scenario, rng)
         deployed = deploy(simulation, population, residents, scenario, seed)
-        converged_s, hourly_bytes = _live(simulation, scenario, progress)
+        converged_s, hourly_bytes = _live(simulation, scenario, _hostile(deployed), progress)
         lists = ask(simulation, population, scenario.asked, seed, trace)
         digest = simulation.digest
         if trace is not None:
@@ -86,7 +86,7 @@ def _result(
     rejected: Counter[str] = Counter()
     for peer in peers:
         rejected.update(peer.core.engine.rejected)
-    hostile = frozenset(author for each in deployed for author in each.authors)
+    hostile = _hostile(deployed)
     subscribed = subscribed_coverage(simulation, hostile)
     moved_bytes = sum(peer.sent_bytes + peer.received_bytes for peer in peers)
     return {
@@ -105,6 +105,10 @@ def _result(
     }
 
 
+def _hostile(deployed: list[Deployed]) -> frozenset[bytes]:
+    return frozenset(author for each in deployed for author in each.authors)
+
+
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """Keep Python's search for cycles from going over millions of objects again and again.
@@ -121,9 +125,11 @@ def _uncollected() -> Iterator[None]:
 
 
 def _live(
-    simulation: Simulation, scenario: Scenario, progress: Told
+    simulation: Simulation, scenario: Scenario, hostile: frozenset[bytes], progress: Told
 ) -> tuple[float | None, dict[str, int]]:
     """Let the scenario pass.
+
+    What hostile authors say need not reach everybody: some of it is refused here and not there.
 
     Returns:
         How long after the last fault and record all was everywhere, None if never; and what moved,
@@ -147,7 +153,7 @@ def _live(
     while simulation.now_ms < total_ms:
         simulation.run(min(look_ms, total_ms - simulation.now_ms))
         progress("simulating", simulation.now_ms // 1000, total_ms // 1000)
-        if converged_s is None and subscribed_coverage(simulation).mean >= CONVERGED:
+        if converged_s is None and subscribed_coverage(simulation, hostile).mean >= CONVERGED:
             converged_s = (simulation.now_ms - quiet_ms) / 1000
     return converged_s, moved
 

@@ -7,7 +7,6 @@ import numpy as np
 from docs.figures.workshop import Workshop, rows_of, with_interval
 from tastemesh.sim.adversaries.strategies import STRATEGIES
 from tastemesh.sim.adversaries.white_box import WHITE_BOX
-from tastemesh.sim.attack import plots
 from tastemesh.sim.attack.cells import Cell
 from tastemesh.sim.attack.options import SYSTEMS, AttackOptions
 from tastemesh.sim.attack.summary import Row, interval, summary
@@ -51,7 +50,7 @@ KNOWING = AttackOptions(
 
 
 def make(workshop: Workshop) -> None:
-    """Run every strategy against ours, some against the others; two tables, a plot."""
+    """Run every strategy against ours, some against the others; two tables."""
     tags, friends = workshop.tags()
     free = workshop.cells("free", tags, friends, FREE)
     one_edge = workshop.cells("one-edge", tags, friends, ONE_EDGE)
@@ -59,12 +58,6 @@ def make(workshop: Workshop) -> None:
     beside = summary(workshop.cells("beside", tags, friends, BESIDE))
     ours = summary([*free, *one_edge])
     workshop.write(DOCUMENT, "beside", _systems(ours, beside))
-    alike = [
-        row
-        for row in ours
-        if row.strategy in BESIDE.strategies and row.identities in BESIDE.identities
-    ]
-    workshop.draw("attack-identities", plots.by_identities([*alike, *beside], 1))
 
 
 def make_white_box(workshop: Workshop) -> None:
