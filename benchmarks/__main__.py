@@ -5,7 +5,17 @@ import os
 import sys
 from importlib import import_module
 
-NAMES = ("ranking", "reputation", "ingest", "restore", "memory", "gossip", "scale", "soak")
+NAMES = (
+    "ranking",
+    "reputation",
+    "ingest",
+    "restore",
+    "memory",
+    "gossip",
+    "scale",
+    "soak",
+    "serve",
+)
 
 
 def main() -> int:

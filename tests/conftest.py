@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tastemesh.sim.community import synthetic_community
 from tests.brokers import (
     BrokerProcess,
     NatsCluster,
@@ -55,3 +56,20 @@ async def any_broker(
 async def nats_cluster(tmp_path: Path) -> AsyncIterator[NatsCluster]:
     async with NatsCluster(tmp_path) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A community small enough for every command: plays.csv and friends.csv."""
+    path = tmp_path_factory.mktemp("data")
+    plays, friends = synthetic_community(40, seed=1)
+    rows = zip(plays.user.tolist(), plays.item.tolist(), strict=True)
+    with (path / "plays.csv").open("w") as file:
+        print("user,item,timestamp", file=file)
+        for second, (user, item) in enumerate(rows, 1_700_000_000):
+            print(plays.user_ids[user], plays.item_ids[item], second, sep=",", file=file)
+    with (path / "friends.csv").open("w") as file:
+        print("source,subject", file=file)
+        for source, subject in zip(friends.source.tolist(), friends.subject.tolist(), strict=True):
+            print(friends.ids[source], friends.ids[subject], sep=",", file=file)
+    return path
