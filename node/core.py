@@ -71,6 +71,7 @@ class Core:
         self._advisor = Advisor(self.view, self.endorsements, self._book, ranking)
         self.revision = 0
         """Rises whenever anything changes that a list depends on."""
+        self._said: dict[bytes, int] = {}
         self._reached = Reached(self._advisor.reached)
         self._sweep_due_ms = 0
         self._engine_handle = self.engine.handle
@@ -104,6 +105,8 @@ class Core:
             return self._tell_reached(now_ms)
         done = self._engine_handle(event, now_ms)
         self._follow(done)
+        if isinstance(event, inputs.Recorded | inputs.ForgotPrivate):
+            self._said[event.author] = self.revision
         if isinstance(event, inputs.Recorded):
             if event.private:
                 done.extend(self._trim_private(event.author))
@@ -244,6 +247,10 @@ class Core:
             wall_ms: wall clock, for the age of interactions.
         """
         return self._advisor.recommend_many(egos, k, wall_ms // 1000)
+
+    def said_revision(self, ego: bytes) -> int:
+        """Return `revision` as of the last thing that a local identity said; 0 before."""
+        return self._said.get(ego, 0)
 
     def explain(self, ego: bytes, item: str, wall_ms: int) -> Advice | None:
         """Return an item's score and reasons for `ego`, or None if nothing speaks for it."""

@@ -97,7 +97,7 @@ class Node:
             )
             self._archive = Archive(self._core, self._store, self.config)
             self.people = People(self._core, self._keys, self._clock)
-            self._ranker = Ranker(self._core, self._clock.wall_ms)
+            self._ranker = Ranker(self._core, self._clock)
             stack.push_async_callback(self._ranker.stop)
             stack.push_async_callback(self._watcher.stop)
             stack.callback(self._announcer.close)

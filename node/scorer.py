@@ -39,9 +39,9 @@ from tastemesh.reputation.walks import WalkMass, walk_mass
 # identities in reach, 10 KB with a few dozen. A host's thousand users need 10 to 128 MB.
 _REACH_BYTES = 128 << 20
 
-# From so many egos on, finding an item's holders at once is worth it: it costs what two or three
+# From so many egos on, finding an item's holders at once is worth it: it costs what one or two
 # passes over all arrivals do (measured), and saves each ego one.
-_MANY_EGOS = 4
+_MANY_EGOS = 2
 
 _QUESTIONS_AHEAD = 2  # enough to keep the kernel at work
 
