@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 from benchmarks.graphs import BATCH, interactions
 from tastemesh.gossip import codec
@@ -71,6 +72,12 @@ class Daemon:
         endpoint = json.loads((home / "daemon.json").read_text())
         self.url = endpoint["http"]
         self.token = (home / "api.token").read_text().strip()
+
+    async def ask(self, path: str) -> None:
+        """Get something from the API."""
+        request = Request(self.url + path, headers={"Authorization": f"Bearer {self.token}"})
+        with await asyncio.to_thread(urlopen, request, timeout=READY_S) as reply:
+            assert reply.status == 200
 
     @property
     def resident_bytes(self) -> int:

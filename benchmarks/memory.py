@@ -1,14 +1,24 @@
-"""Bytes per interaction of the window in memory, against scipy's and networkx's graphs."""
+"""Bytes per interaction of the window in memory, against scipy's and networkx's graphs.
 
+And the resident memory of a whole daemon with a full window, against the limit that we set it.
+"""
+
+import asyncio
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 
+from benchmarks.daemons import daemon, fill
 from benchmarks.graphs import NOW_S, filled_view, interactions
 from benchmarks.measure import row
+
+DAEMON_BYTES = 120_000_000
+"""What an idle daemon with the default window may take without the extra `fast`."""
 
 
 def run(*, quick: bool) -> list[dict[str, Any]]:
@@ -53,4 +63,21 @@ def run(*, quick: bool) -> list[dict[str, Any]]:
             None,
             unit,
         ),
+        *asyncio.run(_daemon(2_000 if quick else 200_000)),
+    ]
+
+
+async def _daemon(count: int) -> list[dict[str, Any]]:
+    """Measure a daemon without the extra `fast`, before anybody asks it anything and after."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        await fill(home, count)
+        async with daemon(home, fast=False) as running:
+            idle = running.resident_bytes
+            await running.ask("/v1/recommendations")
+            asked = running.resident_bytes
+    work = f"a daemon without fast, {count:,} interactions"
+    return [
+        row("idle daemon", "limit", work, idle, DAEMON_BYTES, "bytes"),
+        row("asked once", "none", f"{work}, after a first list", asked, None, "bytes"),
     ]

@@ -21,8 +21,8 @@ _WALL_MS = NOW_S * 1000
 
 
 def run(*, quick: bool) -> list[dict[str, Any]]:
-    """Restore a full window and ask once."""
-    count = 2_000 if quick else 200_000
+    """Restore a window five times the default and ask once."""
+    count = 2_000 if quick else 1_000_000
     with tempfile.TemporaryDirectory() as folder:
         return [_compare(Path(folder), count)]
 
@@ -70,7 +70,8 @@ async def _fill(path: Path, records: list[Any]) -> None:
 async def _restore(path: Path, ego: Signer) -> object:
     core = Core(node=ego, signers=(ego,), network=NETWORK, limits=LIMITS, seed=bytes(32))
     async with await Store.open(path) as store:
-        core.handle(await store.load(_WALL_MS), 0)
+        async for part in store.parts(_WALL_MS):  # as a node does
+            core.handle(part, 0)
     return core.recommend(ego.id, 10, _WALL_MS)
 
 
