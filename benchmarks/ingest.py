@@ -20,6 +20,7 @@ from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import records_topic, shard_of
 from tastemesh.node.core import Core
 from tastemesh.node.driver import COMMIT_TURNS, Driver
+from tastemesh.node.stages import Stages, TimedReader, TimedView
 from tastemesh.node.tasks import end
 from tastemesh.node.transport import BrokerStatus, Event, Message
 from tastemesh.storage.store import Store
@@ -114,11 +115,20 @@ def _signed(envelope: bytes) -> tuple[bytes, bytes, bytes]:
 async def _ingest(payloads: list[tuple[str, bytes]]) -> None:
     """Let a node's own driver take payloads in, until they are committed and in the matrix."""
     key = Signer(bytes(32), bytes(32))
-    core = Core(node=key, signers=(key,), network=NETWORK, limits=LIMITS, seed=bytes(32))
+    stages = Stages()
+    core = Core(
+        node=key,
+        signers=(key,),
+        network=NETWORK,
+        limits=LIMITS,
+        seed=bytes(32),
+        reader=TimedReader(NETWORK, LIMITS, stages),  # as a node has it
+        view=TimedView(stages),
+    )
     feed = Feed(payloads)
     with tempfile.TemporaryDirectory() as folder:
         async with await Store.open(Path(folder) / "window.sqlite3") as store:
-            driver = Driver(core, store, feed, _Now(), lambda _: None)
+            driver = Driver(core, store, feed, _Now(), lambda _: None, stages)
             running = asyncio.create_task(driver.run())
             await feed.emptied.wait()
             await driver.flush()
