@@ -73,6 +73,7 @@ async def _daemon(count: int) -> list[dict[str, Any]]:
         home = Path(folder)
         await fill(home, count)
         async with daemon(home, fast=False) as running:
+            await running.ask("/health")  # it has done all that a start does
             idle = running.resident_bytes
             await running.ask("/v1/recommendations")
             asked = running.resident_bytes
