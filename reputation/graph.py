@@ -21,6 +21,7 @@ import hashlib
 import math
 from array import array
 from collections.abc import Callable
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -308,9 +309,7 @@ class EndorsementGraph:
         units = self._units[slot]
         if units == 0:
             return 0
-        author, subject = self._ids[self._authors[slot]], self._ids[self._subjects[slot]]
-        head = len(author).to_bytes(4, "big") + units.to_bytes(4, "big", signed=True)
-        return int.from_bytes(hashlib.sha256(head + author + subject).digest(), "big")
+        return _term(self._ids[self._authors[slot]], self._ids[self._subjects[slot]], units)
 
     def _build(self) -> EndorsementArrays:
         count = len(self._ids)
@@ -332,6 +331,13 @@ class EndorsementGraph:
         return EndorsementArrays(
             ids=tuple(self._ids), offsets=offsets, subjects=subjects, cumulative=cumulative
         )
+
+
+@lru_cache(maxsize=4_096)  # a simulated crowd hears one statement in a thousand graphs at once
+def _term(author: bytes, subject: bytes, units: int) -> int:
+    """Return what one statement adds to the digest, 0 to 2^256 - 1."""
+    head = len(author).to_bytes(4, "big") + units.to_bytes(4, "big", signed=True)
+    return int.from_bytes(hashlib.sha256(head + author + subject).digest(), "big")
 
 
 def _check(author: bytes, subject: bytes, weight: float, order: tuple[int, int, int]) -> None:
