@@ -12,6 +12,7 @@ import msgspec
 from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec, effects, inputs, reconcile
 from tastemesh.gossip.engine import GossipEngine
+from tastemesh.gossip.greetings import HEARD_COUNT
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import authenticate_presence, parse_presence, sign_presence
 from tastemesh.gossip.proofs import encode_proof, open_proof
@@ -161,7 +162,7 @@ class Core:
             "lineages": (len(engine.intake.lineages), limits.lineage_count),
             "buckets": (len(engine.intake._rates._buckets), limits.author_bucket_count),
             "passed over": (len(engine._sync._passed), limits.passed_count),
-            "greetings": (len(engine._greetings), 512),
+            "greetings": (len(engine._greetings), HEARD_COUNT),
             "sightings": (len(engine.brokers._sightings), limits.sighting_count),
             "stored": (len(self._store), len(engine.window)),
         }

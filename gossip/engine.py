@@ -13,7 +13,6 @@ passed over; each has its bound in `Limits`.
 
 from collections import Counter
 from collections.abc import Callable
-from hashlib import blake2b
 
 from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec, effects, inputs
@@ -22,16 +21,17 @@ from tastemesh.gossip.announcements import Announcements
 from tastemesh.gossip.authorship import Authorship
 from tastemesh.gossip.brokers import RELAY_TIMER, Brokers
 from tastemesh.gossip.effects import Effect
+from tastemesh.gossip.greetings import GREETER_COUNT, Greetings
 from tastemesh.gossip.intake import Intake
 from tastemesh.gossip.interest import Interest
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.presence import sign_presence
+from tastemesh.gossip.private import kept
 from tastemesh.gossip.proofs import ConvictedError
 from tastemesh.gossip.reader import Reader
-from tastemesh.gossip.record import Interaction, Said
+from tastemesh.gossip.record import Said
 from tastemesh.gossip.sampling import Peers
 from tastemesh.gossip.signer import Signer
-from tastemesh.gossip.statements import check_statement
 from tastemesh.gossip.sync import Sync
 from tastemesh.gossip.topics import (
     ALL_SHARDS,
@@ -47,20 +47,9 @@ from tastemesh.gossip.topics import (
 
 EXPIRE_PERIOD_MS = 60_000  # records leave at most a minute after their age; a scan is O(leaving)
 
-# How soon a node answers a newcomer's presence with its own, and syncs with its first peers: spread
-# over this time by the node's id, so that a crowd does not answer at once.
-GREETING_MS = 1_000
-
-# Nodes expected to greet one newcomer, as each new node heard of would else have everybody announce
-# itself and sync: in a network where somebody comes every second, all of them every second (guess).
-_GREETER_COUNT = 12
-
 # A burst that is taken in before less is read, in periods' budgets: a crowd of some thousands that
 # starts at one moment and says all that it has (guess).
 _BURST_PERIODS = 4.0
-
-# Presence messages remembered, so that what comes through several brokers is checked once.
-_GREETING_COUNT = 512
 
 # Endorsements are said again at two thirds of the window's age: ten days are left, at the default,
 # in which to be online.
@@ -122,8 +111,7 @@ class GossipEngine:
         )
         self.window = self._held.window
         self._convinced: dict[bytes, None] = {}
-        self._greetings: dict[bytes, None] = {}
-        self._greeting_set = False
+        self._greetings = Greetings(node.id)
         self._handlers: dict[type, Callable[..., list[Effect]]] = {
             inputs.Restored: self._on_restored,
             inputs.Started: self._on_started,
@@ -211,9 +199,9 @@ class GossipEngine:
         return [*said, effects.SetTimer("presence", timing.wait_ms(now_ms))]
 
     def _greet(self, now_ms: int, wall_ms: int) -> list[Effect]:
-        self._greeting_set = False
+        self._greetings.is_set = False
         greeting = self._presence(now_ms, wall_ms)
-        if len(self.peers) > _GREETER_COUNT:
+        if len(self.peers) > GREETER_COUNT:
             return [greeting]
         return [greeting, *self._initiate(now_ms, wall_ms)]  # it may be new itself
 
@@ -282,8 +270,10 @@ class GossipEngine:
     # --- what we say -----------------------------------------------------------------------
 
     def _on_recorded(self, event: inputs.Recorded, now_ms: int) -> list[Effect]:
+        if event.private and event.author not in self.authorship:
+            raise UsageError("private: the author is not an identity of this node")
         if event.private:
-            return self._keep_private(event)
+            return kept(event, self.limits)
         return self._say(event.author, event.statements, event.wall_ms)
 
     def _say(self, author: bytes, statements: tuple[Said, ...], wall_ms: int) -> list[Effect]:
@@ -305,23 +295,6 @@ class GossipEngine:
         if event.author not in self.authorship:
             raise UsageError("forget: the author is not an identity of this node")
         return [effects.PurgePrivate(event.author, event.item)]
-
-    def _keep_private(self, event: inputs.Recorded) -> list[Effect]:
-        if event.author not in self.authorship:
-            raise UsageError("private: the author is not an identity of this node")
-        done: list[Effect] = []
-        for statement in event.statements:
-            if not isinstance(statement, Interaction):
-                raise UsageError("private: only interactions can be private, not endorsements")
-            try:
-                check_statement(statement, self.limits)
-            except RemoteProtocolError as error:
-                raise UsageError(error.detail) from None
-        for statement in event.statements:
-            assert isinstance(statement, Interaction)
-            done.append(effects.PersistPrivate(event.author, statement, event.wall_ms))
-            done.append(effects.AcceptedPrivate(event.author, statement, event.wall_ms))
-        return done
 
     # --- what we hear ----------------------------------------------------------------------
 
@@ -407,35 +380,29 @@ class GossipEngine:
         return done
 
     def _hear_presence(self, event: inputs.Received, now_ms: int) -> list[Effect]:
-        if event.payload in self._greetings:  # the same, through another broker
+        if self._greetings.has_heard(event.payload):  # the same, through another broker
             return []
         heard = self._reader.presence(event.payload)
         heard.check_date(event.wall_ms, self.limits)
         self._reader.authenticate_presence(event.payload)
-        self._greetings[event.payload] = None
-        if len(self._greetings) > _GREETING_COUNT:
-            del self._greetings[next(iter(self._greetings))]
+        self._greetings.note_heard(event.payload)
         if heard.node == self.node.id or not self.peers.hear(heard.node, now_ms, heard.mask):
             return []
         done: list[Effect] = [effects.PeerSeen(heard.node)]
-        if not self._greeting_set and self._greets(heard.node):
-            self._greeting_set = True
-            spread_ms = int.from_bytes(self.node.id[:4], "big") % GREETING_MS
-            done.append(effects.SetTimer("greeting", spread_ms))
+        if not self._greetings.is_set and self._greets(heard.node):
+            self._greetings.is_set = True
+            done.append(effects.SetTimer("greeting", self._greetings.spread_ms))
         return done
 
     def _greets(self, newcomer: bytes) -> bool:
-        """Tell whether it is on us to greet a newcomer: a few of those who hear it are enough.
+        """Tell whether it is on us to greet a newcomer.
 
         Where there are more nodes than one cares to hear of, a newcomer hears one within seconds
         as it is; and who is new to us may be an old node on a shard that we did not read.
         """
         if self._presence_interest.mask != ALL_SHARDS:
             return False
-        if len(self.peers) <= _GREETER_COUNT:
-            return True
-        lot = int.from_bytes(blake2b(newcomer, key=self.node.id, digest_size=4).digest(), "big")
-        return lot * len(self.peers) < _GREETER_COUNT << 32
+        return self._greetings.is_up_to_us(newcomer, len(self.peers))
 
     def _take_inbox(self, event: inputs.Received, now_ms: int) -> list[Effect]:
         message = self._sync.open(event.payload)
@@ -446,7 +413,8 @@ class GossipEngine:
             if introduction is None:
                 return self._sync.answer(message, message.content, event.broker, now_ms)
             if not self._sync.knows(message.sender):
-                self._look_at_guest(message.sender, introduction.presence, event, now_ms)
+                shown = introduction.presence
+                self._sync.look_at_guest(message.sender, shown, self._reader, event.wall_ms, now_ms)
             return self._sync.answer(message, introduction.frame, event.broker, now_ms)
         if not self._sync.expects(message.sender):
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "records that nobody asked for")
@@ -457,23 +425,6 @@ class GossipEngine:
         if accepted and (self._held.reached.intersection(accepted) or not self._has_contacts):
             self.peers.credit(message.sender)
         return done
-
-    def _look_at_guest(
-        self, sender: bytes, presence: bytes, event: inputs.Received, now_ms: int
-    ) -> None:
-        """Check the presence with which somebody introduces himself.
-
-        Raises:
-            RemoteProtocolError: it does not hold, or there were too many.
-        """
-        if not self._sync.has_room_for_guest(now_ms):
-            raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "too many strangers in a period")
-        heard = self._reader.presence(presence)
-        heard.check_date(event.wall_ms, self.limits)
-        if heard.node != sender:
-            raise RemoteProtocolError(RejectReason.WRONG_AUTHOR, "another node's presence")
-        self._reader.authenticate_presence(presence)
-        self._sync.receive_guest(sender, now_ms)
 
     @property
     def _has_contacts(self) -> bool:

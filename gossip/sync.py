@@ -34,6 +34,7 @@ from tastemesh.gossip.effects import Effect, Fetch, Send
 from tastemesh.gossip.identity import ID_BYTES
 from tastemesh.gossip.inputs import Fetched
 from tastemesh.gossip.limits import Limits, RejectReason
+from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
 from tastemesh.gossip.sampling import Peers
 from tastemesh.gossip.topics import ALL_SHARDS, inbox_topic, shard_of
@@ -239,15 +240,31 @@ class Sync:
             done.append(self._to(peer, _INTRODUCED, content, common, broker))
         return done
 
-    def has_room_for_guest(self, now_ms: int) -> bool:
-        """Tell whether one more stranger's presence may be looked at in this period."""
+    def look_at_guest(
+        self, sender: bytes, presence: bytes, reader: Reader, wall_ms: int, now_ms: int
+    ) -> None:
+        """Check the presence with which somebody introduces himself; he is a guest if it holds.
+
+        Args:
+            sender: who says so.
+            presence: what he shows.
+            reader: checks its signature.
+            wall_ms: wall clock.
+            now_ms: monotonic clock.
+
+        Raises:
+            RemoteProtocolError: it does not hold, or there were too many.
+        """
         self._begin_period(now_ms)
         self._guests_looked_at += 1
-        return self._guests_looked_at <= _GUESTS
-
-    def receive_guest(self, node: bytes, now_ms: int) -> None:
-        """Answer the frames of a node that introduced itself, for a while."""
-        self._guests[node] = now_ms
+        if self._guests_looked_at > _GUESTS:
+            raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "too many strangers in a period")
+        heard = reader.presence(presence)
+        heard.check_date(wall_ms, self._limits)
+        if heard.node != sender:
+            raise RemoteProtocolError(RejectReason.WRONG_AUTHOR, "another node's presence")
+        reader.authenticate_presence(presence)
+        self._guests[sender] = now_ms
 
     def knows(self, node: bytes) -> bool:
         """Tell whether a node's frames are answered without an introduction."""
