@@ -196,10 +196,11 @@ class Scorer:
     def reach(self, ego: bytes) -> Reach:
         """Return whom ego's endorsements reach; walked anew when any endorsement changes."""
         digest = self._endorsements.digest()
+        ids = self._endorsements.csr().ids
         known = self._reaches.get(ego)
-        if known is None or known[0] != digest:
+        # What was said and taken back leaves the digest as it was, and an identity more.
+        if known is None or known[0] != digest or known[1].ids != ids:
             walks = self._walks(ego)
-            ids = self._endorsements.csr().ids
             contacts = [ids[contact] for contact in walks.contacts.tolist()]
             known = (digest, Reach(ids, contacts, self._mass(ego, walks)))
             self._remember(ego, known)
