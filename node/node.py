@@ -285,7 +285,7 @@ class Node:
     # --- asking ----------------------------------------------------------------------------
 
     async def recommend(self, k: int = 10, *, identity: str = DEFAULT_IDENTITY) -> list[Advice]:
-        """Return the best items that the user does not have yet, with reasons.
+        """Return the best items a user does not have yet, with reasons; under load up to 10 s old.
 
         Args:
             k: length of the list, 1 to 1,000; fewer when less is known.

@@ -184,7 +184,7 @@ class Scorer:
         self._view = view
         self._endorsements = endorsements
         self._private: dict[bytes, None] = {}
-        self._reaches: dict[bytes, tuple[bytes, Reach]] = {}
+        self._reaches: dict[bytes, Reach] = {}
         self._reach_bytes = 0
         self._arrivals: tuple[int, Arrivals] | None = None
         self._holders: tuple[int, Holders] | None = None
@@ -195,24 +195,22 @@ class Scorer:
 
     def reach(self, ego: bytes) -> Reach:
         """Return whom ego's endorsements reach; walked anew when any endorsement changes."""
-        digest = self._endorsements.digest()
-        ids = self._endorsements.csr().ids
+        ids = self._endorsements.csr().ids  # another object after any change
         known = self._reaches.get(ego)
-        # What was said and taken back leaves the digest as it was, and an identity more.
-        if known is None or known[0] != digest or known[1].ids != ids:
+        if known is None or known.ids is not ids:
             walks = self._walks(ego)
             contacts = [ids[contact] for contact in walks.contacts.tolist()]
-            known = (digest, Reach(ids, contacts, self._mass(ego, walks)))
+            known = Reach(ids, contacts, self._mass(ego, walks))
             self._remember(ego, known)
-        return known[1]
+        return known
 
-    def _remember(self, ego: bytes, found: tuple[bytes, Reach]) -> None:
+    def _remember(self, ego: bytes, found: Reach) -> None:
         if ego in self._reaches:
-            self._reach_bytes -= self._reaches.pop(ego)[1].nbytes
+            self._reach_bytes -= self._reaches.pop(ego).nbytes
         self._reaches[ego] = found
-        self._reach_bytes += found[1].nbytes
+        self._reach_bytes += found.nbytes
         while self._reach_bytes > _REACH_BYTES and len(self._reaches) > 1:
-            self._reach_bytes -= self._reaches.pop(next(iter(self._reaches)))[1].nbytes
+            self._reach_bytes -= self._reaches.pop(next(iter(self._reaches))).nbytes
 
     def _walks(self, ego: bytes) -> WalkMass:
         """Walk from ego; comparison systems of the simulator walk otherwise."""
