@@ -1,6 +1,7 @@
 """Every benchmark runs to its end at a tiny size, and its rows have the contract's shape."""
 
 from importlib import import_module
+from math import isfinite
 
 import pytest
 
@@ -15,7 +16,8 @@ def test_a_benchmark_runs_and_names_its_peers(name: str) -> None:
     assert rows
     for each in rows:
         assert set(each) == {"subject", "peer", "work", "ours", "peers", "unit", "ratio"}
-        assert each["ours"] > 0
+        # Memory that did not grow has a slope of 0, and one below it by noise: not a failure.
+        assert each["ours"] > 0 or (each["subject"].endswith("slope") and isfinite(each["ours"]))
         assert (each["ratio"] is None) == (each["peers"] is None)
 
 
