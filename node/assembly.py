@@ -59,11 +59,14 @@ async def assemble(
         TransportError: the embedded broker cannot be started.
     """
     keys = KeyRing(config.home / "keys", config.passphrase)
-    store = await stack.enter_async_context(await open_window(config))
+    signers = tuple(keys.signers.values())
+    store = await stack.enter_async_context(
+        await open_window(config, [signer.id for signer in signers])
+    )
     stages = Stages()
     core = Core(
         node=keys.node,
-        signers=tuple(keys.signers.values()),
+        signers=signers,
         network=config.network,
         limits=config.limits,
         seed=secrets.token_bytes(32),

@@ -10,7 +10,9 @@ transport's bounded inbox hold what comes meanwhile.
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
+import msgspec
 import structlog
 
 from tastemesh.errors import StorageError
@@ -187,6 +189,16 @@ class Driver:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue(_Turn([], done))
         await done
+
+    def storage_report(self) -> dict[str, Any]:
+        """Return how the disk is, ready for JSON."""
+        fault, salvage = self.storage_fault, self._store.salvage
+        return {
+            "fault": fault and str(fault),
+            "cause": fault and fault.cause.value,
+            "used_bytes": self._store.disk_bytes,
+            "salvaged": salvage and msgspec.to_builtins(salvage),
+        }
 
     def _check_running(self) -> None:
         if self._stopped:

@@ -1,29 +1,54 @@
 """What a node finds in its home and around it: its window, and a broker to meet others at."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack
+from functools import partial
 
 import msgspec
+import structlog
 
-from tastemesh.errors import ConfigError, TransportError
+from tastemesh.errors import ConfigError, StorageCause, StorageError, TransportError
+from tastemesh.gossip import codec
 from tastemesh.gossip.inputs import Restored
+from tastemesh.gossip.limits import Limits
 from tastemesh.node.broker import EmbeddedBroker, is_listening
 from tastemesh.node.settings import BROKER_PORT, EMBEDDED_BROKER_URL, NodeConfig
-from tastemesh.storage.store import COPIED, Store
+from tastemesh.storage.salvage import COPIED, finish_salvage, salvage
+from tastemesh.storage.store import Store
+
+_log = structlog.get_logger(__name__)
 
 WINDOW_FILE = "window.sqlite3"
 WINDOW_COPY = "window.backup"  # for a moment, while a backup is made
 _PLACE = "place"
 
 
-async def open_window(config: NodeConfig) -> Store:
-    """Return the window of a home, made on first use.
+async def open_window(config: NodeConfig, own: Collection[bytes]) -> Store:
+    """Return the window of a home, made on first use; a damaged one is salvaged and set aside.
+
+    Args:
+        config: whose home it is in.
+        own: ids of the local identities.
 
     Raises:
         ConfigError: the home belongs to another network.
         StorageError: it cannot be opened, or another process uses it.
     """
-    store = await Store.open(config.home / WINDOW_FILE, disk_bytes=config.disk_bytes)
+    path = config.home / WINDOW_FILE
+    finish_salvage(path)
+    try:
+        store = await Store.open(path, disk_bytes=config.disk_bytes)
+    except StorageError as error:
+        if error.cause is not StorageCause.DAMAGED:
+            raise
+        done = await salvage(path, own, partial(_is_whole, config.limits), str(error))
+        _log.error(
+            "storage fault; what can be read is kept, the damaged file set aside",
+            cause=error.cause,
+            fault=str(error),
+            **msgspec.structs.asdict(done),
+        )
+        store = await Store.open(path, disk_bytes=config.disk_bytes)
     network = await store.get_meta("network")
     if network is None:
         await store.set_meta("network", config.network.encode())
@@ -67,6 +92,10 @@ async def settle(store: Store, config: NodeConfig) -> None:
         await store.set_meta(COPIED, b"")
     if await store.get_meta(_PLACE) != _place(config):
         await store.set_meta(_PLACE, _place(config))
+
+
+def _is_whole(limits: Limits, record_id: bytes, envelope: bytes) -> bool:
+    return codec.open_envelope(envelope, limits).record_id == record_id
 
 
 def _place(config: NodeConfig) -> bytes:

@@ -346,12 +346,7 @@ class Node:
             **self._core.status(self._clock.wall_ms(), bounds=bounds),
             "identities": self.identities,
             "brokers": [msgspec.to_builtins(broker) for broker in self._transport.status()],
-            "storage": {
-                "fault": self.storage_fault,
-                "cause": self._driver.storage_fault and self._driver.storage_fault.cause.value,
-                "used_bytes": self._store.disk_bytes,
-                "bound_bytes": self.config.disk_bytes,
-            },
+            "storage": self._driver.storage_report() | {"bound_bytes": self.config.disk_bytes},
             "ingest": self._driver.stages.report(),
             "clock": {
                 "steps": self._clock.step_count,

@@ -19,8 +19,7 @@ _REPORTED = (sqlite3.Error, OSError, OverflowError, UnicodeError)
 _FULL_DISK_BYTES = 1024 * 1024
 
 _RECOVER = (
-    "move it away and put back a backup, or start without it: "
-    "the network sends the window again, private interactions are lost"
+    "a start keeps what can be read of it, and the network sends the rest; or put back a backup"
 )
 
 _LOCKED = "is in use by another process: stop that one, or choose another home"

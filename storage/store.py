@@ -30,6 +30,7 @@ from tastemesh.storage.batch import STORED, StorageEffect, fold
 from tastemesh.storage.failures import damaged, reported
 from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
 from tastemesh.storage.restore import PRIVATE, joined, restore
+from tastemesh.storage.salvage import COPIED, Salvage, salvage_of
 
 __all__ = [
     "COPIED",
@@ -51,9 +52,6 @@ on, so that the other half is there for the batch that reaches that. Measured: h
 quarter of the speed of inserts, half of 16 MiB nothing: more changes meet on one page (ADR 5)."""
 
 MIN_DISK_BYTES = 2 * WAL_BYTES
-
-COPIED = "copied"
-"""Name in `meta` that only backups have: see `Store.backup`."""
 
 _FETCH_COUNT = 512  # ids per SELECT: far below SQLite's 32,766 parameters, and past any gain
 
@@ -91,6 +89,8 @@ class Store:
         self._disk_bytes = disk_bytes
         self._lock = asyncio.Lock()
         self._closed = False
+        self.salvage: Salvage | None = None
+        """What it was made of, where a damaged file still lies beside it; as of `open`."""
 
     @classmethod
     async def open(
@@ -153,6 +153,7 @@ class Store:
         )
         await self._set_bound()
         await migrate(self._db, self._path, migrations)
+        self.salvage = await salvage_of(self._db, self._path)
 
     async def _set_bound(self) -> int:
         """Set the most pages that the file may have, and return it.

@@ -62,6 +62,12 @@ def _causes(status: Status) -> Samples:
     return [(each, status["storage"]["cause"] == each) for each in StorageCause]
 
 
+def _salvaged(status: Status) -> Samples:
+    salvaged = status["storage"]["salvaged"] or {}
+    kinds = ("records", "lost_records", "private", "lost_private")
+    return [(kind, salvaged[kind]) for kind in kinds if salvaged]
+
+
 METRICS = (
     _window("records", "Signed records in the window.", "records"),
     _window("statements", "Statements in the window.", "statements"),
@@ -86,6 +92,14 @@ METRICS = (
         "gauge",
         "What it may take.",
         lambda status: status["storage"]["bound_bytes"],
+    ),
+    Metric(
+        "storage_salvaged_rows",
+        "gauge",
+        "What could be read of a damaged database and what could not. Absent without one, and once"
+        " the file that was set aside is deleted.",
+        "rows",
+        _salvaged,
     ),
     Metric(
         "ingest_records_total",

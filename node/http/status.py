@@ -7,6 +7,7 @@ import msgspec
 
 from tastemesh.node.advice import SybilBound
 from tastemesh.node.transport import BrokerStatus
+from tastemesh.storage.salvage import Salvage
 
 
 class WindowStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,12 +38,14 @@ class StorageStatus(msgspec.Struct, frozen=True, kw_only=True):
         cause: the same as one word: disk-full, disk-bound, read-only, damaged, locked, io, other.
         used_bytes: what the database takes.
         bound_bytes: what it may take.
+        salvaged: what became of a damaged database, until its file is deleted; null where none is.
     """
 
     fault: str | None
     cause: str | None
     used_bytes: int
     bound_bytes: int
+    salvaged: Salvage | None
 
 
 class MeterStatus(msgspec.Struct, frozen=True, kw_only=True):

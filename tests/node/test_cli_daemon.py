@@ -136,7 +136,8 @@ async def test_a_damaged_home_is_one_line(
     shell: Shell, tmp_path: Path, nats_broker: BrokerProcess
 ) -> None:
     await shell.init(tmp_path, nats_broker.url)
-    (tmp_path / "window.sqlite3").write_bytes(b"not a database" * 1000)
+    (tmp_path / "window.sqlite3").unlink(missing_ok=True)
+    (tmp_path / "window.sqlite3").mkdir()
     status, err = await tastemesh("run", "--home", tmp_path)
     assert (status, err.count("\n")) == (1, 1), err
     assert "window.sqlite3" in err

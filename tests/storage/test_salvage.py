@@ -1,0 +1,199 @@
+"""What is readable of a damaged database is kept, the rest is counted, and the file set aside."""
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tastemesh.errors import StorageCause, StorageError
+from tastemesh.gossip.effects import PersistPrivate, PersistProof, ReserveSequence
+from tastemesh.gossip.inputs import Restored
+from tastemesh.gossip.record import Interaction
+from tastemesh.storage.pages import Pages
+from tastemesh.storage.salvage import COPIED, Salvage, finish_salvage, salvage
+from tastemesh.storage.store import Store
+from tests.storage.children import start
+from tests.storage.records import evict, persist
+
+ANN, BOB = b"a" * 32, b"b" * 32
+PAGE_BYTES = 4_096
+COUNT = 300
+
+
+def is_whole(record_id: bytes, envelope: bytes) -> bool:
+    """Tell whether an envelope is what `persist` made for this id."""
+    return envelope == (record_id * (len(envelope) // 32 + 1))[: len(envelope)]
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+async def fill(store: Store) -> None:
+    """Commit records of one page and of several, private interactions, a proof, reservations."""
+    for first in range(0, COUNT, 50):
+        await store.commit(
+            [
+                persist(n, size_bytes=(300, 600, 3_000, 16_000)[n % 4], own=n % 7 == 0)
+                for n in range(first, first + 50)
+            ]
+        )
+        said = [Interaction(f"private {n}", "listen", 10_000) for n in range(first, first + 50)]
+        await store.commit([PersistPrivate(ANN, each, 5) for each in said])
+    await store.commit([ReserveSequence(ANN, 3, 65), ReserveSequence(ANN, 0, 129)])
+    await store.commit([PersistProof(BOB, b"x" * 9_000, b""), evict(persist(11), persist(12))])
+
+
+@pytest.fixture
+async def filled(path: Path) -> tuple[Path, Restored]:
+    """A closed store, and what it holds."""
+    async with await Store.open(path) as store:
+        await fill(store)
+        return path, await store.load(0)
+
+
+async def salvaged(path: Path) -> tuple[Salvage, Restored]:
+    """Salvage a file; return the account of it and what the new one holds."""
+    done = await salvage(path, [ANN], is_whole, "a test")
+    async with await Store.open(path) as store:
+        assert store.salvage == done
+        assert await store.get_meta(COPIED)
+        return done, await store.load(0)
+
+
+def overwrite_pages(path: Path, rng: random.Random, share: float) -> None:
+    count = path.stat().st_size // PAGE_BYTES
+    with path.open("r+b") as file:
+        for number in rng.sample(range(count), max(1, int(share * count))):
+            file.seek(number * PAGE_BYTES)
+            file.write(rng.randbytes(PAGE_BYTES))
+
+
+async def test_nothing_is_lost_of_a_whole_database_and_its_log(path: Path) -> None:
+    async with await Store.open(path) as store:
+        await fill(store)
+        held = await store.load(0)
+        copy = path.with_name("copy.db")
+        shutil.copy(path, copy)
+        shutil.copy(log_of(path), log_of(copy))  # as a crash leaves it, with most of the pages
+    with log_of(copy).open("ab") as log:
+        log.write(log_of(copy).read_bytes()[32 : 32 + 24 + PAGE_BYTES])  # and a torn commit
+    done, found = await salvaged(copy)
+    assert found == held
+    assert (done.lost_records, done.lost_private) == (0, 0)
+    assert (done.records, done.private) == (COUNT - 2, COUNT)
+    assert done.file == "copy.db.damaged-1"
+    assert log_of(copy.with_name(done.file)).exists()
+    assert not log_of(copy).exists()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_what_is_on_pages_that_were_left_alone_is_kept(
+    filled: tuple[Path, Restored], seed: int
+) -> None:
+    path, held = filled
+    overwrite_pages(path, random.Random(seed), (0.02, 0.05, 0.3)[seed])
+    damaged = path.read_bytes()
+    done, found = await salvaged(path)
+    assert path.with_name(done.file).read_bytes() == damaged
+    short = {each for each in held.records if len(each.envelope) <= 600}
+    readable = {each for each in short if each.envelope in damaged}
+    assert readable <= set(found.records) <= set(held.records)
+    assert readable == short & set(found.records)
+    assert list(found.records) == [each for each in held.records if each in found.records]
+    items = {item.item for _, item, _ in found.private}
+    assert items == {
+        f"private {n}" for n in range(COUNT) if f"private {n}listen".encode() in damaged
+    }
+    assert set(found.sequences) <= set(held.sequences)
+    assert set(found.proofs) <= set(held.proofs)
+    assert (done.records, done.private) == (len(found.records), len(found.private))
+    # An index that is gone, too, cannot name what it had.
+    assert 0 < done.lost_records <= len(held.records) - len(found.records)
+    assert done.lost_private <= len(held.private) - len(found.private)
+
+
+async def test_a_file_without_its_start_or_its_end(filled: tuple[Path, Restored]) -> None:
+    path, held = filled
+    with path.open("r+b") as file:
+        file.write(random.Random(0).randbytes(PAGE_BYTES))
+    os.truncate(path, path.stat().st_size * 2 // 3)
+    done, found = await salvaged(path)
+    assert len(held.records) // 3 < done.records == len(found.records)
+
+
+async def test_rubbish_is_set_aside_each_time(path: Path) -> None:
+    for number in (1, 2):
+        with path.open("wb") as file:
+            file.write(b"not a database" * 1_000)
+        done, found = await salvaged(path)
+        assert (done.file, done.records, found.records) == (f"window.db.damaged-{number}", 0, ())
+    path.with_name("window.db.damaged-2").unlink()
+    async with await Store.open(path) as store:
+        assert store.salvage is None  # whoever deletes the file has seen it
+
+
+@pytest.mark.parametrize("renamed", [0, 1, 2])
+async def test_a_swap_goes_on_after_a_crash(
+    filled: tuple[Path, Restored], renamed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, held = filled
+    log_of(path).write_bytes(b"a log that must not be folded in")
+    rename, count = Path.rename, 0
+
+    def crash(self: Path, target: Path) -> Path:
+        nonlocal count
+        if not self.name.endswith(".partial"):
+            count += 1
+            if count > renamed:
+                raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, "rename", crash)
+        await salvage(path, [ANN], is_whole, "a test")
+    finish_salvage(path)
+    finish_salvage(path)
+    async with await Store.open(path) as store:
+        assert await store.load(0) == held
+        assert store.salvage is not None
+        aside = path.with_name(store.salvage.file)
+    assert log_of(aside).read_bytes() == b"a log that must not be folded in"
+    assert {each.name for each in path.parent.iterdir()} == {
+        path.name,
+        aside.name,
+        log_of(aside).name,
+    }
+
+
+async def test_the_file_of_a_running_node_is_left_alone(path: Path) -> None:
+    with start("hold", path) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        with pytest.raises(StorageError, match="in use by another process") as refused:
+            await salvage(path, [ANN], is_whole, "a test")
+        assert refused.value.cause is StorageCause.LOCKED
+        assert [each.name for each in path.parent.glob("*.damaged*")] == []
+        holder.kill()
+
+
+@given(st.data())
+def test_no_bytes_stop_the_reading(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    kinds = st.sampled_from([b"\x02", b"\x0a", b"\x0d", b"\x05"])
+    page = st.builds(lambda kind, rest: kind + rest, kinds, st.binary(min_size=20, max_size=600))
+    content = b"".join(each.ljust(PAGE_BYTES, b"\x81") for each in data.draw(st.lists(page)))
+    folder = tmp_path_factory.mktemp("pages")
+    (folder / "log").write_bytes(data.draw(st.binary(max_size=100)))
+    (folder / "file").write_bytes(content)
+    file = os.open(folder / "file", os.O_RDONLY)
+    try:
+        for row in Pages(file, folder / "log").rows():
+            assert isinstance(row.values, tuple)
+    finally:
+        os.close(file)
