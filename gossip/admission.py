@@ -103,6 +103,39 @@ class Admission:
             effects.Evict((record_id,), EvictReason.DAMAGED),
         ]
 
+    def inspect(self, event: inputs.Inspected, now_ms: int) -> list[Effect]:
+        """Look at stored records again, signatures included; let go of those that have changed.
+
+        What we said ourselves is signed again where only the signature has changed: nobody else may
+        have it. Others' records come back from the network.
+        """
+        return [effect for stored in event.records for effect in self._look_at(stored)]
+
+    def _look_at(self, stored: inputs.Stored) -> list[Effect]:
+        opened = self._reader.open(stored.envelope)
+        is_same = opened.record_id == stored.record_id
+        record, detail = None, "its bytes have changed on the disk"
+        try:
+            record = self._reader.parse(opened)
+            if is_same:
+                self._intake.lineages.check(record.author, record.lineage, record.slot)
+                self._reader.authenticate(record, opened)
+                return []
+        except RemoteProtocolError as error:
+            detail = error.detail
+        done = self._discard(stored.record_id, detail)
+        if record is not None and is_same and stored.record_id in self.window:
+            envelope = self._authorship.sign_again(opened, record.author, record.slot)
+            if envelope is not None:
+                again = self._reader.parse(self._reader.open(envelope))
+                done.append(effects.Persist(again, stored.first_seen_ms, True))
+                done.append(effects.Accepted(again, stored.first_seen_ms, True))
+                return done
+        for record_id in (stored.record_id, opened.record_id):
+            if self.window.drop(record_id):
+                done.extend(self._leave([(record_id, EvictReason.DAMAGED)]))
+        return done
+
     def restore_proof(self, proof: bytes) -> list[Effect]:
         """Take back a proof that was verified when it came."""
         try:

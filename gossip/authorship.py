@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tastemesh.errors import UsageError
-from tastemesh.gossip.codec import sign_record
+from tastemesh.gossip.codec import Opened, sign_again, sign_record
 from tastemesh.gossip.effects import Effect, ReserveSequence
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.limits import Limits
@@ -160,6 +160,22 @@ class Authorship:
         pen.epoch = max(pen.epoch, signer.lineage.steps[-1].cut_epoch) + 1
         pen.next_seq, pen.reserved, pen.prev = 1, 1, b""
         return Rotation(len(signer.lineage.steps))
+
+    def sign_again(self, opened: Opened, author: bytes, slot: tuple[int, int]) -> bytes | None:
+        """Return a record of ours as we sign it now, or None where a newer key is in force.
+
+        Args:
+            opened: its envelope; the body must be what it was.
+            author: who must have said it.
+            slot: (epoch, seq) of it.
+        """
+        pen = self._pens.get(author)
+        if pen is None:
+            return None
+        lineage = pen.signer.lineage
+        if lineage is not None and lineage.owner(slot) != len(lineage.steps):
+            return None
+        return sign_again(opened, pen.signer)
 
     def lineage(self, author: bytes) -> Lineage | None:
         """Return the rotations of an identity of ours so far, or None."""

@@ -292,20 +292,31 @@ def sign_record(
             list(statements),
         )
     )
-    public = signer.public
-    envelope = _encoder.encode(
-        _Envelope(
-            body,
-            public.key,
-            public.next_digest,
-            signer.sign(RECORD_DOMAIN + body),
-            signer.lineage,
-        )
-    )
+    envelope = _wrap(body, signer)
     try:
         return parse(envelope, network, limits)
     except RemoteProtocolError as error:
         raise UsageError(error.detail) from None
+
+
+def sign_again(opened: Opened, signer: Signer) -> bytes:
+    """Return an envelope of ours made anew around its body, which is what it was.
+
+    Args:
+        opened: the envelope; it must have a body.
+        signer: the author.
+    """
+    assert opened.outer is not None
+    return _wrap(opened.outer.body, signer)
+
+
+def _wrap(body: bytes, signer: Signer) -> bytes:
+    """Return the signed envelope around a body."""
+    public = signer.public
+    signature = signer.sign(RECORD_DOMAIN + body)
+    return _encoder.encode(
+        _Envelope(body, public.key, public.next_digest, signature, signer.lineage)
+    )
 
 
 def pack_bundles(envelopes: list[bytes], limits: Limits) -> list[bytes]:

@@ -114,6 +114,7 @@ class GossipEngine:
         self._greetings = Greetings(node.id)
         self._handlers: dict[type, Callable[..., list[Effect]]] = {
             inputs.Restored: self._on_restored,
+            inputs.Inspected: self._held.inspect,
             inputs.Started: self._on_started,
             inputs.Recorded: self._on_recorded,
             inputs.ForgotPrivate: self._on_forgot_private,

@@ -51,6 +51,16 @@ class Restored(Input, frozen=True):
     is_last: bool = True
 
 
+class Inspected(Input, frozen=True):
+    """Some of what the store holds, read again to see whether it is what it was.
+
+    Attributes:
+        records: rows as they are now.
+    """
+
+    records: tuple[Stored, ...]
+
+
 class Started(Input, frozen=True):
     """The node runs: timers may be set and topics subscribed."""
 

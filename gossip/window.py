@@ -126,6 +126,13 @@ class Window:
             self._remove(record_id)
         return gone
 
+    def drop(self, record_id: bytes) -> bool:
+        """Drop one record; return whether it was held."""
+        if record_id not in self._entries:
+            return False
+        self._remove(record_id)
+        return True
+
     def add(
         self, record: Record, first_seen_ms: int
     ) -> tuple[RejectReason | None, list[tuple[bytes, EvictReason]]]:

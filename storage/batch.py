@@ -90,6 +90,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         proofs: proof by author.
         forgets: whether something goes because its author took it back: it must leave no trace in
             the file.
+        mends: whether a row goes because it was altered on the disk: the index may not find it.
     """
 
     evicted: dict[bytes, None]
@@ -99,6 +100,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     let_off: dict[bytes, None]
     proofs: dict[bytes, bytes]
     forgets: bool = False
+    mends: bool = False
 
     @property
     def durable(self) -> bool:
@@ -149,7 +151,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 def fold(changes: Sequence[StorageEffect]) -> Batch:
     """Return the batch that has the same result as `changes` one after the other."""
     batch = Batch(evicted={}, records={}, private=[], sequences={}, let_off={}, proofs={})
-    forgets = False
+    forgets = mends = False
     for change in changes:
         match change:
             case Persist():
@@ -159,6 +161,7 @@ def fold(changes: Sequence[StorageEffect]) -> Batch:
                     batch.records.pop(record_id, None)
                     batch.evicted[record_id] = None
                 forgets |= change.reason is EvictReason.FORGOTTEN and bool(change.record_ids)
+                mends |= change.reason is EvictReason.DAMAGED
             case PersistPrivate():
                 batch.add_private(_PERSIST_PRIVATE, _private_row(change))
             case PurgePrivate():
@@ -178,7 +181,7 @@ def fold(changes: Sequence[StorageEffect]) -> Batch:
             case _:
                 assert_never(change)
     batch.let_off.pop(b"", None)
-    return msgspec.structs.replace(batch, forgets=forgets)
+    return msgspec.structs.replace(batch, forgets=forgets, mends=mends)
 
 
 def _insertions(

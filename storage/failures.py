@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tastemesh.errors import StorageCause, StorageError
+from tastemesh.storage.files import log_of
 
 # Besides SQLite's and the system's own: integers past 64 bits and text with lone surrogates, which
 # the sqlite3 module refuses before SQLite sees them.
@@ -83,8 +84,8 @@ def _are_writable(path: Path) -> bool:
 
     A file system that turns read-only under an open file is reported as one more I/O error.
     """
-    log = path.with_name(f"{path.name}-wal")
-    return all(os.access(each, os.W_OK) for each in (path.parent, path, log) if each.exists())
+    files = (path.parent, path, log_of(path))
+    return all(os.access(each, os.W_OK) for each in files if each.exists())
 
 
 @contextmanager

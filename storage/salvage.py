@@ -23,6 +23,7 @@ from tastemesh.errors import StorageCause, StorageError
 from tastemesh.gossip.identity import ID_BYTES
 from tastemesh.gossip.statements import MAX_EPOCH
 from tastemesh.storage.failures import reported
+from tastemesh.storage.files import claim, log_of
 from tastemesh.storage.migrations import migrate, shipped_migrations
 from tastemesh.storage.pages import Pages, Value
 
@@ -83,8 +84,8 @@ async def salvage(
     with reported(path), _held(path) as file:
         try:
             partial.unlink(missing_ok=True)
-            os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-            found = _Found(Pages(file, _log_of(path)), frozenset(own), is_whole)
+            claim(partial)
+            found = _Found(Pages(file, log_of(path)), frozenset(own), is_whole)
             done = await _rewrite(partial, found, _aside(path).name, problem)
             partial.rename(_ready(path))
         finally:
@@ -220,7 +221,7 @@ def _swap(path: Path) -> None:
     """Give the damaged files another name, and the new one theirs; each step may be the last."""
     aside = _aside(path)
     with suppress(FileNotFoundError):
-        _log_of(path).rename(_log_of(aside))
+        log_of(path).rename(log_of(aside))
     with suppress(FileNotFoundError):
         path.rename(aside)
     _sync(path.parent)
@@ -264,10 +265,6 @@ def _aside(path: Path) -> Path:
 
 def _ready(path: Path) -> Path:
     return path.with_name(f"{path.name}.salvaged")
-
-
-def _log_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
 
 
 def _sync(folder: Path) -> None:

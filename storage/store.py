@@ -12,7 +12,6 @@ Costs: a commit is one hop to the thread per statement kind, five at most; see A
 """
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -24,12 +23,13 @@ import aiosqlite
 import msgspec
 
 from tastemesh.errors import StorageError, UsageError
-from tastemesh.gossip.inputs import Restored
+from tastemesh.gossip.inputs import Restored, Stored
 from tastemesh.gossip.record import Interaction
 from tastemesh.storage.batch import STORED, StorageEffect, fold
 from tastemesh.storage.failures import damaged, reported
+from tastemesh.storage.files import bytes_on_disk, claim, claim_copy
 from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
-from tastemesh.storage.restore import PRIVATE, joined, restore
+from tastemesh.storage.restore import AGAIN, PRIVATE, joined, restore
 from tastemesh.storage.salvage import COPIED, Salvage, salvage_of
 
 __all__ = [
@@ -52,6 +52,8 @@ on, so that the other half is there for the batch that reaches that. Measured: h
 quarter of the speed of inserts, half of 16 MiB nothing: more changes meet on one page (ADR 5)."""
 
 MIN_DISK_BYTES = 2 * WAL_BYTES
+
+_REINDEX = "REINDEX records"
 
 _FETCH_COUNT = 512  # ids per SELECT: far below SQLite's 32,766 parameters, and past any gain
 
@@ -115,7 +117,7 @@ class Store:
         if disk_bytes < MIN_DISK_BYTES:
             raise UsageError(f"disk_bytes is {disk_bytes}; expected at least {MIN_DISK_BYTES}")
         with reported(path):
-            _claim(path)
+            claim(path)
             db = await aiosqlite.connect(path, timeout=busy_timeout_ms / 1000, isolation_level=None)
             store = cls(db, path, disk_bytes)
             try:
@@ -225,6 +227,8 @@ class Store:
         """
         batch = fold(changes)
         async with self._transaction(durable=batch.durable) as db:
+            if batch.mends:
+                await db.execute_fetchall(_REINDEX)
             for statement, rows in batch.statements():
                 await db.executemany(statement, rows)
         if batch.forgets:
@@ -256,6 +260,29 @@ class Store:
         async with self._alone() as db:
             async for part in restore(db, wall_ms):
                 yield part
+
+    async def inspect(self, after: int, count: int) -> tuple[tuple[Stored, ...], int]:
+        """Return records as they are on the disk now, for whoever can tell whether they are sound.
+
+        An index that does not lead to one of them is made anew.
+
+        Args:
+            after: 0 to begin, then what the call before returned.
+            count: at most so many.
+
+        Returns:
+            The records, and where to go on; 0 at the end.
+
+        Raises:
+            StorageError: they cannot be read, or it is closed.
+        """
+        async with self._alone() as db:
+            rows = list(await db.execute_fetchall(AGAIN, (after, count)))
+        if any(arrival != found for *_, arrival, found in rows):
+            async with self._transaction(durable=True) as db:
+                await db.execute_fetchall(_REINDEX)
+        following = rows[-1][3] if len(rows) == count else 0
+        return tuple(Stored(*row[:3]) for row in rows), following
 
     async def fetch(self, record_ids: Sequence[bytes]) -> tuple[bytes, ...]:
         """Return the envelopes of these records in the order asked, without those not there.
@@ -295,7 +322,7 @@ class Store:
     @property
     def disk_bytes(self) -> int:
         """What the files take now, write-ahead log included."""
-        return _bytes_on_disk(self._path)
+        return bytes_on_disk(self._path)
 
     async def statistics(self) -> Statistics:
         """Return how much it holds and takes; reads the whole table.
@@ -355,7 +382,7 @@ class Store:
         async with self._alone() as db:
             with reported(path):
                 try:
-                    _claim_copy(path, partial)
+                    claim_copy(path, partial)
                     async with aiosqlite.connect(partial, isolation_level=None) as copy:
                         await db.backup(copy)
                         await copy.execute("REPLACE INTO meta VALUES (?, x'01')", (COPIED,))
@@ -398,32 +425,3 @@ class Store:
                     await self._db.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
                 finally:
                     await self._db.close()
-
-
-def _claim(path: Path) -> None:
-    """Make sure that the file is there and ours to write, for the system's own words if not.
-
-    An existing file is never opened here: closing any handle of it would drop the locks that SQLite
-    holds on it elsewhere in this process (SQLite, "How to corrupt a database", section 2.2).
-    """
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        if not path.is_file():
-            raise StorageError(f"{path} is not a file") from None
-        if not os.access(path, os.R_OK | os.W_OK):
-            raise StorageError(f"{path}: no permission to read and write it") from None
-
-
-def _claim_copy(path: Path, partial: Path) -> None:
-    """Make an empty file for a backup, in place of what an interrupted one left."""
-    if path.exists():
-        raise StorageError(f"{path} exists already: choose another path for the backup")
-    partial.unlink(missing_ok=True)
-    _claim(partial)
-
-
-def _bytes_on_disk(path: Path) -> int:
-    """Return the bytes of the database and of its write-ahead log."""
-    log = path.with_name(f"{path.name}-wal")
-    return sum(each.stat().st_size for each in (path, log) if each.exists())

@@ -345,3 +345,67 @@ def test_peers_are_bounded_and_the_silent_are_forgotten() -> None:
     assert len(core.peers) == 3
     core.handle(inputs.TimerFired("expire", WALL_MS), silent_ms + 1_001)
     assert len(core.peers) == 0
+
+
+def restored(*records: Record) -> GossipEngine:
+    """A node that holds these."""
+    node = engine()
+    rows = tuple(inputs.Stored(each.envelope, WALL_MS, each.id) for each in records)
+    node.handle(inputs.Restored(rows, (), (), WALL_MS), 0)
+    return node
+
+
+def with_flipped(envelope: bytes, place: int) -> bytes:
+    return envelope[:place] + bytes([envelope[place] ^ 4]) + envelope[place + 1 :]
+
+
+def test_what_is_on_the_disk_as_it_was_is_left_alone() -> None:
+    held = [written(), written(ME)]
+    rows = tuple(inputs.Stored(each.envelope, WALL_MS, each.id) for each in held)
+    assert restored(*held).handle(inputs.Inspected(rows), 0) == []
+
+
+@pytest.mark.parametrize("place", range(-100, 0, 9))  # keys and signature
+def test_a_signature_that_changed_on_the_disk_is_ours_to_give_again(place: int) -> None:
+    mine = written(ME)
+    node = restored(mine)
+    changed = inputs.Stored(with_flipped(mine.envelope, place), WALL_MS - 5, mine.id)
+    told, *done = node.handle(inputs.Inspected((changed,)), 0)
+    assert reasons([told]) == [RejectReason.DAMAGED]
+    assert done[0] == effects.Evict((mine.id,), EvictReason.DAMAGED)
+    if mine.id in node.window:
+        assert done[1:] == [
+            effects.Persist(mine, WALL_MS - 5, True),
+            effects.Accepted(mine, WALL_MS - 5, True),
+        ]
+    else:  # a length was hit: nothing tells where the body ends
+        assert codec.open_envelope(changed.envelope, LIMITS).outer is None
+
+
+@pytest.mark.parametrize("place", [-3, 80])  # signature and body
+def test_a_strangers_record_that_changed_on_the_disk_may_come_again(place: int) -> None:
+    theirs = written()
+    node = restored(theirs)
+    changed = inputs.Stored(with_flipped(theirs.envelope, place), WALL_MS, theirs.id)
+    told, *done = node.handle(inputs.Inspected((changed,)), 0)
+    assert reasons([told]) == [RejectReason.DAMAGED]
+    assert set(done) == {effects.Evict((theirs.id,), EvictReason.DAMAGED)}
+    assert theirs.id not in node.window
+    assert effects.Persist(theirs, WALL_MS) in node.handle(pushed([theirs]), 0)
+
+
+def test_an_id_that_changed_on_the_disk_takes_its_record_along() -> None:
+    theirs = written()
+    node = restored(theirs)
+    other_id = with_flipped(theirs.id, 0)
+    changed = inputs.Stored(theirs.envelope, WALL_MS, other_id)
+    told, *done = node.handle(inputs.Inspected((changed,)), 0)
+    assert reasons([told]) == [RejectReason.DAMAGED]
+    assert done == [effects.Evict((each,), EvictReason.DAMAGED) for each in (other_id, theirs.id)]
+    assert theirs.id not in node.window
+
+
+def test_a_row_that_is_about_to_leave_is_no_damage() -> None:
+    theirs = written()
+    rows = (inputs.Stored(theirs.envelope, WALL_MS, theirs.id),)
+    assert engine().handle(inputs.Inspected(rows), 0) == []

@@ -313,6 +313,34 @@ async def test_a_record_that_was_altered_on_the_disk_is_named_and_fetched_again(
             assert {each.item for each in exported.interactions} == {f"item {n}" for n in range(4)}
 
 
+async def test_a_signature_that_was_altered_on_the_disk_is_found_while_the_node_runs(
+    tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    async with opened(tmp_path / "bob", nats_broker, SetClock()) as bob:
+        (heard,) = await bob.record("by bob")
+        async with opened(tmp_path / "ann", nats_broker, SetClock()) as ann:
+            (said,) = await ann.record("by ann")
+            async with asyncio.timeout(DEADLINE_S):
+                while not ann.holds(heard):
+                    await asyncio.sleep(0.02)
+        file, rows = tmp_path / "ann" / WINDOW_FILE, "SELECT id, envelope FROM records"
+        with closing(sqlite3.connect(file)) as db:
+            whole = dict(db.execute(rows).fetchall())
+            for each, envelope in whole.items():
+                altered = envelope[:-5] + bytes([envelope[-5] ^ 1]) + envelope[-4:]
+                db.execute("UPDATE records SET envelope = ? WHERE id = ?", (altered, each))
+            db.commit()
+        async with opened(tmp_path / "ann", nats_broker, SetClock()) as ann:
+            assert "damaged" not in ann.status()["rejected"]
+            async with asyncio.timeout(DEADLINE_S):
+                while ann.status()["rejected"].get("damaged") != 2:
+                    await asyncio.sleep(0.02)
+                while not (ann.holds(heard) and ann.holds(said)):
+                    await asyncio.sleep(0.02)
+        with closing(sqlite3.connect(file)) as db:
+            assert dict(db.execute(rows).fetchall()) == whole
+
+
 async def test_a_window_that_is_gone_takes_no_number_a_second_time(
     tmp_path: Path, nats_broker: BrokerProcess
 ) -> None:

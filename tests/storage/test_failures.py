@@ -6,14 +6,16 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tastemesh.errors import StorageError
+from tastemesh.gossip.effects import Evict, EvictReason
 from tastemesh.storage.store import MIN_DISK_BYTES, Store
 from tests.storage.children import start
-from tests.storage.records import evict, persist, restored
+from tests.storage.records import evict, persist, restored, stored
 
 
 def overwrite(path: Path, offset: int, rubbish: bytes) -> None:
@@ -70,6 +72,42 @@ async def test_a_shortened_file_shows_at_open(filled: Path) -> None:
     os.truncate(filled, bytes_on_disk(filled) // 2)
     with pytest.raises(StorageError, match=r"window\.db.*damaged.*put back a backup"):
         await Store.open(filled)
+
+
+async def test_an_id_that_changed_can_be_deleted_and_its_record_stored_again(path: Path) -> None:
+    held = [persist(n) for n in range(3)]
+    async with await Store.open(path) as store:
+        await store.commit(held)
+    whole, good = contents(path), held[1].record.id
+    altered = bytes([good[0] ^ 1]) + good[1:]
+    in_table = whole.index(good + held[1].record.author)
+    overwrite(path, in_table, altered)
+    async with await Store.open(path) as store:
+        rows, following = await store.inspect(0, 2)
+        assert [each.record_id for each in rows] == [held[0].record.id, altered]
+        assert await store.inspect(following, 2) == (stored(held[2]), 0)
+    overwrite(path, in_table, altered)
+    async with await Store.open(path) as store:
+        await store.commit([Evict((altered,), EvictReason.DAMAGED), held[1]])
+        assert await store.load(0) == restored(held[0], held[2], held[1])
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_an_index_that_changed_is_made_anew(path: Path) -> None:
+    held = [persist(n) for n in range(3)]
+    async with await Store.open(path) as store:
+        await store.commit(held)
+    good = held[1].record.id
+    places = [at for at in range(len(contents(path))) if contents(path).startswith(good, at)]
+    (in_index,) = [
+        at for at in places if not contents(path).startswith(held[1].record.author, at + 32)
+    ][-1:]
+    overwrite(path, in_index + 31, bytes([good[31] ^ 1]))
+    async with await Store.open(path) as store:
+        assert await store.inspect(0, 4) == (stored(*held), 0)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 async def test_any_damage_is_a_storage_error_or_none(filled: Path) -> None:
