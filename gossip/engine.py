@@ -216,7 +216,7 @@ class GossipEngine:
     def _initiate(self, now_ms: int, wall_ms: int) -> list[Effect]:
         mask = self.interest.mask
         presence = sign_presence(self.node, self.network, wall_ms, mask)
-        return self._sync.initiate(mask, self.brokers.up, presence, now_ms)
+        return self._sync.initiate(mask, self.brokers.up, presence, now_ms, wall_ms)
 
     def _expire(self, now_ms: int, wall_ms: int) -> list[Effect]:
         self.peers.forget_silent(now_ms - self.announcements.age_ms)
@@ -406,19 +406,20 @@ class GossipEngine:
         return self._greetings.is_up_to_us(newcomer, len(self.peers))
 
     def _take_inbox(self, event: inputs.Received, now_ms: int) -> list[Effect]:
-        message = self._sync.open(event.payload)
+        message, mask = self._sync.open(event.payload), self.interest.mask
         if message.is_proof:
             return self._held.hear_proof(message.content, now_ms)
         if not message.is_bundle:
             introduction = message.introduction
             if introduction is None:
-                return self._sync.answer(message, message.content, event.broker, now_ms)
+                return self._sync.answer(message, message.content, mask, event.broker, now_ms)
             if not self._sync.knows(message.sender):
                 shown = introduction.presence
                 self._sync.look_at_guest(message.sender, shown, self._reader, event.wall_ms, now_ms)
-            return self._sync.answer(message, introduction.frame, event.broker, now_ms)
+            return self._sync.answer(message, introduction.frame, mask, event.broker, now_ms)
         if not self._sync.expects(message.sender):
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "records that nobody asked for")
+        self._sync.pay(len(message.content), now_ms)
         done = self._take_bundle(message.content, None, event, now_ms, message.sender)
         accepted = [e.record.author for e in done if isinstance(e, effects.Accepted)]
         if accepted:

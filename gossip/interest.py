@@ -24,6 +24,10 @@ from tastemesh.gossip.topics import ALL_SHARDS, SHARD_COUNT
 # Of the budget; the rest goes to shards drawn at random, which find new contacts (guess).
 _CONTACT_SHARE = 0.75
 
+# Of the budget; left free when shards are added, so that a minute's noise drops none of them again:
+# each change brings a history to catch up with (guess).
+_SLACK_SHARE = 0.2
+
 # Periods after which the random shards change: ten minutes at the default period (guess). Records
 # of shards that are no longer read stay in the window until they age.
 _ROTATION_PERIODS = 10
@@ -116,11 +120,13 @@ class Interest:
         self._began_ms = now_ms
         self._ended_early = early
         self._left_bytes = self._period_bytes
+        is_new_draw = self.mask == ALL_SHARDS or now_ms - self._rotated_ms >= self.rotation_ms
         if now_ms - self._rotated_ms >= self.rotation_ms:
             self._rotation += 1
             self._rotated_ms = now_ms
         before = self.mask
-        if sum(expected) <= self._bytes_per_s:
+        slack = self._bytes_per_s * _SLACK_SHARE
+        if sum(expected) <= self._bytes_per_s - (slack if before != ALL_SHARDS else 0.0):
             self.mask = ALL_SHARDS
         else:
             median = sorted(expected)[SHARD_COUNT // 2]
@@ -133,7 +139,11 @@ class Interest:
             contacts = self._take(wanted, expected, self._bytes_per_s * _CONTACT_SHARE)
             left = self._bytes_per_s - sum(expected[shard] for shard in contacts)
             others = last_if_dear([s for s in self._drawn() if s not in contacts])
-            drawn = self._take(others, expected, left)
+            kept = [] if is_new_draw else [shard for shard in others if self.reads(shard)]
+            drawn = self._take(kept, expected, left)
+            left -= sum(expected[shard] for shard in drawn) + slack
+            added = [shard for shard in others if shard not in drawn]
+            drawn += self._take(added, expected, left, least=0 if drawn else 1)
             self.mask = mask_of([*contacts, *drawn])
         for shard in range(SHARD_COUNT):
             if self.mask & ~before & 1 << shard:
@@ -189,14 +199,14 @@ class Interest:
         )
 
     @staticmethod
-    def _take(order: list[int], expected: list[float], budget: float) -> list[int]:
-        """Take the shards in order that fit; the first always, however dear it is.
+    def _take(order: list[int], expected: list[float], budget: float, least: int = 1) -> list[int]:
+        """Take the shards in order that fit, and the first `least` however dear they are.
 
         One that somebody floods is left out and keeps nobody from those behind it.
         """
         taken: list[int] = []
         for shard in order:
-            if not taken or expected[shard] <= budget:
+            if len(taken) < least or expected[shard] <= budget:
                 taken.append(shard)
                 budget -= expected[shard]
         return taken

@@ -41,6 +41,33 @@ class AuthorRates:
         return min(self._full, bucket[0] + (now_ms - bucket[1]) * self._rate_per_ms)
 
 
+class Bucket:
+    """A token bucket: earned by the second, saved up to a bound, owed down to another.
+
+    Args:
+        rate_per_s: tokens earned in a second, 0 and up.
+        full: tokens saved at most, and held at first.
+        owed: tokens that may be owed; spending past it is forgiven.
+    """
+
+    def __init__(self, rate_per_s: float, full: float, owed: float = 0.0) -> None:
+        self._rate_per_ms = rate_per_s / 1000
+        self._full = full
+        self._owed = owed
+        self._tokens = full
+        self._at_ms = 0
+
+    def tokens(self, now_ms: int) -> float:
+        """Return what is there now, below 0 if it is owed."""
+        self._tokens = min(self._full, self._tokens + (now_ms - self._at_ms) * self._rate_per_ms)
+        self._at_ms = now_ms
+        return self._tokens
+
+    def spend(self, tokens: float, now_ms: int) -> None:
+        """Take tokens, whether they are there or not."""
+        self._tokens = max(-self._owed, self.tokens(now_ms) - tokens)
+
+
 class StrangerBudget:
     """One token bucket for the signature checks of all authors whom trust does not reach.
 
@@ -52,16 +79,11 @@ class StrangerBudget:
     """
 
     def __init__(self, limits: Limits) -> None:
-        self._rate_per_ms = limits.stranger_rate_per_s / 1000
-        self._full = float(limits.stranger_burst_count)
-        self._tokens = self._full
-        self._at_ms = 0
+        self._bucket = Bucket(limits.stranger_rate_per_s, float(limits.stranger_burst_count))
 
     def take(self, now_ms: int) -> bool:
         """Take a token; False if there is none."""
-        self._tokens = min(self._full, self._tokens + (now_ms - self._at_ms) * self._rate_per_ms)
-        self._at_ms = now_ms
-        if self._tokens < 1.0:
+        if self._bucket.tokens(now_ms) < 1.0:
             return False
-        self._tokens -= 1.0
+        self._bucket.spend(1.0, now_ms)
         return True

@@ -134,6 +134,16 @@ def initiate(
     return writer.encoded()
 
 
+def since_ms_of(frame: bytes, limits: Limits) -> int:
+    """Return the date before which a first frame leaves records out, milliseconds; 0 for none.
+
+    Raises:
+        RemoteProtocolError: OVERSIZED or MALFORMED; the only exception for any bytes.
+    """
+    _, parts = decode_frame(frame, limits)
+    return int.from_bytes(parts[-1].lower[:TIME_BYTES], "big") if parts else 0
+
+
 def respond(items: ItemSet, frame: bytes, limits: Limits, mask: int = ALL_SHARDS) -> Reply:
     """Answer a frame of either side. Keeps no state.
 

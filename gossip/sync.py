@@ -2,8 +2,8 @@
 
 Every sync period a node picks a random peer and starts an exchange (`tastemesh.gossip.reconcile`)
 through the peers' inboxes; each side then sends the records that the other turns out to lack. A
-newcomer catches up the same way, with several peers at once until one has been of use. Only the
-shards that both read are compared. Inbox message::
+newcomer catches up the same way, with several peers at once until one has been of use. Inbox
+message::
 
     [0, sender node, reconciliation frame, mask of shards]
     [1, sender node, bundle of records, 0]
@@ -14,6 +14,9 @@ The sender field is a hint and proves nothing: frames are answered only to nodes
 themselves, within a budget per peer and one for all; records are taken only while an exchange with
 their sender goes on, and carry their own signatures.
 
+Only the shards that both read are compared. Which these are the one who begins may know from an old
+presence: so whoever is asked for more than he reads begins anew with what he does read.
+
 In a large network nobody hears of everybody: whom we heard of may not have heard of us. The first
 frame of an exchange brings our presence with it (tag 3), which makes us a *guest*, whose frames are
 answered for a while like a peer's. Guests stay out of the table of peers, or whoever writes to one
@@ -21,6 +24,13 @@ inbox could fill it unseen by others.
 
 Records that this node refused or evicted stay in the compared set for a while (*passed over*), or
 every exchange would bring them again.
+
+What comes in has a budget. In a network larger than a node reads, the shards that it reads change,
+and each brings a history that it lacks: more than it ever has room for. So an exchange compares
+everything only while what earlier ones brought is paid for, at the rate at which pushed records are
+taken in; until then it compares the last minutes, which mends what pushing lost. A node begins with
+a window's worth, or a newcomer would wait for hours. Both sides pay for what comes to them, so in
+the mean this bounds what a node is asked for by honest others, too.
 """
 
 from collections import Counter
@@ -34,6 +44,7 @@ from tastemesh.gossip.effects import Effect, Fetch, Send
 from tastemesh.gossip.identity import ID_BYTES
 from tastemesh.gossip.inputs import Fetched
 from tastemesh.gossip.limits import Limits, RejectReason
+from tastemesh.gossip.rates import Bucket
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
 from tastemesh.gossip.sampling import Peers
@@ -41,6 +52,10 @@ from tastemesh.gossip.topics import ALL_SHARDS, inbox_topic, shard_of
 
 _FRAME, _BUNDLE, _PROOF, _INTRODUCED = 0, 1, 2, 3
 _WRAPPER_BYTES = 64  # tag, node id, mask and headers around a bundle
+
+# What an exchange compares where there is no budget for more: ten sync periods, so that a fifth of
+# all exchanges may fail and a record lost by pushing still meets several that succeed (guess).
+_RECENT_PERIODS = 10
 
 # Peers asked at once by a node that has reason to think it is behind: it is new, none answered in
 # the last period, or some brought records. With ten fakes to an honest node, forty
@@ -138,7 +153,7 @@ class Sync:
         self._limits = limits
         self._peers = peers
         self._seed = seed
-        self._exchanges = 0
+        self._exchanges = self._salts = 0
         self._items = reconcile.ItemSet()
         self._held: dict[bytes, tuple[int, bytes]] = {}  # (date, author) of what is in the window
         self._passed: dict[bytes, tuple[int, bytes]] = {}  # (date, author), oldest memory first
@@ -151,6 +166,14 @@ class Sync:
         self._answered_us = False
         self._behind = False
         self._rounds = 0
+        mean_bytes = (
+            limits.statement_bytes / 2
+        )  # of a record of one statement, measured: 336 to 350
+        self._paid_bytes = Bucket(
+            limits.inbound_bytes_per_s,
+            limits.window_statement_count * mean_bytes,
+            limits.sync_record_count * mean_bytes,
+        )
 
     def add(self, record: Record) -> None:
         """Take a record of the window into the set that is compared."""
@@ -198,7 +221,12 @@ class Sync:
         self._items.remove(created_ms, record_id, shard_of(author))
 
     def initiate(
-        self, mask: int, brokers: tuple[str, ...], presence: bytes, now_ms: int
+        self,
+        mask: int,
+        brokers: tuple[str, ...],
+        presence: bytes,
+        now_ms: int,
+        wall_ms: int,
     ) -> list[Effect]:
         """Start an exchange with the next peers that read something of what we read.
 
@@ -210,7 +238,11 @@ class Sync:
             brokers: those that we are connected to.
             presence: ours, which introduces us.
             now_ms: monotonic time.
+            wall_ms: wall clock, from which the last minutes are counted.
         """
+        since_ms = 0
+        if self._paid_bytes.tokens(now_ms) < 0.0:
+            since_ms = max(0, wall_ms - _RECENT_PERIODS * self._limits.sync_period_ms)
         horizon_ms = now_ms - _PARTNER_PERIODS * self._limits.sync_period_ms
         self._partners = {n: at for n, at in self._partners.items() if at >= horizon_ms}
         self._guests = {n: at for n, at in self._guests.items() if at >= horizon_ms}
@@ -230,15 +262,18 @@ class Sync:
         done: list[Effect] = []
         for peer in chosen:
             self._exchanges += 1
-            salt = sha256(self._seed + self._exchanges.to_bytes(8, "big")).digest()
             common = self._peers.mask(peer) & mask
-            frame = reconcile.initiate(self._items, salt, self._limits, mask=common)
+            frame = reconcile.initiate(self._items, self._salt(), self._limits, since_ms, common)
             self._partners[peer] = now_ms
             self._asked[peer] = None
             broker = brokers[self._exchanges % len(brokers)] if brokers else ""
             content = _encoder.encode(Introduction(presence, frame))
             done.append(self._to(peer, _INTRODUCED, content, common, broker))
         return done
+
+    def _salt(self) -> bytes:
+        self._salts += 1
+        return sha256(self._seed + self._salts.to_bytes(8, "big")).digest()
 
     def look_at_guest(
         self, sender: bytes, presence: bytes, reader: Reader, wall_ms: int, now_ms: int
@@ -280,6 +315,10 @@ class Sync:
         """Note that an exchange brought records: there may be more to come."""
         self._behind = True
 
+    def pay(self, size_bytes: int, now_ms: int) -> None:
+        """Count what an exchange costs: a message that was expected."""
+        self._paid_bytes.spend(size_bytes, now_ms)
+
     def expects(self, sender: bytes) -> bool:
         """Tell whether an exchange with this node goes on."""
         return sender in self._partners
@@ -304,12 +343,15 @@ class Sync:
             raise RemoteProtocolError(RejectReason.MALFORMED, "inbox: tag, sender or mask")
         return message
 
-    def answer(self, message: Message, frame: bytes, broker: str, now_ms: int) -> list[Effect]:
+    def answer(
+        self, message: Message, frame: bytes, mask: int, broker: str, now_ms: int
+    ) -> list[Effect]:
         """Answer a reconciliation frame, and send what the peer turns out to lack.
 
         Args:
             message: what the frame came in.
             frame: the frame.
+            mask: the shards that we read.
             broker: through which it came and the answer goes.
             now_ms: monotonic time.
 
@@ -326,8 +368,14 @@ class Sync:
         ):
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "too many frames in a period")
         self._answered[message.sender] += 1
+        self.pay(len(frame), now_ms)
         self._answered_us |= message.sender in self._partners
         self._partners[message.sender] = now_ms
+        if message.tag == _INTRODUCED and message.mask & ~mask:
+            since_ms = reconcile.since_ms_of(frame, self._limits)
+            common = message.mask & mask
+            again = reconcile.initiate(self._items, self._salt(), self._limits, since_ms, common)
+            return [self._to(message.sender, _FRAME, again, common, broker)] if common else []
         reply = reconcile.respond(self._items, frame, self._limits, message.mask)
         done: list[Effect] = []
         missing = tuple(record_id for record_id in reply.have if record_id not in self._passed)

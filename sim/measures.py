@@ -8,6 +8,9 @@ import msgspec
 from tastemesh.gossip.topics import shard_of
 from tastemesh.sim.engine import Simulation
 
+# In which a node is to have what a shard holds that it has begun to read.
+_SYNC_PERIODS = 3
+
 
 class Coverage(msgspec.Struct, frozen=True):
     """Which share of what was to be held is held.
@@ -26,6 +29,7 @@ def subscribed_coverage(
 ) -> Coverage:
     """Return the share of the records of the shards that each node reads which it holds.
 
+    Shards that it reads since less than three sync periods do not count: it catches up with them.
     Records that a node has let go of for its bounds would count as missing; scenarios stay below
     the window's.
 
@@ -41,10 +45,16 @@ def subscribed_coverage(
     wanted = held = 0
     least = 1.0
     for peer in simulation.peers.values():
-        interest = peer.core.engine.interest
-        his = sum(len(ids) for shard, ids in by_shard.items() if interest.reads(shard))
+        engine = peer.core.engine
+        since_ms = simulation.now_ms - _SYNC_PERIODS * engine.limits.sync_period_ms
+        counts = {
+            shard
+            for shard in by_shard
+            if engine.interest.reads(shard) and engine.interest.read_since_ms(shard) <= since_ms
+        }
+        his = sum(len(ids) for shard, ids in by_shard.items() if shard in counts)
         has = sum(
-            interest.reads(shard_of(author)) and author not in without
+            shard_of(author) in counts and author not in without
             for _, author in peer.store.authors()
         )
         wanted += his

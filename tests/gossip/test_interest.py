@@ -48,12 +48,24 @@ def test_contacts_come_first_and_the_random_rest_changes() -> None:
     interest = Interest(640, MINUTE_MS, b"seed")
     interest.set_contacts({3: 1, 9: 5})
     seen: Counter[int] = Counter()
-    for turn in range(30):
+    for turn in range(40):
         flooded(interest, [100.0] * SHARD_COUNT, 10, since=10 * turn)
         assert interest.mask & mask_of([3, 9]) == mask_of([3, 9])
-        assert interest.mask.bit_count() == 6
+        assert interest.mask.bit_count() == 5  # 500 of 640: a fifth is left free
         seen.update(s for s in range(SHARD_COUNT) if interest.reads(s))
     assert len(seen) > 50
+
+
+def test_the_noise_of_a_minute_changes_nothing_until_the_next_draw() -> None:
+    interest = Interest(640, MINUTE_MS, b"seed")
+    flooded(interest, [100.0] * SHARD_COUNT, 10)
+    drawn = interest.mask
+    for turn in range(9):
+        rate = 100.0 + (20.0 if turn % 2 else -20.0)
+        flooded(interest, [rate] * SHARD_COUNT, 1, since=10 + turn)
+        assert interest.mask == drawn
+    flooded(interest, [100.0] * SHARD_COUNT, 1, since=19)
+    assert interest.mask != drawn
 
 
 def test_a_burst_ends_the_period_and_the_next_one_lasts() -> None:
