@@ -80,12 +80,13 @@ class Admission:
         One that is not what was stored goes, too: the network has it, and cannot bring it while
         its id is taken.
         """
+        opened = self._reader.open(stored.envelope)
+        if opened.record_id != stored.record_id:
+            return self._discard(stored.record_id, "its bytes have changed on the disk")
         try:
-            record = self._reader.parse(self._reader.open(stored.envelope))
+            record = self._reader.parse_known(opened)
         except RemoteProtocolError as error:
             return self._discard(stored.record_id, error.detail)
-        if record.id != stored.record_id:
-            return self._discard(stored.record_id, "its bytes have changed on the disk")
         if record.created_ms < wall_ms - self._limits.window_age_ms:
             return [effects.Evict((record.id,), EvictReason.AGE)]
         own = record.author in self._authorship

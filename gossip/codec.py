@@ -23,7 +23,7 @@ from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.lineage import Lineage, Lineages
 from tastemesh.gossip.record import Record, Said, Statement, Unknown
 from tastemesh.gossip.signer import Signer
-from tastemesh.gossip.statements import MAX_EPOCH, MAX_INT64, check_statements
+from tastemesh.gossip.statements import MAX_EPOCH, MAX_INT64, are_interactions, check_statements
 
 VERSION = 1
 PREV_BYTES = 16
@@ -177,8 +177,18 @@ def parse(envelope: bytes, network: str, limits: Limits) -> Record:
     return read(open_envelope(envelope, limits), network, limits)
 
 
-def read(opened: Opened, network: str, limits: Limits) -> Record:
-    """Return what an opened envelope says; see `parse`."""
+def read(opened: Opened, network: str, limits: Limits, *, is_known: bool = False) -> Record:
+    """Return what an opened envelope says; see `parse`.
+
+    Args:
+        opened: the envelope.
+        network: the network id that the record must be for.
+        limits: the wire limits.
+        is_known: these very bytes have been read before, so its statements keep to the limits.
+
+    Raises:
+        RemoteProtocolError: with the reason; the only exception for any bytes.
+    """
     outer = opened.outer or _open_envelope(opened.envelope, limits)
     statements: tuple[Statement, ...]
     body: _Body | _OpenBody
@@ -216,7 +226,7 @@ def read(opened: Opened, network: str, limits: Limits) -> Record:
         statements,
         opened.envelope,
         outer.lineage,
-        check_statements(statements, limits),
+        are_interactions(statements) if is_known else check_statements(statements, limits),
     )
 
 

@@ -44,6 +44,14 @@ class Reader:
         """Return what an envelope says; see `codec.read`."""
         return codec.read(opened, self._network, self._limits)
 
+    def parse_known(self, opened: Opened) -> Record:
+        """Return what an envelope says that was read before: its statements are not checked again.
+
+        Raises:
+            RemoteProtocolError: with the reason.
+        """
+        return codec.read(opened, self._network, self._limits, is_known=True)
+
     def authenticate(self, record: Record, opened: Opened) -> None:
         """Check that the key in a record's envelope signed it; see `codec.authenticate_opened`."""
         codec.authenticate_opened(record, opened)

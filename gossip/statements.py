@@ -32,12 +32,17 @@ def check_statements(statements: Sequence[Statement], limits: Limits) -> bool:
     if len(statements) == 1:
         check_statement(statements[0], limits)
         return type(statements[0]) is Interaction
-    is_plain = set(map(type, statements)) == _INTERACTIONS_ONLY
+    is_plain = are_interactions(statements)
     if is_plain and _are_ordinary(statements, limits):  # type: ignore[arg-type] # told above
         return True
     for statement in statements:
         check_statement(statement, limits)
     return is_plain
+
+
+def are_interactions(statements: Sequence[Statement]) -> bool:
+    """Tell whether all of one or more statements are interactions."""
+    return set(map(type, statements)) == _INTERACTIONS_ONLY
 
 
 def _are_ordinary(said: Sequence[Interaction], limits: Limits) -> bool:

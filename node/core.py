@@ -187,12 +187,19 @@ class Core:
         own: bool,
         holder: bytes = b"",
     ) -> None:
-        held = [s for s in said if s.kind not in REJECTION_KINDS]
+        held = said
+        if not REJECTION_KINDS.isdisjoint([s.kind for s in said]):
+            held = [s for s in said if s.kind not in REJECTION_KINDS]
         if held:
-            times_s = [max(0, date_ms - s.ago_ms) // 1000 for s in held]
-            weights = [s.weight_q / WEIGHT_SCALE for s in held]
-            items = [s.item for s in held]
-            self.view.append(holder or author, items, weights, times_s, number)
+            ages_ms = [s.ago_ms for s in held]
+            units = [s.weight_q for s in held]
+            times_s: int | list[int] = max(0, date_ms) // 1000
+            weights: float | list[float] = units[0] / WEIGHT_SCALE
+            if any(ages_ms):  # most are said at once, and with one weight
+                times_s = [max(0, date_ms - ago_ms) // 1000 for ago_ms in ages_ms]
+            if units.count(units[0]) != len(units):
+                weights = [unit / WEIGHT_SCALE for unit in units]
+            self.view.append(holder or author, [s.item for s in held], weights, times_s, number)
         if own:
             self._book.note_rejections(
                 author, number, [s.item for s in said if s.kind in REJECTION_KINDS]

@@ -2,16 +2,37 @@
 
 from collections.abc import Sequence
 from itertools import chain, repeat
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
 from tastemesh.ranking.columns import NUMBER_MAX
 
 _LEAST_WEIGHT = float(np.finfo(np.float32).tiny)  # a smaller one could be 0 in its column
 
-_Record = tuple[bytes, Sequence[str], Sequence[float], Sequence[int], int]
-Columns = tuple[list[bytes], list[str], list[float], list[int], list[int]]
+_Record = tuple[bytes, Sequence[str], float | Sequence[float], int | Sequence[int], int]
+
+
+class Taken(NamedTuple):
+    """Arrivals in columns: of n interactions in r records.
+
+    Attributes:
+        users: who holds them, r ids.
+        numbers: of the records, r.
+        counts: interactions in each record, r.
+        items: n ids.
+        weight: float32[n].
+        time_s: int32[n].
+    """
+
+    users: tuple[bytes, ...]
+    numbers: tuple[int, ...]
+    counts: list[int]
+    items: list[str]
+    weight: NDArray[np.float32]
+    time_s: NDArray[np.int32]
 
 
 class Arrivals:
@@ -45,29 +66,44 @@ class Arrivals:
             UsageError: a value is out of range; nothing was added.
         """
         count = len(items)
-        weight = (weights,) * count if isinstance(weights, float | int) else weights
-        time_s = (times_s,) * count if isinstance(times_s, int) else times_s
-        if len(weight) != count or len(time_s) != count:
-            name, values = ("weights", weight) if len(weight) != count else ("times_s", time_s)
-            raise UsageError(f"{len(values)} {name}; expected one, or {count}")
+        for name, values in (("weights", weights), ("times_s", times_s)):
+            if not isinstance(values, float | int) and len(values) != count:
+                raise UsageError(f"{len(values)} {name}; expected one, or {count}")
         if not count:
             return
+        weight = (weights,) if isinstance(weights, float | int) else weights
+        time_s = (times_s,) if isinstance(times_s, int) else times_s
         if not _LEAST_WEIGHT <= min(weight) <= max(weight) <= 1:
             raise UsageError(f"weights {list(weight)[:8]}; expected above 0, to 1")
         if not 0 <= min(time_s) <= max(time_s) <= NUMBER_MAX:
             raise UsageError(f"times_s {list(time_s)[:8]}; expected 0 to 2^31 - 1")
-        self._records.append((user, items, weight, time_s, record_no))
+        self._records.append((user, items, weights, times_s, record_no))
         self._count += count
 
-    def taken(self) -> Columns:
-        """Return users, items, weights, times and record numbers in columns, and begin new ones."""
+    def taken(self) -> Taken:
+        """Return what has come in columns, and begin new ones."""
         users, items, weights, times_s, numbers = zip(*self._records, strict=True)
         counts = list(map(len, items))
         self._records, self._count = [], 0
-        return (
-            list(chain.from_iterable(map(repeat, users, counts))),
+        return Taken(
+            users,
+            numbers,
+            counts,
             list(chain.from_iterable(items)),
-            list(chain.from_iterable(weights)),
-            list(chain.from_iterable(times_s)),
-            list(chain.from_iterable(map(repeat, numbers, counts))),
+            _spread(weights, counts).astype(np.float32),
+            _spread(times_s, counts).astype(np.int32),
         )
+
+
+def _spread(values: Sequence[float | Sequence[float]], counts: list[int]) -> NDArray[np.float64]:
+    """Return values that stand one for a record, or one for each interaction, as a column.
+
+    In double precision, which holds each of them exactly.
+    """
+    if all(isinstance(each, float | int) for each in values):
+        return np.repeat(np.array(values, dtype=np.float64), counts)
+    each_its_own = (
+        repeat(each, count) if isinstance(each, float | int) else each
+        for each, count in zip(values, counts, strict=True)
+    )
+    return np.fromiter(chain.from_iterable(each_its_own), np.float64, sum(counts))

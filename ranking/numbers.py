@@ -1,7 +1,7 @@
 """Ids as small numbers, given back when nothing needs them."""
 
 from collections.abc import Hashable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,13 @@ class Numbers(Generic[_Id]):
 
     def intern(self, ids: Sequence[_Id]) -> list[int]:
         """Return a number for each id, new ones where needed."""
-        return [number if (number := self.of.get(i)) is not None else self._add(i) for i in ids]
+        numbers = list(map(self.of.get, ids))
+        place = 0
+        for _ in range(numbers.count(None)):  # few, as a rule: the others pass at C's speed
+            place = numbers.index(None, place)
+            number = self.of.get(ids[place])  # it may be new twice
+            numbers[place] = self._add(ids[place]) if number is None else number
+        return cast(list[int], numbers)
 
     def known(self, ids: Sequence[_Id]) -> NDArray[np.int32]:
         """Return int32 numbers, -1 for an unknown id."""

@@ -396,15 +396,15 @@ class View:
         """Give the latest arrivals their rows: done for many at once, and only once asked."""
         if not len(self._arrivals):
             return
-        users, items, weights, times_s, records = self._arrivals.taken()
-        numbers = self._users.intern(users)
-        self._changed_users.update(numbers)
+        taken = self._arrivals.taken()
+        users = self._users.intern(taken.users)
+        self._changed_users.update(users)
         self._store(
-            np.array(numbers, dtype=np.int32),
-            items,
-            np.array(weights, dtype=np.float32),
-            np.array(times_s, dtype=np.int32),
-            np.array(records, dtype=np.int32),
+            np.repeat(np.array(users, dtype=np.int32), taken.counts),
+            taken.items,
+            taken.weight,
+            taken.time_s,
+            np.repeat(np.array(taken.numbers, dtype=np.int32), taken.counts),
         )
 
     def _sweep(self) -> None:
