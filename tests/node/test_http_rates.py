@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,16 @@ async def test_a_command_waits_as_it_is_told(tmp_path: Path) -> None:
             for path in ("/v1/first", "/v1/second"):
                 assert await asyncio.to_thread(ask, tmp_path, "GET", path) == {}
     assert answered == ["/v1/first", "/v1/second"]
+
+
+async def test_the_body_of_an_answer_does_not_wait_until_its_head_is_acknowledged() -> None:
+    async with HttpServer(Gate(nothing, TOKEN), 0) as server:
+        host, _, port = server.url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 ")
+        (connection,) = server._server.server_state.connections
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
+        await writer.wait_closed()
