@@ -16,6 +16,9 @@ from tastemesh.ranking.product_kernel import cut_arrays
 
 Sparse = tuple[NDArray[np.int32], NDArray[np.float64]]
 Values = NDArray[np.float64]
+# Contacts whose sums for an item are one line of the processor's cache, 64 bytes.
+CONTACT_BLOCK = 8
+
 Found = tuple[NDArray[np.int32], NDArray[np.int32], Values, Values, Values, Values, Values, float]
 
 
@@ -179,6 +182,54 @@ def _regress(
     return result
 
 
+def _vote(
+    indptr: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    data: NDArray[np.float32],
+    votes: NDArray[np.float64],
+    tau: NDArray[np.float64],
+    share_indptr: NDArray[np.int32],
+    share_users: NDArray[np.int32],
+    share_data: NDArray[np.float64],
+    exponent: float,
+    scores: NDArray[np.float64],
+) -> None:
+    """Add sum_c s_c(j)^q to the scores, a few contacts at a time.
+
+    Many are reached through several contacts. So a user's row is read once for all of a block of
+    them, whose sums for an item lie side by side; the order of each sum is that of the users.
+    """
+    rates = np.empty((len(votes), CONTACT_BLOCK))
+    brought = np.empty((len(scores), CONTACT_BLOCK))
+    for first in range(0, len(share_indptr) - 1, CONTACT_BLOCK):
+        rates[:] = 0.0
+        brought[:] = 0.0
+        for contact in range(first, min(first + CONTACT_BLOCK, len(share_indptr) - 1)):
+            for share in range(share_indptr[contact], share_indptr[contact + 1]):
+                user = share_users[share]
+                if share_data[share] > 0.0 and votes[user] > 0.0:
+                    rates[user, contact - first] += share_data[share] * votes[user] / tau[user]
+        for user in range(len(votes)):
+            is_heard = False
+            for place in range(CONTACT_BLOCK):
+                is_heard = is_heard or rates[user, place] > 0.0
+            if is_heard:
+                for at in range(indptr[user], indptr[user + 1]):
+                    item, weight = columns[at], data[at]
+                    for place in range(CONTACT_BLOCK):
+                        brought[item, place] += rates[user, place] * weight
+        for item in range(len(scores)):
+            for place in range(CONTACT_BLOCK):
+                amount = brought[item, place]
+                if amount > 0.0:
+                    if exponent == 1.0:
+                        scores[item] += amount
+                    elif exponent == 0.5:
+                        scores[item] += np.sqrt(amount)
+                    else:
+                        scores[item] += amount**exponent
+
+
 def _rank(
     indptr: NDArray[np.int32],
     columns: NDArray[np.int32],
@@ -265,32 +316,10 @@ def _rank(
     for user in range(user_count):
         if volumes[user] > 0.0:
             votes[user] = hub_mass[user] * volumes[user] ** -theta
-    brought = np.zeros(item_count)
-    touched = np.empty(item_count, np.int32)
-    for contact in range(len(share_indptr) - 1):
-        count = 0
-        for share in range(share_indptr[contact], share_indptr[contact + 1]):
-            user = share_users[share]
-            if share_data[share] <= 0.0 or votes[user] <= 0.0:
-                continue
-            amount = share_data[share] * votes[user] / tau[user]
-            for at in range(indptr[user], indptr[user + 1]):
-                item = columns[at]
-                added = amount * data[at]
-                if added > 0.0:
-                    if brought[item] == 0.0:
-                        touched[count] = item
-                        count += 1
-                    brought[item] += added
-        for place in range(count):
-            item = touched[place]
-            if contact_exponent == 1.0:
-                scores[item] += brought[item]
-            elif contact_exponent == 0.5:
-                scores[item] += np.sqrt(brought[item])
-            else:
-                scores[item] += brought[item] ** contact_exponent
-            brought[item] = 0.0
+    _voted(
+        indptr, columns, data, votes, tau, share_indptr, share_users, share_data, contact_exponent,
+        scores,
+    )  # fmt: skip
     for item in range(item_count):
         if is_own[item]:
             scores[item] = 0.0
@@ -349,9 +378,11 @@ try:
     _carriers = numba.njit(cache=True, nogil=True)(_find_carriers)
     _localised = numba.njit(cache=True, nogil=True)(_localise)
     _regressed = numba.njit(cache=True, nogil=True)(_regress)
+    _voted = numba.njit(cache=True, nogil=True)(_vote)
     _ranked = numba.njit(cache=True, nogil=True)(_rank)
 except RuntimeError:  # no writable folder for the cache, as in a locked-down service
     _carriers = numba.njit(nogil=True)(_find_carriers)
     _localised = numba.njit(nogil=True)(_localise)
     _regressed = numba.njit(nogil=True)(_regress)
+    _voted = numba.njit(nogil=True)(_vote)
     _ranked = numba.njit(nogil=True)(_rank)
