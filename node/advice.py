@@ -17,7 +17,7 @@ from tastemesh.node.scorer import Reach, Scored, Scorer, ScorerParameters
 from tastemesh.ranking import slate
 from tastemesh.ranking.contacts import POOL
 from tastemesh.ranking.influence import trust_needed
-from tastemesh.ranking.reasons import Newest, explain
+from tastemesh.ranking.reasons import Reason, explain_many
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph
 
@@ -130,7 +130,7 @@ class Advisor:
         """
         scored = self._score(ego, now_s)
         listed = cut(self._view, scored, k, ego, excluded=self._rejected(ego))
-        return self._with_reasons(listed, scored)
+        return self._with_reasons([(listed, scored)])[0]
 
     def recommend_many(self, egos: Sequence[bytes], k: int, now_s: int) -> list[list[Advice]]:
         """Return what `recommend` returns for each of several egos, for less than each alone."""
@@ -145,9 +145,7 @@ class Advisor:
                     asked, self._scorer.score_many(asked, refused, basis), strict=True
                 )
             ]
-            items = dict.fromkeys(line.item for listed, _ in found for line in listed)
-            newest = Newest.of(self._view, np.unique(self._view.item_numbers(list(items))))
-            advised += [self._with_reasons(listed, scored, newest) for listed, scored in found]
+            advised += self._with_reasons(found)
         return advised
 
     def explain(self, ego: bytes, item: str, now_s: int) -> Advice | None:
@@ -162,7 +160,7 @@ class Advisor:
         if scores[number] <= 0:
             return None
         found = slate.Recommendation(item, float(scores[number]), is_loose)
-        return self._with_reasons([found], scored)[0]
+        return self._with_reasons([([found], scored)])[0][0]
 
     def sybil_bound(self, ego: bytes, now_s: int) -> SybilBound:
         """Return the bound of ego's own graph and list; see `SybilBound`."""
@@ -188,33 +186,35 @@ class Advisor:
         return self._view.item_numbers(self._book.rejected_items(ego))
 
     def _with_reasons(
-        self,
-        listed: list[slate.Recommendation],
-        scored: Scored,
-        newest: Newest | None = None,
-    ) -> list[Advice]:
-        items = [line.item for line in listed]
-        reasons = explain(self._view, scored.matrix, scored.scores, items, newest=newest)
+        self, found: Sequence[tuple[list[slate.Recommendation], Scored]]
+    ) -> list[list[Advice]]:
+        """Return lists that were cut from one basis with what stands behind their items."""
+        asked = [(scored.scores, [line.item for line in listed]) for listed, scored in found]
+        reasons = explain_many(self._view, found[0][1].matrix, asked)
         return [
-            Advice(
-                line.item,
-                line.score,
-                line.unverified,
-                tuple(
-                    AdviceReason(
-                        "" if reason.contact == POOL else reason.contact.hex(),
-                        reason.share,
-                        tuple(
-                            record_id.hex()
-                            for number in reason.records
-                            if (record_id := self._book.record_id(number)) is not None
-                        ),
-                    )
-                    for reason in why
-                ),
-            )
-            for line, why in zip(listed, reasons, strict=True)
+            [self._advice(line, why) for line, why in zip(listed, behind, strict=True)]
+            for (listed, _), behind in zip(found, reasons, strict=True)
         ]
+
+    def _advice(self, line: slate.Recommendation, why: tuple[Reason, ...]) -> Advice:
+        record_id = self._book.record_id
+        return Advice(
+            line.item,
+            line.score,
+            line.unverified,
+            tuple(
+                AdviceReason(
+                    "" if reason.contact == POOL else reason.contact.hex(),
+                    reason.share,
+                    tuple(
+                        known.hex()
+                        for number in reason.records
+                        if (known := record_id(number)) is not None
+                    ),
+                )
+                for reason in why
+            ),
+        )
 
 
 def cut(

@@ -3,7 +3,7 @@
 Computed for the listed items only, from the mass that the ranking left at each user.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -30,6 +30,15 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     records: tuple[int, ...]
 
 
+class _Part(msgspec.Struct, frozen=True, eq=False):
+    """One contact's part in an item, before its records are looked up."""
+
+    contact: bytes
+    share: float
+    item: int
+    users: NDArray[np.int32]
+
+
 def explain(
     view: View,
     matrix: HoldingMatrix,
@@ -38,7 +47,6 @@ def explain(
     *,
     contact_limit: int = 3,
     record_limit: int = 3,
-    newest: "Newest | None" = None,
 ) -> list[tuple[Reason, ...]]:
     """Explain items.
 
@@ -49,85 +57,115 @@ def explain(
         items: ids.
         contact_limit: contacts named for an item at most, the strongest.
         record_limit: records named for a contact at most, the newest of each holder.
-        newest: of these items at least; looked up where None.
 
     Returns:
         Reasons for each item, strongest first; none for an item that got no mass.
     """
-    tau = scores.trust.tau
-    rate = np.divide(scores.votes, tau, out=np.zeros_like(tau), where=tau > 0)
-    shares = scores.trust.shares.toarray()
-    numbers = view.item_numbers(items)
-    if newest is None:
-        newest = Newest.of(view, np.unique(numbers[numbers >= 0]))
-    explained = []
-    for number in numbers.tolist():
-        reasons: list[Reason] = []
-        if 0 <= number < matrix.shape[1]:
-            users, weights = matrix.holders(number)
-            users, weights = users[tau[users] > 0], weights[tau[users] > 0]
-            parts = shares[:, users] * (rate[users] * weights)
-            sums = parts.sum(axis=1)
-            strongest = np.argsort(-sums, kind="stable")[:contact_limit]
-            for row in strongest[sums[strongest] > 0].tolist():
-                heaviest = _heaviest(parts[row], record_limit)
-                named = newest.named(number, users[heaviest], parts[row][heaviest])
-                contact = scores.trust.contacts[row]
-                reasons.append(_reason(view, contact, float(sums[row] / sums.sum()), named))
-        explained.append(tuple(reasons))
+    (explained,) = explain_many(
+        view,
+        matrix,
+        [(scores, items)],
+        contact_limit=contact_limit,
+        record_limit=record_limit,
+    )
     return explained
 
 
-class Newest(msgspec.Struct, frozen=True, eq=False):
-    """The last record in which each holder names each of some items.
+def explain_many(
+    view: View,
+    matrix: HoldingMatrix,
+    asked: Sequence[tuple[Scores, Sequence[str]]],
+    *,
+    contact_limit: int = 3,
+    record_limit: int = 3,
+) -> list[list[tuple[Reason, ...]]]:
+    """Explain several egos' items, with one pass over the window for all; see `explain`.
 
-    Attributes:
-        pairs: int64, rising; item number x users + user number.
-        records: int32; a record number each.
-        user_count: users.
+    Args:
+        view: names users, and has the records.
+        matrix: what was ranked.
+        asked: what the ranking found for each ego, and its items.
+        contact_limit: contacts named for an item at most, the strongest.
+        record_limit: records named for a contact at most, the newest of each holder.
+
+    Returns:
+        For each ego, what `explain` returns.
     """
-
-    pairs: NDArray[np.int64]
-    records: NDArray[np.int32]
-    user_count: int
-
-    @classmethod
-    def of(cls, view: View, items: NDArray[np.int32]) -> "Newest":
-        """Look the records up in a view, which has them in the order of arrival."""
-        item, user, record = view.evidence_for(items)
-        pairs = item.astype(np.int64) * view.user_count + user
-        order = np.argsort(pairs, kind="stable")
-        is_last = np.diff(pairs[order], append=-1) != 0
-        return cls(pairs[order][is_last], record[order][is_last], view.user_count)
-
-    def named(
-        self, item: int, users: NDArray[np.int32], parts: NDArray[np.float64]
-    ) -> list[tuple[int, int]]:
-        """Return (user, record) for those holders of an item who brought anything.
-
-        Args:
-            item: number.
-            users: numbers.
-            parts: what each brought.
-        """
-        pairs = item * self.user_count + users.astype(np.int64)
-        at = np.minimum(np.searchsorted(self.pairs, pairs), len(self.pairs) - 1)
-        found = (self.pairs[at] == pairs) & (parts > 0)
-        return list(zip(users[found].tolist(), self.records[at][found].tolist(), strict=True))
+    found = [
+        _parts(matrix, scores, view.item_numbers(items), contact_limit, record_limit)
+        for scores, items in asked
+    ]
+    named = _named(view, [part for lines in found for parts in lines for part in parts])
+    return [[tuple(next(named) for _ in parts) for parts in lines] for lines in found]
 
 
-def _reason(view: View, contact: bytes, share: float, named: list[tuple[int, int]]) -> Reason:
-    return Reason(
-        contact=contact,
-        share=share,
-        holders=tuple(view.user_id(user) for user, _ in named),
-        records=tuple(record for _, record in named),
-    )
+def _parts(
+    matrix: HoldingMatrix,
+    scores: Scores,
+    numbers: NDArray[np.int32],
+    contact_limit: int,
+    record_limit: int,
+) -> list[list[_Part]]:
+    """Return each item's parts, strongest first."""
+    trust = scores.trust
+    tau = trust.tau
+    rate = np.divide(scores.votes, tau, out=np.zeros_like(tau), where=tau > 0)
+    through = trust.shares.T.toarray()  # a user's contacts side by side
+    found: list[list[_Part]] = []
+    for number in numbers.tolist():
+        parts: list[_Part] = []
+        if 0 <= number < matrix.shape[1]:
+            users, weights = matrix.holders(number)
+            is_trusted = tau[users] > 0
+            users, weights = users[is_trusted], weights[is_trusted]
+            brought = through[users] * (rate[users] * weights)[:, None]
+            sums = brought.sum(axis=0)
+            total = sums.sum()
+            for row in np.argsort(-sums, kind="stable")[:contact_limit].tolist():
+                if sums[row] > 0:
+                    amounts = brought[:, row]
+                    heaviest = _heaviest(amounts, record_limit)
+                    named = users[heaviest[amounts[heaviest] > 0]]
+                    share = float(sums[row] / total)
+                    parts.append(_Part(trust.contacts[row], share, number, named))
+        found.append(parts)
+    return found
+
+
+def _named(view: View, parts: Sequence[_Part]) -> Iterator[Reason]:
+    """Yield the reason for each part, with the last record in which each user names the item."""
+    if not parts:
+        return
+    lengths = [len(part.users) for part in parts]
+    users = np.concatenate([part.users for part in parts])
+    items = np.repeat(np.array([part.item for part in parts]), lengths)
+    pairs = items * view.user_count + users
+    rows = view.evidence_for(np.unique(items), np.unique(users))
+    known = rows[0].astype(np.int64) * view.user_count + rows[1]
+    order = np.argsort(known, kind="stable")  # of equal pairs the last to arrive comes last
+    known, records = known[order], rows[2][order]
+    at = np.searchsorted(known, pairs, side="right") - 1
+    last = np.where((at >= 0) & (known[at] == pairs), records[at], -1).tolist()
+    start = 0
+    for part, length in zip(parts, lengths, strict=True):
+        stop = start + length
+        named = [
+            (view.user_id(user), record)
+            for user, record in zip(part.users.tolist(), last[start:stop], strict=True)
+            if record >= 0
+        ]
+        yield Reason(
+            contact=part.contact,
+            share=part.share,
+            holders=tuple(user for user, _ in named),
+            records=tuple(record for _, record in named),
+        )
+        start = stop
 
 
 def _heaviest(parts: NDArray[np.float64], limit: int) -> NDArray[np.intp]:
     """Return the places of the largest parts, largest first, of equals the first."""
-    places = np.arange(len(parts))
-    if len(parts) > limit:
-        places = np.flatnonzero(parts >= np.partition(parts, -limit)[-limit])
+    if len(parts) <= limit:
+        return np.argsort(-parts, kind="stable")
+    places = np.flatnonzero(parts >= np.partition(parts, -limit)[-limit])
     return places[np.argsort(-parts[places], kind="stable")[:limit]]

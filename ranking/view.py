@@ -228,12 +228,13 @@ class View:
         return selected(self._columns, np.flatnonzero(self._columns.weight[: self._end]))
 
     def evidence_for(
-        self, items: NDArray[np.int32]
+        self, items: NDArray[np.integer], users: NDArray[np.int32] | None = None
     ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
         """Return who says that they hold some items, and where, in the order of arrival.
 
         Args:
             items: numbers.
+            users: numbers of those whose word is wanted; None for everybody's.
 
         Returns:
             (item numbers, user numbers, record numbers), one each for every interaction.
@@ -243,6 +244,10 @@ class View:
         wanted = np.zeros(self.item_count, dtype=np.bool_)
         wanted[items] = True
         rows = np.flatnonzero(wanted[columns.item[:end]])
+        if users is not None:
+            asked = np.zeros(self.user_count, dtype=np.bool_)
+            asked[users] = True
+            rows = rows[asked[columns.user[rows]]]
         rows = rows[columns.weight[rows] > 0]
         return columns.item[rows], columns.user[rows], columns.record[rows]
 
