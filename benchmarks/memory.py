@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from benchmarks.daemons import daemon, fill
 from benchmarks.graphs import NOW_S, filled_view, interactions
 from benchmarks.measure import row
+from tastemesh.node.allocation import LOOK_S
 
 DAEMON_BYTES = 120_000_000
 """What an idle daemon with the default window may take without the extra `fast`."""
@@ -77,8 +78,11 @@ async def _daemon(count: int) -> list[dict[str, Any]]:
             idle = running.resident_bytes
             await running.ask("/v1/recommendations")
             asked = running.resident_bytes
+            await asyncio.sleep(2 * LOOK_S)
+            settled = running.resident_bytes
     work = f"a daemon without fast, {count:,} interactions"
     return [
         row("idle daemon", "limit", work, idle, DAEMON_BYTES, "bytes"),
-        row("asked once", "none", f"{work}, after a first list", asked, None, "bytes"),
+        row("asked once", "none", f"{work}, right after a first list", asked, None, "bytes"),
+        row("asked, idle", "limit", f"{work}, 2 s later", settled, DAEMON_BYTES, "bytes"),
     ]

@@ -80,6 +80,17 @@ def grown(columns: Interactions, used: int, needed: int) -> Interactions:
     return Interactions(**wider)
 
 
+def leading(columns: Interactions, count: int) -> Interactions:
+    """Return the first rows, as views."""
+    return Interactions(
+        user=columns.user[:count],
+        item=columns.item[:count],
+        weight=columns.weight[:count],
+        time_s=columns.time_s[:count],
+        record=columns.record[:count],
+    )
+
+
 def selected(columns: Interactions, rows: NDArray[np.intp]) -> Interactions:
     """Return some rows, as copies."""
     return Interactions(

@@ -27,6 +27,7 @@ from tastemesh.ranking.columns import (
     Interactions,
     checked_values,
     grown,
+    leading,
     selected,
 )
 from tastemesh.ranking.holdings import (
@@ -223,8 +224,10 @@ class View:
         return self._items.name(number)
 
     def interactions(self) -> Interactions:
-        """Return the living rows, in the order of arrival."""
+        """Return the living rows, in the order of arrival; to be read before anything changes."""
         self._absorb()
+        if not self._dead:
+            return leading(self._columns, self._end)
         return selected(self._columns, np.flatnonzero(self._columns.weight[: self._end]))
 
     def evidence_for(
@@ -354,7 +357,7 @@ class View:
         half_life_s: float | None,
         reference_s: float,
     ) -> Sparse:
-        part = selected(self._columns, rows)
+        part = self.interactions() if len(rows) == len(self) else selected(self._columns, rows)
         return merge(
             part.user,
             part.item,

@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.ranking.columns import Interactions
+from tastemesh.ranking.holdings import pair_order
 
 # Measured on Last.fm tags by prototype: powers of 0 to 1 of the volume; 1/2 is the best.
 _VOLUME_EXPONENT = 0.5
@@ -45,8 +46,8 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         item: int32[n].
         record: int32[n]; number of the record that came first.
         time_s: int32[n]; the earliest date that any of the pair's records gives.
-        newest_s: int32[m]; over the m rows in the order of arrival, the newest date so far.
-        newest_record: int32[m]; the record number of each of those rows.
+        newest_s: int32[m]; the newest date so far where it rose, in the order of arrival.
+        newest_record: int32[m]; the record number of each row with which it rose.
     """
 
     user: NDArray[np.int32]
@@ -63,19 +64,22 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Args:
             rows: in the order of arrival.
         """
-        item_count = int(rows.item.max(initial=-1)) + 1
-        pair = rows.user.astype(np.int64) * max(item_count, 1) + rows.item
-        order = np.argsort(pair, kind="stable")  # of equal pairs the first to arrive comes first
-        starts = np.flatnonzero(np.diff(pair[order], prepend=-1))
+        shape = int(rows.user.max(initial=-1)) + 1, int(rows.item.max(initial=-1)) + 1
+        order = pair_order(rows.user, rows.item, shape)  # of equal pairs the first to arrive first
+        is_first = np.diff(rows.user[order], prepend=np.int32(-1)) != 0
+        is_first |= np.diff(rows.item[order], prepend=np.int32(-1)) != 0
+        starts = np.flatnonzero(is_first)
         first = order[starts]
         earliest = np.minimum.reduceat(rows.time_s[order], starts) if len(starts) else rows.time_s
+        newest_s = np.maximum.accumulate(rows.time_s)
+        rises = np.flatnonzero(np.diff(newest_s, prepend=np.int32(-1)))
         return cls(
             user=rows.user[first],
             item=rows.item[first],
             record=rows.record[first],
             time_s=earliest,
-            newest_s=np.maximum.accumulate(rows.time_s),
-            newest_record=rows.record,
+            newest_s=newest_s[rises],
+            newest_record=rows.record[rises],
         )
 
     def of_users(self, users: Sequence[int]) -> NDArray[np.intp]:
