@@ -168,13 +168,13 @@ class GossipEngine:
         return done
 
     def _on_started(self, event: inputs.Started, now_ms: int) -> list[Effect]:
-        limits = self.limits
+        self._greetings.started_ms = now_ms
         return [
             self._subscribe(),
             effects.SetTimer("presence", self.announcements.wait_ms(now_ms)),
-            effects.SetTimer("sync", limits.sync_period_ms),
+            effects.SetTimer("sync", self.limits.sync_period_ms),
             effects.SetTimer("expire", EXPIRE_PERIOD_MS),
-            effects.SetTimer("interest", limits.interest_period_ms),
+            effects.SetTimer("interest", self.limits.interest_period_ms),
         ]
 
     def _subscribe(self) -> Effect:
@@ -390,12 +390,12 @@ class GossipEngine:
         if heard.node == self.node.id or not self.peers.hear(heard.node, now_ms, heard.mask):
             return []
         done: list[Effect] = [effects.PeerSeen(heard.node)]
-        if not self._greetings.is_set and self._greets(heard.node):
+        if not self._greetings.is_set and self._greets(heard.node, now_ms):
             self._greetings.is_set = True
             done.append(effects.SetTimer("greeting", self._greetings.spread_ms))
         return done
 
-    def _greets(self, newcomer: bytes) -> bool:
+    def _greets(self, newcomer: bytes, now_ms: int) -> bool:
         """Tell whether it is on us to greet a newcomer.
 
         Where there are more nodes than one cares to hear of, a newcomer hears one within seconds
@@ -403,7 +403,7 @@ class GossipEngine:
         """
         if self._presence_interest.mask != ALL_SHARDS:
             return False
-        return self._greetings.is_up_to_us(newcomer, len(self.peers))
+        return self._greetings.is_up_to_us(newcomer, len(self.peers), now_ms)
 
     def _take_inbox(self, event: inputs.Received, now_ms: int) -> list[Effect]:
         message, mask = self._sync.open(event.payload), self.interest.mask

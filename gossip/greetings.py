@@ -10,6 +10,10 @@ GREETING_MS = 1_000
 # itself and sync: in a network where somebody comes every second, all of them every second (guess).
 GREETER_COUNT = 12
 
+# Who came later than this ago and has heard of enough nodes greets nobody: of a crowd that comes at
+# once, everybody would greet a dozen others, twelve times the presence that there is (guess).
+_SETTLED_MS = 5_000
+
 # Presence messages remembered, so that what comes through several brokers is checked once.
 HEARD_COUNT = 512
 
@@ -24,6 +28,8 @@ class Greetings:
     def __init__(self, node: bytes) -> None:
         self._node = node
         self._heard: dict[bytes, None] = {}
+        self.started_ms = 0
+        """Since when this node is up, monotonic."""
         self.is_set = False
         """Whether a greeting is on its way."""
 
@@ -45,14 +51,17 @@ class Greetings:
         """How long this node waits before it greets."""
         return int.from_bytes(self._node[:4], "big") % GREETING_MS
 
-    def is_up_to_us(self, newcomer: bytes, peer_count: int) -> bool:
+    def is_up_to_us(self, newcomer: bytes, peer_count: int, now_ms: int) -> bool:
         """Tell whether it is on us to greet: a few of those who hear a newcomer are enough.
 
         Args:
             newcomer: id.
             peer_count: nodes that we know.
+            now_ms: monotonic time.
         """
         if peer_count <= GREETER_COUNT:
             return True
+        if now_ms - self.started_ms < _SETTLED_MS:
+            return False
         lot = int.from_bytes(blake2b(newcomer, key=self._node, digest_size=4).digest(), "big")
         return lot * peer_count < GREETER_COUNT << 32

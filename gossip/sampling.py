@@ -117,9 +117,9 @@ class Peers:
 
     def _expendable(self) -> bytes | None:
         """Return a peer that may go; None where all that were drawn are useful or sampled."""
-        sampled = set(self._sampled)
+        sampled, peers = set(self._sampled), list(self._peers)
         for _ in range(_EVICTION_DRAWS):
-            node = self._draw(list(self._peers))
+            node = self._draw(peers)
             if node not in sampled and node not in self._useful:
                 return node
         return None

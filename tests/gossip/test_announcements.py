@@ -7,6 +7,7 @@ import pytest
 
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.announcements import PRESENCE_BYTES, Announcements
+from tastemesh.gossip.greetings import Greetings
 from tastemesh.gossip.interest import Interest
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.presence import sign_presence
@@ -155,3 +156,12 @@ def test_two_nodes_that_never_heard_of_each_other_agree_through_one_that_was_hea
     cores.pass_time(3 * LIMITS.sync_period_ms)
     assert len(cores.engines[0].peers) == 0
     assert len(cores.held(0)) == len(cores.held(1)) == 20
+
+
+def test_of_a_crowd_that_comes_at_once_those_who_know_enough_greet_nobody() -> None:
+    greetings = Greetings(ANA.id)
+    greetings.started_ms = 1_000
+    newcomers = [person(f"newcomer {n}").id for n in range(200)]
+    assert all(greetings.is_up_to_us(each, 12, 1_000) for each in newcomers)
+    assert not any(greetings.is_up_to_us(each, 24, 5_999) for each in newcomers)
+    assert 60 < sum(greetings.is_up_to_us(each, 24, 6_000) for each in newcomers) < 140
