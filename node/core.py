@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from tastemesh.gossip import effects, inputs
-from tastemesh.gossip.effects import Effect
+from tastemesh.gossip.effects import Effect, EvictReason
 from tastemesh.gossip.engine import GossipEngine
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.limits import Limits
@@ -31,6 +31,8 @@ from tastemesh.reputation.paths import shortest_path
 BOUNDED_EGOS = 16
 
 _REACHED_TIMER = "reached"
+
+_OUTLIVED = (EvictReason.AUTHOR_QUOTA, EvictReason.WINDOW, EvictReason.AGE)
 
 
 class Core:
@@ -71,6 +73,8 @@ class Core:
         self._advisor = Advisor(self.view, self.endorsements, self._book, ranking)
         self.revision = 0
         """Rises whenever anything changes that a list depends on."""
+        self.disowned_revision = 0
+        """`revision` as of the last record that left because it must not be used, not for room."""
         self._said: dict[bytes, int] = {}
         self._reached = Reached(self._advisor.reached)
         self._sweep_due_ms = 0
@@ -206,6 +210,8 @@ class Core:
             )
 
     def _let_go(self, evicted: effects.Evict) -> None:
+        if evicted.reason not in _OUTLIVED:
+            self.disowned_revision = self.revision
         for record_id in evicted.record_ids:
             voucher = self._book.strike_endorsements(record_id)
             if voucher is not None:

@@ -37,7 +37,7 @@ from tastemesh.node.identities import KeyRing, LocalIdentity
 from tastemesh.node.mqtt import MqttTransport
 from tastemesh.node.people import People
 from tastemesh.node.plays import Play, as_units, record_ids
-from tastemesh.node.ranker import Ranker
+from tastemesh.node.ranker import Listed, Ranker
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.sharing import NOTHING_SHARED
 from tastemesh.node.watch import Watcher
@@ -285,25 +285,25 @@ class Node:
     # --- asking ----------------------------------------------------------------------------
 
     async def recommend(self, k: int = 10, *, identity: str = DEFAULT_IDENTITY) -> list[Advice]:
-        """Return the best items a user does not have yet, with reasons; under load up to 10 s old.
+        """Return the best items a user does not have yet, with reasons; see `lists`.
 
         Args:
             k: length of the list, 1 to 1,000; fewer when less is known.
             identity: local name of the user.
-
-        Raises:
-            UsageError: a value is wrong.
         """
-        check_length(k)
-        return (await self._ranker.lists([self._keys.signer(identity).id], k))[0]
+        return (await self.lists([identity], k))[identity].lines
 
     async def recommend_many(
         self, identities: Sequence[str], k: int = 10
     ) -> dict[str, list[Advice]]:
-        """Return the lists of several local users; see `recommend`. Costs less than one by one.
+        """Return the lists of several local users; see `lists`. Costs less than one by one."""
+        return {name: found.lines for name, found in (await self.lists(identities, k)).items()}
+
+    async def lists(self, identities: Sequence[str], k: int = 10) -> dict[str, Listed]:
+        """Return some users' lists; who would have to wait gets his last one, a minute old at most.
 
         Args:
-            identities: their local names.
+            identities: local names of the users.
             k: length of each list, 1 to 1,000.
 
         Raises:

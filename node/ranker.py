@@ -5,13 +5,17 @@ while another ranking goes on waits, and then those that wait are ranked togethe
 less (`Core.recommend_many`), equal questions as one; a few users at a time, and gossip has its turn
 between.
 
-Who would have to wait and has a list that is a few seconds old gets that one at once, and a new one
-is made for the next time. So the wait does not grow with the users who ask. A list is never older
-than what its user said himself; and where nobody waits, it is made when it is asked for.
+Who would have to wait and has a list from lately gets that one at once, with its age, and a new one
+is made for the next time. Those are made one by one, with as long a rest after each as it took: so
+requests and gossip get their turn however many users ask. Nobody gets a list that is older than
+what he said himself, or one that names a record which was taken back since; and where nobody waits,
+a list is made when it is asked for.
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 
 import msgspec
@@ -22,7 +26,9 @@ from tastemesh.node.clock import Clock
 from tastemesh.node.core import Core
 from tastemesh.node.tasks import end
 
-# Users ranked before anything else has its turn: some 40 ms with a full window of which all is
+_LOGGER = logging.getLogger(__name__)
+
+# Users ranked before anything else has its turn: some 30 ms with a full window of which all is
 # trusted (measured), and what changed in the window is looked at once for both.
 USERS_AT_ONCE = 2
 
@@ -30,9 +36,12 @@ USERS_AT_ONCE = 2
 # lists rather than somebody who waits.
 BATCH_AT_ONCE = 8
 
-# How old a list may be that is given to who would have to wait: some seconds' gossip changes few
-# lists, and a hundred users are ranked in five (guess).
-KEPT_MS = 10_000
+# How old a list may be that is given to who would have to wait. In a minute a thousand users' lists
+# are made anew at half of the time (measured), and a person takes it for "now" (guess).
+KEPT_MS = 60_000
+
+# Up to which age a list that was given is not made anew (guess): many devices of one user ask.
+FRESH_MS = 1_000
 
 # Lines of lists that are kept, some 30 MB: ten lines for each of two thousand users.
 KEPT_LINES = 20_000
@@ -40,16 +49,29 @@ KEPT_LINES = 20_000
 _Question = tuple[bytes, int]  # who asks, for how many
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """A list as it is given.
+
+    Attributes:
+        lines: best first.
+        age_ms: since it was made; 0 for one that was made for this question.
+    """
+
+    lines: list[Advice]
+    age_ms: int
+
+
 class _Kept(msgspec.Struct, frozen=True):
-    """A list as it was made, when, and after what its user had said."""
+    """A list as it was made, when, at which revision, and after what its user had said."""
 
     lines: list[Advice]
     made_ms: int
+    revision: int
     said: int
 
 
 class Ranker:
-    """Ranks while anybody waits.
+    """Ranks while anybody waits, and for a while after.
 
     Args:
         core: the peer.
@@ -63,39 +85,55 @@ class Ranker:
         self._batched: dict[_Question, None] = {}  # those of the waiting that came in a batch
         self._kept: dict[_Question, _Kept] = {}
         self._kept_lines = 0
+        self._aged: dict[_Question, None] = {}  # kept ones that were given and are to be made anew
+        self._asked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def lists(self, egos: Sequence[bytes], k: int) -> list[list[Advice]]:
+    async def lists(self, egos: Sequence[bytes], k: int) -> list[Listed]:
         """Return the list of each of some local identities, at most `k` long.
 
         Raises:
             TastemeshError: the node was closed meanwhile.
         """
-        loop = asyncio.get_running_loop()
-        is_busy = bool(self._waiting)
-        found: list[list[Advice] | asyncio.Future[list[Advice]]] = []
+        is_busy = bool(self._waiting or self._aged)
+        found: list[Listed | asyncio.Future[list[Advice]]] = []
         for ego in egos:
-            if len(egos) >= BATCH_AT_ONCE and (ego, k) not in self._waiting:
-                self._batched[ego, k] = None
-            making = self._waiting.setdefault((ego, k), loop.create_future())
-            kept = self._recent((ego, k)) if is_busy else None
-            found.append(making if kept is None else kept)
-        if found and (self._task is None or self._task.done()):
+            question = ego, k
+            kept = self._recent(question) if is_busy else None
+            if kept is not None:
+                found.append(kept)
+                if kept.age_ms > FRESH_MS:
+                    self._aged[question] = None
+            else:
+                found.append(self._wait(question, in_batch=len(egos) >= BATCH_AT_ONCE))
+        if (self._waiting or self._aged) and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._run(), name="tastemesh-ranker")
         # Shielded: whoever gives up must not take the answer from others who wait for it.
-        return [each if isinstance(each, list) else await asyncio.shield(each) for each in found]
+        return [
+            each if isinstance(each, Listed) else Listed(await asyncio.shield(each), 0)
+            for each in found
+        ]
 
     async def stop(self) -> None:
         """Stop; whoever still waits is told."""
         if self._task is not None:
             await end(self._task)
+        self._aged.clear()
         self._fail(list(self._waiting), TastemeshError("the node was closed while it was asked"))
 
+    def _wait(self, question: _Question, *, in_batch: bool) -> asyncio.Future[list[Advice]]:
+        if in_batch and question not in self._waiting:
+            self._batched[question] = None
+        self._asked.set()
+        return self._waiting.setdefault(question, asyncio.get_running_loop().create_future())
+
     async def _run(self) -> None:
-        while self._waiting:
+        loop = asyncio.get_running_loop()
+        while self._waiting or self._aged:
             asked = self._next()
             length = asked[0][1]
             egos = [ego for ego, _ in asked]
+            began_s = loop.time()
             try:
                 lists = self._core.recommend_many(egos, length, self._clock.wall_ms())
             except Exception as error:  # a bug of ours; whoever asked hears of it
@@ -103,11 +141,25 @@ class Ranker:
             else:
                 for question, lines in zip(asked, lists, strict=True):
                     self._keep(question, lines)
-                    self._pop(question).set_result(lines)
+                    waiting = self._pop(question)
+                    if waiting is not None:
+                        waiting.set_result(lines)
+            await self._rest(0.0 if self._waiting else loop.time() - began_s)
+
+    async def _rest(self, seconds: float) -> None:
+        """Leave the event loop to others for a while, or until somebody waits for a list."""
+        self._asked.clear()
+        if seconds:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._asked.wait()
+        else:
             await asyncio.sleep(0)
 
     def _next(self) -> list[_Question]:
         """Return who has waited longest, and some who can be ranked together with him."""
+        if not self._waiting:
+            return [next(iter(self._aged))]
         first = next(iter(self._waiting))
         is_batched = first in self._batched
         alike = (
@@ -117,20 +169,38 @@ class Ranker:
         )
         return list(islice(alike, BATCH_AT_ONCE if is_batched else USERS_AT_ONCE))
 
-    def _pop(self, question: _Question) -> asyncio.Future[list[Advice]]:
+    def _pop(self, question: _Question) -> asyncio.Future[list[Advice]] | None:
         self._batched.pop(question, None)
-        return self._waiting.pop(question)
+        self._aged.pop(question, None)
+        return self._waiting.pop(question, None)
 
-    def _recent(self, question: _Question) -> list[Advice] | None:
+    def _recent(self, question: _Question) -> Listed | None:
         kept = self._kept.get(question)
         if kept is None or kept.said != self._core.said_revision(question[0]):
             return None
-        return kept.lines if self._clock.now_ms() - kept.made_ms <= KEPT_MS else None
+        age_ms = self._clock.now_ms() - kept.made_ms
+        if age_ms > KEPT_MS or not self._is_standing(kept):
+            return None
+        return Listed(kept.lines, age_ms)
+
+    def _is_standing(self, kept: _Kept) -> bool:
+        """Tell whether no record behind a list was taken back or disowned since."""
+        if kept.revision >= self._core.disowned_revision:
+            return True
+        return all(line.reasons for line in kept.lines) and all(
+            self._core.holds(bytes.fromhex(record_id))
+            for line in kept.lines
+            for reason in line.reasons
+            for record_id in reason.record_ids
+        )
 
     def _keep(self, question: _Question, lines: list[Advice]) -> None:
         self._drop(question)
         self._kept[question] = _Kept(
-            lines, self._clock.now_ms(), self._core.said_revision(question[0])
+            lines,
+            self._clock.now_ms(),
+            self._core.revision,
+            self._core.said_revision(question[0]),
         )
         self._kept_lines += len(lines)
         while self._kept_lines > KEPT_LINES or len(self._kept) > KEPT_LINES:
@@ -139,9 +209,13 @@ class Ranker:
     def _drop(self, question: _Question) -> None:
         gone = self._kept.pop(question, None)
         self._kept_lines -= len(gone.lines) if gone is not None else 0
+        self._aged.pop(question, None)
 
     def _fail(self, questions: list[_Question], error: Exception) -> None:
         for question in questions:
             waiting = self._pop(question)
+            if waiting is None:
+                _LOGGER.error("a list could not be made anew", exc_info=error)
+                continue
             waiting.set_exception(error)
             waiting.exception()  # heard of: whoever asked may have gone

@@ -106,9 +106,11 @@ class RecommendationList(msgspec.Struct, frozen=True):
 
     Attributes:
         recommendations: best first.
+        age_s: seconds since the list was made; above 0 only under load, up to 60.
     """
 
     recommendations: list[ShownAdvice]
+    age_s: float
 
 
 class RecommendationLists(msgspec.Struct, frozen=True):
@@ -116,9 +118,11 @@ class RecommendationLists(msgspec.Struct, frozen=True):
 
     Attributes:
         recommendations: each user's list by his local name, best first.
+        ages_s: seconds since each was made; above 0 only under load, up to 60.
     """
 
     recommendations: dict[str, list[ShownAdvice]]
+    ages_s: dict[str, float]
 
 
 class Health(msgspec.Struct, frozen=True):

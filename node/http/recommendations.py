@@ -30,19 +30,22 @@ class Wanted(Asker, frozen=True, kw_only=True):
 @get("/v1/recommendations", "Recommend items")
 async def recommend(node: Node, query: Wanted) -> RecommendationList:
     """Return the best items that the user does not have yet; with `explain`, the reasons too."""
-    lines = await node.recommend(query.k, identity=query.identity)
-    return RecommendationList(_shown(node, lines, query.explain, query.identity))
+    listed = (await node.lists([query.identity], query.k))[query.identity]
+    shown = _shown(node, listed.lines, query.explain, query.identity)
+    return RecommendationList(shown, listed.age_ms / 1000)
 
 
 @post("/v1/recommendations", "Recommend items to several users", status=200)
 async def recommend_many(node: Node, body: ManyLists) -> RecommendationLists:
     """Return the lists of several local users, each as `GET` returns one."""
     lists = {}
-    for name, lines in (await node.recommend_many(body.identities, body.k)).items():
-        lists[name] = _shown(node, lines, body.explain, name)
+    found = await node.lists(body.identities, body.k)
+    for name, listed in found.items():
+        lists[name] = _shown(node, listed.lines, body.explain, name)
         if body.explain:
             await asyncio.sleep(0)  # who stands behind a list takes as long as the list
-    return RecommendationLists(lists)
+    ages_s = {name: listed.age_ms / 1000 for name, listed in found.items()}
+    return RecommendationLists(lists, ages_s)
 
 
 @get("/v1/recommendations/{item}", "Explain one item", refusals={404: Problem})

@@ -7,12 +7,12 @@ import pytest
 from tastemesh.errors import TastemeshError
 from tastemesh.gossip import inputs
 from tastemesh.gossip.limits import Limits
-from tastemesh.gossip.record import Interaction
+from tastemesh.gossip.record import Endorsement, Forget, Interaction
 from tastemesh.gossip.signer import Signer
 from tastemesh.node import ranker as ranker_module
 from tastemesh.node.advice import Advice
 from tastemesh.node.core import Core
-from tastemesh.node.ranker import BATCH_AT_ONCE, KEPT_MS, Ranker
+from tastemesh.node.ranker import BATCH_AT_ONCE, FRESH_MS, KEPT_MS, Ranker
 
 WALL_MS = 1_700_000_000_000
 
@@ -48,21 +48,25 @@ def peer(signers: list[Signer]) -> Core:
     return core
 
 
+async def lists(ranker: Ranker, egos: list[bytes], k: int) -> list[list[Advice]]:
+    return [listed.lines for listed in await ranker.lists(egos, k)]
+
+
 async def test_equal_questions_share_an_answer_and_others_get_their_own() -> None:
     signers = people(2 * BATCH_AT_ONCE + 1)
     core = peer(signers)
     ranker = Ranker(core, Stopped())
     egos = [signer.id for signer in signers]
     together, (first,), (again,), (short,) = await asyncio.gather(
-        ranker.lists(egos, 5),
-        ranker.lists(egos[:1], 5),
-        ranker.lists(egos[:1], 5),
-        ranker.lists(egos[:1], 1),
+        lists(ranker, egos, 5),
+        lists(ranker, egos[:1], 5),
+        lists(ranker, egos[:1], 5),
+        lists(ranker, egos[:1], 1),
     )
     assert first is again is together[0]
     assert short == first[:1]
     assert together == [core.recommend(ego, 5, WALL_MS) for ego in egos]
-    assert (await ranker.lists([], 5)) == []
+    assert (await lists(ranker, [], 5)) == []
     await ranker.stop()
 
 
@@ -70,7 +74,7 @@ async def test_a_list_is_made_after_it_was_asked_for() -> None:
     (ana, ben) = people(2)
     core = peer([ana, ben])
     ranker = Ranker(core, Stopped())
-    asked = asyncio.create_task(ranker.lists([ana.id], 5))
+    asked = asyncio.create_task(lists(ranker, [ana.id], 5))
     await asyncio.sleep(0)  # the question waits
     news = (Interaction("new", "listen", 10_000),)
     core.handle(inputs.Recorded(ben.id, news, WALL_MS), 9)
@@ -81,8 +85,8 @@ async def test_a_list_is_made_after_it_was_asked_for() -> None:
 async def test_who_gives_up_takes_the_answer_from_nobody() -> None:
     (ana,) = people(1)
     ranker = Ranker(peer([ana]), Stopped())
-    hasty = asyncio.create_task(ranker.lists([ana.id], 5))
-    patient = asyncio.create_task(ranker.lists([ana.id], 5))
+    hasty = asyncio.create_task(lists(ranker, [ana.id], 5))
+    patient = asyncio.create_task(lists(ranker, [ana.id], 5))
     await asyncio.sleep(0)
     hasty.cancel()
     assert len(await patient) == 1
@@ -91,7 +95,7 @@ async def test_who_gives_up_takes_the_answer_from_nobody() -> None:
 async def test_who_waits_when_the_node_closes_is_told() -> None:
     (ana,) = people(1)
     ranker = Ranker(peer([ana]), Stopped())
-    asked = asyncio.create_task(ranker.lists([ana.id], 5))
+    asked = asyncio.create_task(lists(ranker, [ana.id], 5))
     await asyncio.sleep(0)
     await ranker.stop()
     with pytest.raises(TastemeshError, match="was closed"):
@@ -102,36 +106,90 @@ async def test_a_fault_of_ours_reaches_who_asked_and_the_next_question_is_answer
     (ana,) = people(1)
     ranker = Ranker(peer([ana]), Stopped())
     with pytest.raises(TypeError):
-        await ranker.lists([None], 5)  # type: ignore[list-item]
-    assert len(await ranker.lists([ana.id], 5)) == 1
+        await lists(ranker, [None], 5)  # type: ignore[list-item]
+    assert len(await lists(ranker, [ana.id], 5)) == 1
+
+
+async def asked_while_busy(ranker: Ranker, ego: bytes, other: bytes) -> list[Advice]:
+    """Ask while somebody else's list is being made, and wait until there is nothing left to do."""
+    busy = asyncio.create_task(ranker.lists([other], 5))
+    await asyncio.sleep(0)
+    (listed,) = await ranker.lists([ego], 5)
+    await busy
+    assert ranker._task is not None
+    await ranker._task
+    return listed.lines
 
 
 async def test_who_would_wait_gets_a_recent_list_but_none_older_than_his_own_word() -> None:
     ana, ben, eva = people(3)
     core, clock = peer([ana, ben, eva]), Stopped()
     ranker = Ranker(core, clock)
-    (before,) = await ranker.lists([ana.id], 5)
-
-    async def asked_while_busy() -> list[Advice]:
-        busy = asyncio.create_task(ranker.lists([eva.id], 5))
-        await asyncio.sleep(0)
-        (lines,) = await ranker.lists([ana.id], 5)
-        await busy
-        return lines
-
+    (before,) = await lists(ranker, [ana.id], 5)
     core.handle(inputs.Recorded(ben.id, (Interaction("new", "listen", 10_000),), WALL_MS), 9)
-    assert await asked_while_busy() is before  # at once; a new one was made for the next time
-    after = await asked_while_busy()
+    assert await asked_while_busy(ranker, ana.id, eva.id) is before
+    assert await asked_while_busy(ranker, ana.id, eva.id) is before  # too fresh to be made anew
+    clock.passed_ms += FRESH_MS + 1
+    assert await asked_while_busy(ranker, ana.id, eva.id) is before  # at once, and made anew then
+    after = await asked_while_busy(ranker, ana.id, eva.id)
     assert "new" in [line.item for line in after]
-    (alone,) = await ranker.lists([ana.id], 5)
+    (alone,) = await lists(ranker, [ana.id], 5)
     assert alone == after
     assert alone is not after  # nobody waited: it was made when it was asked for
     core.handle(inputs.Recorded(ana.id, (Interaction("new", "like", 10_000),), WALL_MS), 10)
-    assert "new" not in [line.item for line in await asked_while_busy()]
+    own = await asked_while_busy(ranker, ana.id, eva.id)
+    assert "new" not in [line.item for line in own]
     clock.passed_ms += KEPT_MS + 1
-    (old,) = await ranker.lists([ana.id], 5)
-    clock.passed_ms += KEPT_MS + 1
-    assert await asked_while_busy() is not old
+    assert await asked_while_busy(ranker, ana.id, eva.id) is not own
+
+
+async def test_a_list_says_how_old_it_is() -> None:
+    ana, eva = people(2)
+    clock = Stopped()
+    ranker = Ranker(peer([ana, eva]), clock)
+    (first,) = await ranker.lists([ana.id], 5)
+    clock.passed_ms += 700
+    busy = asyncio.create_task(ranker.lists([eva.id], 5))
+    await asyncio.sleep(0)
+    (second,) = await ranker.lists([ana.id], 5)
+    assert (first.age_ms, second.age_ms, (await busy)[0].age_ms) == (0, 700, 0)
+
+
+async def test_no_list_is_given_that_rests_on_a_record_which_was_taken_back() -> None:
+    ana, ben, eva = people(3)
+    core = peer([ana, ben, eva])
+    core.handle(inputs.Recorded(ana.id, (Endorsement(ben.id, 10_000),), WALL_MS), 8)
+    core.handle(inputs.Recorded(ben.id, (Endorsement(eva.id, 10_000),), WALL_MS), 8)
+    ranker = Ranker(core, Stopped())
+    (trusted, _, open_to_all) = await lists(ranker, [ana.id, ben.id, eva.id], 5)
+    assert {line.item for line in trusted} == {"1", "2"}
+    core.handle(inputs.Recorded(eva.id, (Interaction("new", "listen", 10_000),), WALL_MS), 9)
+    assert await asked_while_busy(ranker, ana.id, ben.id) is trusted
+    core.handle(inputs.Recorded(ben.id, (Forget(0, 1, 1),), WALL_MS), 10)
+    after = await asked_while_busy(ranker, ana.id, ben.id)
+    assert {line.item for line in after} == {"2", "new"}
+    assert await asked_while_busy(ranker, eva.id, ben.id) is not open_to_all  # names no records
+    core.handle(inputs.Recorded(ben.id, (Interaction("x", "like", 1),), WALL_MS), 11)
+    core.handle(inputs.Recorded(ben.id, (Forget(0, 4, 4),), WALL_MS), 12)
+    assert await asked_while_busy(ranker, ana.id, ben.id) is after  # not among what it names
+
+
+async def test_what_is_made_anew_leaves_the_loop_to_others_and_who_waits_comes_first() -> None:
+    signers = people(6)
+    core, clock = peer(signers), Stopped()
+    ranker = Ranker(core, clock)
+    egos = [signer.id for signer in signers]
+    await ranker.lists(egos[:5], 5)
+    clock.passed_ms += FRESH_MS + 1
+    asked = asyncio.create_task(ranker.lists(egos[5:], 5))
+    await asyncio.sleep(0)
+    assert [listed.age_ms for listed in await ranker.lists(egos[:5], 5)] == [FRESH_MS + 1] * 5
+    await asked
+    assert len(ranker._aged) == 5
+    assert [listed.age_ms for listed in await ranker.lists(egos[5:], 1)] == [0]
+    assert len(ranker._aged) >= 4
+    await ranker.stop()
+    assert not ranker._aged
 
 
 async def test_kept_lists_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
