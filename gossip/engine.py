@@ -168,7 +168,8 @@ class GossipEngine:
         return done
 
     def _on_started(self, event: inputs.Started, now_ms: int) -> list[Effect]:
-        self._greetings.started_ms = now_ms
+        for each in (self.interest, self._presence_interest, self._greetings):
+            each.begin(now_ms)
         return [
             self._subscribe(),
             effects.SetTimer("presence", self.announcements.wait_ms(now_ms)),
@@ -237,10 +238,8 @@ class GossipEngine:
         return [self._subscribe(), again] if changed else [again]
 
     def _relay(self, now_ms: int, wall_ms: int) -> list[Effect]:
-        return [
-            *self._held.tell_proofs(now_ms),
-            *self.brokers.turn(self.interest, now_ms, wall_ms),
-        ]
+        told = self._held.tell_proofs(now_ms)
+        return [*told, *self.brokers.turn(self.interest, now_ms, wall_ms)]
 
     def _on_broker_up(self, event: inputs.BrokerUp, now_ms: int) -> list[Effect]:
         ticking = self.brokers.come_up(event.broker, now_ms, event.wall_ms)

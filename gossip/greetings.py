@@ -28,13 +28,16 @@ class Greetings:
     def __init__(self, node: bytes) -> None:
         self._node = node
         self._heard: dict[bytes, None] = {}
-        self.started_ms = 0
-        """Since when this node is up, monotonic."""
+        self._started_ms = 0
         self.is_set = False
         """Whether a greeting is on its way."""
 
     def __len__(self) -> int:
         return len(self._heard)
+
+    def begin(self, now_ms: int) -> None:
+        """Note that the node comes up now, a moment of the monotonic clock."""
+        self._started_ms = now_ms
 
     def has_heard(self, payload: bytes) -> bool:
         """Tell whether a presence was heard, through another broker."""
@@ -61,7 +64,7 @@ class Greetings:
         """
         if peer_count <= GREETER_COUNT:
             return True
-        if now_ms - self.started_ms < _SETTLED_MS:
+        if now_ms - self._started_ms < _SETTLED_MS:
             return False
         lot = int.from_bytes(blake2b(newcomer, key=self._node, digest_size=4).digest(), "big")
         return lot * peer_count < GREETER_COUNT << 32

@@ -87,6 +87,10 @@ class Interest:
         self._since_ms = [0] * SHARD_COUNT
         self.mask = ALL_SHARDS
 
+    def begin(self, now_ms: int) -> None:
+        """Start the first period, at a moment of the monotonic clock."""
+        self._began_ms = self._rotated_ms = now_ms
+
     def hear(self, shard: int, size_bytes: int) -> None:
         """Count what came in on a shard."""
         self._heard_bytes[shard] += size_bytes

@@ -160,7 +160,7 @@ def test_two_nodes_that_never_heard_of_each_other_agree_through_one_that_was_hea
 
 def test_of_a_crowd_that_comes_at_once_those_who_know_enough_greet_nobody() -> None:
     greetings = Greetings(ANA.id)
-    greetings.started_ms = 1_000
+    greetings.begin(1_000)
     newcomers = [person(f"newcomer {n}").id for n in range(200)]
     assert all(greetings.is_up_to_us(each, 12, 1_000) for each in newcomers)
     assert not any(greetings.is_up_to_us(each, 24, 5_999) for each in newcomers)

@@ -90,6 +90,16 @@ def test_a_burst_ends_the_period_and_the_next_one_lasts() -> None:
     assert not interest.is_exhausted  # only one in a row
 
 
+def test_the_first_burst_is_measured_from_the_start_and_not_from_the_clocks_zero() -> None:
+    interest = Interest(64, MINUTE_MS, b"seed")
+    interest.begin(10_000_000)
+    for shard in range(SHARD_COUNT):
+        interest.hear(shard, 100)
+    assert interest.is_exhausted
+    assert interest.refresh(10_002_000, early=True)  # 50 B/s a shard
+    assert interest.mask.bit_count() == 1
+
+
 def test_a_flooded_shard_keeps_nobody_from_the_others() -> None:
     interest = Interest(4096, MINUTE_MS, b"seed")
     rates = [10.0] * SHARD_COUNT
