@@ -6,7 +6,7 @@ less (`Core.recommend_many`), equal questions as one; a few users at a time, and
 between.
 
 Who would have to wait and has a list from lately gets that one at once, with its age, and a new one
-is made for the next time. Those are made one by one, with as long a rest after each as it took: so
+is made for the next time. Where that is so, each ranking is followed by as long a rest as it took:
 requests and gossip get their turn however many users ask. Nobody gets a list that is older than
 what he said himself, or one that names a record which was taken back since; and where nobody waits,
 a list is made when it is asked for.
@@ -15,7 +15,6 @@ a list is made when it is asked for.
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import islice
 
 import msgspec
@@ -42,6 +41,9 @@ KEPT_MS = 60_000
 
 # Up to which age a list that was given is not made anew (guess): many devices of one user ask.
 FRESH_MS = 1_000
+
+# Turns of the event loop after which what came in during a ranking has been read and has asked.
+_TURNS = 3
 
 # Lines of lists that are kept, some 30 MB: ten lines for each of two thousand users.
 KEPT_LINES = 20_000
@@ -86,6 +88,8 @@ class Ranker:
         self._kept: dict[_Question, _Kept] = {}
         self._kept_lines = 0
         self._aged: dict[_Question, None] = {}  # kept ones that were given and are to be made anew
+        self._is_resting = False
+        self._is_crowded = False  # somebody was given a kept list since the last ranking
         self._asked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -95,13 +99,14 @@ class Ranker:
         Raises:
             TastemeshError: the node was closed meanwhile.
         """
-        is_busy = bool(self._waiting or self._aged)
+        is_busy = bool(self._waiting or self._aged or self._is_resting)
         found: list[Listed | asyncio.Future[list[Advice]]] = []
         for ego in egos:
             question = ego, k
             kept = self._recent(question) if is_busy else None
             if kept is not None:
                 found.append(kept)
+                self._is_crowded = True
                 if kept.age_ms > FRESH_MS:
                     self._aged[question] = None
             else:
@@ -144,17 +149,23 @@ class Ranker:
                     waiting = self._pop(question)
                     if waiting is not None:
                         waiting.set_result(lines)
-            await self._rest(0.0 if self._waiting else loop.time() - began_s)
+            await self._rest(loop.time() - began_s)
 
     async def _rest(self, seconds: float) -> None:
-        """Leave the event loop to others for a while, or until somebody waits for a list."""
+        """Let others have the event loop: a while if many ask, or until somebody has to wait."""
+        self._is_resting = True
+        self._is_crowded = bool(self._aged)
         self._asked.clear()
-        if seconds:
-            with suppress(TimeoutError):
+        try:
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+            if self._is_crowded and not self._waiting:
                 async with asyncio.timeout(seconds):
                     await self._asked.wait()
-        else:
-            await asyncio.sleep(0)
+        except TimeoutError:
+            pass
+        finally:
+            self._is_resting = False
 
     def _next(self) -> list[_Question]:
         """Return who has waited longest, and some who can be ranked together with him."""
