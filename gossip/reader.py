@@ -6,7 +6,8 @@ in one process may hand them all one reader that remembers what it has read befo
 """
 
 from tastemesh.gossip import codec
-from tastemesh.gossip.codec import Opened
+from tastemesh.gossip.codec import Opened, Verify
+from tastemesh.gossip.identity import verify
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import Presence, authenticate_presence, parse_presence
 from tastemesh.gossip.record import Record
@@ -18,11 +19,13 @@ class Reader:
     Args:
         network: network id.
         limits: the wire limits.
+        verify: checks the signatures of records; a node's driver may know some answers already.
     """
 
-    def __init__(self, network: str, limits: Limits) -> None:
+    def __init__(self, network: str, limits: Limits, verify: Verify = verify) -> None:
         self._network = network
         self._limits = limits
+        self._verify = verify
 
     def unpack(self, payload: bytes) -> list[Opened]:
         """Return the envelopes in an MQTT payload, taken apart.
@@ -54,7 +57,7 @@ class Reader:
 
     def authenticate(self, record: Record, opened: Opened) -> None:
         """Check that the key in a record's envelope signed it; see `codec.authenticate_opened`."""
-        codec.authenticate_opened(record, opened)
+        codec.authenticate_opened(record, opened, self._verify)
 
     def presence(self, payload: bytes) -> Presence:
         """Return what a presence message says; see `presence.parse_presence`."""

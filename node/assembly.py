@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tastemesh.gossip import inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.identity import format_id
+from tastemesh.node.ahead import Ahead
 from tastemesh.node.clock import Clock
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
@@ -64,13 +65,15 @@ async def assemble(
         await open_window(config, [signer.id for signer in signers])
     )
     stages = Stages()
+    ahead = Ahead(config.limits, lambda record_id: core.holds(record_id))
+    stack.callback(ahead.close)
     core = Core(
         node=keys.node,
         signers=signers,
         network=config.network,
         limits=config.limits,
         seed=secrets.token_bytes(32),
-        reader=TimedReader(config.network, config.limits, stages),
+        reader=TimedReader(config.network, config.limits, stages, ahead.verify),
         view=TimedView(stages),
         ranking=ScorerParameters(
             diversity=config.diversity, exploration_share=config.exploration_share
@@ -81,7 +84,7 @@ async def assemble(
     transport = await stack.enter_async_context(
         MqttTransport(urls, client_id=client_id, settings=config.mqtt)
     )
-    driver = Driver(core, store, transport, clock, tell, stages)
+    driver = Driver(core, store, transport, clock, tell, stages, ahead)
     wall_ms = clock.wall_ms()
     async for part in load(store, config, wall_ms, has_new_keys=keys.is_new):
         driver.restore(part)

@@ -20,6 +20,7 @@ from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.limits import RejectReason
 from tastemesh.node import transport as wire
+from tastemesh.node.ahead import Ahead
 from tastemesh.node.clock import Clock, elapsed_s
 from tastemesh.node.core import Core
 from tastemesh.node.stages import Stage, Stages
@@ -87,6 +88,7 @@ class Driver:
             the commit.
         stages: notes how long the intake takes, shared with the core's reader and view; its own
             where None.
+        ahead: checks signatures before the core's reader, which has its `verify`, asks; or nobody.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Driver:
         clock: Clock,
         notify: Callable[[Effect], None],
         stages: Stages | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         self._core = core
         self._store = store
@@ -104,6 +107,7 @@ class Driver:
         self._clock = clock
         self._notify = notify
         self.stages = stages or Stages()
+        self._ahead = ahead
         self._backlog: list[_Turn] = []
         self._in_hand: list[_Turn] = []
         self._stopped = False
@@ -216,11 +220,16 @@ class Driver:
         while True:
             await self._room.wait()
             rest_s = loop.time() + SLICE_S
-            for event in await self._transport.events():
+            events = await self._transport.events()
+            if self._ahead is not None:
+                self._ahead.begin([e.payload for e in events if isinstance(e, wire.Message)])
+            for event in events:
                 if loop.time() > rest_s:
                     await asyncio.sleep(0)
                     rest_s = loop.time() + SLICE_S
                 message = event if isinstance(event, wire.Message) else None
+                if self._ahead is not None and message is not None:
+                    self._ahead.place += 1
                 looked_at = self.stages.counts[Stage.DECODE]
                 since_s, within_s = elapsed_s(), self.stages.inner_s
                 try:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
-from tastemesh.gossip.codec import Opened
+from tastemesh.gossip.codec import Opened, Verify
+from tastemesh.gossip.identity import verify
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
@@ -78,10 +79,13 @@ class TimedReader(Reader):
         network: network id.
         limits: the wire limits.
         stages: takes the notes.
+        verify: see `Reader`.
     """
 
-    def __init__(self, network: str, limits: Limits, stages: Stages) -> None:
-        super().__init__(network, limits)
+    def __init__(
+        self, network: str, limits: Limits, stages: Stages, verify: Verify = verify
+    ) -> None:
+        super().__init__(network, limits, verify)
         self._stages = stages
 
     def unpack(self, payload: bytes) -> list[Opened]:
