@@ -168,9 +168,15 @@ class Interest:
         return [rate if is_known else mean for rate, is_known in zip(rates, known, strict=True)]
 
     def _burst(self, period_ms: int) -> tuple[list[float], list[bool]]:
-        """Return the rates as of a period that ended early, and for which shards they are known."""
+        """Return the rates as of a period that ended early, and for which shards they are known.
+
+        None is taken for quieter than half of the others: what used the budget up in a moment may
+        be one message a shard, and silence says nothing then.
+        """
+        heard = [n * 1000 / period_ms for s, n in enumerate(self._heard_bytes) if self.reads(s)]
+        median = sorted(heard)[len(heard) // 2]
         rates = [
-            self._heard_bytes[shard] * 1000 / period_ms if self.reads(shard) else rate
+            max(self._heard_bytes[shard] * 1000 / period_ms, median) if self.reads(shard) else rate
             for shard, rate in enumerate(self._rates)
         ]
         return rates, [self.reads(n) or known for n, known in enumerate(self._known)]

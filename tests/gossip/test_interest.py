@@ -100,6 +100,14 @@ def test_the_first_burst_is_measured_from_the_start_and_not_from_the_clocks_zero
     assert interest.mask.bit_count() == 1
 
 
+def test_silence_in_a_burst_of_a_message_a_shard_is_not_taken_for_a_quiet_shard() -> None:
+    interest = Interest(64, MINUTE_MS, b"seed")
+    for shard in range(SHARD_COUNT * 3 // 4):
+        interest.hear(shard, 200)
+    assert interest.refresh(1_000, early=True)
+    assert interest.mask.bit_count() == 1
+
+
 def test_a_flooded_shard_keeps_nobody_from_the_others() -> None:
     interest = Interest(4096, MINUTE_MS, b"seed")
     rates = [10.0] * SHARD_COUNT
