@@ -113,6 +113,8 @@ def bridge_ratio(walks: WalkMass, *, compiled: bool | None = None) -> NDArray[np
     """
     count = len(walks.hits)
     walk, node = walks.trace.walk, walks.trace.node
+    if not len(walk):  # as at the start of a new node, which is to load no compiler for it
+        return np.zeros(count)
     if (np.diff(walk) < 0).any():
         by_walk = np.argsort(walk, kind="stable")
         walk, node = walk[by_walk], node[by_walk]

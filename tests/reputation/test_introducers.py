@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Iterable
 
 import networkx as nx
@@ -162,3 +164,13 @@ def test_arguments_outside_their_range_are_named() -> None:
         literal_connectivity_decay(walks, beta=-1.0)
     with pytest.raises(UsageError, match="threshold 0"):
         literal_connectivity_decay(walks, threshold=0.0)
+
+
+def test_a_new_node_loads_no_compiler_to_find_that_nobody_is_reached() -> None:
+    probe = (
+        "import sys; from tastemesh.reputation import graph, introducers, walks;"
+        "found = walks.walk_mass(graph.EndorsementGraph(), b'ego', seed=b'');"
+        "assert not len(introducers.connectivity_decay(found, beta=0.8));"
+        "sys.exit('numba' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
