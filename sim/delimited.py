@@ -52,21 +52,27 @@ class Table:
                 yield number, _split(text, self.delimiter)
 
     def _quoted(self) -> Iterator[tuple[int, list[str]]]:
-        number = 0
+        number = first = 0
+        is_over = False
 
         def texts() -> Iterator[str]:
-            nonlocal number
-            for number, text in self._lines:  # noqa: B007 - read by the enclosing generator
+            nonlocal number, first, is_over
+            for number, text in self._lines:
+                first = first or number
                 yield text + "\n"
+            is_over = True
 
         rows = csv.reader(texts(), delimiter=self.delimiter)
         while True:
+            first = 0
             try:
                 cells = next(rows)
             except StopIteration:
                 return
-            except csv.Error as error:
-                raise DataError(self.path, number, f"broken quoting: {error}") from error
+            except csv.Error as error:  # found many lines on, where a field has become too long
+                raise DataError(self.path, first, f"broken quoting: {error}") from error
+            if is_over and cells and cells[-1].endswith("\n"):  # all the rest became one field
+                raise DataError(self.path, first, "broken quoting: a quote is never closed")
             if any(cell.strip() for cell in cells):
                 yield number, [cell.strip() for cell in cells]
 

@@ -40,6 +40,19 @@ def test_quoted_cells_may_hold_the_delimiter_and_line_numbers_stay_right(tmp_pat
     ]
 
 
+@pytest.mark.parametrize("rest", [3, 30_000])
+def test_a_quote_that_is_never_closed_is_named_where_it_opens(tmp_path: Path, rest: int) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text("% head\n" + "u,a,1\n" * 300 + 'v,"two,2\n' + "w,c,3\n" * rest)
+    read = []
+    with open_table(file) as table, pytest.raises(DataError, match="broken quoting") as caught:
+        read += list(table)
+    assert "line 302:" in str(caught.value)
+    whole = tmp_path / "whole.csv"
+    whole.write_text('u,a,1\nv,"two\n"')
+    assert rows(whole) == [(1, ["u", "a", "1"]), (3, ["v", "two"])]
+
+
 def test_comments_at_the_head_marks_and_line_ends_are_left_out(tmp_path: Path) -> None:
     file = tmp_path / "table"
     file.write_bytes(b"\xef\xbb\xbf# FromNodeId\tToNodeId\r\n% more\r\na\tb\r\n\r\nc\td")
