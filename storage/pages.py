@@ -5,27 +5,23 @@ every leaf says by itself what rows it holds, and so does every node of an index
 them, from the file and from the write-ahead log's committed frames over it; what does not make
 sense is passed over. SQLite's own recovery extension does the same and is not part of what Python
 is built with. Source: "SQLite Database File Format" (sqlite.org/fileformat2.html), of which
-section 1.5 has the pages, 1.6 the cells, 1.8 the pointer maps, 2.1 the rows and 4 the log.
+section 1.5 has the pages, 1.6 the cells, 1.8 the pointer maps and 2.1 the rows.
 """
 
 import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tastemesh.storage.frames import PAGE_BYTES, Log, is_page_size
+
 Value = bytes | str | int | None
 
 _MAGIC = b"SQLite format 3\x00"
-_PAGE_BYTES = 4_096  # SQLite's default, which we leave; where no header can be read
 _ROW_BYTES = 1 << 20  # far above our largest row, a proof: two records of 16 KiB
 
 _INDEX_NODE, _INDEX_LEAF, _TABLE_LEAF = 0x02, 0x0A, 0x0D
 _INTEGER_BYTES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
-
-_LOG_HEADER = struct.Struct(">IIIIIIII")
-_FRAME_HEADER = struct.Struct(">IIIIII")
-_LOG_MAGIC = 0x377F0682  # its last bit says whether checksums read words with the high byte first
 
 
 class Row(NamedTuple):
@@ -54,10 +50,9 @@ class Pages:
         self._file = file
         head = _read(file, 0, 100)
         self._page_bytes = _page_bytes(head)
-        frames = _Log(log)
+        frames = Log(log, self._page_bytes)
         self._frames = frames
-        if frames.places:
-            self._page_bytes = frames.page_bytes
+        self._page_bytes = frames.page_bytes
         self._usable = self._page_bytes - (head[20] if head.startswith(_MAGIC) else 0)
         self.count = frames.page_count or -(-os.fstat(file).st_size // self._page_bytes)
 
@@ -134,64 +129,6 @@ class Pages:
         return content
 
 
-class _Log:
-    """The pages in a write-ahead log up to the last commit that is whole.
-
-    Attributes:
-        places: where in the log each page's last content is.
-        page_bytes: size of a page; 0 without a log.
-        page_count: pages of the database after the last commit; 0 without one.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._content = path.read_bytes() if path.exists() else b""
-        self.places: dict[int, int] = {}
-        self.page_bytes = self.page_count = 0
-        if len(self._content) >= _LOG_HEADER.size:
-            self._scan()
-
-    def page(self, number: int) -> bytes | None:
-        """Return what the log has for a page, or None."""
-        place = self.places.get(number)
-        return None if place is None else self._content[place : place + self.page_bytes]
-
-    def _scan(self) -> None:
-        content = self._content
-        magic, _, page_bytes, _, *salts, first, second = _LOG_HEADER.unpack_from(content)
-        if magic & ~1 != _LOG_MAGIC or not _is_page_size(page_bytes):
-            return
-        order = ">" if magic & 1 else "<"
-        sums = _summed((0, 0), content[:24], order)
-        if sums != (first, second):
-            return
-        self.page_bytes = page_bytes
-        since_commit: dict[int, int] = {}
-        at = _LOG_HEADER.size
-        while at + _FRAME_HEADER.size + page_bytes <= len(content):
-            number, page_count, *marks, first, second = _FRAME_HEADER.unpack_from(content, at)
-            page = at + _FRAME_HEADER.size
-            sums = _summed(sums, content[at : at + 8], order)
-            sums = _summed(sums, content[page : page + page_bytes], order)
-            if marks != salts or sums != (first, second):
-                return
-            since_commit[number] = page
-            if page_count:
-                self.places.update(since_commit)
-                self.page_count = page_count
-                since_commit.clear()
-            at = page + page_bytes
-
-
-def _summed(sums: tuple[int, int], content: bytes, order: str) -> tuple[int, int]:
-    """Return the log's running checksum after some more bytes (section 4.2)."""
-    first, second = sums
-    words = struct.unpack(f"{order}{len(content) // 4}I", content)
-    for even, odd in zip(words[::2], words[1::2], strict=True):
-        first = (first + even + second) & 0xFFFFFFFF
-        second = (second + odd + first) & 0xFFFFFFFF
-    return first, second
-
-
 def _read(file: int, at: int, size: int) -> bytes:
     """Return what the disk gives back: a sector that cannot be read is nothing."""
     try:
@@ -203,11 +140,7 @@ def _read(file: int, at: int, size: int) -> bytes:
 def _page_bytes(head: bytes) -> int:
     size = int.from_bytes(head[16:18], "big")
     size = 1 << 16 if size == 1 else size
-    return size if head.startswith(_MAGIC) and _is_page_size(size) else _PAGE_BYTES
-
-
-def _is_page_size(size: int) -> bool:
-    return 512 <= size <= 1 << 16 and size & (size - 1) == 0
+    return size if head.startswith(_MAGIC) and is_page_size(size) else PAGE_BYTES
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

@@ -27,7 +27,8 @@ from tastemesh.gossip.inputs import Restored, Stored
 from tastemesh.gossip.record import Interaction
 from tastemesh.storage.batch import STORED, StorageEffect, fold
 from tastemesh.storage.failures import damaged, reported
-from tastemesh.storage.files import bytes_on_disk, claim, claim_copy
+from tastemesh.storage.files import bytes_on_disk, claim, claim_copy, log_of
+from tastemesh.storage.frames import Log
 from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
 from tastemesh.storage.restore import AGAIN, PRIVATE, joined, restore
 from tastemesh.storage.salvage import COPIED, Salvage, salvage_of
@@ -100,7 +101,8 @@ class Store:
     ) -> Self:
         """Open the database, creating it if the file is not there, and bring it up to date.
 
-        Every page is checked (`quick_check`), so that damage shows here and not weeks later.
+        Every page is checked (`quick_check`), so that damage shows here and not weeks later; and
+        before SQLite drops them, the commits in the log.
 
         Args:
             path: the file; its directory must exist. Created readable by its owner only.
@@ -118,6 +120,8 @@ class Store:
             raise UsageError(f"disk_bytes is {disk_bytes}; expected at least {MIN_DISK_BYTES}")
         with reported(path):
             claim(path)
+            if (await asyncio.to_thread(Log, log_of(path))).is_damaged:
+                raise damaged(path, "a commit in its log is not what was written")
             db = await aiosqlite.connect(path, timeout=busy_timeout_ms / 1000, isolation_level=None)
             store = cls(db, path, disk_bytes)
             try:

@@ -91,6 +91,28 @@ async def test_nothing_is_lost_of_a_whole_database_and_its_log(path: Path) -> No
     assert not log_of(copy).exists()
 
 
+@pytest.mark.parametrize("place", [0, 100, 32 + 500 * (24 + PAGE_BYTES) + 1_000])
+async def test_a_commit_that_was_overwritten_in_the_log_hides_none_behind_it(
+    path: Path, place: int
+) -> None:
+    copy = path.with_name("copy.db")
+    async with await Store.open(path) as store:
+        await fill(store)
+        held = await store.load(0)
+        shutil.copy(path, copy)
+        shutil.copy(log_of(path), log_of(copy))
+    with log_of(copy).open("r+b") as log:
+        log.seek(place)
+        log.write(random.Random(place).randbytes(600))
+    with pytest.raises(StorageError, match="a commit in its log") as refused:
+        await Store.open(copy)
+    assert refused.value.cause is StorageCause.DAMAGED
+    _, found = await salvaged(copy)
+    assert set(found.records) <= set(held.records)
+    assert len(found.records) > 0.9 * len(held.records)
+    assert found.sequences == held.sequences
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_what_is_on_pages_that_were_left_alone_is_kept(
     filled: tuple[Path, Restored], seed: int
