@@ -15,6 +15,7 @@ from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
 from tastemesh.node.home import find_brokers, load, open_window, settle
 from tastemesh.node.identities import KeyRing
+from tastemesh.node.kernels import KERNELS
 from tastemesh.node.mqtt import MqttTransport
 from tastemesh.node.scorer import ScorerParameters
 from tastemesh.node.settings import NodeConfig
@@ -59,6 +60,7 @@ async def assemble(
         StorageError: the window cannot be opened, or another process uses this home.
         TransportError: the embedded broker cannot be started.
     """
+    KERNELS.postpone()
     keys = KeyRing(config.home / "keys", config.passphrase)
     signers = tuple(keys.signers.values())
     store = await stack.enter_async_context(

@@ -23,6 +23,7 @@ from tastemesh.errors import TastemeshError
 from tastemesh.node.advice import Advice
 from tastemesh.node.clock import Clock
 from tastemesh.node.core import Core
+from tastemesh.node.kernels import KERNELS
 from tastemesh.node.tasks import end
 
 _LOGGER = logging.getLogger(__name__)
@@ -140,6 +141,9 @@ class Ranker:
             egos = [ego for ego, _ in asked]
             began_s = loop.time()
             try:
+                if not KERNELS.are_ready:
+                    await KERNELS.compile()
+                    continue  # who gave up or was answered meanwhile
                 lists = self._core.recommend_many(egos, length, self._clock.wall_ms())
             except Exception as error:  # a bug of ours; whoever asked hears of it
                 self._fail(asked, error)

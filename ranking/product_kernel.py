@@ -1,6 +1,6 @@
 """The products of `tastemesh.ranking.products`, compiled by numba (extra `fast`).
 
-Compiling takes a second or two once per machine, and once per process where no folder for numba's
+Compiling takes some seconds once per machine, and once per process where no folder for numba's
 cache is writable. Sums are in float64 and in the order of the arrays, so they repeat bit for bit.
 """
 

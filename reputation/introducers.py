@@ -32,19 +32,16 @@ What holds (`tests/reputation/test_introducers.py`):
 Few hits need no extra rule: an identity that one introduced walk met has N = 1.
 """
 
-import importlib.util
-
 import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
+from tastemesh.reputation.compiling import is_compiled
 from tastemesh.reputation.walks import WalkMass
 
 # Web3Recommend (arXiv 2307.01411): .8 takes 4/5 of a one-entry attacker's mass and leaves the list
 # of results as similar to the one without decay as a second run of the walks does.
 BETA = 0.8
-
-_HAS_NUMBA = importlib.util.find_spec("numba") is not None
 
 
 def connectivity_decay(walks: WalkMass, *, beta: float = BETA) -> NDArray[np.float64]:
@@ -118,7 +115,7 @@ def bridge_ratio(walks: WalkMass, *, compiled: bool | None = None) -> NDArray[np
     if (np.diff(walk) < 0).any():
         by_walk = np.argsort(walk, kind="stable")
         walk, node = walk[by_walk], node[by_walk]
-    if _HAS_NUMBA if compiled is None else compiled:
+    if is_compiled(compiled):
         from tastemesh.reputation.bridge_kernel import most_passed
 
         most = most_passed(walk, node, count)

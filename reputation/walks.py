@@ -25,7 +25,6 @@ installed (`tastemesh.reputation.walk_kernel`).
 """
 
 import hashlib
-import importlib.util
 
 import msgspec
 import numpy as np
@@ -33,12 +32,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
+from tastemesh.reputation.compiling import is_compiled
 from tastemesh.reputation.graph import EndorsementArrays, EndorsementGraph
 from tastemesh.reputation.parameters import WalkParameters
 
 _SEED_DOMAIN = b"tastemesh/1/walks\x00"
 _MASK_64 = (1 << 64) - 1
-_HAS_NUMBA = importlib.util.find_spec("numba") is not None
 
 # splitmix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014):
 # the increment is 2^64 divided by the golden ratio, the rest is its finaliser.
@@ -162,7 +161,7 @@ def trace_walks(
     blocked[ego] = True
     digest = hashlib.sha256(_SEED_DOMAIN + seed).digest()
     keys = int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:16], "big")
-    if _HAS_NUMBA if compiled is None else compiled:
+    if is_compiled(compiled):
         from tastemesh.reputation.walk_kernel import trace_compiled
 
         return trace_compiled(arrays, ego, units, blocked, keys, parameters)

@@ -1,0 +1,43 @@
+"""A node answers while its kernels compile, and walks the same before and after."""
+
+import asyncio
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+import tastemesh
+from tastemesh.node.kernels import Kernels
+from tastemesh.node.settings import NodeConfig
+from tastemesh.reputation import compiling
+
+
+async def test_walks_are_numpys_until_the_kernels_are_compiled_and_the_loop_goes_on() -> None:
+    kernels = Kernels()
+    has_numba = importlib.util.find_spec("numba") is not None
+    assert kernels.are_ready != has_numba
+    kernels.postpone()
+    assert not compiling.is_compiled(None)
+    assert compiling.is_compiled(True)
+    turns = 0
+    waiting = asyncio.create_task(kernels.compile())
+    while not waiting.done():
+        turns += 1
+        await asyncio.sleep(0)
+    await waiting
+    assert turns > 1
+    assert kernels.are_ready
+    assert compiling.is_compiled(None) == has_numba
+    kernels.postpone()  # a second node of the process
+    assert compiling.is_compiled(None) == has_numba
+
+
+async def test_whoever_asks_while_they_compile_gets_a_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tastemesh.node.ranker.KERNELS", Kernels())
+    config = NodeConfig(home=tmp_path, brokers=("mqtt://127.0.0.1:1",))
+    async with tastemesh.open_node(config) as node:
+        await node.record("a")
+        short, long = await asyncio.gather(node.recommend(3), node.recommend(5))
+        assert short == long == []
