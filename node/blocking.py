@@ -266,6 +266,7 @@ class SyncNode(_Facade[Node]):
     rotate = _waiting(Node.rotate)
     recommend = _waiting(Node.recommend)
     recommend_many = _waiting(Node.recommend_many)
+    lists = _waiting(Node.lists)
     explain = _waiting(Node.explain)
     evidence = _waiting(Node.evidence)
     import_history = _waiting(Node.import_history)

@@ -43,11 +43,12 @@ class Kernels:
         """Whether they may be used without waiting."""
         return self._are_compiled
 
-    async def compile(self) -> None:
-        """Compile them in another thread, and use them from then on."""
-        await asyncio.to_thread(_compile)
-        self._are_compiled = True
-        compiling.postpone(False)
+    async def ready(self) -> None:
+        """Return once they may be used; they are compiled in another thread."""
+        if not self._are_compiled:
+            await asyncio.to_thread(_compile)
+            self._are_compiled = True
+            compiling.postpone(False)
 
 
 KERNELS = Kernels()

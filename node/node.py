@@ -34,6 +34,7 @@ from tastemesh.node.forgetting import Forgotten, plan, repeated
 from tastemesh.node.history import Export, Imported, exported, unknown
 from tastemesh.node.identities import DEFAULT_IDENTITY as DEFAULT_IDENTITY
 from tastemesh.node.identities import KeyRing, LocalIdentity
+from tastemesh.node.kernels import KERNELS
 from tastemesh.node.mqtt import MqttTransport
 from tastemesh.node.people import People
 from tastemesh.node.plays import Play, as_units, record_ids
@@ -324,6 +325,7 @@ class Node:
 
     async def explain(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Advice | None:
         """Return an item's score and reasons for the user, or None if nothing speaks for it."""
+        await KERNELS.ready()
         return self._core.explain(self._keys.signer(identity).id, item, self._clock.wall_ms())
 
     async def evidence(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Evidence | None:

@@ -142,7 +142,7 @@ class Ranker:
             began_s = loop.time()
             try:
                 if not KERNELS.are_ready:
-                    await KERNELS.compile()
+                    await KERNELS.ready()
                     continue  # who gave up or was answered meanwhile
                 lists = self._core.recommend_many(egos, length, self._clock.wall_ms())
             except Exception as error:  # a bug of ours; whoever asked hears of it

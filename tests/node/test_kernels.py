@@ -20,7 +20,7 @@ async def test_walks_are_numpys_until_the_kernels_are_compiled_and_the_loop_goes
     assert not compiling.is_compiled(None)
     assert compiling.is_compiled(True)
     turns = 0
-    waiting = asyncio.create_task(kernels.compile())
+    waiting = asyncio.create_task(kernels.ready())
     while not waiting.done():
         turns += 1
         await asyncio.sleep(0)
