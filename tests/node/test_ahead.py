@@ -48,10 +48,14 @@ def wait(ahead: Ahead) -> None:
 def test_what_it_says_is_what_the_check_says(ahead: Ahead) -> None:
     forged = ENVELOPES[-1][:-5] + bytes(4) + ENVELOPES[-1][-1:]
     payloads = [*PAYLOADS[:-1], codec.pack_bundles([forged], LIMITS)[0], b"rubbish"]
-    ahead.begin(payloads)
-    for place, envelope in enumerate([*ENVELOPES[:-1], forged]):
-        ahead.place = place
-        assert ahead.verify(*signed(envelope)) == verify(*signed(envelope)) == (envelope != forged)
+    for waits in (False, True):
+        ahead.begin(payloads)
+        if waits:
+            wait(ahead)
+        for place, envelope in enumerate([*ENVELOPES[:-1], forged]):
+            ahead.place = place
+            said = ahead.verify(*signed(envelope))
+            assert said == verify(*signed(envelope)) == (envelope != forged)
     assert ahead._found == {}  # each answer is given once
 
 
