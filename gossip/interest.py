@@ -124,8 +124,9 @@ class Interest:
         self._began_ms = now_ms
         self._ended_early = early
         self._left_bytes = self._period_bytes
-        is_new_draw = self.mask == ALL_SHARDS or now_ms - self._rotated_ms >= self.rotation_ms
-        if now_ms - self._rotated_ms >= self.rotation_ms:
+        is_due = now_ms - self._rotated_ms >= self.rotation_ms
+        is_new_draw = is_due or self.mask == ALL_SHARDS
+        if is_due:
             self._rotation += 1
             self._rotated_ms = now_ms
         before = self.mask

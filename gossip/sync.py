@@ -166,9 +166,7 @@ class Sync:
         self._answered_us = False
         self._behind = False
         self._rounds = 0
-        mean_bytes = (
-            limits.statement_bytes / 2
-        )  # of a record of one statement, measured: 336 to 350
+        mean_bytes = limits.statement_bytes / 2  # 336; of one statement, measured: 336 to 350
         self._paid_bytes = Bucket(
             limits.inbound_bytes_per_s,
             limits.window_statement_count * mean_bytes,

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tastemesh.errors import ConfigError, UsageError
 from tastemesh.gossip.lineage import Lineage, Slot
 from tastemesh.gossip.signer import Signer
+from tastemesh.storage.files import sync_folder
 
 _PEM = re.compile(
     rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----\n?", re.DOTALL
@@ -78,7 +79,7 @@ def rotate_key(path: Path, passphrase: str, cut: Slot) -> Signer:
         new.unlink(missing_ok=True)  # of a rotation that a crash cut short
         _write(new, _encoded([following, fresh], passphrase) + _lineage_block(rotated))
         new.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise ConfigError(f"cannot write the key file {path}: {error.strerror}") from None
     return load_key(path, passphrase)
@@ -108,14 +109,6 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def load_key(path: Path, passphrase: str = "") -> Signer:

@@ -37,3 +37,12 @@ def claim_copy(path: Path, partial: Path) -> None:
 def bytes_on_disk(path: Path) -> int:
     """Return the bytes of a database and of its write-ahead log."""
     return sum(each.stat().st_size for each in (path, log_of(path)) if each.exists())
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the system write a folder's names to the disk."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -23,7 +23,7 @@ from tastemesh.errors import StorageCause, StorageError
 from tastemesh.gossip.identity import ID_BYTES
 from tastemesh.gossip.statements import MAX_EPOCH
 from tastemesh.storage.failures import reported
-from tastemesh.storage.files import claim, log_of
+from tastemesh.storage.files import claim, log_of, sync_folder
 from tastemesh.storage.migrations import migrate, shipped_migrations
 from tastemesh.storage.pages import Pages, Value
 
@@ -224,10 +224,10 @@ def _swap(path: Path) -> None:
         log_of(path).rename(log_of(aside))
     with suppress(FileNotFoundError):
         path.rename(aside)
-    _sync(path.parent)
+    sync_folder(path.parent)
     with suppress(FileNotFoundError):  # somebody else has just done it
         _ready(path).rename(path)
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
 @contextmanager
@@ -265,12 +265,3 @@ def _aside(path: Path) -> Path:
 
 def _ready(path: Path) -> Path:
     return path.with_name(f"{path.name}.salvaged")
-
-
-def _sync(folder: Path) -> None:
-    """Have the system write a folder's names to the disk."""
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
