@@ -134,7 +134,7 @@ class Advisor:
 
     def recommend_many(self, egos: Sequence[bytes], k: int, now_s: int) -> list[list[Advice]]:
         """Return what `recommend` returns for each of several egos, for less than each alone."""
-        basis = self._scorer.basis(now_s, len(egos))
+        basis = self._scorer.basis(now_s)
         advised: list[list[Advice]] = []
         for start in range(0, len(egos), _EGOS_AT_ONCE):
             asked = egos[start : start + _EGOS_AT_ONCE]

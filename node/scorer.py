@@ -28,7 +28,7 @@ from tastemesh.ranking.push import Pushed, push
 from tastemesh.ranking.salsa import Scores
 from tastemesh.ranking.slate import own_items
 from tastemesh.ranking.view import View
-from tastemesh.reputation.adoption import Arrivals, Holders, adoption, surprise
+from tastemesh.reputation.adoption import Arrivals, adoption, surprise
 from tastemesh.reputation.graph import EndorsementGraph
 from tastemesh.reputation.luck import skilled
 from tastemesh.reputation.standing import standing
@@ -38,10 +38,6 @@ from tastemesh.reputation.walks import WalkMass, walk_mass
 # What walks found is remembered, of the egos asked about last: up to 250 KB each with 2,000
 # identities in reach, 10 KB with a few dozen. A host's thousand users need 10 to 128 MB.
 _REACH_BYTES = 128 << 20
-
-# From so many egos on, finding an item's holders at once is worth it: it costs what one or two
-# passes over all arrivals do (measured), and saves each ego one.
-_MANY_EGOS = 2
 
 _QUESTIONS_AHEAD = 2  # enough to keep the kernel at work
 
@@ -134,14 +130,12 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         matrix: who holds what.
         newest: the same as of the newest interaction.
         arrivals: who held what first.
-        holders: of the arrivals; None where too few egos ask for it to be worth its while.
         numbers: int32[identities]; the view's number of each identity that endorsements name.
     """
 
     matrix: HoldingMatrix
     newest: HoldingMatrix
     arrivals: Arrivals
-    holders: Holders | None
     numbers: NDArray[np.int32]
 
 
@@ -187,7 +181,6 @@ class Scorer:
         self._reaches: dict[bytes, Reach] = {}
         self._reach_bytes = 0
         self._arrivals: tuple[int, Arrivals] | None = None
-        self._holders: tuple[int, Holders] | None = None
 
     def note_private(self, holder: bytes) -> None:
         """Note a shadow (`private_shadow`), so that it shapes its own author's lists only."""
@@ -233,19 +226,21 @@ class Scorer:
         """
         return self._trust(ego, rejected, self.basis(0))[0]
 
-    def basis(self, now_s: int, ego_count: int = 1) -> Basis:
+    def basis(self, now_s: int) -> Basis:
         """Return what scores are made from; it holds until anything changes.
 
         Args:
             now_s: seconds since 1970.
-            ego_count: how many will be scored on it.
         """
-        matrix = self._view.matrix(now_s, self.parameters.half_life_s)
+        half_life_s = self.parameters.half_life_s
+        newest = self._view.matrix(0, half_life_s)
+        if self._arrivals is None or self._arrivals[0] != self._view.version:
+            witnessed = self._view.firsts(half_life_s), self._view.rises()
+            self._arrivals = self._view.version, Arrivals.of(newest.reference, *witnessed)
         return Basis(
-            matrix=matrix,
-            newest=self._view.matrix(0, self.parameters.half_life_s),
-            arrivals=self._witnessed(),
-            holders=self._held(ego_count),
+            matrix=self._view.matrix(now_s, half_life_s),
+            newest=newest,
+            arrivals=self._arrivals[1],
             numbers=self._view.user_numbers(self._endorsements.csr().ids),
         )
 
@@ -366,7 +361,6 @@ class Scorer:
             surprise(basis.newest.spread(voices), float(voices.sum())),
             np.diff(basis.newest.reference.by_user.indptr),
             self._view.item_numbers(rejected),
-            basis.holders,
         )
 
     def _audience(self, ego: bytes, matrix: HoldingMatrix) -> NDArray[np.float64]:
@@ -395,7 +389,6 @@ class Scorer:
             surprises,
             np.diff(matrix.reference.by_user.indptr),
             self._view.item_numbers(question.rejected),
-            basis.holders,
         )
         passed = skilled(arrivals, egos, surprises, counts.astype(np.int64), matrix.shape[0])
         return explore(
@@ -407,19 +400,6 @@ class Scorer:
             taken_s=arrivals.time_s,
             behind=self._view.share_after(egos),
         )
-
-    def _held(self, ego_count: int) -> Holders | None:
-        version = self._view.version
-        if self._holders is None or self._holders[0] != version:
-            if ego_count < _MANY_EGOS:
-                return None
-            self._holders = (version, Holders.of(self._witnessed(), self._view.item_count))
-        return self._holders[1]
-
-    def _witnessed(self) -> Arrivals:
-        if self._arrivals is None or self._arrivals[0] != self._view.version:
-            self._arrivals = (self._view.version, Arrivals.of(self._view.interactions()))
-        return self._arrivals[1]
 
 
 def private_shadow(author: bytes) -> bytes:

@@ -13,9 +13,7 @@ The same interactions in the same order give the same arrays bit for bit, whethe
 in one go or row by row (`merge`, `Weights.of` and `replace_rows`).
 """
 
-from collections.abc import Sequence
 from functools import cached_property
-from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -23,15 +21,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tastemesh.ranking import products
+from tastemesh.ranking.patch import Patch, csr, transposed
 from tastemesh.ranking.products import Sparse
 
 # Half-lives between two reference times: weights stay within 2^16 of 1 above the reference, and
 # float32 reaches 126 half-lives below it, where a weight is nothing anyway.
 _REFERENCE_HALF_LIVES = 16
-
-# With more changed entries than this, transposing anew is quicker than finding each (measured:
-# 1.5 ms for 200,000 entries against 2 us an entry).
-_EDIT_LIMIT = 512
 
 # numpy sorts by comparisons, 47 ms for 200,000 rows where two counting sorts take 4; but those cost
 # 0.3 ms for a single row.
@@ -40,8 +35,6 @@ _COMPARISON_LIMIT = 2_000
 # Rows that are merged at a time: of 200,000 at once, what is needed for a moment takes 15 MB, which
 # the C library is slow to give back; in blocks, 3 MB, and no longer (measured).
 _BLOCK_ROWS = 16_384
-
-_Number = TypeVar("_Number", np.float32, np.int32)
 
 
 class Weights(msgspec.Struct, frozen=True, eq=False):
@@ -62,7 +55,7 @@ class Weights(msgspec.Struct, frozen=True, eq=False):
     @classmethod
     def of(cls, by_user: Sparse) -> "Weights":
         """Complete a matrix [users, items]."""
-        by_item = _transposed(by_user)
+        by_item = transposed(by_user)
         return cls(by_user, by_item, _sums(by_user), _sums(by_item))
 
 
@@ -203,7 +196,7 @@ def merge(
         indices.append(column)
         data.append(total)
     np.cumsum(indptr, out=indptr)
-    return _csr(np.concatenate(data), np.concatenate(indices), indptr, shape[1])
+    return csr(np.concatenate(data), np.concatenate(indices), indptr, shape[1])
 
 
 def _blocks(user: NDArray[np.int32], order: NDArray[np.integer]) -> list[NDArray[np.integer]]:
@@ -240,51 +233,25 @@ def _merged(
     return user[first], item[first], total.astype(np.float32)
 
 
-def replace_rows(old: Weights, rows: NDArray[np.int32], fresh: Sparse) -> Weights:
+def replace_rows(old: Weights, patch: Patch, fresh: Sparse) -> Weights:
     """Replace some users' rows, in both directions, by copying blocks.
 
     Args:
-        old: as it was; may have fewer users and items than `fresh`. It is left as it is.
-        rows: the users to replace, rising.
+        old: as it was. It is left as it is.
+        patch: where the new rows belong.
         fresh: CSR [users, items] in which only these rows have entries.
 
     Returns:
         The new weights, equal to `Weights.of` all of them bit for bit.
     """
-    by_user, by_item = _widened(old.by_user, fresh.shape), _widened(old.by_item, fresh.shape[::-1])
-    start, stop = by_user.indptr[rows], by_user.indptr[rows + 1]
-    news = [slice(fresh.indptr[row], fresh.indptr[row + 1]) for row in rows]
-    growth = np.zeros(fresh.shape[0] + 1, dtype=np.int32)
-    growth[rows + 1] = np.diff(fresh.indptr)[rows] - (stop - start)
-    replaced = _csr(
-        _spliced(by_user.data, start, stop, [fresh.data[new] for new in news]),
-        _spliced(by_user.indices, start, stop, [fresh.indices[new] for new in news]),
-        by_user.indptr + np.cumsum(growth, dtype=np.int32),
-        fresh.shape[1],
-    )
-    edits = [
-        (item, int(row), weight)
-        for row, before, new in zip(rows, map(slice, start, stop), news, strict=True)
-        for item, weight in _changed(
-            by_user.indices[before], by_user.data[before], fresh.indices[new], fresh.data[new]
-        )
-    ]
-    if len(edits) > _EDIT_LIMIT:
-        return Weights.of(replaced)
-    edited = _with_edits(by_item, sorted(edits, key=lambda edit: edit[:2]))
+    by_user = patch.by_user
+    data = patch.along_items(old.by_item.data, fresh.data, by_user.data)
+    by_item = csr(data, patch.by_item.indices, patch.by_item.indptr, fresh.shape[0])
     user_sums = _padded(old.user_sums, fresh.shape[0])
-    user_sums[rows] = _sums(fresh)[rows]
+    user_sums[patch.rows] = _sums(fresh)[patch.rows]
     item_sums = _padded(old.item_sums, fresh.shape[1])
-    for item in dict.fromkeys(item for item, _, _ in edits):
-        weights = edited.data[edited.indptr[item] : edited.indptr[item + 1]]
-        # One after the other, as `_sums` adds them up.
-        item_sums[item] = np.cumsum(weights, dtype=np.float64)[-1] if len(weights) else 0.0
-    return Weights(replaced, edited, user_sums, item_sums)
-
-
-def _transposed(matrix: Sparse) -> Sparse:
-    turned = matrix.tocsc()
-    return _csr(turned.data, turned.indices, turned.indptr, matrix.shape[0])
+    item_sums[patch.items] = _sums(by_item[patch.items])
+    return Weights(by_user, by_item, user_sums, item_sums)
 
 
 def _sums(matrix: Sparse) -> NDArray[np.float64]:
@@ -295,62 +262,6 @@ def _sums(matrix: Sparse) -> NDArray[np.float64]:
 
 def _padded(sums: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     return np.concatenate([sums, np.zeros(count - len(sums))])
-
-
-def _changed(
-    old_items: NDArray[np.int32],
-    old_weights: NDArray[np.float32],
-    new_items: NDArray[np.int32],
-    new_weights: NDArray[np.float32],
-) -> list[tuple[int, float | None]]:
-    """Return (item, new weight or None where it left) for what differs between two rows."""
-    old = dict(zip(old_items.tolist(), old_weights.tolist(), strict=True))
-    new = dict(zip(new_items.tolist(), new_weights.tolist(), strict=True))
-    left: list[tuple[int, float | None]] = [(item, None) for item in old if item not in new]
-    return left + [(item, weight) for item, weight in new.items() if old.get(item) != weight]
-
-
-def _with_edits(matrix: Sparse, edits: list[tuple[int, int, float | None]]) -> Sparse:
-    """Return a copy with single entries set, inserted or (None) removed; edits rising."""
-    start: list[int] = []
-    stop: list[int] = []
-    growth = np.zeros(matrix.shape[0] + 1, dtype=np.int32)
-    for line, column, weight in edits:
-        base, end = matrix.indptr[line], matrix.indptr[line + 1]
-        at = int(base + np.searchsorted(matrix.indices[base:end], column))
-        is_stored = bool(at < end and matrix.indices[at] == column)
-        start.append(at)
-        stop.append(at + is_stored)
-        growth[line + 1] += (weight is not None) - is_stored
-    columns = [np.array([c] if w is not None else [], dtype=np.int32) for _, c, w in edits]
-    weights = [np.array([w] if w is not None else [], dtype=np.float32) for _, _, w in edits]
-    return _csr(
-        _spliced(matrix.data, start, stop, weights),
-        _spliced(matrix.indices, start, stop, columns),
-        matrix.indptr + np.cumsum(growth, dtype=np.int32),
-        matrix.shape[1],
-    )
-
-
-def _spliced(
-    array: NDArray[_Number],
-    start: Sequence[int] | NDArray[np.int32],
-    stop: Sequence[int] | NDArray[np.int32],
-    blocks: Sequence[NDArray[_Number]],
-) -> NDArray[_Number]:
-    """Return a copy in which array[start[n]:stop[n]] is blocks[n]; spans rising, disjoint."""
-    pieces: list[NDArray[_Number]] = []
-    done = 0
-    for begin, end, block in zip(start, stop, blocks, strict=True):
-        pieces += [array[done:begin], block]
-        done = int(end)
-    return np.concatenate([*pieces, array[done:]])
-
-
-def _widened(matrix: Sparse, shape: tuple[int, int]) -> Sparse:
-    missing = shape[0] - matrix.shape[0]
-    indptr = np.concatenate([matrix.indptr, np.full(missing, matrix.indptr[-1], dtype=np.int32)])
-    return _csr(matrix.data, matrix.indices, indptr, shape[1])
 
 
 def pair_order(
@@ -370,12 +281,3 @@ def _counting_order(key: NDArray[np.int32], count: int) -> NDArray[np.int32]:
     rows = sp.csr_array((marks, key, ends), shape=(len(key), count))
     order: NDArray[np.int32] = rows.tocsc().indices
     return order
-
-
-def _csr(
-    data: NDArray[np.float32], indices: NDArray[np.int32], indptr: NDArray[np.int32], width: int
-) -> Sparse:
-    matrix: Sparse = sp.csr_array((data, indices, indptr), shape=(len(indptr) - 1, width))
-    matrix.has_sorted_indices = True
-    matrix.has_canonical_format = True
-    return matrix

@@ -30,15 +30,10 @@ from tastemesh.ranking.columns import (
     leading,
     selected,
 )
-from tastemesh.ranking.holdings import (
-    HoldingMatrix,
-    Weights,
-    merge,
-    reference_time,
-    replace_rows,
-)
+from tastemesh.ranking.firsts import Firsts
+from tastemesh.ranking.holdings import HoldingMatrix, reference_time
 from tastemesh.ranking.numbers import Numbers
-from tastemesh.ranking.products import Sparse
+from tastemesh.ranking.table import Table
 
 # Sweep when more rows than this are dead, and more than a quarter of the living: each row is then
 # moved by sweeps at most four times as often as rows die.
@@ -67,7 +62,7 @@ class View:
         self._last_record = -1
         self._end = 0  # rows in use, dead ones included
         self._dead = 0
-        self._base: _Base | None = None
+        self._table: Table | None = None
         self._changed_users: set[int] = set()
 
     def __len__(self) -> int:
@@ -90,13 +85,7 @@ class View:
         """Bytes of the columns and the matrix; ids come on top."""
         self._absorb()
         columns = int(sum(column.nbytes for column in msgspec.structs.astuple(self._columns)))
-        if self._base is None:
-            return columns
-        weights = self._base.weights
-        matrices = (weights.by_user, weights.by_item)
-        arrays = [part for m in matrices for part in (m.data, m.indices, m.indptr)]
-        sums = (weights.user_sums, weights.item_sums)
-        return columns + int(sum(array.nbytes for array in (*arrays, *sums)))
+        return columns if self._table is None else columns + self._table.nbytes
 
     def append(
         self,
@@ -300,17 +289,36 @@ class View:
         Raises:
             UsageError: half_life_s is not above 0.
         """
-        if half_life_s is not None and not half_life_s > 0:
-            raise UsageError(f"half_life_s {half_life_s}; expected above 0, or None")
-        self._absorb()
-        columns = self._columns
-        newest_s = int(columns.time_s[: self._end].max(initial=0))
-        reference_s = 0.0 if half_life_s is None else reference_time(newest_s, half_life_s)
-        base = self._current(half_life_s, reference_s)
+        table = self._current(half_life_s)
         scale = 1.0
         if half_life_s is not None:
-            scale = float(np.exp2((reference_s - max(now_s, newest_s)) / half_life_s))
-        return HoldingMatrix(base.weights, scale)
+            asked_s = max(now_s, self._newest_s())
+            scale = float(np.exp2((table.reference_s - asked_s) / half_life_s))
+        return HoldingMatrix(table.weights, scale)
+
+    def firsts(self, half_life_s: float | None = None) -> Firsts:
+        """Return since when each pair of the matrix with this half-life has been held.
+
+        From the first question on it is kept current as the matrix is.
+        """
+        table = self._current(half_life_s)
+        firsts = table.firsts
+        if firsts is None:
+            firsts = Firsts.of(self.interactions(), table.weights.by_user)
+            self._table = msgspec.structs.replace(table, firsts=firsts)
+        return firsts
+
+    def rises(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the newest date so far where it rose, in the order of arrival.
+
+        Returns:
+            (seconds since 1970, rising; the record numbers with which it rose).
+        """
+        self._absorb()
+        rows = leading(self._columns, self._end)
+        newest_s = np.maximum.accumulate(np.where(rows.weight > 0, rows.time_s, np.int32(-1)))
+        rises = np.flatnonzero(np.diff(newest_s, prepend=np.int32(-1)))
+        return newest_s[rises], rows.record[rises]
 
     def digest(self) -> bytes:
         """Return 32 bytes that depend on the interactions' content alone.
@@ -330,43 +338,31 @@ class View:
             content.update(column[order].astype(column.dtype.newbyteorder("<")).tobytes())
         return content.digest()
 
-    def _current(self, half_life_s: float | None, reference_s: float) -> "_Base":
+    def _current(self, half_life_s: float | None) -> Table:
         """Bring the matrix up to date, by rows if few have changed."""
+        if half_life_s is not None and not half_life_s > 0:
+            raise UsageError(f"half_life_s {half_life_s}; expected above 0, or None")
+        self._absorb()
         shape = (self.user_count, self.item_count)
-        base = self._base
-        rows = None
-        if base is not None and (base.half_life_s, base.reference_s) == (half_life_s, reference_s):
-            rows = self._rows_of(np.array(sorted(self._changed_users), dtype=np.int32))
-        if base is not None and rows is not None and len(rows) <= len(self) * _REBUILD_SHARE:
+        reference_s = 0.0
+        if half_life_s is not None:
+            reference_s = reference_time(self._newest_s(), half_life_s)
+        table, rows = self._table, None
+        if table is not None and table.is_made_with(half_life_s, reference_s):
             if not self._changed_users:
-                return base
+                return table
             changed = np.array(sorted(self._changed_users), dtype=np.int32)
-            fresh = self._merged(rows, shape, half_life_s, reference_s)
-            weights = replace_rows(base.weights, changed, fresh)
+            rows = self._rows_of(changed)
+        if table is not None and rows is not None and len(rows) <= len(self) * _REBUILD_SHARE:
+            table = table.replaced(changed, selected(self._columns, rows), shape)
         else:
-            everything = np.flatnonzero(self._columns.weight[: self._end])
-            weights = Weights.of(self._merged(everything, shape, half_life_s, reference_s))
-        self._base = _Base(weights, half_life_s, reference_s)
+            table = Table.of(self.interactions(), shape, half_life_s, reference_s)
+        self._table = table
         self._changed_users.clear()
-        return self._base
+        return table
 
-    def _merged(
-        self,
-        rows: NDArray[np.intp],
-        shape: tuple[int, int],
-        half_life_s: float | None,
-        reference_s: float,
-    ) -> Sparse:
-        part = self.interactions() if len(rows) == len(self) else selected(self._columns, rows)
-        return merge(
-            part.user,
-            part.item,
-            part.weight,
-            part.time_s,
-            shape=shape,
-            half_life_s=half_life_s,
-            reference_s=reference_s,
-        )
+    def _newest_s(self) -> int:
+        return int(self._columns.time_s[: self._end].max(initial=0))
 
     def _rows_of(self, users: NDArray[np.int32]) -> NDArray[np.intp]:
         """Return the living rows of some users, in the order of arrival."""
@@ -425,14 +421,6 @@ class View:
         released = self._users.release(np.flatnonzero(idle_users))
         if self._items.release(np.flatnonzero(idle_items)) or released:
             self.numbering += 1
-
-
-class _Base(msgspec.Struct, frozen=True, eq=False):
-    """The weights, and what they were made with."""
-
-    weights: Weights
-    half_life_s: float | None
-    reference_s: float
 
 
 def _ranked(

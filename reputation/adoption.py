@@ -31,65 +31,84 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tastemesh.ranking.columns import Interactions
-from tastemesh.ranking.holdings import pair_order
+from tastemesh.ranking.firsts import Firsts
+from tastemesh.ranking.holdings import Weights
 
 # Measured on Last.fm tags by prototype: powers of 0 to 1 of the volume; 1/2 is the best.
 _VOLUME_EXPONENT = 0.5
 
 
 class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """The first arrival of each (user, item) pair, n of them by user and then by item.
+    """The first arrival of each (user, item) pair, n of them, in both directions.
 
     Attributes:
-        user: int32[n].
-        item: int32[n].
+        ends: int32[users + 1]; the pairs of user u are ends[u] to ends[u + 1] of the next three.
+        item: int32[n]; rising within a user.
         record: int32[n]; number of the record that came first.
         time_s: int32[n]; the earliest date that any of the pair's records gives.
+        item_ends: int32[items + 1]; the pairs of item i are item_ends[i] to item_ends[i + 1] of the
+            next two.
+        holder: int32[n]; users, rising within an item.
+        holder_record: int32[n]; number of the record that came first.
         newest_s: int32[m]; the newest date so far where it rose, in the order of arrival.
         newest_record: int32[m]; the record number of each row with which it rose.
     """
 
-    user: NDArray[np.int32]
+    ends: NDArray[np.int32]
     item: NDArray[np.int32]
     record: NDArray[np.int32]
     time_s: NDArray[np.int32]
+    item_ends: NDArray[np.int32]
+    holder: NDArray[np.int32]
+    holder_record: NDArray[np.int32]
     newest_s: NDArray[np.int32]
     newest_record: NDArray[np.int32]
 
     @classmethod
-    def of(cls, rows: Interactions) -> "Arrivals":
-        """Arrange interactions; 15 ms for 200,000 (measured).
+    def of(
+        cls,
+        weights: Weights,
+        firsts: Firsts,
+        rises: tuple[NDArray[np.int32], NDArray[np.int32]],
+    ) -> "Arrivals":
+        """Put together what a view knows.
 
         Args:
-            rows: in the order of arrival.
+            weights: who holds what.
+            firsts: since when.
+            rises: as `tastemesh.ranking.view.View.rises` returns them.
         """
-        shape = int(rows.user.max(initial=-1)) + 1, int(rows.item.max(initial=-1)) + 1
-        order = pair_order(rows.user, rows.item, shape)  # of equal pairs the first to arrive first
-        is_first = np.diff(rows.user[order], prepend=np.int32(-1)) != 0
-        is_first |= np.diff(rows.item[order], prepend=np.int32(-1)) != 0
-        starts = np.flatnonzero(is_first)
-        first = order[starts]
-        earliest = np.minimum.reduceat(rows.time_s[order], starts) if len(starts) else rows.time_s
-        newest_s = np.maximum.accumulate(rows.time_s)
-        rises = np.flatnonzero(np.diff(newest_s, prepend=np.int32(-1)))
+        by_user, by_item = weights.by_user, weights.by_item
         return cls(
-            user=rows.user[first],
-            item=rows.item[first],
-            record=rows.record[first],
-            time_s=earliest,
-            newest_s=newest_s[rises],
-            newest_record=rows.record[rises],
+            ends=by_user.indptr,
+            item=by_user.indices,
+            record=firsts.record,
+            time_s=firsts.time_s,
+            item_ends=by_item.indptr,
+            holder=by_item.indices,
+            holder_record=firsts.record_by_item,
+            newest_s=rises[0],
+            newest_record=rises[1],
         )
 
-    def of_users(self, users: Sequence[int]) -> NDArray[np.intp]:
-        """Return the positions of some users' pairs.
+    @property
+    def user(self) -> NDArray[np.int32]:
+        """Who holds each pair, int32[n]."""
+        return np.repeat(np.arange(len(self.ends) - 1, dtype=np.int32), np.diff(self.ends))
+
+    def of_items(
+        self, items: NDArray[np.integer]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        """Return (user, item, record) of some items' pairs, in the order of the items.
 
         Args:
-            users: user numbers; below 0 is skipped.
+            items: numbers.
         """
-        spans = [np.searchsorted(self.user, [user, user + 1]) for user in users if user >= 0]
-        return np.concatenate([np.empty(0, np.intp), *(np.arange(*span) for span in spans)])
+        starts, counts = self.item_ends[items], np.diff(self.item_ends)[items]
+        shift = np.repeat(starts - (np.cumsum(counts) - counts), counts)
+        places = np.arange(len(shift)) + shift
+        item = np.repeat(items, counts).astype(np.int32)
+        return self.holder[places], item, self.holder_record[places]
 
     def taken_up(self, egos: Sequence[int], item_count: int) -> NDArray[np.int64]:
         """Return before which record number somebody else must have held each item.
@@ -101,7 +120,8 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Returns:
             int64[items]; -1 for what ego does not hold.
         """
-        own = self.of_users(egos)
+        spans = [np.arange(*self.ends[ego : ego + 2]) for ego in egos if ego >= 0]
+        own = np.concatenate([np.empty(0, np.intp), *spans])
         limit = self.record[own].astype(np.int64)
         later = np.searchsorted(self.newest_s, self.time_s[own], side="right")
         known = later < len(self.newest_s)
@@ -111,42 +131,6 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         np.minimum.at(taken, self.item[own], limit)
         taken[taken == beyond] = -1
         return taken
-
-
-class Holders(msgspec.Struct, frozen=True, eq=False):
-    """Where the pairs of each item stand among the arrivals, for many egos' questions.
-
-    Attributes:
-        places: int64[n]; positions in `Arrivals`, by item and then by user.
-        ends: int64[items + 1]; those of item i are places[ends[i]:ends[i + 1]].
-    """
-
-    places: NDArray[np.int64]
-    ends: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, arrivals: Arrivals, item_count: int) -> "Holders":
-        """Arrange arrivals; 3 ms for 200,000 (measured).
-
-        Args:
-            arrivals: who held what, since when.
-            item_count: size of the number space.
-        """
-        ends = np.zeros(item_count + 1, np.int64)
-        np.cumsum(np.bincount(arrivals.item, minlength=item_count), out=ends[1:])
-        return cls(np.argsort(arrivals.item, kind="stable"), ends)
-
-    def of_items(self, items: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Return the positions of some items' pairs, in the order of the items.
-
-        Args:
-            items: numbers.
-        """
-        starts, stops = self.ends[items], self.ends[items + 1]
-        first = np.cumsum(stops - starts) - (stops - starts)
-        shift = np.repeat(starts - first, stops - starts)
-        found: NDArray[np.int64] = self.places[np.arange(len(shift)) + shift]
-        return found
 
 
 def surprise(holders: NDArray[np.float64], total: float) -> NDArray[np.float64]:
@@ -169,7 +153,6 @@ def adoption(
     surprises: NDArray[np.float64],
     volumes: NDArray[np.int64],
     rejected: NDArray[np.int32],
-    holders: Holders | None = None,
 ) -> NDArray[np.float64]:
     """Return how far ego follows everybody.
 
@@ -179,18 +162,14 @@ def adoption(
         surprises: float64[items]; see `surprise`.
         volumes: int64[users]; how many items each holds.
         rejected: int32; numbers of the items that ego rejected; -1 is skipped.
-        holders: of these arrivals; spares a pass over all of them, for the same result bit for bit.
 
     Returns:
         float64[users], at least 0; ego's own is 0.
     """
     taken = arrivals.taken_up(egos, len(surprises))
     known = rejected[(rejected >= 0) & (rejected < len(surprises))]
-    user, item, record = arrivals.user, arrivals.item, arrivals.record
-    if holders is not None:
-        # Rising, so that each user's items are added up in the same order.
-        places = holders.of_items(np.union1d(np.flatnonzero(taken >= 0), known))
-        user, item, record = user[places], item[places], record[places]
+    # Rising, so that each user's items are added up in their order. Others' credit is 0.
+    user, item, record = arrivals.of_items(np.union1d(np.flatnonzero(taken >= 0), known))
     credit = np.where(record < taken[item], surprises[item], 0.0)
     if len(rejected):
         cost = np.zeros(len(surprises))

@@ -60,6 +60,21 @@ def volumes(view: View, matrix: HoldingMatrix) -> dict[object, float]:
     return {**by_user, **{view.item_id(n): matrix.item_volumes[n] for n in held}}
 
 
+def since(view: View, half_life_s: float | None) -> dict[object, tuple[int, int]]:
+    """The first record and the earliest date of each pair; the other direction says the same."""
+    reference, firsts = view.matrix(0, half_life_s).reference, view.firsts(half_life_s)
+    turned = zip(*reference.by_item.tocoo().coords, strict=True)
+    by_item = dict(zip(turned, firsts.record_by_item.tolist(), strict=True))
+    found: dict[object, tuple[int, int]] = {}
+    pairs = zip(*reference.by_user.tocoo().coords, strict=True)
+    for (user, item), *first in zip(
+        pairs, firsts.record.tolist(), firsts.time_s.tolist(), strict=True
+    ):
+        assert by_item[item, user] == first[0]
+        found[view.user_id(user), view.item_id(item)] = first[0], first[1]
+    return found
+
+
 class ViewMachine(RuleBasedStateMachine):
     """Appends, removals and questions in any order."""
 
@@ -125,6 +140,8 @@ class ViewMachine(RuleBasedStateMachine):
         built = fresh.matrix(100, half_life_s)
         assert dense(self.view, kept) == dense(fresh, built)
         assert volumes(self.view, kept) == pytest.approx(volumes(fresh, built))
+        assert since(self.view, half_life_s) == since(fresh, half_life_s)
+        assert [c.tolist() for c in self.view.rises()] == [c.tolist() for c in fresh.rises()]
         assert self.view.digest() == fresh.digest()
 
     @invariant()

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tastemesh.ranking.columns import Interactions
+from tastemesh.ranking.view import View
 from tastemesh.reputation.adoption import Arrivals, adoption, surprise
 
-ITEMS = 6
+ITEMS, USERS = 6, 5
 NONE = np.empty(0, np.int32)
 
 # user, item, time_s; one record each, in the order of arrival
@@ -20,16 +20,15 @@ events = st.lists(
 
 
 def arrived(rows: list[Event]) -> Arrivals:
-    table = np.array(rows, dtype=np.int32).reshape(-1, 3)
-    return Arrivals.of(
-        Interactions(
-            user=table[:, 0],
-            item=table[:, 1],
-            weight=np.ones(len(table), np.float32),
-            time_s=table[:, 2],
-            record=np.arange(1, len(table) + 1, dtype=np.int32),
-        )
-    )
+    """Users and items have the numbers that they have in the rows."""
+    view = View()
+    for user in range(USERS):
+        view.append(bytes([user]), [str(item) for item in range(ITEMS)], 1.0, 0, user)
+    for user in range(USERS):
+        view.remove_record(user)
+    for number, (user, item, time_s) in enumerate(rows, USERS):
+        view.append(bytes([user]), [str(item)], 1.0, time_s, number)
+    return Arrivals.of(view.matrix(0).reference, view.firsts(), view.rises())
 
 
 def followed(rows: list[Event], rejected: NDArray[np.int32] = NONE) -> NDArray[np.float64]:
