@@ -26,6 +26,8 @@ The first 16 bytes of an id stand for it. Who makes two records with equal ones 
 made the second of his own two records fail to spread; another's record cannot be met (2^128).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
@@ -36,14 +38,19 @@ SALT_BYTES = 16
 DIGEST_BYTES = 8
 SHORT_BYTES = 6
 
-_BLOCK = np.dtype([("weight", "<u8"), ("rest", "<u8")])
-_WORD_BYTES = 8
+_BLOCK_BYTES = 16
+_WORD_BYTES = 8  # of a block: its weight, then the short id and two bytes that nobody needs
+
+_SHORT_MASK = np.uint64(2 ** (8 * SHORT_BYTES) - 1)
+
+# Up to here a lookup item by item is quicker than numpy's, which costs 30 us whatever it looks for.
+_FEW_ITEMS = 128
 
 
 class Fingerprints:
     """Digests and short ids of the items at [low, high) of a snapshot, under one salt.
 
-    Cost, measured: 2 to 4 ms for 100,000 items, once; then 1 us a range.
+    Cost, measured: 2 to 4 ms for 100,000 items, once; then 1 us a range, less for many at once.
 
     Args:
         items: the snapshot.
@@ -56,27 +63,46 @@ class Fingerprints:
         # One block an item and each block by itself: this is a pseudo-random function applied to
         # many values, not a cipher that hides anything.
         mixer = Cipher(algorithms.AES128(salt), modes.ECB()).encryptor()  # noqa: S305
-        blocks = np.frombuffer(mixer.update(items.prefixes(low, high)), _BLOCK)
+        self._blocks = mixer.update(items.prefixes(low, high))
         self._low = low
+        words = np.frombuffer(self._blocks, "<u8")
+        self._rests: NDArray[np.uint64] = words[1::2]
         self._sums = np.zeros(high - low + 1, np.uint64)
-        np.cumsum(blocks["weight"], out=self._sums[1:])
-        self._words: NDArray[np.uint64] = blocks["rest"] % 2 ** (8 * SHORT_BYTES)
+        words[::2].cumsum(out=self._sums[1:])
 
     def digest(self, low: int, high: int) -> bytes:
         """Return the digest of the items at [low, high), 8 bytes."""
         difference = int(self._sums[high - self._low]) - int(self._sums[low - self._low])
         return (difference % 2**64).to_bytes(DIGEST_BYTES, "little")
 
+    def digests(self, lows: Sequence[int], highs: Sequence[int]) -> list[bytes]:
+        """Return the digests of many ranges, one for each of `lows` and `highs`."""
+        ends = self._sums[np.array([highs, lows]) - self._low]
+        joined = (ends[0] - ends[1]).astype("<u8", copy=False).tobytes()
+        return [joined[at : at + DIGEST_BYTES] for at in range(0, len(joined), DIGEST_BYTES)]
+
     def shorts(self, low: int, high: int) -> bytes:
         """Return the short ids of the items at [low, high), 6 bytes each, oldest first."""
-        words = self._words[low - self._low : high - self._low]
-        octets: NDArray[np.uint8] = words.view(np.uint8).reshape(-1, _WORD_BYTES)
-        return octets[:, :SHORT_BYTES].tobytes()
+        if high - low <= _FEW_ITEMS:
+            return b"".join(self._few_shorts(low, high))
+        octets = np.frombuffer(self._blocks, np.uint8).reshape(-1, _BLOCK_BYTES)
+        rests = octets[low - self._low : high - self._low, _WORD_BYTES:]
+        return rests[:, :SHORT_BYTES].tobytes()
 
     def find(self, low: int, high: int, shorts: bytes) -> list[int]:
         """Return the positions at [low, high) of the items that have one of these short ids."""
+        if high - low <= _FEW_ITEMS:
+            named = {shorts[at : at + SHORT_BYTES] for at in range(0, len(shorts), SHORT_BYTES)}
+            own = enumerate(self._few_shorts(low, high), low)
+            return [at for at, short in own if short in named]
         wanted = np.zeros((len(shorts) // SHORT_BYTES, _WORD_BYTES), np.uint8)
         wanted[:, :SHORT_BYTES] = np.frombuffer(shorts, np.uint8).reshape(-1, SHORT_BYTES)
-        words = self._words[low - self._low : high - self._low]
+        words = self._rests[low - self._low : high - self._low] & _SHORT_MASK
         found: list[int] = np.flatnonzero(np.isin(words, wanted.view("<u8"))).tolist()
         return [low + at for at in found]
+
+    def _few_shorts(self, low: int, high: int) -> list[bytes]:
+        first = (low - self._low) * _BLOCK_BYTES + _WORD_BYTES
+        end = (high - self._low) * _BLOCK_BYTES
+        blocks = self._blocks
+        return [blocks[at : at + SHORT_BYTES] for at in range(first, end, _BLOCK_BYTES)]

@@ -9,9 +9,10 @@ chunks for whoever needs positions.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip.identity import ID_BYTES
@@ -31,9 +32,9 @@ _SPARSE_BYTES = _CHUNK_BYTES // 8  # below this a chunk joins the next one, if t
 
 _KEY = np.dtype(
     {
-        "names": ["prefix", "shard"],
-        "formats": [f"V{PREFIX_BYTES}", "u1"],
-        "offsets": [TIME_BYTES, TIME_BYTES + ID_BYTES],
+        "names": ["time_ms", "prefix", "shard"],
+        "formats": [">u8", f"V{PREFIX_BYTES}", "u1"],
+        "offsets": [0, TIME_BYTES, TIME_BYTES + ID_BYTES],
         "itemsize": KEY_BYTES,
     }
 )
@@ -57,9 +58,10 @@ def key_of(time_ms: int, record_id: bytes, shard: int = 0) -> bytes:
     return time_ms.to_bytes(TIME_BYTES, "big") + record_id + _SHARD_BYTES[shard]
 
 
-def _rank(keys: bytes | bytearray, bound: bytes) -> int:
-    """Return how many of the packed keys are less than `bound`."""
-    low, high = 0, len(keys) // KEY_BYTES
+def _rank(keys: bytes | bytearray, bound: bytes, low: int = 0, high: int | None = None) -> int:
+    """Return how many of the packed keys are less than `bound`, which is from `low` to `high`."""
+    if high is None:
+        high = len(keys) // KEY_BYTES
     while low < high:
         middle = (low + high) // 2
         at = middle * KEY_BYTES
@@ -79,6 +81,7 @@ class Snapshot:
 
     def __init__(self, packed: bytes) -> None:
         self.packed = packed
+        self._times_ms: NDArray[np.uint64] | None = None
 
     def __len__(self) -> int:
         return len(self.packed) // KEY_BYTES
@@ -86,6 +89,25 @@ class Snapshot:
     def rank(self, bound: bytes) -> int:
         """Return the position of the first item at or above a bound."""
         return _rank(self.packed, bound)
+
+    def ranks(self, bounds: Sequence[bytes]) -> list[int]:
+        """Return the position of the first item at or above each bound, for less than one by one.
+
+        Args:
+            bounds: each a whole date, and any prefix of an id.
+        """
+        if self._times_ms is None:
+            keys = np.frombuffer(self.packed, _KEY)
+            self._times_ms = keys["time_ms"].astype(np.uint64)
+        dates = np.frombuffer(b"".join([bound[:TIME_BYTES] for bound in bounds]), ">u8")
+        times_ms = dates.astype(np.uint64)
+        ranks: list[int] = self._times_ms.searchsorted(times_ms).tolist()
+        within = [at for at, bound in enumerate(bounds) if len(bound) > TIME_BYTES]
+        if within:  # among the items of its date
+            ends = self._times_ms.searchsorted(times_ms[within], side="right").tolist()
+            for at, end in zip(within, ends, strict=True):
+                ranks[at] = _rank(self.packed, bounds[at], ranks[at], end)
+        return ranks
 
     def key(self, position: int) -> bytes:
         """Return the 41 bytes of one item."""
@@ -110,7 +132,8 @@ class Snapshot:
         if mask == ALL_SHARDS:
             return self
         keys = np.frombuffer(self.packed, _KEY)
-        wanted = np.array([mask >> shard & 1 for shard in range(SHARD_COUNT)], np.bool_)
+        octets = np.frombuffer(mask.to_bytes(SHARD_COUNT // 8, "little"), np.uint8)
+        wanted = np.unpackbits(octets, bitorder="little").view(np.bool_)
         return Snapshot(keys.view(f"V{KEY_BYTES}")[wanted[keys["shard"]]].tobytes())
 
     def bound_at(self, position: int) -> bytes:
@@ -120,6 +143,8 @@ class Snapshot:
             return key[:TIME_BYTES]
         before = self.key(position - 1)
         size = TIME_BYTES
+        if key[:size] != before[:size]:
+            return key[:size]
         while key[:size] == before[:size]:
             size += 1
         return key[:size]

@@ -167,10 +167,11 @@ def respond(items: ItemSet, frame: bytes, limits: Limits, mask: int = ALL_SHARDS
     have: list[bytes] = []
     named: list[tuple[_Span, bytes]] = []
     open_parts: list[tuple[_Span, Part]] = []
-    for span, part in heard:
+    digests = prints.digests([span.low for span, _ in heard], [span.high for span, _ in heard])
+    for (span, part), digest in zip(heard, digests, strict=True):
         if isinstance(part.body, Names):
             named.append((span, part.body.names))
-        elif part.body != prints.digest(span.low, span.high):
+        elif part.body != digest:
             open_parts.append((span, part))
     writer = FrameWriter(salt, limits.sync_frame_bytes)
     for number, (span, part) in enumerate(open_parts):
@@ -201,11 +202,17 @@ def _check_frame_size(limits: Limits) -> None:
 
 def _locate(snapshot: Snapshot, parts: list[Part]) -> list[tuple[_Span, Part]]:
     """Find our items in each part; they lie side by side as a rule, so a bound serves twice."""
-    located: list[tuple[_Span, Part]] = []
-    bound, position = END, len(snapshot)
+    bounds = [END]
     for part in parts:
-        high = position if part.upper == bound else snapshot.rank(part.upper)
-        bound, position = part.lower, snapshot.rank(part.lower)
+        if part.upper != bounds[-1]:
+            bounds.append(part.upper)
+        bounds.append(part.lower)
+    positions = iter(snapshot.ranks(bounds))
+    located: list[tuple[_Span, Part]] = []
+    bound, position = END, next(positions)
+    for part in parts:
+        high = position if part.upper == bound else next(positions)
+        bound, position = part.lower, next(positions)
         located.append((_Span(part.upper, part.lower, position, high), part))
     return located
 
@@ -215,14 +222,10 @@ def _describe(snapshot: Snapshot, prints: Fingerprints, span: _Span) -> list[Par
     count = span.high - span.low
     if count <= LIST_COUNT:
         return [Part(span.upper, span.lower, Listing(prints.shorts(span.low, span.high)))]
-    parts: list[Part] = []
-    upper, high = span.upper, span.high
-    for number in range(SPLIT_COUNT - 1, -1, -1):
-        low = span.low + count * number // SPLIT_COUNT
-        lower = snapshot.bound_at(low) if number else span.lower
-        parts.append(Part(upper, lower, prints.digest(low, high)))
-        upper, high = lower, low
-    return parts
+    cuts = [span.low + count * number // SPLIT_COUNT for number in range(SPLIT_COUNT, -1, -1)]
+    bounds = [span.upper, *map(snapshot.bound_at, cuts[1:-1]), span.lower]
+    digests = prints.digests(cuts[1:], cuts[:-1])
+    return list(map(Part, bounds[:-1], bounds[1:], digests))
 
 
 def _answer(
