@@ -174,9 +174,11 @@ class Admission:
             (None, what leaves for it) or (why it is refused, what to do about that).
         """
         author = record.author
-        cut = self._intake.lineages.learn(author, record.lineage, self.reached)
-        voided = self.window.take_out(author, lambda *slot: slot > cut) if cut else []
-        freed = self._leave([(i, EvictReason.REVOKED) for i in voided])
+        freed: list[Effect] = []
+        if record.lineage is not None:
+            cut = self._intake.lineages.learn(author, record.lineage, self.reached)
+            voided = self.window.take_out(author, lambda *slot: slot > cut) if cut else []
+            freed = self._leave([(i, EvictReason.REVOKED) for i in voided])
         occupant = self.window.occupant(author, record.epoch, record.seq)
         if occupant is not None:
             self._disputes.open(record)
@@ -186,12 +188,13 @@ class Admission:
         if refusal is not None:
             return refusal, freed
         self._sync.add(record)
-        for said in self._intake.tombstones.add(record):
-            gone = self.window.take_out(author, said.covers)
-            left.extend((i, EvictReason.FORGOTTEN) for i in gone)
-            self._authorship.forget(author, said)
+        if not record.is_plain:
+            for said in self._intake.tombstones.add(record):
+                gone = self.window.take_out(author, said.covers)
+                left.extend((i, EvictReason.FORGOTTEN) for i in gone)
+                self._authorship.forget(author, said)
         self._authorship.witness(record)
-        return None, [*freed, *self._leave(left)]
+        return None, [*freed, *self._leave(left)] if left else freed
 
     def _leave(self, left: list[tuple[bytes, EvictReason]]) -> list[Effect]:
         """Forget records that the window let go, and order their deletion, grouped by reason."""

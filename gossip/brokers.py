@@ -5,6 +5,7 @@ compares what it pushed with what reconciliation brought.
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from hashlib import sha256
 
 from tastemesh.gossip.effects import Effect, Fetch, SetTimer
@@ -75,10 +76,19 @@ class Brokers:
         self._up_ms.pop(broker, None)
         self._up_wall_ms.pop(broker, None)
 
-    def note_new(self, record: Record, broker: str, now_ms: int, peer_count: int) -> None:
-        """Note a record's first copy, from a broker or (empty) from reconciliation."""
+    def note_new(
+        self, record: Record, broker: str, now_ms: int, peer_count: Callable[[], int]
+    ) -> None:
+        """Note a record's first copy.
+
+        Args:
+            record: just taken into the window.
+            broker: who pushed it, or empty where reconciliation brought it.
+            now_ms: monotonic time.
+            peer_count: returns among how many nodes the carriers are drawn, where some are.
+        """
         carried = bool(broker) and len(self._up_ms) > 1
-        delay_ms = self._relay.delay_ms(record.id, peer_count) if carried else -1
+        delay_ms = self._relay.delay_ms(record.id, peer_count()) if carried else -1
         self._sightings.note_new(record, broker, now_ms, delay_ms)
 
     def note_again(self, record_id: bytes, broker: str, now_ms: int) -> None:
@@ -131,7 +141,8 @@ class Brokers:
             meter = self._meters[broker]
             delivered = broker in sighting.delivered
             if delivered:
-                meter.time(sighting.delivered[broker] - sighting.first_ms)
+                at_ms = sighting.delivered_ms[sighting.delivered.index(broker)]
+                meter.time(at_ms - sighting.first_ms)
             if up_ms > sighting.first_ms or broker in sighting.relayed:
                 continue
             if len(sighting.delivered) > delivered or (

@@ -340,7 +340,7 @@ class GossipEngine:
         done: list[Effect] = []
         for opened in self._reader.unpack(payload):
             try:
-                done.extend(self._take_envelope(opened, shard, event, now_ms))
+                done += self._take_envelope(opened, shard, event, now_ms)
             except RemoteProtocolError as error:
                 done.append(self.rejected.refuse(error.reason, detail=error.detail))
                 if isinstance(error, ConvictedError):
@@ -348,11 +348,7 @@ class GossipEngine:
         return done
 
     def _take_envelope(
-        self,
-        opened: codec.Opened,
-        shard: int | None,
-        event: inputs.Received,
-        now_ms: int,
+        self, opened: codec.Opened, shard: int | None, event: inputs.Received, now_ms: int
     ) -> list[Effect]:
         """Pass one record through the checks and into the window."""
         broker = "" if shard is None else event.broker
@@ -373,11 +369,13 @@ class GossipEngine:
         )
         done = self._held.admit(record, event.wall_ms)
         if record_id in self.window:
-            # No more than the table holds, or enough fakes would have nobody carry anything.
-            count = min(self.announcements.node_count, self.limits.peer_count)
-            count = max(len(self.peers), count)
-            self.brokers.note_new(record, broker, now_ms, count)
+            self.brokers.note_new(record, broker, now_ms, self._carrying_count)
         return done
+
+    def _carrying_count(self) -> int:
+        # No more than the table holds, or enough fakes would have nobody carry anything.
+        count = min(self.announcements.node_count, self.limits.peer_count)
+        return max(len(self.peers), count)
 
     def _hear_presence(self, event: inputs.Received, now_ms: int) -> list[Effect]:
         if self._greetings.has_heard(event.payload):  # the same, through another broker

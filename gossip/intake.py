@@ -14,7 +14,7 @@ from tastemesh.gossip.codec import Opened
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.lineage import Lineages
 from tastemesh.gossip.proofs import ConvictedError, Proofs, open_proof
-from tastemesh.gossip.rates import AuthorRates, StrangerBudget
+from tastemesh.gossip.rates import AuthorRates, Bucket
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
 from tastemesh.gossip.tombstones import Tombstones
@@ -35,7 +35,10 @@ class Intake:
         self._limits = limits
         self._reader = reader
         self._rates = AuthorRates(limits)
-        self._strangers = StrangerBudget(limits)
+        # Of signature checks for all whom trust does not reach: what costs a stranger nothing, a
+        # fresh identity, must not cost us a core. What is refused here comes again by
+        # reconciliation when there is budget.
+        self._strangers = Bucket(limits.stranger_rate_per_s, float(limits.stranger_burst_count))
         self.lineages = Lineages(limits)
         self.proofs = Proofs(limits)
         self.tombstones = Tombstones()
@@ -77,21 +80,24 @@ class Intake:
             RemoteProtocolError: with the reason.
         """
         author = record.author
-        rated = shard is not None and not own
-        if shard is not None and shard != shard_of(author):
-            raise RemoteProtocolError(RejectReason.UNEXPECTED_TOPIC, "another author's shard")
-        if rated and not self._rates.allows(author, now_ms):
-            raise RemoteProtocolError(RejectReason.RATE, "pushed too fast")
+        tokens: float | None = None
+        if shard is not None:
+            if shard != shard_of(author):
+                raise RemoteProtocolError(RejectReason.UNEXPECTED_TOPIC, "another author's shard")
+            if not own:
+                tokens = self._rates.tokens(author, now_ms)
+                if tokens < 1.0:
+                    raise RemoteProtocolError(RejectReason.RATE, "pushed too fast")
         if author in self.proofs:
             raise ConvictedError(author)
-        if self.tombstones.cover(author, *record.slot) and not record.has_notices:
+        if self.tombstones.cover(author, record.epoch, record.seq) and not record.has_notices:
             raise RemoteProtocolError(RejectReason.FORGOTTEN, "the author took it back")
         if not (own or reached) and not self._strangers.take(now_ms):
             raise RemoteProtocolError(RejectReason.VERIFY_BUDGET, "too many strangers at once")
         self.lineages.check(author, record.lineage, record.slot)
         self._reader.authenticate(record, opened)
-        if rated:
-            self._rates.spend(author, now_ms)
+        if tokens is not None:
+            self._rates.spend(author, tokens, now_ms)
 
     def verify_proof(self, proof: bytes, now_ms: int) -> Record:
         """Return one of the two records of a proof of equivocation that holds.

@@ -19,22 +19,25 @@ class AuthorRates:
         self._bucket_count = limits.author_bucket_count
         self._buckets: dict[bytes, tuple[float, int]] = {}  # tokens left, as of this monotonic ms
 
-    def allows(self, author: bytes, now_ms: int) -> bool:
-        """Tell whether this author has a token, taking none.
+    def spend(self, author: bytes, tokens: float, now_ms: int) -> None:
+        """Take a token for a record that this author really signed.
+
+        Args:
+            author: who.
+            tokens: what `tokens` returned for him at this moment.
+            now_ms: monotonic time.
+        """
+        buckets = self._buckets
+        buckets.pop(author, None)
+        buckets[author] = (tokens - 1.0, now_ms)
+        if len(buckets) > self._bucket_count:
+            del buckets[next(iter(buckets))]
+
+    def tokens(self, author: bytes, now_ms: int) -> float:
+        """Return how many tokens this author has, taking none; below 1 he pushes too fast.
 
         It may be asked before it is known who signed: nobody can spend another's tokens.
         """
-        return self._tokens(author, now_ms) >= 1.0
-
-    def spend(self, author: bytes, now_ms: int) -> None:
-        """Take a token for a record that this author really signed."""
-        tokens = self._tokens(author, now_ms) - 1.0
-        self._buckets.pop(author, None)
-        self._buckets[author] = (tokens, now_ms)
-        if len(self._buckets) > self._bucket_count:
-            del self._buckets[next(iter(self._buckets))]
-
-    def _tokens(self, author: bytes, now_ms: int) -> float:
         bucket = self._buckets.get(author)
         if bucket is None:
             return self._full
@@ -63,27 +66,13 @@ class Bucket:
         self._at_ms = now_ms
         return self._tokens
 
+    def take(self, now_ms: int) -> bool:
+        """Take one token; False if there is none."""
+        if self.tokens(now_ms) < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
     def spend(self, tokens: float, now_ms: int) -> None:
         """Take tokens, whether they are there or not."""
         self._tokens = max(-self._owed, self.tokens(now_ms) - tokens)
-
-
-class StrangerBudget:
-    """One token bucket for the signature checks of all authors whom trust does not reach.
-
-    What costs a stranger nothing, a fresh identity, must not cost us a core. Records refused here
-    come again by reconciliation when there is budget.
-
-    Args:
-        limits: `stranger_rate_per_s` and `stranger_burst_count` are used.
-    """
-
-    def __init__(self, limits: Limits) -> None:
-        self._bucket = Bucket(limits.stranger_rate_per_s, float(limits.stranger_burst_count))
-
-    def take(self, now_ms: int) -> bool:
-        """Take a token; False if there is none."""
-        if self._bucket.tokens(now_ms) < 1.0:
-            return False
-        self._bucket.spend(1.0, now_ms)
-        return True

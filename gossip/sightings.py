@@ -9,7 +9,7 @@ from tastemesh.gossip.record import Record
 from tastemesh.gossip.topics import shard_of
 
 
-class Sighting(msgspec.Struct):
+class Sighting(msgspec.Struct, gc=False):
     """What is known of one record's way here.
 
     Attributes:
@@ -18,7 +18,8 @@ class Sighting(msgspec.Struct):
         created_ms: the author's date.
         size_bytes: of the envelope.
         first_ms: monotonic time of the first copy.
-        delivered: names of the brokers that pushed it, with the monotonic time of each.
+        delivered: names of the brokers that pushed it.
+        delivered_ms: the monotonic time of each.
         relayed: names of the brokers that we pushed it to; with No Local they owe us no copy.
     """
 
@@ -27,8 +28,9 @@ class Sighting(msgspec.Struct):
     created_ms: int
     size_bytes: int
     first_ms: int
-    delivered: dict[str, int]
-    relayed: list[str]
+    delivered: tuple[str, ...] = ()
+    delivered_ms: tuple[int, ...] = ()
+    relayed: tuple[str, ...] = ()
 
     @property
     def shard(self) -> int:
@@ -65,12 +67,14 @@ class Sightings:
             now_ms: monotonic time.
             relay_after_ms: when to hand it out by `due`; negative for never.
         """
-        if len(self._held) >= self._capacity:
-            del self._held[next(iter(self._held))]
-        delivered = {broker: now_ms} if broker else {}
-        self._held[record.id] = Sighting(
-            record.id, record.author, record.created_ms, len(record.envelope), now_ms, delivered, []
+        held = self._held
+        if len(held) >= self._capacity:
+            del held[next(iter(held))]
+        sighting = held[record.id] = Sighting(
+            record.id, record.author, record.created_ms, len(record.envelope), now_ms
         )
+        if broker:
+            sighting.delivered, sighting.delivered_ms = (broker,), (now_ms,)
         if relay_after_ms >= 0:
             heapq.heappush(self._due, (now_ms + relay_after_ms, record.id))
             if len(self._due) > 2 * self._capacity:  # most of them point to what is gone
@@ -82,7 +86,9 @@ class Sightings:
         sighting = self._held.get(record_id)
         if sighting is None:
             return False
-        sighting.delivered.setdefault(broker, now_ms)
+        if broker not in sighting.delivered:
+            sighting.delivered += (broker,)
+            sighting.delivered_ms += (now_ms,)
         return True
 
     def due(self, now_ms: int) -> Iterator[Sighting]:

@@ -18,8 +18,6 @@ class Tombstones:
 
     def add(self, record: Record) -> tuple[Forget, ...]:
         """Take in a record of the window; return what it says is to be forgotten."""
-        if record.is_plain:
-            return ()
         said = tuple(s for s in record.statements if isinstance(s, Forget))
         if said:
             self._ranges.setdefault(record.author, {})[record.id] = said

@@ -36,7 +36,7 @@ _Key = tuple[int, bytes]  # (clamped date in ms, record id)
 _LAST_ID = b"\xff" * ID_BYTES
 
 
-class _Entry(msgspec.Struct):
+class _Entry(msgspec.Struct, gc=False):  # one for every record, and no way round in it
     key: _Key
     author: bytes
     slot: tuple[int, int]  # (epoch, seq)
@@ -145,33 +145,40 @@ class Window:
         Returns:
             (None, what left for it) or (why it is refused, nothing).
         """
-        shelf = self._shelves.get(record.author)
+        author, most = record.author, self._limits.window_statement_count
+        shelf = self._shelves.get(author)
         if shelf is not None and shelf.keys[-1][0] > first_seen_ms:
             self._set_back(shelf, first_seen_ms)
         endorsements = notices = 0
         if not record.is_plain:
-            endorsements = sum(isinstance(s, Endorsement) for s in record.statements)
-            notices = sum(isinstance(s, Forget | Rotation) for s in record.statements)
+            kinds = list(map(type, record.statements))
+            endorsements = kinds.count(Endorsement)
+            notices = kinds.count(Forget) + kinds.count(Rotation)
         apart = endorsements + notices
         padded = -(-len(record.envelope) // self._limits.statement_bytes)
         others = max(len(record.statements), padded) - apart
         entry = _Entry(
-            key=(min(record.created_ms, first_seen_ms), record.id),
-            author=record.author,
-            slot=(record.epoch, record.seq),
-            endorsements=endorsements,
-            notices=notices,
-            others=others,
-            statements=apart + others,
-            reached=record.author in self._reached,
+            (min(record.created_ms, first_seen_ms), record.id),
+            author,
+            (record.epoch, record.seq),
+            endorsements,
+            notices,
+            others,
+            apart + others,
+            author in self._reached,
         )
-        if not self._fits_quota(entry):
+        if shelf is not None and not self._fits_quota(entry, shelf):
             return RejectReason.AUTHOR_QUOTA, []
-        if not self._fits_window(entry):
+        total = self.statement_count + entry.statements
+        if total > most and not self._fits_full_window(entry):
             return RejectReason.WINDOW_FULL, []
-        self._insert(entry)
-        left = [(key[1], EvictReason.AUTHOR_QUOTA) for key in self._over_quota(entry.author)]
-        while self.statement_count > self._limits.window_statement_count:
+        if shelf is None:
+            shelf = self._shelves[author] = _Shelf([], {})
+        self._insert(entry, shelf)
+        left = self._over_quota(shelf)
+        if total <= most:
+            return None, left
+        while self.statement_count > most:
             key = self._oldest(self._side_to_shrink())
             self._remove(key[1])
             left.append((key[1], EvictReason.WINDOW))
@@ -213,10 +220,9 @@ class Window:
             heapq.heappush(self._heaps[entry.reached], entry.key)
         shelf.keys.sort()
 
-    def _fits_quota(self, entry: _Entry) -> bool:
+    def _fits_quota(self, entry: _Entry, shelf: _Shelf) -> bool:
         """Tell whether the author's quotas keep this entry: is it not the oldest of too many?"""
-        shelf = self._shelves.get(entry.author)
-        if shelf is None or not shelf.keys or entry.key > shelf.keys[0]:
+        if entry.key > shelf.keys[0]:
             return True
         return not self._exceeds(
             entry,
@@ -234,11 +240,8 @@ class Window:
             or (entry.notices and notices > limits.author_notice_count)
         )
 
-    def _fits_window(self, entry: _Entry) -> bool:
+    def _fits_full_window(self, entry: _Entry) -> bool:
         """Tell whether a full window would keep this entry."""
-        total = self.statement_count + entry.statements
-        if total <= self._limits.window_statement_count:
-            return True
         shrink = self._side_to_shrink(entry)
         if shrink != entry.reached:
             return True
@@ -252,18 +255,16 @@ class Window:
         share = (1.0 - self._limits.reserved_share) * self._limits.window_statement_count
         return not (unreached > share or (unreached and not self._counts[True]))
 
-    def _insert(self, entry: _Entry) -> None:
-        self._entries[entry.key[1]] = entry
-        shelf = self._shelves.get(entry.author)
-        if shelf is None:
-            shelf = self._shelves[entry.author] = _Shelf([], {})
-        insort(shelf.keys, entry.key)
-        shelf.slots[entry.slot] = entry.key[1]
+    def _insert(self, entry: _Entry, shelf: _Shelf) -> None:
+        key = entry.key
+        self._entries[key[1]] = entry
+        insort(shelf.keys, key)
+        shelf.slots[entry.slot] = key[1]
         shelf.endorsements += entry.endorsements
         shelf.notices += entry.notices
         shelf.others += entry.others
         self._counts[entry.reached] += entry.statements
-        heapq.heappush(self._heaps[entry.reached], entry.key)
+        heapq.heappush(self._heaps[entry.reached], key)
 
     def _remove(self, record_id: bytes) -> None:
         entry = self._entries.pop(record_id)
@@ -278,21 +279,21 @@ class Window:
         self._counts[entry.reached] -= entry.statements
         self._shed_stale(entry.reached)
 
-    def _over_quota(self, author: bytes) -> list[_Key]:
-        """Remove and return the author's oldest records that his quotas do not cover."""
-        shelf, limits = self._shelves[author], self._limits
+    def _over_quota(self, shelf: _Shelf) -> list[tuple[bytes, EvictReason]]:
+        """Remove and return an author's oldest records that his quotas do not cover."""
+        limits = self._limits
         if (
             shelf.others <= limits.author_interaction_count
             and shelf.endorsements <= limits.author_endorsement_count
             and shelf.notices <= limits.author_notice_count
         ):
             return []
-        gone: list[_Key] = []
+        gone: list[tuple[bytes, EvictReason]] = []
         for key in tuple(shelf.keys):
             entry = self._entries[key[1]]
             if self._exceeds(entry, shelf.others, shelf.endorsements, shelf.notices):
                 self._remove(key[1])
-                gone.append(key)
+                gone.append((key[1], EvictReason.AUTHOR_QUOTA))
         return gone
 
     def _oldest(self, reached: bool) -> _Key:

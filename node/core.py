@@ -147,7 +147,7 @@ class Core:
 
     def _take(self, accepted: effects.Accepted) -> None:
         record = accepted.record
-        if record.endorsements:
+        if not record.is_plain and record.endorsements:
             self._vouch(record)
         held_ms = min(record.created_ms, accepted.first_seen_ms)
         number = self._book.enter(record.id)
@@ -191,6 +191,11 @@ class Core:
         own: bool,
         holder: bytes = b"",
     ) -> None:
+        if len(said) == 1 and said[0].kind not in REJECTION_KINDS:  # the commonest by far
+            time_s = max(0, date_ms - said[0].ago_ms) // 1000
+            weight = said[0].weight_q / WEIGHT_SCALE
+            self.view.append(holder or author, (said[0].item,), weight, time_s, number)
+            return
         held = said
         if not REJECTION_KINDS.isdisjoint([s.kind for s in said]):
             held = [s for s in said if s.kind not in REJECTION_KINDS]

@@ -12,6 +12,7 @@ from tastemesh.ranking.columns import NUMBER_MAX
 
 _LEAST_WEIGHT = float(np.finfo(np.float32).tiny)  # a smaller one could be 0 in its column
 
+_Number = float | int
 _Record = tuple[bytes, Sequence[str], float | Sequence[float], int | Sequence[int], int]
 
 
@@ -52,8 +53,8 @@ class Arrivals:
         weights: float | Sequence[float],
         times_s: int | Sequence[int],
         record_no: int,
-    ) -> None:
-        """Add one record's interactions.
+    ) -> int:
+        """Add one record's interactions; return how many interactions wait.
 
         Args:
             user: who holds the items.
@@ -66,19 +67,17 @@ class Arrivals:
             UsageError: a value is out of range; nothing was added.
         """
         count = len(items)
-        for name, values in (("weights", weights), ("times_s", times_s)):
-            if not isinstance(values, float | int) and len(values) != count:
-                raise UsageError(f"{len(values)} {name}; expected one, or {count}")
+        lightest, heaviest = _extent("weights", weights, count)
+        first_s, last_s = _extent("times_s", times_s, count)
         if not count:
-            return
-        weight = (weights,) if isinstance(weights, float | int) else weights
-        time_s = (times_s,) if isinstance(times_s, int) else times_s
-        if not _LEAST_WEIGHT <= min(weight) <= max(weight) <= 1:
-            raise UsageError(f"weights {list(weight)[:8]}; expected above 0, to 1")
-        if not 0 <= min(time_s) <= max(time_s) <= NUMBER_MAX:
-            raise UsageError(f"times_s {list(time_s)[:8]}; expected 0 to 2^31 - 1")
+            return self._count
+        if not _LEAST_WEIGHT <= lightest <= heaviest <= 1:
+            raise UsageError(f"weights {lightest} to {heaviest}; expected above 0, to 1")
+        if not 0 <= first_s <= last_s <= NUMBER_MAX:
+            raise UsageError(f"times_s {first_s} to {last_s}; expected 0 to 2^31 - 1")
         self._records.append((user, items, weights, times_s, record_no))
         self._count += count
+        return self._count
 
     def taken(self) -> Taken:
         """Return what has come in columns, and begin new ones."""
@@ -95,15 +94,24 @@ class Arrivals:
         )
 
 
+def _extent(name: str, values: float | Sequence[float], count: int) -> tuple[float, float]:
+    """Return the least and the greatest of values that stand one for all or one each."""
+    if isinstance(values, _Number):
+        return values, values
+    if len(values) != count:
+        raise UsageError(f"{len(values)} {name}; expected one, or {count}")
+    return (min(values), max(values)) if count else (0.0, 0.0)
+
+
 def _spread(values: Sequence[float | Sequence[float]], counts: list[int]) -> NDArray[np.float64]:
     """Return values that stand one for a record, or one for each interaction, as a column.
 
     In double precision, which holds each of them exactly.
     """
-    if all(isinstance(each, float | int) for each in values):
+    if all(isinstance(each, _Number) for each in values):
         return np.repeat(np.array(values, dtype=np.float64), counts)
     each_its_own = (
-        repeat(each, count) if isinstance(each, float | int) else each
+        repeat(each, count) if isinstance(each, _Number) else each
         for each, count in zip(values, counts, strict=True)
     )
     return np.fromiter(chain.from_iterable(each_its_own), np.float64, sum(counts))

@@ -111,11 +111,11 @@ class View:
             raise UsageError(f"record_no {record_no}; expected one above all earlier records'")
         if not record_no <= NUMBER_MAX:
             raise UsageError(f"record_no {record_no}; expected below 2^31")
-        self._arrivals.append(user, items, weights, times_s, record_no)
+        waiting = self._arrivals.append(user, items, weights, times_s, record_no)
         if len(items):
             self._last_record = record_no
             self.version += 1
-            if len(self._arrivals) >= _ARRIVAL_ROWS:
+            if waiting >= _ARRIVAL_ROWS:
                 self._absorb()
 
     def extend(

@@ -1,11 +1,11 @@
 """A node in the simulator: the daemon's core, with a dictionary for a disk."""
 
-from collections.abc import ItemsView
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
-from tastemesh.gossip.record import Interaction
+from tastemesh.gossip.record import Interaction, Record
 from tastemesh.node.core import Core
 from tastemesh.sim.brokers import Broker
 
@@ -14,8 +14,8 @@ class MemoryStore:
     """What the daemon's SQLite file does, in memory: the storage effects and the way back."""
 
     def __init__(self) -> None:
-        self._records: dict[bytes, inputs.Stored] = {}
-        self._authors: dict[bytes, bytes] = {}
+        # With the wall clock of its arrival: the record itself all nodes share.
+        self._records: dict[bytes, tuple[Record, int]] = {}
         self._sequences: dict[tuple[bytes, int], int] = {}
         self._private: list[tuple[bytes, Interaction, int]] = []
         self._proofs: dict[bytes, bytes] = {}
@@ -23,25 +23,26 @@ class MemoryStore:
     def __len__(self) -> int:
         return len(self._records)
 
-    def authors(self) -> ItemsView[bytes, bytes]:
-        """Return (record id, author) of the records held."""
-        return self._authors.items()
+    @property
+    def records(self) -> Mapping[bytes, tuple[Record, int]]:
+        """The records held and when they came, by id."""
+        return self._records
+
+    def authors(self) -> Iterator[tuple[bytes, bytes]]:
+        """Go through (record id, author) of the records held."""
+        return ((record.id, record.author) for record, _ in self._records.values())
 
     def commit(self, change: Effect) -> None:
         """Carry out a storage effect; other effects are none of its business."""
-        if isinstance(change, effects.Accepted):  # the commonest by far
-            return
         match change:
-            case effects.Persist():
-                self._records.setdefault(
-                    change.record.id,
-                    inputs.Stored(change.record.envelope, change.first_seen_ms, change.record.id),
-                )
-                self._authors[change.record.id] = change.record.author
+            case effects.Persist():  # the commonest by far
+                record = change.record
+                self._records.setdefault(record.id, (record, change.first_seen_ms))
+            case effects.Accepted():  # as common, and none of a store's business
+                pass
             case effects.Evict():
                 for record_id in change.record_ids:
                     self._records.pop(record_id, None)
-                    self._authors.pop(record_id, None)
             case effects.PersistPrivate():
                 self._private.append((change.author, change.interaction, change.wall_ms))
             case effects.PurgePrivate():
@@ -66,12 +67,15 @@ class MemoryStore:
 
     def fetch(self, record_ids: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """Return the envelopes that are still there, in the order asked."""
-        return tuple(self._records[i].envelope for i in record_ids if i in self._records)
+        return tuple(self._records[i][0].envelope for i in record_ids if i in self._records)
 
     def load(self, wall_ms: int) -> inputs.Restored:
         """Return everything, as at the daemon's start."""
         return inputs.Restored(
-            tuple(self._records.values()),
+            tuple(
+                inputs.Stored(record.envelope, first_seen_ms, record.id)
+                for record, first_seen_ms in self._records.values()
+            ),
             tuple((author, epoch, until) for (author, epoch), until in self._sequences.items()),
             tuple(self._private),
             wall_ms,

@@ -7,7 +7,7 @@ the older one dropped when the newer is full.
 """
 
 from collections.abc import Callable
-from typing import Generic, ParamSpec, TypeVar
+from typing import Generic, TypeVar, TypeVarTuple, Unpack
 
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip.codec import Opened
@@ -18,38 +18,41 @@ from tastemesh.gossip.record import Record
 
 _GENERATION_COUNT = 65_536  # results of each kind; some hundred MB when all are full records
 
-_Given = ParamSpec("_Given")
+_Given = TypeVarTuple("_Given")
 _Result = TypeVar("_Result")
 
 
-class _Memory(Generic[_Given, _Result]):
+class _Memory(Generic[*_Given, _Result]):
     """Results by the bytes they are results of; a refusal is remembered as well.
 
     Args:
         work: what is done with what was not seen before.
     """
 
-    def __init__(self, work: Callable[_Given, _Result]) -> None:
+    def __init__(self, work: Callable[[Unpack[_Given]], _Result]) -> None:
         self._work = work
-        self._young: dict[bytes, _Result | RemoteProtocolError] = {}
-        self._old: dict[bytes, _Result | RemoteProtocolError] = {}
+        self._young: dict[bytes, _Result] = {}
+        self._old: dict[bytes, _Result] = {}
+        self._refused: dict[bytes, RemoteProtocolError] = {}
 
-    def recall(self, of: bytes, *given: _Given.args, **named: _Given.kwargs) -> _Result:
+    def recall(self, of: bytes, *given: *_Given) -> _Result:
         try:
-            found = self._young[of]
+            return self._young[of]
         except KeyError:
-            found = self._learn(of, *given, **named)
-        if isinstance(found, RemoteProtocolError):
-            raise RemoteProtocolError(found.reason, found.detail)
-        return found
+            return self._learn(of, *given)
 
-    def _learn(
-        self, of: bytes, *given: _Given.args, **named: _Given.kwargs
-    ) -> _Result | RemoteProtocolError:
+    def _learn(self, of: bytes, *given: *_Given) -> _Result:
+        refusal = self._refused.get(of)
+        if refusal is not None:
+            raise RemoteProtocolError(refusal.reason, refusal.detail)
         try:
-            found = self._old[of] if of in self._old else self._work(*given, **named)
+            found = self._old[of] if of in self._old else self._work(*given)
         except RemoteProtocolError as error:
-            found = error.with_traceback(None)  # or it would keep every frame that it passed
+            if len(self._refused) >= _GENERATION_COUNT:
+                del self._refused[next(iter(self._refused))]
+            # Without its traceback, or it would keep every frame that it passed.
+            self._refused[of] = error.with_traceback(None)
+            raise RemoteProtocolError(error.reason, error.detail) from None
         if len(self._young) >= _GENERATION_COUNT:
             self._old, self._young = self._young, {}
         self._young[of] = found
