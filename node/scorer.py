@@ -39,6 +39,9 @@ from tastemesh.reputation.walks import WalkMass, walk_mass
 # identities in reach, 10 KB with a few dozen. A host's thousand users need 10 to 128 MB.
 _REACH_BYTES = 128 << 20
 
+# Egos for whom the popularity of items is summed up in one pass: a line of the processor's cache.
+_EGOS_A_PASS = 8
+
 _QUESTIONS_AHEAD = 2  # enough to keep the kernel at work
 
 
@@ -224,7 +227,9 @@ class Scorer:
             ego: id.
             rejected: items that ego said no to.
         """
-        return self._trust(ego, rejected, self.basis(0))[0]
+        basis = self.basis(0)
+        voices = self._voices(ego, basis)
+        return self._trust(ego, rejected, basis, voices, basis.newest.spread(voices))
 
     def basis(self, now_s: int) -> Basis:
         """Return what scores are made from; it holds until anything changes.
@@ -257,7 +262,8 @@ class Scorer:
         """
         if basis is None:
             basis = self.basis(now_s)
-        question = self._question(ego, rejected, basis)
+        voices = self._voices(ego, basis)
+        question = self._question(ego, rejected, basis, voices, basis.newest.spread(voices))
         return self._answered(question, self._pushed(question, basis), basis)
 
     def score_many(
@@ -278,8 +284,7 @@ class Scorer:
             return
         with ThreadPoolExecutor(1) as kernel:
             waiting: deque[tuple[Question, Future[Pushed]]] = deque()
-            for ego, refused in zip(egos, rejected, strict=True):
-                question = self._question(ego, refused, basis)
+            for question in self._questions(egos, rejected, basis):
                 waiting.append((question, kernel.submit(self._pushed, question, basis)))
                 if len(waiting) > _QUESTIONS_AHEAD:
                     first, pushed = waiting.popleft()
@@ -287,11 +292,31 @@ class Scorer:
             for each, pushed in waiting:
                 yield self._answered(each, pushed.result(), basis)
 
-    def _question(self, ego: bytes, rejected: Sequence[str], basis: Basis) -> Question:
+    def _questions(
+        self, egos: Sequence[bytes], rejected: Sequence[Sequence[str]], basis: Basis
+    ) -> Iterator[Question]:
+        """Yield each ego's question; popularity is summed up for several in one pass."""
+        for start in range(0, len(egos), _EGOS_A_PASS):
+            asked = slice(start, start + _EGOS_A_PASS)
+            heard = [self._voices(ego, basis) for ego in egos[asked]]
+            found = np.ascontiguousarray(basis.newest.spread(np.stack(heard, axis=1)).T)
+            for ego, refused, voices, popularity in zip(
+                egos[asked], rejected[asked], heard, found, strict=True
+            ):
+                yield self._question(ego, refused, basis, voices, popularity)
+
+    def _question(
+        self,
+        ego: bytes,
+        rejected: Sequence[str],
+        basis: Basis,
+        voices: NDArray[np.float64],
+        popularity: NDArray[np.float64],
+    ) -> Question:
         matrix = basis.matrix
         egos = self.egos(ego)
         profile = recent_profile(self._view, matrix, egos, self.parameters.recency_items)
-        trust, voices = self._trust(ego, rejected, basis)
+        trust = self._trust(ego, rejected, basis, voices, popularity)
         return Question(
             ego=ego, egos=egos, rejected=rejected, profile=profile, trust=trust, voices=voices
         )
@@ -330,38 +355,38 @@ class Scorer:
             variety=Variety(matrix, voices, self.parameters.diversity),
         )
 
-    def _trust(
-        self, ego: bytes, rejected: Sequence[str], basis: Basis
-    ) -> tuple[ContactTrust, NDArray[np.float64]]:
-        """Return trust by contact, and everybody's standing, float64[users]."""
-        reach = self.reach(ego)
-        numbers = basis.numbers
-        held = np.flatnonzero(numbers >= 0)
+    def _voices(self, ego: bytes, basis: Basis) -> NDArray[np.float64]:
+        """Return everybody's standing, float64[users]."""
+        held = np.flatnonzero(basis.numbers >= 0)
+        mass = self.reach(ego).total[held]
         voices = np.zeros(self._view.user_count)
-        voices[numbers[held]] = standing(reach.total[held], self.parameters.trust.reference_mass)
-        mass = reach.mass
-        if mass.nnz:
-            followed = np.zeros(len(reach.ids))
-            heard = self._adoption(self.egos(ego), voices, rejected, basis)
-            followed[held] = heard[numbers[held]]
-            mass = tilted(mass, followed, self.parameters.trust)
-        return gather_trust(reach.contacts, mass, numbers, self._view.user_count), voices
+        voices[basis.numbers[held]] = standing(mass, self.parameters.trust.reference_mass)
+        return voices
 
-    def _adoption(
+    def _trust(
         self,
-        egos: list[int],
-        voices: NDArray[np.float64],
+        ego: bytes,
         rejected: Sequence[str],
         basis: Basis,
-    ) -> NDArray[np.float64]:
-        """Return ego's adoption from everybody, each item's popularity by standing."""
-        return adoption(
-            basis.arrivals,
-            egos,
-            surprise(basis.newest.spread(voices), float(voices.sum())),
-            np.diff(basis.newest.reference.by_user.indptr),
-            self._view.item_numbers(rejected),
-        )
+        voices: NDArray[np.float64],
+        popularity: NDArray[np.float64],
+    ) -> ContactTrust:
+        """Return trust by contact, tilted by adoption with each item's popularity by standing."""
+        reach, numbers = self.reach(ego), basis.numbers
+        mass = reach.mass
+        if mass.nnz:
+            heard = adoption(
+                basis.arrivals,
+                self.egos(ego),
+                surprise(popularity, float(voices.sum())),
+                np.diff(basis.newest.reference.by_user.indptr),
+                self._view.item_numbers(rejected),
+            )
+            held = np.flatnonzero(numbers >= 0)
+            followed = np.zeros(len(reach.ids))
+            followed[held] = heard[numbers[held]]
+            mass = tilted(mass, followed, self.parameters.trust)
+        return gather_trust(reach.contacts, mass, numbers, self._view.user_count)
 
     def _audience(self, ego: bytes, matrix: HoldingMatrix) -> NDArray[np.float64]:
         """Return 1 for whom ego hears where nothing is anchored, 0 for whom it blocks."""

@@ -98,12 +98,12 @@ def gather_trust(
         raise UsageError(
             f"shares of shape {shares.shape}; expected ({len(contacts)}, {len(numbers)})"
         )
-    pairs = shares.tocoo()
-    row, identity = pairs.coords
-    user, mass = numbers[identity], pairs.data.astype(np.float64)
-    if (mass < 0).any():
+    user, mass = numbers[shares.indices], shares.data.astype(np.float64)
+    if len(mass) and mass.min() < 0:
         raise UsageError("shares below 0; expected trust of at least 0")
-    row, user, mass = row[user >= 0], user[user >= 0], mass[user >= 0]
+    row = np.repeat(np.arange(len(contacts), dtype=np.int32), np.diff(shares.indptr))
+    held = np.flatnonzero(user >= 0)  # numbers: half of them at random, a mask is slow to follow
+    row, user, mass = row[held], user[held], mass[held]
     weight = np.bincount(row, weights=mass, minlength=len(contacts))
     is_apart = np.zeros(len(contacts), dtype=np.bool_)
     is_apart[np.argsort(-weight, kind="stable")[:limit]] = True
@@ -112,12 +112,20 @@ def gather_trust(
     place = np.full(len(contacts), len(kept))
     place[kept] = np.arange(len(kept))
     names = [contacts[n] for n in kept.tolist()]
-    if (place[row] == len(kept)).any():
+    place_of = place[row]
+    pooled = place_of == len(kept)
+    if pooled.any():
         names.append(POOL)
+        order = np.argsort(pooled, kind="stable")
+        place_of, user, mass = place_of[order], user[order], mass[order]
+    ends = np.zeros(len(names) + 1, dtype=np.int32)
+    np.cumsum(np.bincount(place_of, minlength=len(names)), out=ends[1:])
     total = mass.sum()
-    gathered = sp.coo_array(
-        (mass / total if total > 0 else mass, (place[row], user)), shape=(len(names), user_count)
-    ).tocsr()
+    shape = (len(names), user_count)
+    by_contact = sp.csr_array((mass / total if total > 0 else mass, user, ends), shape=shape)
+    # Turned twice by counting, a contact's users rise: a fifth of the time that sorting takes.
+    gathered = by_contact.tocsc().tocsr()
+    gathered.sum_duplicates()  # several of the pool's contacts may lead to one user
     return ContactTrust(tuple(names), gathered)
 
 

@@ -19,6 +19,14 @@ def scatter(matrix: Sparse, mass: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
+def scatter_many(matrix: Sparse, mass: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return mass.T @ matrix, transposed, for mass of several; each what `scatter` gives."""
+    result = np.zeros((matrix.shape[1], mass.shape[1]))
+    lines = np.ascontiguousarray(mass)
+    _scatter_many_into(matrix.indptr, matrix.indices, matrix.data, lines, result)
+    return result
+
+
 def gather_rows(
     matrix: Sparse, mass: NDArray[np.float64], wanted: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
@@ -174,6 +182,22 @@ def _scatter(
                 result[indices[entry]] += amount * data[entry]
 
 
+def _scatter_many(
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    data: NDArray[np.float32],
+    mass: NDArray[np.float64],
+    result: NDArray[np.float64],
+) -> None:
+    for line in range(len(mass)):
+        amounts = mass[line]
+        if amounts.any():
+            for entry in range(indptr[line], indptr[line + 1]):
+                sums, weight = result[indices[entry]], data[entry]
+                for number in range(len(amounts)):
+                    sums[number] += amounts[number] * weight
+
+
 def _gather(
     indptr: NDArray[np.int32],
     indices: NDArray[np.int32],
@@ -192,11 +216,13 @@ def _gather(
 
 try:
     _scatter_into = numba.njit(cache=True, nogil=True)(_scatter)
+    _scatter_many_into = numba.njit(cache=True, nogil=True)(_scatter_many)
     _gather_into = numba.njit(cache=True, nogil=True)(_gather)
     _cut_into = numba.njit(cache=True, nogil=True)(_cut)
     _vote_into = numba.njit(cache=True, nogil=True)(_vote)
 except RuntimeError:  # no writable folder for the cache, as in a locked-down service
     _scatter_into = numba.njit(nogil=True)(_scatter)
+    _scatter_many_into = numba.njit(nogil=True)(_scatter_many)
     _gather_into = numba.njit(nogil=True)(_gather)
     _cut_into = numba.njit(nogil=True)(_cut)
     _vote_into = numba.njit(nogil=True)(_vote)

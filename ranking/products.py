@@ -37,10 +37,10 @@ def spread(
     Returns:
         float64[items], or float64[items, n].
     """
-    if mass.ndim == 1 and is_compiled(compiled):
-        from tastemesh.ranking.product_kernel import scatter
+    if is_compiled(compiled):
+        from tastemesh.ranking.product_kernel import scatter, scatter_many
 
-        return scatter(by_user, mass)
+        return scatter(by_user, mass) if mass.ndim == 1 else scatter_many(by_user, mass)
     result: NDArray[np.float64] = np.asarray(by_item @ mass)
     return result
 

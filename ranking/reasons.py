@@ -13,6 +13,8 @@ from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.salsa import Scores
 from tastemesh.ranking.view import View
 
+_NOBODY = np.empty(0, np.int32), np.empty(0)
+
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """One contact's part in an item's score.
@@ -107,28 +109,35 @@ def _parts(
     record_limit: int,
 ) -> list[list[_Part]]:
     """Return each item's parts, strongest first."""
+    found: list[list[_Part]] = [[] for _ in numbers]
     trust = scores.trust
     tau = trust.tau
-    rate = np.divide(scores.votes, tau, out=np.zeros_like(tau), where=tau > 0)
-    through = trust.shares.T.toarray()  # a user's contacts side by side
-    found: list[list[_Part]] = []
-    for number in numbers.tolist():
-        parts: list[_Part] = []
-        if 0 <= number < matrix.shape[1]:
-            users, weights = matrix.holders(number)
-            is_trusted = tau[users] > 0
-            users, weights = users[is_trusted], weights[is_trusted]
-            brought = through[users] * (rate[users] * weights)[:, None]
-            sums = brought.sum(axis=0)
-            total = sums.sum()
-            for row in np.argsort(-sums, kind="stable")[:contact_limit].tolist():
-                if sums[row] > 0:
-                    amounts = brought[:, row]
-                    heaviest = _heaviest(amounts, record_limit)
-                    named = users[heaviest[amounts[heaviest] > 0]]
-                    share = float(sums[row] / total)
-                    parts.append(_Part(trust.contacts[row], share, number, named))
-        found.append(parts)
+    lines = [
+        matrix.holders(number) if 0 <= number < matrix.shape[1] else _NOBODY
+        for number in numbers.tolist()
+    ]
+    place = np.repeat(np.arange(len(lines)), [len(users) for users, _ in lines])
+    users = np.concatenate([_NOBODY[0], *(users for users, _ in lines)])
+    trusted = np.flatnonzero(tau[users] > 0)
+    if not len(trusted):
+        return found
+    place, users = place[trusted], users[trusted]
+    weights = np.concatenate([weights for _, weights in lines])[trusted]
+    through = trust.shares.T.toarray()[users]  # a user's contacts side by side
+    brought = through * (scores.votes[users] / tau[users] * weights)[:, None]
+    starts = np.flatnonzero(np.diff(place, prepend=-1))
+    sums = np.add.reduceat(brought, starts)
+    strongest = np.argsort(-sums, axis=1, kind="stable")[:, :contact_limit]
+    stops = [*starts[1:].tolist(), len(place)]
+    for line, (start, stop) in enumerate(zip(starts.tolist(), stops, strict=True)):
+        at, total = int(place[start]), sums[line].sum()
+        for row in strongest[line].tolist():
+            if sums[line, row] > 0:
+                amounts = brought[start:stop, row]
+                heaviest = _heaviest(amounts, record_limit)
+                named = users[start:stop][heaviest[amounts[heaviest] > 0]]
+                share = float(sums[line, row] / total)
+                found[at].append(_Part(trust.contacts[row], share, int(numbers[at]), named))
     return found
 
 

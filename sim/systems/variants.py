@@ -24,8 +24,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
-from tastemesh.node.scorer import Basis, Scorer, ScorerParameters
-from tastemesh.ranking.contacts import ContactTrust, Shares
+from tastemesh.node.scorer import Basis, Question, Scorer, ScorerParameters
+from tastemesh.ranking.contacts import Shares
 from tastemesh.reputation.introducers import connectivity_decay
 from tastemesh.reputation.literal import literal_connectivity_decay
 from tastemesh.reputation.parameters import WalkParameters
@@ -110,11 +110,16 @@ class _NoWalls(Scorer):
 class _Crowd(Scorer):
     """Hears open evidence from everybody alike, endorsed or not."""
 
-    def _trust(
-        self, ego: bytes, rejected: Sequence[str], basis: Basis
-    ) -> tuple[ContactTrust, NDArray[np.float64]]:
-        trust, voices = super()._trust(ego, rejected, basis)
-        return trust, np.ones_like(voices)
+    def _question(
+        self,
+        ego: bytes,
+        rejected: Sequence[str],
+        basis: Basis,
+        voices: NDArray[np.float64],
+        popularity: NDArray[np.float64],
+    ) -> Question:
+        asked = super()._question(ego, rejected, basis, voices, popularity)
+        return msgspec.structs.replace(asked, voices=np.ones_like(voices))
 
 
 def _ranked(**changes: float) -> ScorerParameters:

@@ -31,7 +31,13 @@ def test_both_kernels_equal_dense_algebra(
     assert some == pytest.approx(np.where(wanted, dense @ at_items, 0.0))
 
 
-def test_many_questions_at_once() -> None:
-    weights = holdings(np.eye(3)).reference
-    mass = np.arange(6.0).reshape(3, 2)
-    assert products.spread(weights.by_user, weights.by_item, mass).tolist() == mass.tolist()
+@pytest.mark.parametrize("compiled", [True, False])
+def test_many_questions_at_once_are_each_alone_bit_for_bit(compiled: bool) -> None:
+    rng = np.random.default_rng(3)
+    weights = holdings(rng.random((40, 30)) * (rng.random((40, 30)) < 0.4)).reference
+    both = weights.by_user, weights.by_item
+    mass = rng.random((40, 9)) * (rng.random((40, 9)) < 0.5)
+    found = products.spread(*both, mass, compiled=compiled)
+    for number in range(9):
+        alone = products.spread(*both, mass[:, number].copy(), compiled=compiled)
+        assert found[:, number].tobytes() == alone.tobytes()
