@@ -13,6 +13,7 @@ passed over; each has its bound in `Limits`.
 
 from collections import Counter
 from collections.abc import Callable
+from typing import ClassVar
 
 from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec, effects, inputs
@@ -112,29 +113,6 @@ class GossipEngine:
         self.window = self._held.window
         self._convinced: dict[bytes, None] = {}
         self._greetings = Greetings(node.id)
-        self._handlers: dict[type, Callable[..., list[Effect]]] = {
-            inputs.Restored: self._on_restored,
-            inputs.Inspected: self._held.inspect,
-            inputs.Started: self._on_started,
-            inputs.Recorded: self._on_recorded,
-            inputs.ForgotPrivate: self._on_forgot_private,
-            inputs.Rotated: self._on_rotated,
-            inputs.Received: self._on_received,
-            inputs.TimerFired: self._on_timer_fired,
-            inputs.BrokerUp: self._on_broker_up,
-            inputs.BrokerDown: self._on_broker_down,
-            inputs.Dropped: self._on_dropped,
-            inputs.Fetched: self._on_fetched,
-            inputs.TrustChanged: self._on_trust_changed,
-        }
-        self._timers: dict[str, Callable[[int, int], list[Effect]]] = {
-            "presence": self._announce,
-            "greeting": self._greet,
-            "sync": self._exchange,
-            "expire": self._expire,
-            "interest": self._choose_shards,
-            RELAY_TIMER: self._relay,
-        }
 
     def handle(self, event: inputs.Input, now_ms: int) -> list[Effect]:
         """Take one input and return what is to be done, in order.
@@ -147,7 +125,7 @@ class GossipEngine:
             UsageError: a local caller's value is wrong (`Recorded`, `ForgotPrivate` and `Rotated`
                 only); the state is unchanged.
         """
-        return self._handlers[type(event)](event, now_ms)
+        return self._HANDLERS[type(event)](self, event, now_ms)
 
     # --- the node's own life ---------------------------------------------------------------
 
@@ -190,9 +168,9 @@ class GossipEngine:
         )
 
     def _on_timer_fired(self, event: inputs.TimerFired, now_ms: int) -> list[Effect]:
-        if event.timer not in self._timers:
+        if event.timer not in self._TIMERS:
             raise UsageError(f"timer {event.timer!r} was never set")
-        return self._timers[event.timer](now_ms, event.wall_ms)
+        return self._TIMERS[event.timer](self, now_ms, event.wall_ms)
 
     def _announce(self, now_ms: int, wall_ms: int) -> list[Effect]:
         timing = self.announcements
@@ -298,7 +276,8 @@ class GossipEngine:
 
     # --- what we hear ----------------------------------------------------------------------
 
-    def _on_received(self, event: inputs.Received, now_ms: int) -> list[Effect]:
+    def receive(self, event: inputs.Received, now_ms: int) -> list[Effect]:
+        """Take a message; what `handle` does with the commonest of its inputs."""
         channel, shard = place_of(event.topic, self.network)
         shed = self._shed(channel, shard, event, now_ms)
         try:
@@ -323,8 +302,7 @@ class GossipEngine:
         if shard < 0 or channel not in ("r", "h"):
             return []
         interest = self.interest if channel == "r" else self._presence_interest
-        interest.hear(shard, len(event.payload))
-        if interest.is_exhausted and interest.refresh(now_ms, early=True):
+        if interest.hear(shard, len(event.payload)) and interest.refresh(now_ms, early=True):
             return [self._subscribe()]
         return []
 
@@ -445,3 +423,28 @@ class GossipEngine:
             return []
         self._convinced[peer] = None
         return [self._sync.convince(peer, proof, broker)]
+
+    # Of the class: a node that points at itself is a cycle, freed by nothing but a search for it.
+    _HANDLERS: ClassVar[dict[type, Callable[..., list[Effect]]]] = {
+        inputs.Restored: _on_restored,
+        inputs.Inspected: lambda self, event, now_ms: self._held.inspect(event, now_ms),
+        inputs.Started: _on_started,
+        inputs.Recorded: _on_recorded,
+        inputs.ForgotPrivate: _on_forgot_private,
+        inputs.Rotated: _on_rotated,
+        inputs.Received: receive,
+        inputs.TimerFired: _on_timer_fired,
+        inputs.BrokerUp: _on_broker_up,
+        inputs.BrokerDown: _on_broker_down,
+        inputs.Dropped: _on_dropped,
+        inputs.Fetched: _on_fetched,
+        inputs.TrustChanged: _on_trust_changed,
+    }
+    _TIMERS: ClassVar[dict[str, Callable[..., list[Effect]]]] = {
+        "presence": _announce,
+        "greeting": _greet,
+        "sync": _exchange,
+        "expire": _expire,
+        "interest": _choose_shards,
+        RELAY_TIMER: _relay,
+    }

@@ -11,7 +11,7 @@ hashes, so shards are alike, unless somebody grinds ids into one or floods it. T
 for long: it is left out when it has been read once, and keeps nobody from the others.
 
 Whoever comes into a large network hears a minute's worth of presence in a second, and a crowd that
-starts at one moment says at once what it has. So a period whose budget is used up (`is_exhausted`)
+starts at one moment says at once what it has. So a period whose budget is used up
 may be ended early, though only one in a row: the next one lasts. What a burst suggests is believed
 for that next one only: rates are taken from periods that ran.
 """
@@ -91,14 +91,10 @@ class Interest:
         """Start the first period, at a moment of the monotonic clock."""
         self._began_ms = self._rotated_ms = now_ms
 
-    def hear(self, shard: int, size_bytes: int) -> None:
-        """Count what came in on a shard."""
+    def hear(self, shard: int, size_bytes: int) -> bool:
+        """Count what came in on a shard; True if the period's budget is used up and it ends now."""
         self._heard_bytes[shard] += size_bytes
         self._left_bytes -= size_bytes
-
-    @property
-    def is_exhausted(self) -> bool:
-        """Whether the period's budget is used up and it should end now."""
         return self._left_bytes < 0.0 and not self._ended_early
 
     def reads(self, shard: int) -> bool:

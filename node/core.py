@@ -6,7 +6,7 @@ daemon and the simulator run this class as a peer, and nothing else.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -78,14 +78,7 @@ class Core:
         self._said: dict[bytes, int] = {}
         self._reached = Reached(self._advisor.reached)
         self._sweep_due_ms = 0
-        self._engine_handle = self.engine.handle
-        self._followers: dict[type, Callable[[Any], None]] = {
-            effects.Accepted: self._take,
-            effects.AcceptedPrivate: self._take_private,
-            effects.Evict: self._let_go,
-            effects.PurgePrivate: self._purge_private,
-            effects.Convicted: self._stop_hearing,
-        }
+        self._engine_handle, self._receive = self.engine.handle, self.engine.receive
 
     # --- facts -----------------------------------------------------------------------------
 
@@ -101,7 +94,7 @@ class Core:
                 nothing has changed then.
         """
         if type(event) is inputs.Received:  # the commonest by far, and mostly nothing comes of it
-            done = self._engine_handle(event, now_ms)
+            done = self._receive(event, now_ms)
             if done:
                 self._follow(done)
             return done
@@ -131,10 +124,10 @@ class Core:
     def _follow(self, done: list[Effect]) -> None:
         """Keep view and endorsements in step with the window."""
         for effect in done:
-            follow = self._followers.get(type(effect))
+            follow = self._FOLLOWERS.get(type(effect))
             if follow is not None:
                 self.revision += 1
-                follow(effect)
+                follow(self, effect)
 
     def _is_trust_due(self, event: inputs.Input) -> bool:
         if isinstance(event, inputs.TimerFired):
@@ -154,16 +147,7 @@ class Core:
         self._hold(record.author, number, record.interactions, held_ms, accepted.own)
 
     def _vouch(self, record: Record) -> None:
-        for position, said in enumerate(record.statements):
-            if isinstance(said, Endorsement):
-                self.endorsements.endorse(
-                    record.author,
-                    said.subject,
-                    said.weight,
-                    epoch=record.epoch,
-                    seq=record.seq,
-                    position=position,
-                )
+        self.endorsements.endorse_record(record)
         self._book.note_endorsements(record.id, record.author, record.slot)
 
     def _take_private(self, accepted: effects.AcceptedPrivate) -> None:
@@ -233,6 +217,15 @@ class Core:
     def _stop_hearing(self, convicted: effects.Convicted) -> None:
         if not convicted.own:
             self.endorsements.remove_author(convicted.author)
+
+    # Of the class, as in the engine: nodes are no cycles.
+    _FOLLOWERS: ClassVar[dict[type, Callable[..., None]]] = {
+        effects.Accepted: _take,
+        effects.AcceptedPrivate: _take_private,
+        effects.Evict: _let_go,
+        effects.PurgePrivate: _purge_private,
+        effects.Convicted: _stop_hearing,
+    }
 
     def _tell_reached(self, now_ms: int) -> list[Effect]:
         """Tell the window whom trust reaches, as far as the sweep over the users has come."""

@@ -28,11 +28,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
-from tastemesh.gossip.record import WEIGHT_SCALE
+from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Record
 
 _DIGEST_DOMAIN = b"tastemesh/1/endorsement\x00"
 _DIGEST_MODULUS = 1 << 256
 _ORDER_LIMIT = 1 << 63
+_NOTHING: dict[int, int] = {}
 
 
 class EndorsementLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,12 +156,25 @@ class EndorsementGraph:
         Raises:
             UsageError: an argument is outside its range, which the codec lets no record be.
         """
-        _check(author, subject, weight, (epoch, seq, position))
+        order = (epoch, seq, position)
+        _check(author, subject, weight, order)
+        return self._take(author, subject, order, round(weight * WEIGHT_SCALE))
+
+    def endorse_record(self, record: Record) -> None:
+        """Takes in all that a record says of others, as `endorse` would one by one.
+
+        Args:
+            record: as the codec let it through, so that every value is in its range.
+        """
+        author, epoch, seq = record.author, record.epoch, record.seq
+        for position, said in enumerate(record.statements):
+            if isinstance(said, Endorsement):
+                self._take(author, said.subject, (epoch, seq, position), said.weight_q)
+
+    def _take(self, author: bytes, subject: bytes, order: tuple[int, int, int], units: int) -> bool:
         if author == subject:
             return False
-        order = (epoch, seq, position)
-        units = round(weight * WEIGHT_SCALE)
-        row = self._rows.get(self._index.get(author, -1), {})
+        row = self._rows.get(self._index.get(author, -1), _NOTHING)
         held = row.get(self._index.get(subject, -1)) if row else None
         if held is not None:
             return self._restate(held, order, units)
@@ -259,7 +273,9 @@ class EndorsementGraph:
             self._units.append(units)
             self._orders.append(order)
         self._rows.setdefault(author_index, {})[subject_index] = slot
-        self._digest_sum = (self._digest_sum + self._hash(slot)) % _DIGEST_MODULUS
+        if units:
+            term = _term(author, subject, units)
+            self._digest_sum = (self._digest_sum + term) % _DIGEST_MODULUS
         self._arrays = None
 
     def _drop(self, slot: int) -> None:

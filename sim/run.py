@@ -48,10 +48,15 @@ def run_scenario(
     Raises:
         UsageError: a strategy is unknown, or the trace cannot be written.
     """
+    with _uncollected():
+        return _run(scenario, seed, progress, record)
+
+
+def _run(scenario: Scenario, seed: int, progress: Told, record: Path | None) -> dict[str, Any]:
     population = Population(scenario, seed)
     residents = settle(scenario, seed)
     writing = TraceWriter(record, Header(scenario, seed)) if record else nullcontext()
-    with writing as trace, _uncollected():
+    with writing as trace:
         simulation = Simulation(seed, scenario.links, population.brokers(scenario), None, trace)
         rng = np.random.default_rng(np.random.SeedSequence([seed, 6]))
         for number, skew_ms in enumerate(population.skews_ms):
@@ -65,6 +70,7 @@ def run_scenario(
         digest = simulation.digest
         if trace is not None:
             trace.put(End(digest))
+    simulation.end()
     return {
         **_result(simulation, population, scenario, deployed, converged_s, hourly_bytes),
         "recommendations": lists.summary(),
@@ -113,7 +119,8 @@ def _hostile(deployed: list[Deployed]) -> frozenset[bytes]:
 def _uncollected() -> Iterator[None]:
     """Keep Python's search for cycles from going over millions of objects again and again.
 
-    Nodes are made of trees: a run takes as much memory with the search as without (measured).
+    Nodes are made of trees: a run takes as much memory with the search as without (measured). What
+    is to go through no search either must be gone when this ends.
     """
     was_on = gc.isenabled()
     gc.disable()

@@ -71,31 +71,25 @@ def test_the_noise_of_a_minute_changes_nothing_until_the_next_draw() -> None:
 def test_a_burst_ends_the_period_and_the_next_one_lasts() -> None:
     interest = Interest(64, MINUTE_MS, b"seed")
     for moment in range(4):
-        for shard in range(SHARD_COUNT):
-            interest.hear(shard, 16)
-        assert interest.is_exhausted == (moment == 3)
+        heard = [interest.hear(shard, 16) for shard in range(SHARD_COUNT)]
+        assert heard[-1] == (moment == 3)
     assert interest.refresh(
         500, early=True
     )  # all that in half a second: 64 times the budget and more
     assert interest.mask.bit_count() == 1
     read = interest.mask.bit_length() - 1
-    interest.hear(read, 30)
-    assert not interest.is_exhausted
+    assert not interest.hear(read, 30)
     assert interest.refresh(MINUTE_MS)  # it was a burst: the network is as quiet as that
     assert interest.mask == ALL_SHARDS
-    interest.hear(0, 1_000_000)
-    assert interest.is_exhausted
+    assert interest.hear(0, 1_000_000)
     interest.refresh(MINUTE_MS + 100, early=True)
-    interest.hear(1, 1_000_000)
-    assert not interest.is_exhausted  # only one in a row
+    assert not interest.hear(1, 1_000_000)  # only one in a row
 
 
 def test_the_first_burst_is_measured_from_the_start_and_not_from_the_clocks_zero() -> None:
     interest = Interest(64, MINUTE_MS, b"seed")
     interest.begin(10_000_000)
-    for shard in range(SHARD_COUNT):
-        interest.hear(shard, 100)
-    assert interest.is_exhausted
+    assert [interest.hear(shard, 100) for shard in range(SHARD_COUNT)][-1]
     assert interest.refresh(10_002_000, early=True)  # 50 B/s a shard
     assert interest.mask.bit_count() == 1
 

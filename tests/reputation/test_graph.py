@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tastemesh.errors import UsageError
+from tastemesh.gossip.record import Endorsement, Interaction, Record
 from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
 
 Order = tuple[int, int, int]
@@ -237,3 +238,21 @@ def test_values_that_no_record_holds_are_named(
 def test_limits_outside_their_range_are_named(limits: dict[str, int]) -> None:
     with pytest.raises(UsageError, match=next(iter(limits))):
         EndorsementLimits(**limits)
+
+
+def test_a_record_is_taken_in_as_its_statements_one_by_one() -> None:
+    said = (
+        Interaction("isrc:USRC17607839", "listen", 10_000),
+        Endorsement(b"b", 2_500),
+        Endorsement(b"a", 10_000),  # of its author's own self
+        Endorsement(b"cc", -1),
+        Endorsement(b"b", 0),
+    )
+    whole, single = EndorsementGraph(), EndorsementGraph()
+    for epoch, seq in ((0, 2), (1, 1), (0, 3)):
+        whole.endorse_record(Record(b"", b"a", epoch, seq, b"", 0, said, b""))
+        for position, each in enumerate(said):
+            if isinstance(each, Endorsement):
+                say(single, (b"a", each.subject, each.weight_q, (epoch, seq, position)))
+    assert whole.digest() == single.digest()
+    assert weights(whole) == weights(single) == {(b"a", b"cc"): -0.0001}

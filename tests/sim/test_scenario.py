@@ -1,5 +1,6 @@
 """Scenarios: what is valid, and what a run of one measures."""
 
+import gc
 from pathlib import Path
 
 import msgspec
@@ -80,3 +81,15 @@ def test_a_calm_network_converges_at_once() -> None:
     assert (result["coverage_subscribed"], result["coverage_subscribed_least"]) == (1.0, 1.0)
     assert result["hourly_bytes_by_channel"]["r"] > 0
     assert set(result) >= {"digest", "nodes", "virtual_seconds", "events", "bytes_per_node_hour"}
+
+
+def test_a_run_leaves_nothing_that_a_search_for_cycles_must_free() -> None:
+    calm = msgspec.structs.replace(load_scenario("calm"), nodes=3, seconds=70.0)
+    run_scenario(calm, 0, silent)  # what is loaded and remembered once
+    gc.collect()
+    gc.disable()
+    try:
+        run_scenario(calm, 1, silent)
+        assert gc.collect() < 100
+    finally:
+        gc.enable()
