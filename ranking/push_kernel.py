@@ -63,6 +63,7 @@ def pushed(
         shares.indptr, share_users, share_data,
         p.rho, p.kappa, p.eta, p.alpha, p.rounds, p.theta, p.popularity_exponent,
         p.contact_exponent, p.open_gain, p.open_exponent, p.open_doubt, p.open_popularity_exponent,
+        p.open_prior,
         held, passed, scores, hub_mass, votes,
     )  # fmt: skip
     return users, items, scores, held, passed, hub_mass, votes, started
@@ -257,6 +258,7 @@ def _rank(
     open_exponent: float,
     open_doubt: float,
     open_popularity_exponent: float,
+    open_prior: float,
     held: NDArray[np.float64],
     passed: NDArray[np.float64],
     scores: NDArray[np.float64],
@@ -364,8 +366,8 @@ def _rank(
         if evidence[item] <= ROUNDING * most:
             evidence[item] = 0.0
         elif scores[item] > 0.0:
-            if heard[item] * scale > 1.0:
-                evidence[item] *= (heard[item] * scale) ** -open_popularity_exponent
+            volume = open_prior + heard[item] * scale
+            evidence[item] *= volume**-open_popularity_exponent
             largest = max(largest, evidence[item])
     if largest > 0.0:
         for item in range(item_count):
