@@ -16,7 +16,7 @@ def many_users_rows(*, quick: bool) -> list[dict[str, Any]]:
     At rest nothing changes between two questions. In a running node something does: what others say
     arrives all the time, and each question finds a window that has changed since the last one.
     """
-    count, users = (4_000, 20) if quick else (200_000, 200)
+    count, users = (4_000, 20) if quick else (200_000, 1_000)
     view = filled_view(count)
     graph = endorsement_graph(view.user_count, _ENDORSEMENTS * view.user_count)
     advisor = Advisor(view, graph, RecordBook())

@@ -13,17 +13,13 @@ from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
 from tastemesh.node.record_book import RecordBook
-from tastemesh.node.scorer import Reach, Scored, Scorer, ScorerParameters
+from tastemesh.node.scorer import EGOS_A_PASS, Reach, Scored, Scorer, ScorerParameters
 from tastemesh.ranking import slate
 from tastemesh.ranking.contacts import POOL
 from tastemesh.ranking.influence import trust_needed
 from tastemesh.ranking.reasons import Reason, explain_many
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph
-
-# Egos whose reasons are looked up in one pass over the window; their scores wait in memory, some
-# 500 KB an ego with 200,000 interactions.
-_EGOS_AT_ONCE = 64
 
 BOUND_LIST_LENGTH = 10  # the list that the reported bound is about: what a user sees first
 
@@ -136,8 +132,8 @@ class Advisor:
         """Return what `recommend` returns for each of several egos, for less than each alone."""
         basis = self._scorer.basis(now_s)
         advised: list[list[Advice]] = []
-        for start in range(0, len(egos), _EGOS_AT_ONCE):
-            asked = egos[start : start + _EGOS_AT_ONCE]
+        for start in range(0, len(egos), EGOS_A_PASS):
+            asked = egos[start : start + EGOS_A_PASS]
             refused = [self._book.rejected_items(ego) for ego in asked]
             found = [
                 (cut(self._view, scored, k, ego, excluded=self._rejected(ego)), scored)

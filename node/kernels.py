@@ -69,6 +69,7 @@ def _compile() -> None:
             said.append(Endorsement(people[1 - number].id, 10_000))
         core.handle(inputs.Recorded(who.id, tuple(said), _NOW_MS), 0)
     core.recommend_many([each.id for each in people], 10, _NOW_MS)
+    core.recommend(people[0].id, 10, _NOW_MS)  # one alone takes other kernels
     graph = EndorsementGraph()
     graph.endorse(people[0].id, people[1].id, 1.0, epoch=0, seq=1)
     nobody = np.empty(0, np.int32)

@@ -8,9 +8,7 @@ and an identity that no chain of them reaches changes nothing. For one that has 
 anchored, and the whole list is exploration, to be marked `unverified`.
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 
 import msgspec
@@ -24,7 +22,7 @@ from tastemesh.ranking.exploration import explore
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.profile import RECENCY_HALF_LIFE_ITEMS, recent_profile
-from tastemesh.ranking.push import Pushed, push
+from tastemesh.ranking.push import Asked, Pushed, push_many
 from tastemesh.ranking.salsa import Scores
 from tastemesh.ranking.slate import own_items
 from tastemesh.ranking.view import View
@@ -39,10 +37,9 @@ from tastemesh.reputation.walks import WalkMass, walk_mass
 # identities in reach, 10 KB with a few dozen. A host's thousand users need 10 to 128 MB.
 _REACH_BYTES = 128 << 20
 
-# Egos for whom the popularity of items is summed up in one pass: a line of the processor's cache.
-_EGOS_A_PASS = 8
-
-_QUESTIONS_AHEAD = 2  # enough to keep the kernel at work
+# Egos who are scored in one pass over the window: their sums for an item are one line of the
+# processor's cache.
+EGOS_A_PASS = 8
 
 
 class ScorerParameters(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,46 +261,40 @@ class Scorer:
             basis = self.basis(now_s)
         voices = self._voices(ego, basis)
         question = self._question(ego, rejected, basis, voices, basis.newest.spread(voices))
-        return self._answered(question, self._pushed(question, basis), basis)
+        (found,) = push_many(
+            basis.matrix, [_asked(question, basis.matrix)], self.parameters.ranking
+        )
+        return self._answered(question, found, basis)
 
     def score_many(
         self, egos: Sequence[bytes], rejected: Sequence[Sequence[str]], basis: Basis
     ) -> Iterator[Scored]:
         """Score every item for each of several egos, in their order; as `score` does, bit for bit.
 
-        The compiled kernel lets go of the interpreter, so it runs beside what the interpreter has
-        to do for the egos before and after.
-
         Args:
             egos: ids.
             rejected: items that each said no to.
             basis: of this moment.
         """
-        if len(egos) == 1:
-            yield self.score(egos[0], 0, rejected[0], basis)
-            return
-        with ThreadPoolExecutor(1) as kernel:
-            waiting: deque[tuple[Question, Future[Pushed]]] = deque()
-            for question in self._questions(egos, rejected, basis):
-                waiting.append((question, kernel.submit(self._pushed, question, basis)))
-                if len(waiting) > _QUESTIONS_AHEAD:
-                    first, pushed = waiting.popleft()
-                    yield self._answered(first, pushed.result(), basis)
-            for each, pushed in waiting:
-                yield self._answered(each, pushed.result(), basis)
+        for start in range(0, len(egos), EGOS_A_PASS):
+            asked = slice(start, start + EGOS_A_PASS)
+            questions = self._questions(egos[asked], rejected[asked], basis)
+            asks = [_asked(question, basis.matrix) for question in questions]
+            for question, found in zip(
+                questions, push_many(basis.matrix, asks, self.parameters.ranking), strict=True
+            ):
+                yield self._answered(question, found, basis)
 
     def _questions(
         self, egos: Sequence[bytes], rejected: Sequence[Sequence[str]], basis: Basis
-    ) -> Iterator[Question]:
-        """Yield each ego's question; popularity is summed up for several in one pass."""
-        for start in range(0, len(egos), _EGOS_A_PASS):
-            asked = slice(start, start + _EGOS_A_PASS)
-            heard = [self._voices(ego, basis) for ego in egos[asked]]
-            found = np.ascontiguousarray(basis.newest.spread(np.stack(heard, axis=1)).T)
-            for ego, refused, voices, popularity in zip(
-                egos[asked], rejected[asked], heard, found, strict=True
-            ):
-                yield self._question(ego, refused, basis, voices, popularity)
+    ) -> list[Question]:
+        """Return each ego's question; the popularity of items is summed up in one pass."""
+        heard = [self._voices(ego, basis) for ego in egos]
+        found = np.ascontiguousarray(basis.newest.spread(np.stack(heard, axis=1)).T)
+        return [
+            self._question(ego, refused, basis, voices, popularity)
+            for ego, refused, voices, popularity in zip(egos, rejected, heard, found, strict=True)
+        ]
 
     def _question(
         self,
@@ -319,18 +310,6 @@ class Scorer:
         trust = self._trust(ego, rejected, basis, voices, popularity)
         return Question(
             ego=ego, egos=egos, rejected=rejected, profile=profile, trust=trust, voices=voices
-        )
-
-    def _pushed(self, question: Question, basis: Basis) -> Pushed:
-        own = own_items(basis.matrix, question.egos)
-        heard = np.flatnonzero(question.voices).astype(np.int32)
-        return push(
-            basis.matrix,
-            question.trust,
-            question.egos,
-            self.parameters.ranking,
-            profile=(own, question.profile[own]),
-            standing=(heard, question.voices[heard]),
         )
 
     def _answered(self, question: Question, pushed: Pushed, basis: Basis) -> Scored:
@@ -425,6 +404,17 @@ class Scorer:
             taken_s=arrivals.time_s,
             behind=self._view.share_after(egos),
         )
+
+
+def _asked(question: Question, matrix: HoldingMatrix) -> Asked:
+    own = own_items(matrix, question.egos)
+    heard = np.flatnonzero(question.voices).astype(np.int32)
+    return Asked(
+        trust=question.trust,
+        egos=question.egos,
+        profile=(own, question.profile[own]),
+        standing=(heard, question.voices[heard]),
+    )
 
 
 def private_shadow(author: bytes) -> bytes:

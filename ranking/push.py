@@ -33,6 +33,22 @@ Sparse = tuple[NDArray[np.int32], NDArray[np.float64]]
 _NOBODY: Sparse = (np.empty(0, np.int32), np.empty(0))
 
 
+class Asked(msgspec.Struct, frozen=True, eq=False):
+    """What one ego's push is made from; see `push`.
+
+    Attributes:
+        trust: ego's trust by contact.
+        egos: ego's user numbers, public and private; -1 is skipped.
+        profile: ego's taste over items that it holds, rising.
+        standing: who is heard in open evidence, and how much.
+    """
+
+    trust: ContactTrust
+    egos: Sequence[int]
+    profile: Sparse
+    standing: Sparse
+
+
 class Pushed(msgspec.Struct, frozen=True, eq=False):
     """A ranking of what a few users hold, over numbers of its own.
 
@@ -162,6 +178,33 @@ def push(
         parameters=parameters,
         residual=left_out,
     )
+
+
+def push_many(
+    matrix: HoldingMatrix,
+    asked: Sequence[Asked],
+    parameters: SalsaParameters = SalsaParameters(),  # noqa: B008 - frozen
+) -> list[Pushed]:
+    """Score for several egos, in one pass where the compiled kernel is; as `push` does each.
+
+    Args:
+        matrix: who holds what.
+        asked: their questions; eight are as many as a pass is quick for.
+        parameters: how mass moves and votes.
+    """
+    if not asked:
+        return []
+    is_plain = parameters.contact_share_max == 1.0
+    if len(asked) > 1 and is_plain and products.is_compiled(matrix.compiled):
+        from tastemesh.ranking.push_block import pushed_many
+
+        return [Pushed(*found, parameters, 0.0) for found in pushed_many(matrix, asked, parameters)]
+    return [
+        push(
+            matrix, each.trust, each.egos, parameters, profile=each.profile, standing=each.standing
+        )
+        for each in asked
+    ]
 
 
 def _by_weights(matrix: HoldingMatrix, egos: NDArray[np.int32]) -> Sparse:

@@ -44,7 +44,7 @@ def pushed(
     shares = trust.shares
     marks = np.zeros(matrix.shape[0], np.int32)
     users = _carriers(shares.indices, shares.data, egos, standing[0], marks)
-    share_users, share_data, tau, voices = _localised(
+    share_users, share_data, tau, voices = localised(
         shares.indices, shares.data, egos, *standing, marks, len(users)
     )
     reference = matrix.reference
@@ -231,6 +231,106 @@ def _vote(
                         scores[item] += amount**exponent
 
 
+def _finish(
+    indptr: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    data: NDArray[np.float32],
+    volumes: NDArray[np.float64],
+    scale: float,
+    voices: NDArray[np.float64],
+    own: NDArray[np.int32],
+    features: NDArray[np.int32],
+    tastes: NDArray[np.float64],
+    heard: NDArray[np.float64],
+    held: NDArray[np.float64],
+    kappa: float,
+    popularity_exponent: float,
+    contact_exponent: float,
+    open_gain: float,
+    open_exponent: float,
+    open_doubt: float,
+    open_popularity_exponent: float,
+    open_prior: float,
+    scores: NDArray[np.float64],
+) -> None:
+    """Make scores of the votes, by item: without own items, discounted, lifted by evidence.
+
+    Args:
+        indptr: of the rows.
+        columns: of the rows.
+        data: of the rows.
+        volumes: of the users.
+        scale: of the weights.
+        voices: of the users; ego's own 0.
+        own: ego's rows.
+        features: items that the regression asks about.
+        tastes: of the features.
+        heard: float64[items]; sum of the voices that hold each, without the scale.
+        held: as in `Scores`.
+        kappa: see `SalsaParameters`, as the next five.
+        popularity_exponent: p.
+        contact_exponent: q.
+        open_gain: C.
+        open_exponent: a.
+        open_doubt: lambda.
+        open_popularity_exponent: b.
+        open_prior: see `SalsaParameters`.
+        scores: what `_vote` added up; becomes `Scores.items`.
+    """
+    user_count, item_count = len(volumes), len(held)
+    is_own = np.zeros(item_count, np.bool_)
+    for ego in own:
+        for at in range(indptr[ego], indptr[ego + 1]):
+            is_own[columns[at]] = True
+    for item in range(item_count):
+        if is_own[item]:
+            scores[item] = 0.0
+        elif scores[item] > 0.0:
+            if contact_exponent == 0.5:
+                scores[item] *= scores[item]
+            elif contact_exponent != 1.0:
+                scores[item] **= 1.0 / contact_exponent
+            scores[item] *= scale
+            if popularity_exponent > 0.0:
+                scores[item] *= (1.0 + held[item] / kappa) ** -popularity_exponent
+    if open_gain <= 1.0:
+        return
+    amounts = np.zeros(user_count)
+    for user in range(user_count):
+        if voices[user] > 0.0 and volumes[user] > 0.0:
+            amounts[user] = voices[user] * volumes[user] ** -open_exponent
+    numbers = np.full(item_count, -1, np.int32)
+    for number in range(len(features)):
+        numbers[features[number]] = number
+    weights = _regressed(indptr, columns, data, scale, amounts, numbers, tastes, open_doubt)
+    evidence = np.zeros(item_count)
+    most = 0.0
+    for user in range(user_count):
+        if amounts[user] > 0.0:
+            met = 0.0
+            for at in range(indptr[user], indptr[user + 1]):
+                if numbers[columns[at]] >= 0:
+                    met += weights[numbers[columns[at]]] * data[at]
+            if met != 0.0:
+                met *= scale * amounts[user]
+                most = max(most, abs(met))
+                for at in range(indptr[user], indptr[user + 1]):
+                    evidence[columns[at]] += met * data[at]
+    largest = 0.0
+    for item in range(item_count):
+        evidence[item] *= scale
+        if evidence[item] <= ROUNDING * most:
+            evidence[item] = 0.0
+        elif scores[item] > 0.0:
+            volume = open_prior + heard[item] * scale
+            evidence[item] *= volume**-open_popularity_exponent
+            largest = max(largest, evidence[item])
+    if largest > 0.0:
+        for item in range(item_count):
+            if scores[item] > 0.0:
+                scores[item] *= 1.0 + (open_gain - 1.0) * min(evidence[item] / largest, 1.0)
+
+
 def _rank(
     indptr: NDArray[np.int32],
     columns: NDArray[np.int32],
@@ -267,10 +367,6 @@ def _rank(
 ) -> float:
     """Rank; fills the last five arrays, and returns `tastemesh.ranking.salsa.Scores.started`."""
     user_count, item_count = len(volumes), len(held)
-    is_own = np.zeros(item_count, np.bool_)
-    for ego in own:
-        for at in range(indptr[ego], indptr[ego + 1]):
-            is_own[columns[at]] = True
     has_taste = False
     for item in range(item_count):
         has_taste = has_taste or profile[item] != 0.0
@@ -322,69 +418,30 @@ def _rank(
         indptr, columns, data, votes, tau, share_indptr, share_users, share_data, contact_exponent,
         scores,
     )  # fmt: skip
-    for item in range(item_count):
-        if is_own[item]:
-            scores[item] = 0.0
-        elif scores[item] > 0.0:
-            if contact_exponent == 0.5:
-                scores[item] *= scores[item]
-            elif contact_exponent != 1.0:
-                scores[item] **= 1.0 / contact_exponent
-            scores[item] *= scale
-            if popularity_exponent > 0.0:
-                scores[item] *= (1.0 + held[item] / kappa) ** -popularity_exponent
-    if open_gain <= 1.0:
-        return started
     heard = np.zeros(item_count)
-    amounts = np.zeros(user_count)
     for user in range(user_count):
         if voices[user] > 0.0:
             for at in range(indptr[user], indptr[user + 1]):
                 heard[columns[at]] += voices[user] * data[at]
-            if volumes[user] > 0.0:
-                amounts[user] = voices[user] * volumes[user] ** -open_exponent
-    numbers = np.full(item_count, -1, np.int32)
-    for number in range(len(features)):
-        numbers[features[number]] = number
-    weights = _regressed(indptr, columns, data, scale, amounts, numbers, tastes, open_doubt)
-    evidence = np.zeros(item_count)
-    most = 0.0
-    for user in range(user_count):
-        if amounts[user] > 0.0:
-            met = 0.0
-            for at in range(indptr[user], indptr[user + 1]):
-                if numbers[columns[at]] >= 0:
-                    met += weights[numbers[columns[at]]] * data[at]
-            if met != 0.0:
-                met *= scale * amounts[user]
-                most = max(most, abs(met))
-                for at in range(indptr[user], indptr[user + 1]):
-                    evidence[columns[at]] += met * data[at]
-    largest = 0.0
-    for item in range(item_count):
-        evidence[item] *= scale
-        if evidence[item] <= ROUNDING * most:
-            evidence[item] = 0.0
-        elif scores[item] > 0.0:
-            volume = open_prior + heard[item] * scale
-            evidence[item] *= volume**-open_popularity_exponent
-            largest = max(largest, evidence[item])
-    if largest > 0.0:
-        for item in range(item_count):
-            if scores[item] > 0.0:
-                scores[item] *= 1.0 + (open_gain - 1.0) * min(evidence[item] / largest, 1.0)
+    finished(
+        indptr, columns, data, volumes, scale, voices, own, features, tastes, heard, held,
+        kappa, popularity_exponent, contact_exponent,
+        open_gain, open_exponent, open_doubt, open_popularity_exponent, open_prior, scores,
+    )  # fmt: skip
     return started
 
 
 try:
     _carriers = numba.njit(cache=True, nogil=True)(_find_carriers)
-    _localised = numba.njit(cache=True, nogil=True)(_localise)
+    localised = numba.njit(cache=True, nogil=True)(_localise)
     _regressed = numba.njit(cache=True, nogil=True)(_regress)
     _voted = numba.njit(cache=True, nogil=True)(_vote)
+    finished = numba.njit(cache=True, nogil=True)(_finish)
     _ranked = numba.njit(cache=True, nogil=True)(_rank)
 except RuntimeError:  # no writable folder for the cache, as in a locked-down service
     _carriers = numba.njit(nogil=True)(_find_carriers)
-    _localised = numba.njit(nogil=True)(_localise)
+    localised = numba.njit(nogil=True)(_localise)
     _regressed = numba.njit(nogil=True)(_regress)
     _voted = numba.njit(nogil=True)(_vote)
+    finished = numba.njit(nogil=True)(_finish)
     _ranked = numba.njit(nogil=True)(_rank)

@@ -12,9 +12,9 @@ from tastemesh.errors import UsageError
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.influence import hub_bound
 from tastemesh.ranking.parameters import SalsaParameters
-from tastemesh.ranking.push import push
+from tastemesh.ranking.push import Asked, Pushed, push, push_many
 from tastemesh.ranking.salsa import rank
-from tests.ranking.strategies import Question, parameters, questions
+from tests.ranking.strategies import Question, parameters, questions, trust_of
 
 voices = hnp.arrays(np.float64, 7, elements=st.sampled_from([0.0, 0.0, 0.3, 1.0]))
 
@@ -70,6 +70,40 @@ def test_a_taste_given_item_by_item_is_the_one_over_all_items(
     pushed = push(question.matrix, question.trust, [0], p, profile=(own, taste[own]))
     spread = pushed.spread_out(question.matrix, exact.trust)
     np.testing.assert_allclose(spread.items, exact.items, rtol=1e-12)
+
+
+@given(questions(), parameters, st.data(), st.booleans())
+def test_each_of_many_gets_what_it_would_get_alone_bit_for_bit(
+    question: Question, p: SalsaParameters, data: st.DataObject, compiled: bool
+) -> None:
+    matrix = with_kernel(question.matrix, compiled)
+    user_count = matrix.shape[0]
+    asked = []
+    for ego in data.draw(st.lists(st.integers(-1, user_count - 1), min_size=1, max_size=9)):
+        shares = question.shares * data.draw(st.sampled_from([0.0, 0.3, 1.0]))
+        shares[:, ego] = 0.0
+        own = np.flatnonzero(question.weights[ego] if ego >= 0 else np.empty(0)).astype(np.int32)
+        taste = data.draw(hnp.arrays(np.float64, len(own), elements=st.floats(0, 1)))
+        heard = data.draw(hnp.arrays(np.float64, user_count, elements=st.sampled_from([0, 0.3])))
+        audience = np.flatnonzero(heard).astype(np.int32)
+        asked.append(
+            Asked(
+                trust=trust_of(shares),
+                egos=[ego, -1],
+                profile=(own, taste),
+                standing=(audience, heard[audience]),
+            )
+        )
+
+    def spread(pushed: Pushed, each: Asked) -> list[tuple[bytes, ...] | float]:
+        scores = pushed.spread_out(matrix, each.trust)
+        named = ("items", "hub_mass", "votes", "passed", "held")
+        return [*(getattr(scores, name).tobytes() for name in named), scores.started]
+
+    for each, found in zip(asked, push_many(matrix, asked, p), strict=True):
+        alone = push(matrix, each.trust, each.egos, p, profile=each.profile, standing=each.standing)
+        assert spread(found, each) == spread(alone, each)
+    assert push_many(matrix, [], p) == []
 
 
 def test_a_residual_out_of_range_is_named() -> None:
