@@ -146,9 +146,11 @@ class Interest:
             added = [shard for shard in others if shard not in drawn]
             drawn += self._take(added, expected, left, least=0 if drawn else 1)
             self.mask = mask_of([*contacts, *drawn])
-        for shard in range(SHARD_COUNT):
-            if self.mask & ~before & 1 << shard:
-                self._since_ms[shard] = now_ms
+        added_mask = self.mask & ~before
+        if added_mask:
+            for shard in range(SHARD_COUNT):
+                if added_mask >> shard & 1:
+                    self._since_ms[shard] = now_ms
         return self.mask != before
 
     def _expected(self, period_ms: int, early: bool) -> list[float]:
@@ -160,6 +162,8 @@ class Interest:
             if period_ms >= _LEAST_PERIOD_MS:
                 self._measure(period_ms)
             rates, known = self._rates, self._known
+        if all(known):
+            return rates.copy()
         measured = [rate for rate, is_known in zip(rates, known, strict=True) if is_known]
         mean = sum(measured) / len(measured) if measured else 0.0
         return [rate if is_known else mean for rate, is_known in zip(rates, known, strict=True)]
@@ -179,6 +183,13 @@ class Interest:
         return rates, [self.reads(n) or known for n, known in enumerate(self._known)]
 
     def _measure(self, period_ms: int) -> None:
+        if self.mask == ALL_SHARDS and all(self._known):  # as below, for a fifth
+            self._rates = [
+                old + _NEWEST_WEIGHT * (heard * 1000 / period_ms - old)
+                for old, heard in zip(self._rates, self._heard_bytes, strict=True)
+            ]
+            self._heard_bytes = [0] * SHARD_COUNT
+            return
         read = [shard for shard in range(SHARD_COUNT) if self.reads(shard)]
         for shard in read:
             newest = self._heard_bytes[shard] * 1000 / period_ms
