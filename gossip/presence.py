@@ -9,6 +9,7 @@ and nothing else; a broker sees that anyway. Presence is soft state: unheard of 
 import msgspec
 
 from tastemesh.errors import RemoteProtocolError
+from tastemesh.gossip.codec import Verify
 from tastemesh.gossip.identity import PublicIdentity, verify
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.signer import Signer
@@ -97,8 +98,12 @@ def parse_presence(payload: bytes, network: str) -> Presence:
     return Presence(inner.node, inner.shards, inner.sent_ms)
 
 
-def authenticate_presence(payload: bytes) -> None:
+def authenticate_presence(payload: bytes, verify: Verify = verify) -> None:
     """Check that the key in a presence message signed it.
+
+    Args:
+        payload: as received.
+        verify: checks a signature, or knows the answer already.
 
     Raises:
         RemoteProtocolError: with the reason; the only exception for any bytes.

@@ -19,7 +19,7 @@ class Reader:
     Args:
         network: network id.
         limits: the wire limits.
-        verify: checks the signatures of records; a node's driver may know some answers already.
+        verify: checks signatures; who runs nodes may know some answers already.
     """
 
     def __init__(self, network: str, limits: Limits, verify: Verify = verify) -> None:
@@ -65,4 +65,4 @@ class Reader:
 
     def authenticate_presence(self, payload: bytes) -> None:
         """Check who sent it; see `presence.authenticate_presence`."""
-        authenticate_presence(payload)
+        authenticate_presence(payload, self._verify)

@@ -11,7 +11,7 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.core import Core
 from tastemesh.sim.brokers import Broker
-from tastemesh.sim.reading import SharedReader
+from tastemesh.sim.reading import NotedSigner, SharedReader, Signatures
 from tastemesh.sim.scenario import Scenario
 
 NETWORK = "sim"
@@ -34,7 +34,8 @@ class Population:
             presence_bytes_per_s=scenario.bounds.presence_bytes_per_s,
             interest_period_ms=round(scenario.bounds.interest_period_s * 1000),
         )
-        self._reader = SharedReader(NETWORK, self.limits)
+        self._signatures = Signatures()
+        self._reader = SharedReader(NETWORK, self.limits, self._signatures.fits)
         self.people = [self.signer(number, b"person") for number in range(scenario.nodes)]
         rng = np.random.default_rng(np.random.SeedSequence([seed, 7]))
         most_ms = scenario.skew_ms
@@ -60,7 +61,8 @@ class Population:
 
     def signer(self, number: int, purpose: bytes) -> Signer:
         """Return keys: one pair for each number and purpose."""
-        return Signer(self._secret(number, purpose), self._secret(number, purpose + b" next"))
+        secret, next_secret = (self._secret(number, purpose + s) for s in (b"", b" next"))
+        return NotedSigner(secret, next_secret, self._signatures)
 
     def _secret(self, number: int, purpose: bytes) -> bytes:
         return sha256(b"%d %d %s" % (self._seed, number, purpose)).digest()

@@ -3,18 +3,21 @@
 A thousand nodes that hear one record decode the same bytes and check the same signature. Reading is
 a function of the bytes (`tastemesh.gossip.reader`), so its results are remembered here and shared;
 each node runs the same code on them as in a daemon. What is remembered is bounded: two generations,
-the older one dropped when the newer is full.
+the older one dropped when the newer is full. So a simulation says nothing of what reading and
+checking cost a node: `benchmarks` measures that.
 """
 
 from collections.abc import Callable
 from typing import Generic, TypeVar, TypeVarTuple, Unpack
 
 from tastemesh.errors import RemoteProtocolError
-from tastemesh.gossip.codec import Opened
+from tastemesh.gossip.codec import Opened, Verify
+from tastemesh.gossip.identity import verify
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import Presence
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
+from tastemesh.gossip.signer import Signer
 
 _GENERATION_COUNT = 65_536  # results of each kind; some hundred MB when all are full records
 
@@ -59,17 +62,55 @@ class _Memory(Generic[*_Given, _Result]):
         return found
 
 
+class Signatures:
+    """Those lately made in this simulation: they fit, and whoever checks one is told so at once."""
+
+    def __init__(self) -> None:
+        self._made: dict[bytes, tuple[bytes, bytes]] = {}
+
+    def note(self, key: bytes, message: bytes, signature: bytes) -> None:
+        """Note a signature that was made by this public key's owner; the oldest is forgotten."""
+        if len(self._made) >= _GENERATION_COUNT:
+            del self._made[next(iter(self._made))]
+        self._made[signature] = (key, message)
+
+    def fits(self, key: bytes, message: bytes, signature: bytes) -> bool:
+        """Tell what `tastemesh.gossip.identity.verify` does."""
+        return self._made.get(signature) == (key, message) or verify(key, message, signature)
+
+
+class NotedSigner(Signer):
+    """A `Signer` whose signatures are noted where they are made.
+
+    Args:
+        secret: as for `Signer`.
+        next_secret: as for `Signer`.
+        signatures: where they are noted.
+    """
+
+    def __init__(self, secret: bytes, next_secret: bytes, signatures: Signatures) -> None:
+        super().__init__(secret, next_secret)
+        self._signatures = signatures
+
+    def sign(self, message: bytes) -> bytes:
+        """See `Signer.sign`."""
+        signature = super().sign(message)
+        self._signatures.note(self.public.key, message, signature)
+        return signature
+
+
 class SharedReader(Reader):
     """A `Reader` for all nodes of a simulation; each method is its namesake's memory.
 
     Args:
         network: network id.
         limits: the wire limits.
+        verify: checks signatures.
     """
 
-    def __init__(self, network: str, limits: Limits) -> None:
-        super().__init__(network, limits)
-        plain = Reader(network, limits)
+    def __init__(self, network: str, limits: Limits, verify: Verify = verify) -> None:
+        super().__init__(network, limits, verify)
+        plain = Reader(network, limits, verify)
         self._bundles = _Memory(plain.unpack)
         self._records = _Memory(plain.parse)
         self._authentic = _Memory(plain.authenticate)
