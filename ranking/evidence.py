@@ -13,7 +13,7 @@ counted with c(v) W(v)^-a, c(v) in [0, 1] its standing (`tastemesh.reputation`):
 
     o(j) = V(j)^-b max(0, sum_v c(v) W(v)^-a w(v, j) sum_i x(i) w(v, i) k(v, i, j))
     x    = (G + lambda)^-1 own,   G(i, i') = sum_v c(v) W(v)^-a w(v, i) w(v, i')
-    V(j) = V0 + sum_v c(v) w(v, j)
+    V(j) = max(1, sum_v c(v) w(v, j))
 
 That is EASE (Steck, WWW 2019) cut down to what one ego asks: the same regression with ego's items
 as its only features, so that what is solved is as wide as ego's list and not as the catalogue.
@@ -76,7 +76,7 @@ def open_walk(
         at_items *= parameters.open_backward
         at_items += (1.0 - parameters.open_backward) * onward * matrix.scale**2
     at_items[at_items <= ROUNDING * np.abs(at_users).max(initial=0.0)] = 0.0
-    volumes = parameters.open_prior + matrix.spread(heard)
+    volumes = np.maximum(matrix.spread(heard), 1.0)
     at_items *= volumes**-parameters.open_popularity_exponent
     return at_items
 

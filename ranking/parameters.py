@@ -44,10 +44,6 @@ class SalsaParameters(msgspec.Struct, frozen=True, kw_only=True):
             0 to 1; 1 does not look at the order. Less is worth nothing to an ego that is as far as
             the others are (measured; `tastemesh.ranking.exploration` has who is not).
         open_popularity_exponent: its popularity discount, 0 to 1; RP3beta's beta.
-        open_prior: V0, voices that an item is taken to have before anybody is heard, 1 to 1000. It
-            discounts what only a few voices hold. From 1 to 20 NDCG moves by less than its error
-            (.001 +- .002, measured; also on MovieLens); 10 halves what a white-box attacker with
-            five edges reaches (ADR 12).
     """
 
     rho: float = 0.95
@@ -64,7 +60,6 @@ class SalsaParameters(msgspec.Struct, frozen=True, kw_only=True):
     open_doubt: float = 5.0
     open_backward: float = 1.0
     open_popularity_exponent: float = 0.5
-    open_prior: float = 10.0
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -88,5 +83,4 @@ _RANGES = {
     "open_doubt": (1e-3, 1e3),
     "open_backward": (0.0, 1.0),
     "open_popularity_exponent": (0.0, 1.0),
-    "open_prior": (1.0, 1e3),
 }

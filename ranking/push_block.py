@@ -86,7 +86,7 @@ def pushed_many(
             ends, columns, weights, volumes, scale, voice, own, *regressed[number],
             heard_by, held_by, p.kappa, p.popularity_exponent, p.contact_exponent,
             p.open_gain, p.open_exponent, p.open_doubt, p.open_popularity_exponent,
-            p.open_prior, scores,
+            scores,
         )  # fmt: skip
         found.append((users, items, scores, held_by, passed_by, hub, vote, float(started[number])))
     return found

@@ -63,7 +63,6 @@ def pushed(
         shares.indptr, share_users, share_data,
         p.rho, p.kappa, p.eta, p.alpha, p.rounds, p.theta, p.popularity_exponent,
         p.contact_exponent, p.open_gain, p.open_exponent, p.open_doubt, p.open_popularity_exponent,
-        p.open_prior,
         held, passed, scores, hub_mass, votes,
     )  # fmt: skip
     return users, items, scores, held, passed, hub_mass, votes, started
@@ -250,7 +249,6 @@ def _finish(
     open_exponent: float,
     open_doubt: float,
     open_popularity_exponent: float,
-    open_prior: float,
     scores: NDArray[np.float64],
 ) -> None:
     """Make scores of the votes, by item: without own items, discounted, lifted by evidence.
@@ -274,7 +272,6 @@ def _finish(
         open_exponent: a.
         open_doubt: lambda.
         open_popularity_exponent: b.
-        open_prior: see `SalsaParameters`.
         scores: what `_vote` added up; becomes `Scores.items`.
     """
     user_count, item_count = len(volumes), len(held)
@@ -322,8 +319,8 @@ def _finish(
         if evidence[item] <= ROUNDING * most:
             evidence[item] = 0.0
         elif scores[item] > 0.0:
-            volume = open_prior + heard[item] * scale
-            evidence[item] *= volume**-open_popularity_exponent
+            if heard[item] * scale > 1.0:
+                evidence[item] *= (heard[item] * scale) ** -open_popularity_exponent
             largest = max(largest, evidence[item])
     if largest > 0.0:
         for item in range(item_count):
@@ -358,7 +355,6 @@ def _rank(
     open_exponent: float,
     open_doubt: float,
     open_popularity_exponent: float,
-    open_prior: float,
     held: NDArray[np.float64],
     passed: NDArray[np.float64],
     scores: NDArray[np.float64],
@@ -426,7 +422,7 @@ def _rank(
     finished(
         indptr, columns, data, volumes, scale, voices, own, features, tastes, heard, held,
         kappa, popularity_exponent, contact_exponent,
-        open_gain, open_exponent, open_doubt, open_popularity_exponent, open_prior, scores,
+        open_gain, open_exponent, open_doubt, open_popularity_exponent, scores,
     )  # fmt: skip
     return started
 

@@ -148,7 +148,7 @@ def reference(
         open_walk[j] += amount[v] * x[i] * w[v, i] * w[v, j] * k
     terms = np.abs(amount * (w @ x))
     open_walk[(open_walk <= 1e-9 * terms.max()) | (scores <= 0)] = 0.0
-    open_walk *= (p.open_prior + heard @ w) ** -p.open_popularity_exponent
+    open_walk *= np.maximum(heard @ w, 1.0) ** -p.open_popularity_exponent
     if open_walk.any():
         open_walk /= open_walk.max()
     return scores * (1.0 + (p.open_gain - 1.0) * open_walk)
