@@ -34,8 +34,9 @@ from tastemesh.reputation.trust import TrustParameters, endorsed_mass, tilted
 from tastemesh.reputation.walks import WalkMass, walk_mass
 
 # What walks found is remembered, of the egos asked about last: up to 250 KB each with 2,000
-# identities in reach, 10 KB with a few dozen. A host's thousand users need 10 to 128 MB.
-_REACH_BYTES = 128 << 20
+# identities in reach, 10 KB with a few dozen. A host's thousand users need 10 to 250 MB: with less
+# than they need each list of a round would be walked for anew.
+_REACH_BYTES = 256 << 20
 
 # Egos who are scored in one pass over the window: their sums for an item are one line of the
 # processor's cache.
