@@ -43,7 +43,8 @@ KEPT_MS = 60_000
 # Up to which age a list that was given is not made anew (guess): many devices of one user ask.
 FRESH_MS = 1_000
 
-# Turns of the event loop after which what came in during a ranking has been read and has asked.
+# Turns of the event loop after which what came in at the same time, or during a ranking, has been
+# read and has asked: who need not wait is not kept waiting by who must.
 _TURNS = 3
 
 # Lines of lists that are kept, some 30 MB: ten lines for each of two thousand users.
@@ -135,6 +136,7 @@ class Ranker:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
+        await _others_turns()
         while self._waiting or self._aged:
             asked = self._next()
             length = asked[0][1]
@@ -161,8 +163,7 @@ class Ranker:
         self._is_crowded = bool(self._aged)
         self._asked.clear()
         try:
-            for _ in range(_TURNS):
-                await asyncio.sleep(0)
+            await _others_turns()
             if self._is_crowded and not self._waiting:
                 async with asyncio.timeout(seconds):
                     await self._asked.wait()
@@ -234,3 +235,8 @@ class Ranker:
                 continue
             waiting.set_exception(error)
             waiting.exception()  # heard of: whoever asked may have gone
+
+
+async def _others_turns() -> None:
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)

@@ -143,6 +143,21 @@ async def test_who_would_wait_gets_a_recent_list_but_none_older_than_his_own_wor
     assert await asked_while_busy(ranker, ana.id, eva.id) is not own
 
 
+async def test_who_has_a_list_and_asks_in_the_same_instant_gets_it_before_the_ranking() -> None:
+    ana, eva = people(2)
+    ranker = Ranker(peer([ana, eva]), Stopped())
+    (before,) = await lists(ranker, [ana.id], 5)
+    assert ranker._task is not None
+    await ranker._task
+    first = asyncio.create_task(ranker.lists([eva.id], 5))
+    for _ in range(2):  # it has asked, and its ranking is about to begin
+        await asyncio.sleep(0)
+    assert (await lists(ranker, [ana.id], 5))[0] is before
+    assert (eva.id, 5) not in ranker._kept
+    await first
+    assert (eva.id, 5) in ranker._kept
+
+
 async def test_a_list_says_how_old_it_is() -> None:
     ana, eva = people(2)
     clock = Stopped()
