@@ -15,6 +15,7 @@ NAMES = (
     "scale",
     "soak",
     "serve",
+    "many_users",
 )
 
 

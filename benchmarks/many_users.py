@@ -10,13 +10,18 @@ from tastemesh.node.record_book import RecordBook
 _ENDORSEMENTS = 10  # an identity
 
 
-def many_users_rows(*, quick: bool) -> list[dict[str, Any]]:
+def run(*, quick: bool) -> list[dict[str, Any]]:
+    """Measure as many users as an application's node is meant to have."""
+    return many_users_rows(1_000, quick=quick)
+
+
+def many_users_rows(users: int, *, quick: bool) -> list[dict[str, Any]]:
     """Time the lists of many local users, with reasons, and hold them to be the same.
 
     At rest nothing changes between two questions. In a running node something does: what others say
     arrives all the time, and each question finds a window that has changed since the last one.
     """
-    count, users = (4_000, 20) if quick else (200_000, 1_000)
+    count, users = (4_000, 20) if quick else (200_000, users)
     view = filled_view(count)
     graph = endorsement_graph(view.user_count, _ENDORSEMENTS * view.user_count)
     advisor = Advisor(view, graph, RecordBook())
@@ -51,7 +56,7 @@ def many_users_rows(*, quick: bool) -> list[dict[str, Any]]:
         ("one arrives before each question", together_live, apart_live),
     ):
         mine, peers = interleaved_s(ours, theirs)
-        work = f"lists of {users} local users with reasons, {count:,} interactions, {state}"
+        work = f"lists of {users:,} local users with reasons, {count:,} interactions, {state}"
         each = 1e3 / users
         rows.append(row("batch", "one by one", work, mine * each, peers * each, "ms a user"))
     return rows
