@@ -77,6 +77,7 @@ class Interest:
         self._ended_early = False
         self._seed = seed
         self._rotation = 0
+        self._drawn = self._draw()
         self._rotated_ms = 0
         self.rotation_ms = _ROTATION_PERIODS * period_ms
         """How long a draw of random shards stands."""
@@ -125,6 +126,7 @@ class Interest:
         if is_due:
             self._rotation += 1
             self._rotated_ms = now_ms
+            self._drawn = self._draw()
         before = self.mask
         slack = self._bytes_per_s * _SLACK_SHARE
         if sum(expected) <= self._bytes_per_s - (slack if before != ALL_SHARDS else 0.0):
@@ -139,7 +141,7 @@ class Interest:
             wanted = last_if_dear(self._by_contacts())
             contacts = self._take(wanted, expected, self._bytes_per_s * _CONTACT_SHARE)
             left = self._bytes_per_s - sum(expected[shard] for shard in contacts)
-            others = last_if_dear([s for s in self._drawn() if s not in contacts])
+            others = last_if_dear([s for s in self._drawn if s not in contacts])
             kept = [] if is_new_draw else [shard for shard in others if self.reads(shard)]
             drawn = self._take(kept, expected, left)
             left -= sum(expected[shard] for shard in drawn) + slack
@@ -190,7 +192,8 @@ class Interest:
             ]
             self._heard_bytes = [0] * SHARD_COUNT
             return
-        read = [shard for shard in range(SHARD_COUNT) if self.reads(shard)]
+        mask = self.mask
+        read = [shard for shard in range(SHARD_COUNT) if mask >> shard & 1]
         for shard in read:
             newest = self._heard_bytes[shard] * 1000 / period_ms
             old = self._rates[shard] if self._known[shard] else newest
@@ -198,9 +201,9 @@ class Interest:
             self._known[shard] = True
             self._heard_bytes[shard] = 0
         mean = sum(self._rates[shard] for shard in read) / len(read)
+        fair = max(mean, self._bytes_per_s / SHARD_COUNT)
         for shard in range(SHARD_COUNT):
-            if not self.reads(shard):
-                fair = max(mean, self._bytes_per_s / SHARD_COUNT)
+            if not mask >> shard & 1:
                 is_dear = self._rates[shard] > _DEAR * fair
                 weight = _DEAR_WEIGHT if is_dear else _NEWEST_WEIGHT
                 self._rates[shard] += weight * (mean - self._rates[shard])
@@ -208,7 +211,7 @@ class Interest:
     def _by_contacts(self) -> list[int]:
         return sorted(self._contacts, key=lambda shard: (-self._contacts[shard], shard))
 
-    def _drawn(self) -> list[int]:
+    def _draw(self) -> list[int]:
         """Return all shards in the random order of this rotation."""
         rotation = self._rotation.to_bytes(8, "big")
         return sorted(

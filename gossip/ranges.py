@@ -114,26 +114,27 @@ def decode_frame(frame: bytes, limits: Limits) -> tuple[bytes, list[Part]]:
     parts: list[Part] = []
     upper, upper_ms = END, 1 << 63
     for part in decoded.ranges:
-        back_ms, prefix = (part.bound, b"") if isinstance(part.bound, int) else part.bound
+        bound, body = part.bound, part.body
+        back_ms, prefix = (bound, b"") if isinstance(bound, int) else bound
         lower_ms = upper_ms - back_ms
         if back_ms < 0 or lower_ms < 0 or len(prefix) > ID_BYTES:
             raise RemoteProtocolError(RejectReason.MALFORMED, "sync frame: a bound out of range")
         lower = lower_ms.to_bytes(TIME_BYTES, "big") + prefix
         if lower >= upper:
             raise RemoteProtocolError(RejectReason.MALFORMED, "sync frame: bounds must fall")
-        if part.body is not None:
-            if not _fits(part.body):
+        if body is not None:
+            if not _fits(body):
                 raise RemoteProtocolError(RejectReason.MALFORMED, "sync frame: a body's length")
-            parts.append(Part(upper, lower, part.body))
+            parts.append(Part(upper, lower, body))
         upper, upper_ms = lower, lower_ms
     return decoded.salt, parts
 
 
 def _fits(body: Body) -> bool:
     """Tell whether a body's strings have lengths that they can have."""
+    if isinstance(body, bytes):  # the commonest
+        return len(body) == DIGEST_BYTES
     match body:
-        case bytes():
-            return len(body) == DIGEST_BYTES
         case Listing(shorts):
             return _is_listing(shorts)
         case Difference(missing, extra):

@@ -52,6 +52,7 @@ class Peers:
         self._seed = sha256(seed).digest()
         self._draws = 0
         self._peers: dict[bytes, _Peer] = {}
+        self._silent_since_ms = 0  # nobody was heard last before this
         self._useful: dict[bytes, None] = {}
         self._keys = [self._seed + bytes([block]) for block in range(_SAMPLER_COUNT // 16)]
         self._least = np.full(_SAMPLER_COUNT, _NO_HASH)
@@ -102,7 +103,11 @@ class Peers:
 
     def forget_silent(self, horizon_ms: int) -> None:
         """Forget the nodes unheard of since a moment of the monotonic clock."""
+        if horizon_ms <= self._silent_since_ms:
+            return
         self._forget([n for n, peer in self._peers.items() if peer.heard_ms < horizon_ms])
+        last_ms = [peer.heard_ms for peer in self._peers.values()]
+        self._silent_since_ms = min(last_ms, default=0)
 
     def pick(self) -> bytes | None:
         """Return the next peer to exchange with, or None if there is none."""

@@ -105,7 +105,7 @@ def test_silence_in_a_burst_of_a_message_a_shard_is_not_taken_for_a_quiet_shard(
 def test_a_flooded_shard_keeps_nobody_from_the_others() -> None:
     interest = Interest(4096, MINUTE_MS, b"seed")
     rates = [10.0] * SHARD_COUNT
-    flood = interest._drawn()[SHARD_COUNT // 2]
+    flood = interest._drawn[SHARD_COUNT // 2]
     rates[flood] = 10_000.0
     flooded(interest, rates, 3)
     assert interest.mask == ALL_SHARDS & ~mask_of([flood])
