@@ -14,6 +14,7 @@ from benchmarks.measure import interleaved_s, row
 from tastemesh.gossip.effects import Persist
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.signer import Signer
+from tastemesh.node.collection import uncollected
 from tastemesh.node.core import Core
 from tastemesh.storage.store import Store
 
@@ -70,8 +71,9 @@ async def _fill(path: Path, records: list[Any]) -> None:
 async def _restore(path: Path, ego: Signer) -> object:
     core = Core(node=ego, signers=(ego,), network=NETWORK, limits=LIMITS, seed=bytes(32))
     async with await Store.open(path) as store:
-        async for part in store.parts(_WALL_MS):  # as a node does
-            core.handle(part, 0)
+        with uncollected():  # as a node does
+            async for part in store.parts(_WALL_MS):
+                core.handle(part, 0)
     return core.recommend(ego.id, 10, _WALL_MS)
 
 

@@ -11,6 +11,7 @@ from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.identity import format_id
 from tastemesh.node.ahead import Ahead
 from tastemesh.node.clock import Clock
+from tastemesh.node.collection import uncollected
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
 from tastemesh.node.home import find_brokers, load, open_window, settle
@@ -88,8 +89,9 @@ async def assemble(
     )
     driver = Driver(core, store, transport, clock, tell, stages, ahead)
     wall_ms = clock.wall_ms()
-    async for part in load(store, config, wall_ms, has_new_keys=keys.is_new):
-        driver.restore(part)
+    with uncollected():
+        async for part in load(store, config, wall_ms, has_new_keys=keys.is_new):
+            driver.restore(part)
     stages.clear()  # what came back from the disk did not come in now
     driver.handle(inputs.Started(wall_ms))
     running = asyncio.create_task(driver.run(), name="tastemesh-driver")

@@ -1,9 +1,8 @@
 """Runs a scenario: builds the network, lets it live, and measures it."""
 
-import gc
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 import numpy as np
 
 from tastemesh.gossip import inputs
+from tastemesh.node.collection import uncollected
 from tastemesh.sim.adversaries.deployment import Deployed, deploy
 from tastemesh.sim.engine import Simulation
 from tastemesh.sim.listing import ask, exposure
@@ -48,7 +48,7 @@ def run_scenario(
     Raises:
         UsageError: a strategy is unknown, or the trace cannot be written.
     """
-    with _uncollected():
+    with uncollected():
         return _run(scenario, seed, progress, record)
 
 
@@ -113,22 +113,6 @@ def _result(
 
 def _hostile(deployed: list[Deployed]) -> frozenset[bytes]:
     return frozenset(author for each in deployed for author in each.authors)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep Python's search for cycles from going over millions of objects again and again.
-
-    Nodes are made of trees: a run takes as much memory with the search as without (measured). What
-    is to go through no search either must be gone when this ends.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _live(
