@@ -29,7 +29,7 @@ SMALL = Bounds(inbound_bytes_per_s=128, window_statements=6_250)
 # people, more than fit into memory with windows to hold what such nodes read.
 SWEEPS: Mapping[str, tuple[Bounds, tuple[int, ...]]] = {
     "4,096 B/s, the default": (Bounds(), (50, 100, 200, 400, 1_000)),
-    "128 B/s": (SMALL, (50, 100, 200, 400)),
+    "128 B/s": (SMALL, (50, 100, 200, 400, 1_000, 10_000)),
 }
 
 # What travels on a channel; the rest is proofs, of which there are none here.
