@@ -109,16 +109,26 @@ class Peers:
         last_ms = [peer.heard_ms for peer in self._peers.values()]
         self._silent_since_ms = min(last_ms, default=0)
 
-    def pick(self) -> bytes | None:
-        """Return the next peer to exchange with, or None if there is none."""
-        if not self._peers:
+    def pick(self, mask: int) -> bytes | None:
+        """Return the next peer to exchange with, or None if there is none.
+
+        In a large network two nodes seldom read the same: who drew first and looked then would find
+        nobody.
+
+        Args:
+            mask: shards, of which the peer says that it reads some.
+        """
+        alike = [node for node, peer in self._peers.items() if peer.mask & mask]
+        if not alike:
             return None
         turn = self._draws % 4
-        if turn == 0 and self._useful:
-            return self._draw(list(self._useful))
+        if turn == 0:
+            useful = [node for node in self._useful if self._peers[node].mask & mask]
+            return self._draw(useful or alike)
         if turn in (1, 2):
-            return self._draw([node for node in self._sampled if node])
-        return self._draw(list(self._peers))
+            sampled = [node for node in self._sampled if node and self._peers[node].mask & mask]
+            return self._draw(sampled or alike)
+        return self._draw(alike)
 
     def _expendable(self) -> bytes | None:
         """Return a peer that may go; None where all that were drawn are useful or sampled."""

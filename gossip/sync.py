@@ -251,8 +251,8 @@ class Sync:
         self._asked = {}
         chosen: dict[bytes, None] = {}
         for _ in range(2 * wanted):
-            peer = self._peers.pick()
-            if peer is not None and self._peers.mask(peer) & mask:
+            peer = self._peers.pick(mask)
+            if peer is not None:
                 chosen[peer] = None
             if peer is None or len(chosen) == wanted:
                 break

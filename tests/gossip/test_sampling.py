@@ -2,6 +2,7 @@
 
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.sampling import Peers
+from tastemesh.gossip.topics import ALL_SHARDS, SHARD_COUNT
 from tests.gossip.cores import secret
 
 LIMITS = Limits()
@@ -24,7 +25,7 @@ def test_announcing_oneself_again_changes_nothing() -> None:
         peers.hear(secret(f"honest {n}"), 0)
     for _ in range(1_000):
         peers.hear(secret("fake"), 0)
-    picks = [peers.pick() for _ in range(1_100)]
+    picks = [peers.pick(ALL_SHARDS) for _ in range(1_100)]
     assert picks.count(secret("fake")) < 200  # a fair share of 100, and the draw's luck
 
 
@@ -38,7 +39,7 @@ def test_a_newcomer_among_ten_fakes_to_an_honest_node_meets_honest_ones() -> Non
         for n in range(500):
             peers.hear(secret(f"fake {n}"), 0)
         honest = {secret(f"honest {n}") for n in range(50)}
-        eclipsed += not any(peers.pick() in honest for _ in range(40))
+        eclipsed += not any(peers.pick(ALL_SHARDS) in honest for _ in range(40))
     assert eclipsed <= 0.06 * 200  # (10/11)^40 is .022
 
 
@@ -48,8 +49,21 @@ def test_silent_peers_go_and_the_samplers_are_filled_again() -> None:
         peers.hear(secret(f"{n}"), 0 if n < 40 else 200_000)
     peers.forget_silent(1)
     assert len(peers) == 10
-    assert {peers.pick() for _ in range(400)} == {secret(f"{n}") for n in range(40, 50)}
+    assert {peers.pick(ALL_SHARDS) for _ in range(400)} == {secret(f"{n}") for n in range(40, 50)}
 
 
 def test_one_without_peers_picks_nobody() -> None:
-    assert Peers(LIMITS, b"seed").pick() is None
+    assert Peers(LIMITS, b"seed").pick(ALL_SHARDS) is None
+
+
+def test_where_everybody_reads_one_shard_those_who_read_ours_are_found() -> None:
+    peers = Peers(LIMITS, b"seed")
+    reads = {secret(f"{n}"): 1 << n % SHARD_COUNT for n in range(512)}
+    for node, mask in reads.items():
+        peers.hear(node, 0, mask)
+        peers.credit(node)
+    alike = {node for node, mask in reads.items() if mask == 1 << 7}
+    assert {peers.pick(1 << 7) for _ in range(400)} == alike
+    peers.hear(secret("reads all but ours"), 0, ALL_SHARDS & ~(1 << 7))
+    assert secret("reads all but ours") not in {peers.pick(1 << 7) for _ in range(400)}
+    assert peers.pick(0) is None
