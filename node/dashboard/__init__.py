@@ -9,6 +9,7 @@ from importlib.resources import files
 import msgspec
 
 PREFIX = "/dashboard/"
+ICON = "/favicon.ico"  # browsers ask for it of their own accord, before the page names another
 NAMES = PREFIX + "names.json"
 
 _TYPES = {
@@ -45,6 +46,7 @@ def load_assets(names: Mapping[str, str] | None = None) -> dict[str, Asset]:
         if kind in _TYPES:
             path = "/" if file.name == "index.html" else PREFIX + file.name
             found[path] = Asset(file.read_bytes(), _TYPES[kind])
+    found[ICON] = found[PREFIX + "icon.svg"]
     if names:
         found[NAMES] = Asset(msgspec.json.encode(names), _TYPES["json"])
     return found

@@ -104,7 +104,7 @@ async def opened(
 
     def listen(message: "ConsoleMessage") -> None:
         if message.type in ("error", "warning"):
-            faults.append(message.text)
+            faults.append(f"{message.text} {message.location['url']}")
 
     context.on("request", check)
     await context.add_init_script(f"sessionStorage.setItem('tastemesh.identity', '{user}')")
