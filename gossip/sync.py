@@ -165,7 +165,8 @@ class Sync:
         self._asked: dict[bytes, None] = {}  # partners with whom this node began, this period
         self._answered_us = False
         self._behind = False
-        self._rounds = 0
+        self._rounds = self._opened_round = 0
+        self._read = self._uncompared = 0  # masks: shards read, and those that no partner compared
         mean_bytes = limits.statement_bytes / 2  # 336; of one statement, measured: 336 to 350
         self._paid_bytes = Bucket(
             limits.inbound_bytes_per_s,
@@ -245,15 +246,21 @@ class Sync:
         self._partners = {n: at for n, at in self._partners.items() if at >= horizon_ms}
         self._guests = {n: at for n, at in self._guests.items() if at >= horizon_ms}
         self._rounds += 1
-        calm = self._rounds > _NEWCOMER_PERIODS and self._answered_us and not self._behind
+        self._open(mask)
+        if self._rounds - self._opened_round > _NEWCOMER_PERIODS:
+            self._uncompared = 0  # we know of nobody who reads these
+        is_settled = self._rounds > _NEWCOMER_PERIODS and not self._uncompared
+        calm = is_settled and self._answered_us and not self._behind
         wanted = 1 if calm else _EAGER_PEERS
         self._answered_us = self._behind = False
         self._asked = {}
         chosen: dict[bytes, None] = {}
+        open_mask = self._uncompared
         for _ in range(2 * wanted):
-            peer = self._peers.pick(mask)
+            peer = self._peers.pick(open_mask) or self._peers.pick(mask)
             if peer is not None:
                 chosen[peer] = None
+                open_mask &= ~self._peers.mask(peer)
             if peer is None or len(chosen) == wanted:
                 break
         self._answered_us |= not chosen
@@ -268,6 +275,13 @@ class Sync:
             content = _encoder.encode(Introduction(presence, frame))
             done.append(self._to(peer, _INTRODUCED, content, common, broker))
         return done
+
+    def _open(self, mask: int) -> None:
+        """Note which shards are read now; of those that are new nothing has been compared yet."""
+        if mask & ~self._read:
+            self._opened_round = self._rounds
+        self._uncompared = (self._uncompared | mask & ~self._read) & mask
+        self._read = mask
 
     def _salt(self) -> bytes:
         self._salts += 1
@@ -367,7 +381,9 @@ class Sync:
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "too many frames in a period")
         self._answered[message.sender] += 1
         self.pay(len(frame), now_ms)
-        self._answered_us |= message.sender in self._partners
+        if message.sender in self._partners:
+            self._answered_us = True
+            self._uncompared &= ~message.mask
         self._partners[message.sender] = now_ms
         if message.tag == _INTRODUCED and message.mask & ~mask:
             since_ms = reconcile.since_ms_of(frame, self._limits)

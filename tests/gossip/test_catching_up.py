@@ -8,8 +8,10 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import sign_presence
 from tastemesh.gossip.rates import Bucket
 from tastemesh.gossip.reconcile import ItemSet, initiate, since_ms_of
+from tastemesh.gossip.sampling import Peers
+from tastemesh.gossip.sync import Message, Sync
 from tastemesh.gossip.topics import ALL_SHARDS, inbox_topic
-from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person
+from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, secret
 
 ANA, BEN = person("ana"), person("ben")
 
@@ -58,3 +60,29 @@ def test_who_is_asked_for_more_shards_than_he_reads_begins_anew_with_those() -> 
         for _, _, again, _ in answers:
             assert since_ms_of(again, cores.limits) == since_ms
             assert again[:20] != frame[:20]  # a salt that the other did not choose
+
+
+def test_who_begins_to_read_a_shard_asks_those_who_read_it_until_one_has_answered() -> None:
+    limits = Limits()
+    peers = Peers(limits, b"seed")
+    for n in range(50):
+        peers.hear(secret(f"{n}"), 0, 1 << 20)
+    answering, silent = secret("reads 3"), secret("reads 9")
+    peers.hear(answering, 0, 1 << 3)
+    peers.hear(silent, 0, 1 << 9)
+    sync = Sync(ANA.id, NETWORK, limits, peers, b"seed")
+
+    def asked(mask: int) -> set[str]:
+        done = sync.initiate(mask, ("broker",), b"presence", 0, WALL_MS)
+        return {each.topic for each in done if isinstance(each, effects.Send)}
+
+    first, second = (inbox_topic(NETWORK, node) for node in (answering, silent))
+    asked(1 << 20)
+    mask = mask_of([3, 9, 20])
+    assert {first, second} <= asked(mask)
+    frame = initiate(ItemSet(), b"s" * 16, limits, 0)
+    sync.answer(Message(0, answering, frame, 1 << 3), frame, mask, "broker", 0)
+    rounds = [asked(mask) for _ in range(10)]
+    assert all(second in each for each in rounds)  # nobody else reads it
+    assert sum(first in each for each in rounds) < 10
+    assert sum(second in asked(mask) for _ in range(20)) < 20  # given up
