@@ -89,8 +89,14 @@ class Interest:
         self.mask = ALL_SHARDS
 
     def begin(self, now_ms: int) -> None:
-        """Start the first period, at a moment of the monotonic clock."""
-        self._began_ms = self._rotated_ms = now_ms
+        """Start the first period, at a moment of the monotonic clock.
+
+        The first draw stands for a part of its time only, another part for each node: where all who
+        came together drew anew together, nobody would be left who knows a shard's past.
+        """
+        self._began_ms = now_ms
+        phase = int.from_bytes(sha256(self._seed + b"phase").digest()[:4], "big") / 2**32
+        self._rotated_ms = now_ms - round(phase * self.rotation_ms)
 
     def hear(self, shard: int, size_bytes: int) -> bool:
         """Count what came in on a shard; True if the period's budget is used up and it ends now."""
