@@ -28,8 +28,8 @@ ONE_EDGE = AttackOptions(
     systems=("tastemesh",),
     identities=(1, 100, 1_000),
     attack_edges=(1,),
-    seeds=5,
-    egos=100,
+    seeds=3,
+    egos=40,
 )
 BESIDE = AttackOptions(
     strategies=("copycat", "early-spam"),
@@ -45,7 +45,7 @@ KNOWING = AttackOptions(
     identities=(1_000,),
     attack_edges=(5,),
     seeds=5,
-    egos=400,  # all there are; one hit more or less is then .3 % of the whole
+    egos=100,
 )
 
 

@@ -65,7 +65,7 @@ def scenario(nodes: int, bounds: Bounds) -> Scenario:
         description="steady traffic",
         nodes=nodes,
         # A node is a newcomer, who reconciles with four at once, for 300 s, and draws other shards
-        # after 600. What is counted is 350 s to 700 s, with one such draw of everybody's in it.
+        # every 600. What is counted is 350 s to 700 s, in which three in five draw.
         seconds=760.0,
         records_per_hour=RECORDS_PER_HOUR,
         quiet_s=60.0,
