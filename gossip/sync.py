@@ -246,7 +246,7 @@ class Sync:
         self._partners = {n: at for n, at in self._partners.items() if at >= horizon_ms}
         self._guests = {n: at for n, at in self._guests.items() if at >= horizon_ms}
         self._rounds += 1
-        self._open(mask)
+        self._note_read(mask)
         if self._rounds - self._opened_round > _NEWCOMER_PERIODS:
             self._uncompared = 0  # we know of nobody who reads these
         is_settled = self._rounds > _NEWCOMER_PERIODS and not self._uncompared
@@ -276,7 +276,7 @@ class Sync:
             done.append(self._to(peer, _INTRODUCED, content, common, broker))
         return done
 
-    def _open(self, mask: int) -> None:
+    def _note_read(self, mask: int) -> None:
         """Note which shards are read now; of those that are new nothing has been compared yet."""
         if mask & ~self._read:
             self._opened_round = self._rounds

@@ -23,7 +23,7 @@ def scatter_many(matrix: Sparse, mass: NDArray[np.float64]) -> NDArray[np.float6
     """Return mass.T @ matrix, transposed, for mass of several; each what `scatter` gives."""
     result = np.zeros((matrix.shape[1], mass.shape[1]))
     lines = np.ascontiguousarray(mass)
-    _scatter_many_into(matrix.indptr, matrix.indices, matrix.data, lines, result)
+    scatter_many_into(matrix.indptr, matrix.indices, matrix.data, lines, result)
     return result
 
 
@@ -216,13 +216,13 @@ def _gather(
 
 try:
     _scatter_into = numba.njit(cache=True, nogil=True)(_scatter)
-    _scatter_many_into = numba.njit(cache=True, nogil=True)(_scatter_many)
+    scatter_many_into = numba.njit(cache=True, nogil=True)(_scatter_many)
     _gather_into = numba.njit(cache=True, nogil=True)(_gather)
     _cut_into = numba.njit(cache=True, nogil=True)(_cut)
     _vote_into = numba.njit(cache=True, nogil=True)(_vote)
 except RuntimeError:  # no writable folder for the cache, as in a locked-down service
     _scatter_into = numba.njit(nogil=True)(_scatter)
-    _scatter_many_into = numba.njit(nogil=True)(_scatter_many)
+    scatter_many_into = numba.njit(nogil=True)(_scatter_many)
     _gather_into = numba.njit(nogil=True)(_gather)
     _cut_into = numba.njit(nogil=True)(_cut)
     _vote_into = numba.njit(nogil=True)(_vote)

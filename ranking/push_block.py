@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tastemesh.ranking.evidence import features
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
-from tastemesh.ranking.product_kernel import cut_arrays
+from tastemesh.ranking.product_kernel import cut_arrays, scatter_many_into
 from tastemesh.ranking.push import Asked
 from tastemesh.ranking.push_kernel import CONTACT_BLOCK, Found, finished, localised
 
@@ -92,22 +92,6 @@ def pushed_many(
     return found
 
 
-def _scatter(
-    indptr: NDArray[np.int32],
-    columns: NDArray[np.int32],
-    data: NDArray[np.float32],
-    amounts: NDArray[np.float64],
-    result: NDArray[np.float64],
-) -> None:
-    for user in range(len(amounts)):
-        mine = amounts[user]
-        if mine.any():
-            for at in range(indptr[user], indptr[user + 1]):
-                sums, weight = result[columns[at]], data[at]
-                for ego in range(len(mine)):
-                    sums[ego] += mine[ego] * weight
-
-
 def _propagate(
     indptr: NDArray[np.int32],
     columns: NDArray[np.int32],
@@ -130,8 +114,8 @@ def _propagate(
     """Fill the last four arrays, and return `started` of each ego."""
     user_count, ego_count = tau.shape
     item_count = len(profile)
-    spread(indptr, columns, data, tau, held)
-    spread(indptr, columns, data, voices, heard)
+    scatter_many_into(indptr, columns, data, tau, held)
+    scatter_many_into(indptr, columns, data, voices, heard)
     rate = np.empty((item_count, ego_count))
     rhos = np.zeros(ego_count)
     for item in range(item_count):
@@ -157,7 +141,7 @@ def _propagate(
                 has_mass = mass[user, ego] != 0.0 and volumes[user] > 0.0
                 amounts[user, ego] = mass[user, ego] / volumes[user] if has_mass else 0.0
         at_items = np.zeros((item_count, ego_count))
-        spread(indptr, columns, data, amounts, at_items)
+        scatter_many_into(indptr, columns, data, amounts, at_items)
         weight = (1.0 - alpha) ** number
         for item in range(item_count):
             for ego in range(ego_count):
@@ -265,13 +249,11 @@ def _vote_by_item(
 
 
 try:
-    spread = numba.njit(cache=True, nogil=True)(_scatter)
     _propagated = numba.njit(cache=True, nogil=True)(_propagate)
     _outgoing = numba.njit(cache=True, nogil=True)(_go_out)
     _turned = numba.njit(cache=True, nogil=True)(_turn)
     _voted_by_item = numba.njit(cache=True, nogil=True)(_vote_by_item)
 except RuntimeError:  # no writable folder for the cache, as in a locked-down service
-    spread = numba.njit(nogil=True)(_scatter)
     _propagated = numba.njit(nogil=True)(_propagate)
     _outgoing = numba.njit(nogil=True)(_go_out)
     _turned = numba.njit(nogil=True)(_turn)
