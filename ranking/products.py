@@ -23,6 +23,19 @@ def is_compiled(wanted: bool | None) -> bool:
     return _HAS_NUMBA if wanted is None else wanted
 
 
+def entries(indptr: NDArray[np.int32], lines: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Return the places of some lines' entries, line by line.
+
+    Args:
+        indptr: of a sparse matrix.
+        lines: numbers of the lines.
+    """
+    starts, counts = indptr[lines], indptr[lines + 1] - indptr[lines]
+    shift = np.repeat(starts - (np.cumsum(counts) - counts), counts)
+    places: NDArray[np.intp] = np.arange(len(shift)) + shift
+    return places
+
+
 def spread(
     by_user: Sparse, by_item: Sparse, mass: NDArray[np.float64], *, compiled: bool | None = None
 ) -> NDArray[np.float64]:

@@ -157,6 +157,8 @@ def push(
     taste[places[places >= 0]] = profile[1][places >= 0]
     audience = np.zeros(len(users))
     audience[np.searchsorted(users, heard)] = voices
+    if taken_s is not None:
+        taken_s = taken_s[products.entries(reference.by_user.indptr, users)]
     scores = rank(
         HoldingMatrix(weights, matrix.scale, compiled=matrix.compiled),
         _among(trust, users),
@@ -164,7 +166,7 @@ def push(
         parameters,
         profile=taste,
         standing=audience,
-        taken_s=None if taken_s is None else taken_s[_entries(reference.by_user, users)],
+        taken_s=taken_s,
     )
     return Pushed(
         users=users,
@@ -216,15 +218,6 @@ def _by_weights(matrix: HoldingMatrix, egos: NDArray[np.int32]) -> Sparse:
     weights = np.concatenate([weights for _, weights in lines])
     taste = np.minimum(np.bincount(place, weights, len(own)), 1.0)
     return own.astype(np.int32), taste / (taste.sum() or 1.0)
-
-
-def _entries(by_user: products.Sparse, users: NDArray[np.int32]) -> NDArray[np.intp]:
-    """Return the places of some rows' entries."""
-    starts, stops = by_user.indptr[users], by_user.indptr[users + 1]
-    first = np.cumsum(stops - starts) - (stops - starts)
-    shift = np.repeat(starts - first, stops - starts)
-    entries: NDArray[np.intp] = np.arange(len(shift)) + shift
-    return entries
 
 
 def _without_least(

@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 
 from tastemesh.ranking.firsts import Firsts
 from tastemesh.ranking.holdings import Weights
+from tastemesh.ranking.products import entries
 
 # Measured on Last.fm tags by prototype: powers of 0 to 1 of the volume; 1/2 is the best.
 _VOLUME_EXPONENT = 0.5
@@ -104,10 +105,8 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Args:
             items: numbers.
         """
-        starts, counts = self.item_ends[items], np.diff(self.item_ends)[items]
-        shift = np.repeat(starts - (np.cumsum(counts) - counts), counts)
-        places = np.arange(len(shift)) + shift
-        item = np.repeat(items, counts).astype(np.int32)
+        places = entries(self.item_ends, items)
+        item = np.repeat(items, np.diff(self.item_ends)[items]).astype(np.int32)
         return self.holder[places], item, self.holder_record[places]
 
     def taken_up(self, egos: Sequence[int], item_count: int) -> NDArray[np.int64]:
