@@ -13,6 +13,7 @@ passed over; each has its bound in `Limits`.
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 from tastemesh.errors import RemoteProtocolError, UsageError
@@ -99,7 +100,8 @@ class GossipEngine:
             limits.presence_bytes_per_s, period_ms, seed + b"presence", _BURST_PERIODS
         )
         self.announcements = Announcements(limits, seed + b"announcements")
-        self._sync = Sync(node.id, network, limits, self.peers, seed + b"sync")
+        present = partial(sign_presence, node, network)
+        self._sync = Sync(node.id, network, limits, self.peers, seed + b"sync", present)
         self._held = Admission(
             network,
             limits,
@@ -193,9 +195,7 @@ class GossipEngine:
         ]
 
     def _initiate(self, now_ms: int, wall_ms: int) -> list[Effect]:
-        mask = self.interest.mask
-        presence = sign_presence(self.node, self.network, wall_ms, mask)
-        return self._sync.initiate(mask, self.brokers.up, presence, now_ms, wall_ms)
+        return self._sync.initiate(self.interest.mask, self.brokers.up, now_ms, wall_ms)
 
     def _expire(self, now_ms: int, wall_ms: int) -> list[Effect]:
         self.peers.forget_silent(now_ms - self.announcements.age_ms)
@@ -385,13 +385,8 @@ class GossipEngine:
         if message.is_proof:
             return self._held.hear_proof(message.content, now_ms)
         if not message.is_bundle:
-            introduction = message.introduction
-            if introduction is None:
-                return self._sync.answer(message, message.content, mask, event.broker, now_ms)
-            if not self._sync.knows(message.sender):
-                shown = introduction.presence
-                self._sync.look_at_guest(message.sender, shown, self._reader, event.wall_ms, now_ms)
-            return self._sync.answer(message, introduction.frame, mask, event.broker, now_ms)
+            frame = self._sync.frame_of(message, self._reader, event.wall_ms, now_ms)
+            return self._sync.answer(message, frame, mask, event.broker, now_ms, event.wall_ms)
         if not self._sync.expects(message.sender):
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "records that nobody asked for")
         self._sync.pay(len(message.content), now_ms)

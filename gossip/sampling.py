@@ -29,6 +29,10 @@ _NO_HASH = np.uint32(2**32 - 1)
 # Draws for somebody who may go: a tenth of a full table may not, so one does as a rule.
 _EVICTION_DRAWS = 8
 
+# Masks for which those who read something of it are remembered: a node asks for what it reads, what
+# is due of that, and what it never compared, and all are the same where everybody reads all.
+_ALIKE_COUNT = 4
+
 # Useful peers remembered, the longest unused out first: more than a node syncs with in half an
 # hour, few enough that fakes who work for it cannot fill a table with their number.
 _USEFUL_COUNT = 32
@@ -54,6 +58,7 @@ class Peers:
         self._peers: dict[bytes, _Peer] = {}
         self._silent_since_ms = 0  # nobody was heard last before this
         self._useful: dict[bytes, None] = {}
+        self._alike: dict[int, list[bytes]] = {}  # by mask, until any peer's changes
         self._keys = [self._seed + bytes([block]) for block in range(_SAMPLER_COUNT // 16)]
         self._least = np.full(_SAMPLER_COUNT, _NO_HASH)
         self._sampled: list[bytes | None] = [None] * _SAMPLER_COUNT
@@ -81,7 +86,10 @@ class Peers:
         """Note that a node is there and what it reads; True if it was not known."""
         known = self._peers.get(node)
         if known is not None:
-            known.heard_ms, known.mask = now_ms, mask
+            known.heard_ms = now_ms
+            if known.mask != mask:
+                known.mask = mask
+                self._alike.clear()
             return False
         if len(self._peers) >= self._limits.peer_count:
             expendable = self._expendable()
@@ -90,6 +98,7 @@ class Peers:
             self._forget([expendable])
         self._offer(node)
         self._peers[node] = _Peer(now_ms, mask)
+        self._alike.clear()
         return True
 
     def credit(self, node: bytes) -> None:
@@ -118,7 +127,7 @@ class Peers:
         Args:
             mask: shards, of which the peer says that it reads some.
         """
-        alike = [node for node, peer in self._peers.items() if peer.mask & mask]
+        alike = self._readers(mask)
         if not alike:
             return None
         turn = self._draws % 4
@@ -129,6 +138,15 @@ class Peers:
             sampled = [node for node in self._sampled if node and self._peers[node].mask & mask]
             return self._draw(sampled or alike)
         return self._draw(alike)
+
+    def _readers(self, mask: int) -> list[bytes]:
+        alike = self._alike.get(mask)
+        if alike is None:
+            if len(self._alike) == _ALIKE_COUNT:
+                self._alike.clear()
+            alike = [node for node, peer in self._peers.items() if peer.mask & mask]
+            self._alike[mask] = alike
+        return alike
 
     def _expendable(self) -> bytes | None:
         """Return a peer that may go; None where all that were drawn are useful or sampled."""
@@ -143,6 +161,7 @@ class Peers:
         for node in nodes:
             del self._peers[node]
             self._useful.pop(node, None)
+        self._alike.clear()
         gone = set(nodes)
         emptied = [n for n, held in enumerate(self._sampled) if held in gone]
         for number in emptied:

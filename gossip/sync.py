@@ -15,12 +15,10 @@ themselves, within a budget per peer and one for all; records are taken only whi
 their sender goes on, and carry their own signatures.
 
 Only the shards that both read are compared. Which these are the one who begins may know from an old
-presence: so whoever is asked for more than he reads begins anew with what he does read.
+presence: so whoever is asked for more than he reads begins anew with what he does read, and shows
+his presence, too, from which the other learns it for the next time.
 
-In a large network nobody hears of everybody: whom we heard of may not have heard of us. The first
-frame of an exchange brings our presence with it (tag 3), which makes us a *guest*, whose frames are
-answered for a while like a peer's. Guests stay out of the table of peers, or whoever writes to one
-inbox could fill it unseen by others.
+The first frame of an exchange brings our presence with it (tag 3; `tastemesh.gossip.guests`).
 
 Records that this node refused or evicted stay in the compared set for a while (*passed over*), or
 every exchange would bring them again.
@@ -34,6 +32,7 @@ the mean this bounds what a node is asked for by honest others, too.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from hashlib import sha256
 
 import msgspec
@@ -41,6 +40,7 @@ import msgspec
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec, reconcile
 from tastemesh.gossip.effects import Effect, Fetch, Send
+from tastemesh.gossip.guests import Guests
 from tastemesh.gossip.identity import ID_BYTES
 from tastemesh.gossip.inputs import Fetched
 from tastemesh.gossip.limits import Limits, RejectReason
@@ -71,10 +71,6 @@ _PARTNER_PERIODS = 4
 # Frames answered in one sync period over all peers: eight exchanges at their longest. More would
 # only be somebody pretending to be many.
 _ANSWERED_PEERS = 8
-
-# Strangers whose presence is looked at in one sync period, a signature each: everybody begins one
-# exchange in a period, or four while he is new, and chooses his partners evenly (guess).
-_GUESTS = 16
 
 
 class Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -143,16 +139,25 @@ class Sync:
         limits: budgets and frame size.
         peers: whom to exchange with.
         seed: keys the salts.
+        present: returns our presence of a date (ms), given the shards that we read.
     """
 
     def __init__(
-        self, node: bytes, network: str, limits: Limits, peers: Peers, seed: bytes
+        self,
+        node: bytes,
+        network: str,
+        limits: Limits,
+        peers: Peers,
+        seed: bytes,
+        present: Callable[[int, int], bytes],
     ) -> None:
         self._node = node
         self._network = network
         self._limits = limits
         self._peers = peers
+        self._guests = Guests(limits, peers)
         self._seed = seed
+        self._present = present
         self._exchanges = self._salts = 0
         self._items = reconcile.ItemSet()
         self._held: dict[bytes, tuple[int, bytes]] = {}  # (date, author) of what is in the window
@@ -160,13 +165,13 @@ class Sync:
         self._answered: Counter[bytes] = Counter()
         self._answered_since_ms = 0
         self._partners: dict[bytes, int] = {}
-        self._guests: dict[bytes, int] = {}
-        self._guests_looked_at = 0
-        self._asked: dict[bytes, None] = {}  # partners with whom this node began, this period
+        self._asked: dict[bytes, int] = {}  # with whom this node began, this period: over what mask
         self._answered_us = False
         self._behind = False
         self._rounds = self._opened_round = 0
-        self._read = self._uncompared = 0  # masks: shards read, and those that no partner compared
+        # Masks: shards read; those that nobody compared yet; and those that nobody compared since
+        # all were: in a large network a partner reads few of ours, and each is to have its turn.
+        self._read = self._uncompared = self._due = 0
         mean_bytes = limits.statement_bytes / 2  # 336; of one statement, measured: 336 to 350
         self._paid_bytes = Bucket(
             limits.inbound_bytes_per_s,
@@ -223,7 +228,6 @@ class Sync:
         self,
         mask: int,
         brokers: tuple[str, ...],
-        presence: bytes,
         now_ms: int,
         wall_ms: int,
     ) -> list[Effect]:
@@ -235,7 +239,6 @@ class Sync:
         Args:
             mask: the shards that we read.
             brokers: those that we are connected to.
-            presence: ours, which introduces us.
             now_ms: monotonic time.
             wall_ms: wall clock, from which the last minutes are counted.
         """
@@ -244,7 +247,7 @@ class Sync:
             since_ms = max(0, wall_ms - _RECENT_PERIODS * self._limits.sync_period_ms)
         horizon_ms = now_ms - _PARTNER_PERIODS * self._limits.sync_period_ms
         self._partners = {n: at for n, at in self._partners.items() if at >= horizon_ms}
-        self._guests = {n: at for n, at in self._guests.items() if at >= horizon_ms}
+        self._guests.forget_silent(horizon_ms)
         self._rounds += 1
         self._note_read(mask)
         if self._rounds - self._opened_round > _NEWCOMER_PERIODS:
@@ -254,64 +257,67 @@ class Sync:
         wanted = 1 if calm else _EAGER_PEERS
         self._answered_us = self._behind = False
         self._asked = {}
-        chosen: dict[bytes, None] = {}
-        open_mask = self._uncompared
-        for _ in range(2 * wanted):
-            peer = self._peers.pick(open_mask) or self._peers.pick(mask)
-            if peer is not None:
-                chosen[peer] = None
-                open_mask &= ~self._peers.mask(peer)
-            if peer is None or len(chosen) == wanted:
-                break
+        chosen = self._chosen(wanted, mask)
         self._answered_us |= not chosen
+        if not chosen:
+            return []
         done: list[Effect] = []
+        presence = self._present(wall_ms, mask)
         for peer in chosen:
             self._exchanges += 1
-            common = self._peers.mask(peer) & mask
+            common = self._asked[peer] = self._peers.mask(peer) & mask
             frame = reconcile.initiate(self._items, self._salt(), self._limits, since_ms, common)
             self._partners[peer] = now_ms
-            self._asked[peer] = None
             broker = brokers[self._exchanges % len(brokers)] if brokers else ""
             content = _encoder.encode(Introduction(presence, frame))
             done.append(self._to(peer, _INTRODUCED, content, common, broker))
         return done
+
+    def _chosen(self, count: int, mask: int) -> dict[bytes, None]:
+        """Draw up to so many partners: first for what nobody compared, then for what is due."""
+        chosen: dict[bytes, None] = {}
+        uncompared, due = self._uncompared, self._due
+        for _ in range(2 * count):
+            peer = self._peers.pick(uncompared) or self._peers.pick(due) or self._peers.pick(mask)
+            if peer is None:
+                break
+            chosen[peer] = None
+            uncompared &= ~self._peers.mask(peer)
+            due &= ~self._peers.mask(peer)
+            if len(chosen) == count:
+                break
+        return chosen
 
     def _note_read(self, mask: int) -> None:
         """Note which shards are read now; of those that are new nothing has been compared yet."""
         if mask & ~self._read:
             self._opened_round = self._rounds
         self._uncompared = (self._uncompared | mask & ~self._read) & mask
+        self._due = (self._due & mask) or mask
         self._read = mask
 
     def _salt(self) -> bytes:
         self._salts += 1
         return sha256(self._seed + self._salts.to_bytes(8, "big")).digest()
 
-    def look_at_guest(
-        self, sender: bytes, presence: bytes, reader: Reader, wall_ms: int, now_ms: int
-    ) -> None:
-        """Check the presence with which somebody introduces himself; he is a guest if it holds.
+    def frame_of(self, message: Message, reader: Reader, wall_ms: int, now_ms: int) -> bytes:
+        """Return the frame in a message, after a look at who introduces himself with it.
 
         Args:
-            sender: who says so.
-            presence: what he shows.
-            reader: checks its signature.
+            message: no bundle and no proof.
+            reader: checks signatures.
             wall_ms: wall clock.
             now_ms: monotonic clock.
 
         Raises:
-            RemoteProtocolError: it does not hold, or there were too many.
+            RemoteProtocolError: the introduction does not hold.
         """
+        introduction = message.introduction
+        if introduction is None:
+            return message.content
         self._begin_period(now_ms)
-        self._guests_looked_at += 1
-        if self._guests_looked_at > _GUESTS:
-            raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "too many strangers in a period")
-        heard = reader.presence(presence)
-        heard.check_date(wall_ms, self._limits)
-        if heard.node != sender:
-            raise RemoteProtocolError(RejectReason.WRONG_AUTHOR, "another node's presence")
-        reader.authenticate_presence(presence)
-        self._guests[sender] = now_ms
+        self._guests.look_at(message.sender, introduction.presence, reader, wall_ms, now_ms)
+        return introduction.frame
 
     def knows(self, node: bytes) -> bool:
         """Tell whether a node's frames are answered without an introduction."""
@@ -320,7 +326,7 @@ class Sync:
     def _begin_period(self, now_ms: int) -> None:
         if now_ms - self._answered_since_ms >= self._limits.sync_period_ms:
             self._answered.clear()
-            self._guests_looked_at = 0
+            self._guests.begin_period()
             self._answered_since_ms = now_ms
 
     def note_brought(self) -> None:
@@ -356,7 +362,7 @@ class Sync:
         return message
 
     def answer(
-        self, message: Message, frame: bytes, mask: int, broker: str, now_ms: int
+        self, message: Message, frame: bytes, mask: int, broker: str, now_ms: int, wall_ms: int
     ) -> list[Effect]:
         """Answer a reconciliation frame, and send what the peer turns out to lack.
 
@@ -366,6 +372,7 @@ class Sync:
             mask: the shards that we read.
             broker: through which it came and the answer goes.
             now_ms: monotonic time.
+            wall_ms: wall clock.
 
         Raises:
             RemoteProtocolError: the frame is malformed, its sender unknown, or over its budget.
@@ -383,13 +390,16 @@ class Sync:
         self.pay(len(frame), now_ms)
         if message.sender in self._partners:
             self._answered_us = True
-            self._uncompared &= ~message.mask
+        compared = message.mask & self._asked.get(message.sender, 0)  # what others claim is no news
+        self._uncompared &= ~compared
+        self._due &= ~compared
         self._partners[message.sender] = now_ms
         if message.tag == _INTRODUCED and message.mask & ~mask:
             since_ms = reconcile.since_ms_of(frame, self._limits)
             common = message.mask & mask
             again = reconcile.initiate(self._items, self._salt(), self._limits, since_ms, common)
-            return [self._to(message.sender, _FRAME, again, common, broker)] if common else []
+            content = _encoder.encode(Introduction(self._present(wall_ms, mask), again))
+            return [self._to(message.sender, _INTRODUCED, content, common, broker)]
         reply = reconcile.respond(self._items, frame, self._limits, message.mask)
         done: list[Effect] = []
         missing = tuple(record_id for record_id in reply.have if record_id not in self._passed)

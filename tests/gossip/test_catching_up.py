@@ -51,15 +51,93 @@ def test_who_is_asked_for_more_shards_than_he_reads_begins_anew_with_those() -> 
     cores.engines[0].interest.mask = read
     since_ms = WALL_MS - 300_000
     frame = initiate(ItemSet(), b"s" * 16, cores.limits, since_ms)
-    for asked, common in ((ALL_SHARDS, read), (mask_of([9, 10]), mask_of([9])), (1, None)):
+    shown = sign_presence(cores.nodes[0], NETWORK, cores.wall_ms, read)
+    for asked, common in ((ALL_SHARDS, read), (mask_of([9, 10]), mask_of([9])), (1, 0)):
         content = msgspec.msgpack.encode([sign_presence(BEN, NETWORK, cores.wall_ms), frame])
         payload = msgspec.msgpack.encode([3, BEN.id, content, asked])
         done = cores.hear(0, inbox_topic(NETWORK, cores.nodes[0].id), payload)
         answers = [msgspec.msgpack.decode(e.payload) for e in done if isinstance(e, effects.Send)]
-        assert [(tag, mask) for tag, _, _, mask in answers] == ([(0, common)] if common else [])
-        for _, _, again, _ in answers:
-            assert since_ms_of(again, cores.limits) == since_ms
-            assert again[:20] != frame[:20]  # a salt that the other did not choose
+        ((tag, _, said, mask),) = answers
+        assert (tag, mask) == (3, common)
+        presence, again = msgspec.msgpack.decode(said)
+        assert presence == shown
+        assert since_ms_of(again, cores.limits) == since_ms
+        assert again[:20] != frame[:20]  # a salt that the other did not choose
+
+
+def test_who_asked_for_too_much_learns_what_is_read_and_asks_for_no_more_of_it() -> None:
+    cores = Cores([ANA, BEN])
+    cores.say(1, listen("x"))
+    ana, ben = cores.engines
+    there = cores.nodes[1].id
+    ben.interest.mask = mask_of([3, 9])
+    assert ana.peers.mask(there) == ALL_SHARDS
+    cores.pass_time(cores.limits.sync_period_ms)
+    assert ana.peers.mask(there) == mask_of([3, 9])
+    asked: list[int] = []
+
+    def note(sender: int, reader: int, message: effects.Send, broker: str) -> bool:
+        if "/n/" in message.topic and not sender:
+            asked.append(msgspec.msgpack.decode(message.payload)[3])
+        return True
+
+    cores.carry = note
+    cores.pass_time(cores.limits.sync_period_ms)
+    assert set(asked) == {mask_of([3, 9])}
+
+
+def test_what_a_peer_reads_is_taken_from_what_he_signed() -> None:
+    cores = Cores([ANA, BEN])
+    ana, node = cores.engines[0], cores.nodes[1]
+    inbox = inbox_topic(NETWORK, cores.nodes[0].id)
+    frame = initiate(ItemSet(), b"s" * 16, cores.limits)
+    now_ms = cores.wall_ms
+    forged = bytearray(sign_presence(node, NETWORK, now_ms, 1 << 5))
+    forged[-1] ^= 1
+    for presence, mask in (
+        (bytes(forged), ALL_SHARDS),
+        (sign_presence(node, NETWORK, now_ms - 600_000, 1 << 5), ALL_SHARDS),
+        (sign_presence(BEN, NETWORK, now_ms, 1 << 5), ALL_SHARDS),
+        (sign_presence(node, NETWORK, now_ms, 1 << 5), 1 << 5),
+    ):
+        content = msgspec.msgpack.encode([presence, frame])
+        cores.hear(0, inbox, msgspec.msgpack.encode([3, node.id, content, 1]))
+        assert ana.peers.mask(node.id) == mask
+
+
+def test_each_shard_has_its_turn_where_every_partner_reads_another() -> None:
+    limits = Limits()
+    peers = Peers(limits, b"seed")
+    for shard in range(8):
+        peers.hear(secret(f"{shard}"), 0, 1 << shard)
+    sync = Sync(ANA.id, NETWORK, limits, peers, b"seed", lambda wall_ms, mask: b"presence")
+    mask = mask_of(range(8))
+    frame = initiate(ItemSet(), b"s" * 16, limits)
+    turns: list[int] = []
+    for _ in range(40):
+        for order in sync.initiate(mask, ("broker",), 0, WALL_MS):
+            assert isinstance(order, effects.Send)
+            node = bytes.fromhex(order.topic.rsplit("/", 1)[1])
+            read = peers.mask(node)
+            sync.answer(Message(0, node, frame, read), frame, mask, "broker", 0, WALL_MS)
+            turns.append(read)
+    calm = turns[-24:]  # one partner a period: each of eight three times
+    assert sorted(calm) == sorted(3 * [1 << shard for shard in range(8)])
+
+
+def test_a_claim_to_compare_everything_counts_only_of_whom_was_asked_and_for_what() -> None:
+    limits = Limits()
+    peers = Peers(limits, b"seed")
+    asked, liar = secret("asked"), secret("liar")
+    peers.hear(asked, 0, mask_of([3, 4]))
+    peers.hear(liar, 0, 1 << 20)
+    sync = Sync(ANA.id, NETWORK, limits, peers, b"seed", lambda wall_ms, mask: b"presence")
+    frame = initiate(ItemSet(), b"s" * 16, limits)
+    mask = mask_of([3, 4, 20])
+    sync.initiate(mask, ("broker",), 0, WALL_MS)
+    for node, said, left in ((liar, ALL_SHARDS, mask_of([3, 4])), (asked, 1 << 3, 1 << 4)):
+        sync.answer(Message(0, node, frame, said), frame, mask, "broker", 0, WALL_MS)
+        assert sync._uncompared == left
 
 
 def test_who_begins_to_read_a_shard_asks_those_who_read_it_until_one_has_answered() -> None:
@@ -70,10 +148,10 @@ def test_who_begins_to_read_a_shard_asks_those_who_read_it_until_one_has_answere
     answering, silent = secret("reads 3"), secret("reads 9")
     peers.hear(answering, 0, 1 << 3)
     peers.hear(silent, 0, 1 << 9)
-    sync = Sync(ANA.id, NETWORK, limits, peers, b"seed")
+    sync = Sync(ANA.id, NETWORK, limits, peers, b"seed", lambda wall_ms, mask: b"presence")
 
     def asked(mask: int) -> set[str]:
-        done = sync.initiate(mask, ("broker",), b"presence", 0, WALL_MS)
+        done = sync.initiate(mask, ("broker",), 0, WALL_MS)
         return {each.topic for each in done if isinstance(each, effects.Send)}
 
     first, second = (inbox_topic(NETWORK, node) for node in (answering, silent))
@@ -81,7 +159,7 @@ def test_who_begins_to_read_a_shard_asks_those_who_read_it_until_one_has_answere
     mask = mask_of([3, 9, 20])
     assert {first, second} <= asked(mask)
     frame = initiate(ItemSet(), b"s" * 16, limits, 0)
-    sync.answer(Message(0, answering, frame, 1 << 3), frame, mask, "broker", 0)
+    sync.answer(Message(0, answering, frame, 1 << 3), frame, mask, "broker", 0, WALL_MS)
     rounds = [asked(mask) for _ in range(10)]
     assert all(second in each for each in rounds)  # nobody else reads it
     assert sum(first in each for each in rounds) < 10
