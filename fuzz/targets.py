@@ -13,13 +13,13 @@ from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec, effects, inputs, reconcile
 from tastemesh.gossip.engine import GossipEngine
 from tastemesh.gossip.greetings import HEARD_COUNT
+from tastemesh.gossip.inbox import Message
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import authenticate_presence, parse_presence, sign_presence
 from tastemesh.gossip.proofs import encode_proof, open_proof
 from tastemesh.gossip.ranges import decode_frame
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Rotation, Said
 from tastemesh.gossip.signer import Signer
-from tastemesh.gossip.sync import Message
 from tastemesh.gossip.topics import (
     ALL_SHARDS,
     control_topic,

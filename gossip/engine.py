@@ -24,6 +24,7 @@ from tastemesh.gossip.authorship import Authorship
 from tastemesh.gossip.brokers import RELAY_TIMER, Brokers
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.greetings import GREETER_COUNT, Greetings
+from tastemesh.gossip.inbox import read_message
 from tastemesh.gossip.intake import Intake
 from tastemesh.gossip.interest import Interest
 from tastemesh.gossip.limits import Limits, RejectReason
@@ -381,7 +382,7 @@ class GossipEngine:
         return self._greetings.is_up_to_us(newcomer, len(self.peers), now_ms)
 
     def _take_inbox(self, event: inputs.Received, now_ms: int) -> list[Effect]:
-        message, mask = self._sync.open(event.payload), self.interest.mask
+        message, mask = read_message(event.payload, self.limits), self.interest.mask
         if message.is_proof:
             return self._held.hear_proof(message.content, now_ms)
         if not message.is_bundle:

@@ -1,18 +1,12 @@
 """Anti-entropy: what pushing lost, reconciliation finds.
 
 Every sync period a node picks a random peer and starts an exchange (`tastemesh.gossip.reconcile`)
-through the peers' inboxes; each side then sends the records that the other turns out to lack. A
-newcomer catches up the same way, with several peers at once until one has been of use. Inbox
-message::
+through the peers' inboxes (`tastemesh.gossip.inbox`); each side then sends the records that the
+other turns out to lack. A newcomer catches up the same way, with several peers at once until one
+has been of use.
 
-    [0, sender node, reconciliation frame, mask of shards]
-    [1, sender node, bundle of records, 0]
-    [2, sender node, proof of equivocation, 0]
-    [3, sender node, [presence, reconciliation frame], mask of shards]
-
-The sender field is a hint and proves nothing: frames are answered only to nodes that announced
-themselves, within a budget per peer and one for all; records are taken only while an exchange with
-their sender goes on, and carry their own signatures.
+Frames are answered only to nodes that announced themselves, within a budget per peer and one for
+all; records are taken only while an exchange with their sender goes on.
 
 Only the shards that both read are compared. Which these are the one who begins may know from an old
 presence: so whoever is asked for more than he reads begins anew with what he does read, and shows
@@ -38,20 +32,16 @@ from hashlib import sha256
 import msgspec
 
 from tastemesh.errors import RemoteProtocolError
-from tastemesh.gossip import codec, reconcile
+from tastemesh.gossip import codec, inbox, reconcile
 from tastemesh.gossip.effects import Effect, Fetch, Send
 from tastemesh.gossip.guests import Guests
-from tastemesh.gossip.identity import ID_BYTES
 from tastemesh.gossip.inputs import Fetched
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.rates import Bucket
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
 from tastemesh.gossip.sampling import Peers
-from tastemesh.gossip.topics import ALL_SHARDS, inbox_topic, shard_of
-
-_FRAME, _BUNDLE, _PROOF, _INTRODUCED = 0, 1, 2, 3
-_WRAPPER_BYTES = 64  # tag, node id, mask and headers around a bundle
+from tastemesh.gossip.topics import inbox_topic, shard_of
 
 # What an exchange compares where there is no budget for more: ten sync periods, so that a fifth of
 # all exchanges may fail and a record lost by pushing still meets several that succeed (guess).
@@ -64,6 +54,10 @@ _RECENT_PERIODS = 10
 _EAGER_PEERS = 4
 _NEWCOMER_PERIODS = 10
 
+# Peers asked in a period by a node that reads shards anew: where draws of shards change every ten
+# minutes and presence comes every seven, three of four who announced one have left it (measured).
+_ASKED_PEERS = 12
+
 # A peer's records are taken for this many periods after a frame was sent or answered: the last
 # bundle of a long exchange may be late.
 _PARTNER_PERIODS = 4
@@ -71,63 +65,6 @@ _PARTNER_PERIODS = 4
 # Frames answered in one sync period over all peers: eight exchanges at their longest. More would
 # only be somebody pretending to be many.
 _ANSWERED_PEERS = 8
-
-
-class Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """What came into our inbox.
-
-    Attributes:
-        tag: 0 for a frame, 1 for a bundle, 2 for a proof, 3 for a frame with a presence.
-        sender: the node that it claims to be from.
-        content: the frame, the bundle, the proof, or an `Introduction` encoded.
-        mask: for a frame, the shards whose records are compared; else 0.
-    """
-
-    tag: int
-    sender: bytes
-    content: bytes
-    mask: int
-
-    @property
-    def is_bundle(self) -> bool:
-        """Whether it brings records."""
-        return self.tag == _BUNDLE
-
-    @property
-    def introduction(self) -> "Introduction | None":
-        """The presence and the frame that it brings, if it does.
-
-        Raises:
-            RemoteProtocolError: they do not decode.
-        """
-        if self.tag != _INTRODUCED:
-            return None
-        try:
-            return _introduction_decoder.decode(self.content)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise RemoteProtocolError(RejectReason.MALFORMED, f"introduction: {error}") from None
-
-    @property
-    def is_proof(self) -> bool:
-        """Whether it brings a proof."""
-        return self.tag == _PROOF
-
-
-class Introduction(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """A first frame and who sends it.
-
-    Attributes:
-        presence: the sender's, as it would be published.
-        frame: the reconciliation frame.
-    """
-
-    presence: bytes
-    frame: bytes
-
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Message)
-_introduction_decoder = msgspec.msgpack.Decoder(Introduction)
 
 
 class Sync:
@@ -242,9 +179,7 @@ class Sync:
             now_ms: monotonic time.
             wall_ms: wall clock, from which the last minutes are counted.
         """
-        since_ms = 0
-        if self._paid_bytes.tokens(now_ms) < 0.0:
-            since_ms = max(0, wall_ms - _RECENT_PERIODS * self._limits.sync_period_ms)
+        since_ms = self._since_ms(now_ms, wall_ms)
         horizon_ms = now_ms - _PARTNER_PERIODS * self._limits.sync_period_ms
         self._partners = {n: at for n, at in self._partners.items() if at >= horizon_ms}
         self._guests.forget_silent(horizon_ms)
@@ -265,13 +200,38 @@ class Sync:
         presence = self._present(wall_ms, mask)
         for peer in chosen:
             self._exchanges += 1
-            common = self._asked[peer] = self._peers.mask(peer) & mask
-            frame = reconcile.initiate(self._items, self._salt(), self._limits, since_ms, common)
-            self._partners[peer] = now_ms
             broker = brokers[self._exchanges % len(brokers)] if brokers else ""
-            content = _encoder.encode(Introduction(presence, frame))
-            done.append(self._to(peer, _INTRODUCED, content, common, broker))
+            done.append(self._ask(peer, mask, since_ms, presence, broker, now_ms))
         return done
+
+    def _ask(
+        self, peer: bytes, mask: int, since_ms: int, presence: bytes, broker: str, now_ms: int
+    ) -> Send:
+        """Begin an exchange with a peer."""
+        common = self._asked[peer] = self._peers.mask(peer) & mask
+        self._partners[peer] = now_ms
+        frame = reconcile.initiate(self._items, self._salt(), self._limits, since_ms, common)
+        content = inbox.introduction(presence, frame)
+        return self._to(peer, inbox.INTRODUCED, content, common, broker)
+
+    def _asked_instead(
+        self, lacking: int, mask: int, broker: str, now_ms: int, wall_ms: int
+    ) -> list[Effect]:
+        """Ask somebody else at once, if anybody, where the one we asked did not read these."""
+        wanted = lacking & self._uncompared
+        if not wanted or len(self._asked) >= _ASKED_PEERS:
+            return []
+        peer = self._peers.pick(wanted)
+        if peer is None or peer in self._asked:
+            return []
+        presence = self._present(wall_ms, mask)
+        return [self._ask(peer, mask, self._since_ms(now_ms, wall_ms), presence, broker, now_ms)]
+
+    def _since_ms(self, now_ms: int, wall_ms: int) -> int:
+        """Return from which date on there is credit to compare."""
+        if self._paid_bytes.tokens(now_ms) >= 0.0:
+            return 0
+        return max(0, wall_ms - _RECENT_PERIODS * self._limits.sync_period_ms)
 
     def _chosen(self, count: int, mask: int) -> dict[bytes, None]:
         """Draw up to so many partners: first for what nobody compared, then for what is due."""
@@ -300,7 +260,7 @@ class Sync:
         self._salts += 1
         return sha256(self._seed + self._salts.to_bytes(8, "big")).digest()
 
-    def frame_of(self, message: Message, reader: Reader, wall_ms: int, now_ms: int) -> bytes:
+    def frame_of(self, message: inbox.Message, reader: Reader, wall_ms: int, now_ms: int) -> bytes:
         """Return the frame in a message, after a look at who introduces himself with it.
 
         Args:
@@ -341,28 +301,14 @@ class Sync:
         """Tell whether an exchange with this node goes on."""
         return sender in self._partners
 
-    def open(self, payload: bytes) -> Message:
-        """Decode an inbox message.
-
-        Raises:
-            RemoteProtocolError: with the reason; the only exception for any bytes.
-        """
-        if len(payload) > self._limits.payload_bytes:
-            raise RemoteProtocolError(RejectReason.OVERSIZED, f"{len(payload)} bytes in the inbox")
-        try:
-            message = _decoder.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise RemoteProtocolError(RejectReason.MALFORMED, f"inbox: {error}") from None
-        if (
-            message.tag not in (_FRAME, _BUNDLE, _PROOF, _INTRODUCED)
-            or len(message.sender) != ID_BYTES
-            or not 0 <= message.mask <= ALL_SHARDS
-        ):
-            raise RemoteProtocolError(RejectReason.MALFORMED, "inbox: tag, sender or mask")
-        return message
-
     def answer(
-        self, message: Message, frame: bytes, mask: int, broker: str, now_ms: int, wall_ms: int
+        self,
+        message: inbox.Message,
+        frame: bytes,
+        mask: int,
+        broker: str,
+        now_ms: int,
+        wall_ms: int,
     ) -> list[Effect]:
         """Answer a reconciliation frame, and send what the peer turns out to lack.
 
@@ -390,44 +336,47 @@ class Sync:
         self.pay(len(frame), now_ms)
         if message.sender in self._partners:
             self._answered_us = True
-        compared = message.mask & self._asked.get(message.sender, 0)  # what others claim is no news
-        self._uncompared &= ~compared
-        self._due &= ~compared
+        asked = self._asked.get(message.sender, 0)
+        self._uncompared &= ~(message.mask & asked)  # what others claim to compare is no news
+        self._due &= ~(message.mask & asked)
+        instead = self._asked_instead(asked & ~message.mask, mask, broker, now_ms, wall_ms)
         self._partners[message.sender] = now_ms
-        if message.tag == _INTRODUCED and message.mask & ~mask:
+        if message.tag == inbox.INTRODUCED and message.mask & ~mask:
             since_ms = reconcile.since_ms_of(frame, self._limits)
             common = message.mask & mask
             again = reconcile.initiate(self._items, self._salt(), self._limits, since_ms, common)
-            content = _encoder.encode(Introduction(self._present(wall_ms, mask), again))
-            return [self._to(message.sender, _INTRODUCED, content, common, broker)]
+            content = inbox.introduction(self._present(wall_ms, mask), again)
+            return [self._to(message.sender, inbox.INTRODUCED, content, common, broker), *instead]
         reply = reconcile.respond(self._items, frame, self._limits, message.mask)
-        done: list[Effect] = []
+        done = instead
         missing = tuple(record_id for record_id in reply.have if record_id not in self._passed)
         if missing:
             missing = missing[: self._limits.sync_record_count]
             done.append(Fetch(missing, inbox_topic(self._network, message.sender), broker))
         if reply.frame is not None:
-            done.append(self._to(message.sender, _FRAME, reply.frame, message.mask, broker))
+            done.append(self._to(message.sender, inbox.FRAME, reply.frame, message.mask, broker))
         elif reply.farewell is not None and message.sender not in self._asked:
-            done.append(self._to(message.sender, _FRAME, reply.farewell, message.mask, broker))
+            done.append(self._to(message.sender, inbox.FRAME, reply.farewell, message.mask, broker))
         return done
 
     def deliver(self, event: Fetched) -> list[Effect]:
         """Send fetched records to the peer that lacks them."""
         room = msgspec.structs.replace(
-            self._limits, payload_bytes=self._limits.payload_bytes - _WRAPPER_BYTES
+            self._limits, payload_bytes=self._limits.payload_bytes - inbox.WRAPPER_BYTES
         )
         return [
             Send(
-                event.topic, _encoder.encode(Message(_BUNDLE, self._node, bundle, 0)), event.broker
+                event.topic,
+                inbox.written(inbox.Message(inbox.BUNDLE, self._node, bundle, 0)),
+                event.broker,
             )
             for bundle in codec.pack_bundles(list(event.envelopes), room)
         ]
 
     def convince(self, peer: bytes, proof: bytes, broker: str) -> Send:
         """Send a proof to a peer that offers what a convicted author said."""
-        return self._to(peer, _PROOF, proof, 0, broker)
+        return self._to(peer, inbox.PROOF, proof, 0, broker)
 
     def _to(self, peer: bytes, tag: int, content: bytes, mask: int, broker: str) -> Send:
-        payload = _encoder.encode(Message(tag, self._node, content, mask))
+        payload = inbox.written(inbox.Message(tag, self._node, content, mask))
         return Send(inbox_topic(self._network, peer), payload, broker)

@@ -3,13 +3,14 @@
 import msgspec
 
 from tastemesh.gossip import effects
+from tastemesh.gossip.inbox import Message
 from tastemesh.gossip.interest import mask_of
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import sign_presence
 from tastemesh.gossip.rates import Bucket
 from tastemesh.gossip.reconcile import ItemSet, initiate, since_ms_of
 from tastemesh.gossip.sampling import Peers
-from tastemesh.gossip.sync import Message, Sync
+from tastemesh.gossip.sync import Sync
 from tastemesh.gossip.topics import ALL_SHARDS, inbox_topic
 from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, secret
 
@@ -164,3 +165,31 @@ def test_who_begins_to_read_a_shard_asks_those_who_read_it_until_one_has_answere
     assert all(second in each for each in rounds)  # nobody else reads it
     assert sum(first in each for each in rounds) < 10
     assert sum(second in asked(mask) for _ in range(20)) < 20  # given up
+
+
+def test_who_finds_that_a_peer_left_the_shard_asks_the_next_at_once_up_to_a_bound() -> None:
+    limits = Limits()
+    peers = Peers(limits, b"seed")
+    readers = [secret(f"{n}") for n in range(30)]
+    for node in readers:
+        peers.hear(node, 0, 1 << 3)
+    sync = Sync(ANA.id, NETWORK, limits, peers, b"seed", lambda wall_ms, mask: b"presence")
+    frame = initiate(ItemSet(), b"s" * 16, limits)
+    mask = mask_of([3, 9])
+
+    def nodes_of(orders: list[effects.Effect]) -> list[bytes]:
+        topics = [e.topic for e in orders if isinstance(e, effects.Send)]
+        return [bytes.fromhex(topic.rsplit("/", 1)[1]) for topic in topics]
+
+    waiting = nodes_of(sync.initiate(mask, ("broker",), 0, WALL_MS))
+    asked = list(waiting)
+    while waiting:
+        node = waiting.pop()
+        peers.hear(node, 0, 1 << 20)  # as its introduction says
+        again = Message(3, node, frame, 0)
+        found = sync.answer(again, frame, mask, "broker", 0, WALL_MS)
+        others = [each for each in nodes_of(found) if each != node]
+        assert len(others) <= 1
+        waiting += others
+        asked += others
+    assert len(set(asked)) == len(asked) == 12

@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec, reconcile
 from tastemesh.gossip.fingerprints import Fingerprints
+from tastemesh.gossip.inbox import Introduction, Message
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import authenticate_presence, parse_presence, sign_presence
 from tastemesh.gossip.proofs import encode_proof
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Rotation, Said
 from tastemesh.gossip.signer import Signer
-from tastemesh.gossip.sync import Introduction, Message
 from tastemesh.gossip.topics import (
     control_topic,
     inbox_topic,
