@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -21,6 +22,11 @@ _log = structlog.get_logger(__name__)
 WINDOW_FILE = "window.sqlite3"
 WINDOW_COPY = "window.backup"  # for a moment, while a backup is made
 _PLACE = "place"
+
+
+def set_aside(home: Path) -> list[Path]:
+    """Return the files that were set aside as damaged and are still there, the first one first."""
+    return sorted(home.glob(f"{WINDOW_FILE}.damaged-*"))
 
 
 async def open_window(config: NodeConfig, own: Collection[bytes]) -> Store:

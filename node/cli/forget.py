@@ -38,6 +38,13 @@ def forget(
         f"took back {gone['interactions']} published interactions in {gone['records']} records, "
         f"deleted {gone['private']} private ones"
     )
+    from tastemesh.node.home import set_aside  # a third of a second of imports, after the deed
+
+    for file in set_aside(home):
+        typer.echo(
+            f"{file} may still hold what you took back: it was set aside when the database was "
+            "damaged. Delete it once you need it no more."
+        )
 
 
 def rotate(

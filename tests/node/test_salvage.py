@@ -89,6 +89,7 @@ async def test_a_damaged_window_is_salvaged_at_the_start(
             await until_held(bob, said)
             assert bob.status()["convicted"] == 0
             assert "salvaged" in await shell("status", "--home", home)
+            assert salvaged["file"] in await shell("forget", "after", "--home", home)
             await daemon.stop(signal.SIGKILL)
         logged = [json.loads(line) for line in daemon.log]
         (told,) = [line for line in logged if line["event"].startswith("storage fault")]
