@@ -22,6 +22,7 @@ class Figure(msgspec.Struct, frozen=True):
 
 FIGURES: Mapping[str, Figure] = {
     "attacks": Figure(attacks.make, "what each attack gets of each system; threat-model.md"),
+    "honest": Figure(attacks.make_honest, "what each attack costs honest users; threat-model.md"),
     "white-box": Figure(attacks.make_white_box, "who knows the rule, the bound; threat-model.md"),
     "ablation": Figure(ablation.make, "each deviation undone, two data sets; adr/0009"),
     "frontier": Figure(frontier.make, "trust against relevance over alpha, beta, kappa; frontier"),
