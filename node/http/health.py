@@ -9,12 +9,14 @@ from tastemesh.node.http.bodies import Health
 from tastemesh.node.http.metrics import CONTENT_TYPE, exposition
 from tastemesh.node.http.operation import get
 from tastemesh.node.http.status import NodeStatus
+from tastemesh.node.kernels import KERNELS
 from tastemesh.node.node import Node
 
 
 @get("/v1/status", "What the node is doing", answer=NodeStatus)
 async def status(node: Node) -> dict[str, Any]:
-    """Return identities, brokers, window, rejections and storage."""
+    """Return identities, brokers, window, rejections, storage, and users' Sybil bounds."""
+    await KERNELS.ready()  # a bound is read off a list
     return node.status()
 
 

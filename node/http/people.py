@@ -10,6 +10,7 @@ from tastemesh.errors import ConfigError, UsageError
 from tastemesh.gossip.identity import format_id
 from tastemesh.node.http.bodies import PAGE_COUNT, Asker, PageLength
 from tastemesh.node.http.operation import get, post
+from tastemesh.node.kernels import KERNELS
 from tastemesh.node.keys import check_name
 from tastemesh.node.neighbourhood import PEOPLE_LIMIT, Neighbourhood
 from tastemesh.node.node import Node
@@ -109,6 +110,7 @@ async def add_identity(node: Node, body: NewUser) -> LocalUser:
 @get("/v1/neighbourhood", "Show whom a user's trust reaches")
 async def neighbourhood(node: Node, query: Crowd) -> Neighbourhood:
     """Return the user, whom he endorses or distrusts, whom those endorse, and his Sybil bound."""
+    await KERNELS.ready()  # the bound is read off a list
     return node.people.around(query.limit, identity=query.identity)
 
 

@@ -4,9 +4,11 @@ import asyncio
 import importlib.util
 from pathlib import Path
 
+import httpx
 import pytest
 
 import tastemesh
+from tastemesh.node.http.app import create_app
 from tastemesh.node.kernels import Kernels
 from tastemesh.node.settings import NodeConfig
 from tastemesh.reputation import compiling
@@ -41,3 +43,25 @@ async def test_whoever_asks_while_they_compile_gets_a_list(
         await node.record("a")
         short, long = await asyncio.gather(node.recommend(3), node.recommend(5))
         assert short == long == []
+
+
+@pytest.mark.parametrize(
+    ("module", "path"), [("health", "/v1/status"), ("people", "/v1/neighbourhood")]
+)
+async def test_a_page_with_a_bound_on_it_waits_for_them_and_nothing_else_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, path: str
+) -> None:
+    kernels = Kernels()
+    monkeypatch.setattr(f"tastemesh.node.http.{module}.KERNELS", kernels)
+    config = NodeConfig(home=tmp_path, brokers=("mqtt://127.0.0.1:1",))
+    async with tastemesh.open_node(config) as node:
+        transport = httpx.ASGITransport(app=create_app(node, "token"))
+        headers = {"Authorization": "Bearer token"}
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://127.0.0.1", headers=headers
+        ) as api:
+            waiting = asyncio.create_task(api.get(path))
+            answer = await api.get("/v1/identities")
+            assert answer.status_code == 200
+            assert (await waiting).json()["sybil_bound"]
+    assert kernels.are_ready
