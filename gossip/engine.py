@@ -386,8 +386,7 @@ class GossipEngine:
         if message.is_proof:
             return self._held.hear_proof(message.content, now_ms)
         if not message.is_bundle:
-            frame = self._sync.frame_of(message, self._reader, event.wall_ms, now_ms)
-            return self._sync.answer(message, frame, mask, event.broker, now_ms, event.wall_ms)
+            return self._sync.answer(message, mask, self._reader, event, now_ms)
         if not self._sync.expects(message.sender):
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "records that nobody asked for")
         self._sync.pay(len(message.content), now_ms)

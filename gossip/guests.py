@@ -14,8 +14,8 @@ from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.sampling import Peers
 
-# Introductions whose signature is checked in one sync period: everybody begins one exchange in a
-# period, or four while he is new, and chooses his partners evenly (guess).
+# Strangers whose signature is checked in one sync period, and as many peers: everybody begins one
+# exchange in a period, or four while he is new, and chooses his partners evenly (guess).
 _LOOKED_AT = 16
 
 
@@ -31,14 +31,14 @@ class Guests:
         self._limits = limits
         self._peers = peers
         self._guests: dict[bytes, int] = {}
-        self._looked_at = 0
+        self._looked_at = {False: 0, True: 0}  # by whether it was a peer
 
     def __contains__(self, node: bytes) -> bool:
         return node in self._guests
 
     def begin_period(self) -> None:
         """Let a period's number of introductions be looked at again."""
-        self._looked_at = 0
+        self._looked_at = {False: 0, True: 0}
 
     def forget_silent(self, horizon_ms: int) -> None:
         """Forget who introduced himself before a moment of the monotonic clock."""
@@ -46,7 +46,7 @@ class Guests:
 
     def look_at(
         self, sender: bytes, presence: bytes, reader: Reader, wall_ms: int, now_ms: int
-    ) -> None:
+    ) -> int:
         """Check the presence with which somebody introduces himself, unless it tells nothing new.
 
         Args:
@@ -56,6 +56,9 @@ class Guests:
             wall_ms: wall clock.
             now_ms: monotonic clock.
 
+        Returns:
+            The shards that he says he reads, as a mask.
+
         Raises:
             RemoteProtocolError: it does not hold, or a stranger is one too many in this period.
         """
@@ -63,16 +66,17 @@ class Guests:
         if heard.node != sender:
             raise RemoteProtocolError(RejectReason.WRONG_AUTHOR, "another node's presence")
         is_peer = sender in self._peers
-        if is_peer and heard.mask == self._peers.mask(sender):
-            return
+        if sender in self._guests if not is_peer else heard.mask == self._peers.mask(sender):
+            return heard.mask
         heard.check_date(wall_ms, self._limits)
-        self._looked_at += 1
-        if self._looked_at > _LOOKED_AT:
+        self._looked_at[is_peer] += 1
+        if self._looked_at[is_peer] > _LOOKED_AT:
             if is_peer:
-                return  # what he announced has to do
+                return heard.mask  # in the table stays what he announced
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "too many strangers in a period")
         reader.authenticate_presence(presence)
         if is_peer:
             self._peers.hear(sender, now_ms, heard.mask)
         else:
             self._guests[sender] = now_ms
+        return heard.mask

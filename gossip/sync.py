@@ -8,11 +8,10 @@ has been of use.
 Frames are answered only to nodes that announced themselves, within a budget per peer and one for
 all; records are taken only while an exchange with their sender goes on.
 
-Only the shards that both read are compared. Which these are the one who begins may know from an old
-presence: so whoever is asked for more than he reads begins anew with what he does read, and shows
-his presence, too, from which the other learns it for the next time.
-
-The first frame of an exchange brings our presence with it (tag 3; `tastemesh.gossip.guests`).
+Only the shards that both read are compared. The first frame of an exchange brings its sender's
+presence with it (tag 3; `tastemesh.gossip.guests`), which says what he reads now. What the other
+reads now he may not know: so whoever is asked for other shards than both read begins anew with
+those, and shows his own presence.
 
 Records that this node refused or evicted stay in the compared set for a while (*passed over*), or
 every exchange would bring them again.
@@ -35,7 +34,7 @@ from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec, inbox, reconcile
 from tastemesh.gossip.effects import Effect, Fetch, Send
 from tastemesh.gossip.guests import Guests
-from tastemesh.gossip.inputs import Fetched
+from tastemesh.gossip.inputs import Fetched, Received
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.rates import Bucket
 from tastemesh.gossip.reader import Reader
@@ -260,29 +259,6 @@ class Sync:
         self._salts += 1
         return sha256(self._seed + self._salts.to_bytes(8, "big")).digest()
 
-    def frame_of(self, message: inbox.Message, reader: Reader, wall_ms: int, now_ms: int) -> bytes:
-        """Return the frame in a message, after a look at who introduces himself with it.
-
-        Args:
-            message: no bundle and no proof.
-            reader: checks signatures.
-            wall_ms: wall clock.
-            now_ms: monotonic clock.
-
-        Raises:
-            RemoteProtocolError: the introduction does not hold.
-        """
-        introduction = message.introduction
-        if introduction is None:
-            return message.content
-        self._begin_period(now_ms)
-        self._guests.look_at(message.sender, introduction.presence, reader, wall_ms, now_ms)
-        return introduction.frame
-
-    def knows(self, node: bytes) -> bool:
-        """Tell whether a node's frames are answered without an introduction."""
-        return node in self._peers or node in self._guests
-
     def _begin_period(self, now_ms: int) -> None:
         if now_ms - self._answered_since_ms >= self._limits.sync_period_ms:
             self._answered.clear()
@@ -302,61 +278,63 @@ class Sync:
         return sender in self._partners
 
     def answer(
-        self,
-        message: inbox.Message,
-        frame: bytes,
-        mask: int,
-        broker: str,
-        now_ms: int,
-        wall_ms: int,
+        self, message: inbox.Message, mask: int, reader: Reader, event: Received, now_ms: int
     ) -> list[Effect]:
         """Answer a reconciliation frame, and send what the peer turns out to lack.
 
         Args:
-            message: what the frame came in.
-            frame: the frame.
+            message: with a frame.
             mask: the shards that we read.
-            broker: through which it came and the answer goes.
+            reader: checks who introduces himself.
+            event: what the message came in; the answer goes the same way.
             now_ms: monotonic time.
-            wall_ms: wall clock.
 
         Raises:
             RemoteProtocolError: the frame is malformed, its sender unknown, or over its budget.
         """
-        if not self.knows(message.sender):
-            raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "a frame from a stranger")
+        broker, wall_ms, sender = event.broker, event.wall_ms, message.sender
         self._begin_period(now_ms)
+        introduction, frame, common = message.introduction, message.content, message.mask
+        if introduction is not None:
+            frame = introduction.frame
+            common = mask & self._guests.look_at(
+                sender, introduction.presence, reader, wall_ms, now_ms
+            )
+        if not (sender in self._peers or sender in self._guests):
+            raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "a frame from a stranger")
         budget = self._limits.sync_reply_count
-        if self._answered[message.sender] >= budget or (
+        if self._answered[sender] >= budget or (
             # Whom we asked ourselves we hear out, however many others write to us.
-            message.sender not in self._asked and self._answered.total() >= budget * _ANSWERED_PEERS
+            sender not in self._asked and self._answered.total() >= budget * _ANSWERED_PEERS
         ):
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "too many frames in a period")
-        self._answered[message.sender] += 1
+        self._answered[sender] += 1
         self.pay(len(frame), now_ms)
-        if message.sender in self._partners:
+        if sender in self._partners:
             self._answered_us = True
-        asked = self._asked.get(message.sender, 0)
-        self._uncompared &= ~(message.mask & asked)  # what others claim to compare is no news
-        self._due &= ~(message.mask & asked)
-        instead = self._asked_instead(asked & ~message.mask, mask, broker, now_ms, wall_ms)
-        self._partners[message.sender] = now_ms
-        if message.tag == inbox.INTRODUCED and message.mask & ~mask:
+        self._partners[sender] = now_ms
+        done: list[Effect] = []
+        asked = self._asked.get(sender)
+        if asked is not None:  # what others claim to compare is no news
+            compared = common if introduction is not None else common & asked
+            self._asked[sender] = compared
+            self._uncompared &= ~compared
+            self._due &= ~compared
+            done += self._asked_instead(asked & ~compared, mask, broker, now_ms, wall_ms)
+        if common != message.mask:
             since_ms = reconcile.since_ms_of(frame, self._limits)
-            common = message.mask & mask
             again = reconcile.initiate(self._items, self._salt(), self._limits, since_ms, common)
             content = inbox.introduction(self._present(wall_ms, mask), again)
-            return [self._to(message.sender, inbox.INTRODUCED, content, common, broker), *instead]
-        reply = reconcile.respond(self._items, frame, self._limits, message.mask)
-        done = instead
+            return [self._to(sender, inbox.INTRODUCED, content, common, broker), *done]
+        reply = reconcile.respond(self._items, frame, self._limits, common)
         missing = tuple(record_id for record_id in reply.have if record_id not in self._passed)
         if missing:
             missing = missing[: self._limits.sync_record_count]
-            done.append(Fetch(missing, inbox_topic(self._network, message.sender), broker))
+            done.append(Fetch(missing, inbox_topic(self._network, sender), broker))
         if reply.frame is not None:
-            done.append(self._to(message.sender, inbox.FRAME, reply.frame, message.mask, broker))
-        elif reply.farewell is not None and message.sender not in self._asked:
-            done.append(self._to(message.sender, inbox.FRAME, reply.farewell, message.mask, broker))
+            done.append(self._to(sender, inbox.FRAME, reply.frame, common, broker))
+        elif reply.farewell is not None and sender not in self._asked:
+            done.append(self._to(sender, inbox.FRAME, reply.farewell, common, broker))
         return done
 
     def deliver(self, event: Fetched) -> list[Effect]:

@@ -4,10 +4,12 @@ import msgspec
 
 from tastemesh.gossip import effects
 from tastemesh.gossip.inbox import Message
+from tastemesh.gossip.inputs import Received
 from tastemesh.gossip.interest import mask_of
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import sign_presence
 from tastemesh.gossip.rates import Bucket
+from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.reconcile import ItemSet, initiate, since_ms_of
 from tastemesh.gossip.sampling import Peers
 from tastemesh.gossip.sync import Sync
@@ -15,6 +17,8 @@ from tastemesh.gossip.topics import ALL_SHARDS, inbox_topic
 from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, secret
 
 ANA, BEN = person("ana"), person("ben")
+READER = Reader(NETWORK, Limits())
+EVENT = Received("broker", inbox_topic(NETWORK, ANA.id), b"", WALL_MS)
 
 
 def test_a_bucket_saves_up_to_its_bound_and_owes_down_to_another() -> None:
@@ -46,15 +50,21 @@ def test_who_was_brought_too_much_compares_the_last_minutes_until_it_is_paid_for
     assert cores.held(0) == {old, new}
 
 
-def test_who_is_asked_for_more_shards_than_he_reads_begins_anew_with_those() -> None:
+def test_who_is_asked_for_other_shards_than_both_read_begins_anew_with_those() -> None:
     cores = Cores([ANA])
     read = mask_of([3, 9])
     cores.engines[0].interest.mask = read
     since_ms = WALL_MS - 300_000
     frame = initiate(ItemSet(), b"s" * 16, cores.limits, since_ms)
     shown = sign_presence(cores.nodes[0], NETWORK, cores.wall_ms, read)
-    for asked, common in ((ALL_SHARDS, read), (mask_of([9, 10]), mask_of([9])), (1, 0)):
-        content = msgspec.msgpack.encode([sign_presence(BEN, NETWORK, cores.wall_ms), frame])
+    for reads, asked, common in (
+        (ALL_SHARDS, ALL_SHARDS, read),
+        (mask_of([9, 10]), mask_of([9, 10]), mask_of([9])),
+        (ALL_SHARDS, mask_of([9]), read),
+        (1, 1, 0),
+    ):
+        said = sign_presence(BEN, NETWORK, cores.wall_ms, reads)
+        content = msgspec.msgpack.encode([said, frame])
         payload = msgspec.msgpack.encode([3, BEN.id, content, asked])
         done = cores.hear(0, inbox_topic(NETWORK, cores.nodes[0].id), payload)
         answers = [msgspec.msgpack.decode(e.payload) for e in done if isinstance(e, effects.Send)]
@@ -92,6 +102,7 @@ def test_what_a_peer_reads_is_taken_from_what_he_signed() -> None:
     ana, node = cores.engines[0], cores.nodes[1]
     inbox = inbox_topic(NETWORK, cores.nodes[0].id)
     frame = initiate(ItemSet(), b"s" * 16, cores.limits)
+    cores.carry = lambda *_: False  # or he would say at once that he reads all
     now_ms = cores.wall_ms
     forged = bytearray(sign_presence(node, NETWORK, now_ms, 1 << 5))
     forged[-1] ^= 1
@@ -120,7 +131,7 @@ def test_each_shard_has_its_turn_where_every_partner_reads_another() -> None:
             assert isinstance(order, effects.Send)
             node = bytes.fromhex(order.topic.rsplit("/", 1)[1])
             read = peers.mask(node)
-            sync.answer(Message(0, node, frame, read), frame, mask, "broker", 0, WALL_MS)
+            sync.answer(Message(0, node, frame, read), mask, READER, EVENT, 0)
             turns.append(read)
     calm = turns[-24:]  # one partner a period: each of eight three times
     assert sorted(calm) == sorted(3 * [1 << shard for shard in range(8)])
@@ -137,7 +148,7 @@ def test_a_claim_to_compare_everything_counts_only_of_whom_was_asked_and_for_wha
     mask = mask_of([3, 4, 20])
     sync.initiate(mask, ("broker",), 0, WALL_MS)
     for node, said, left in ((liar, ALL_SHARDS, mask_of([3, 4])), (asked, 1 << 3, 1 << 4)):
-        sync.answer(Message(0, node, frame, said), frame, mask, "broker", 0, WALL_MS)
+        sync.answer(Message(0, node, frame, said), mask, READER, EVENT, 0)
         assert sync._uncompared == left
 
 
@@ -160,7 +171,7 @@ def test_who_begins_to_read_a_shard_asks_those_who_read_it_until_one_has_answere
     mask = mask_of([3, 9, 20])
     assert {first, second} <= asked(mask)
     frame = initiate(ItemSet(), b"s" * 16, limits, 0)
-    sync.answer(Message(0, answering, frame, 1 << 3), frame, mask, "broker", 0, WALL_MS)
+    sync.answer(Message(0, answering, frame, 1 << 3), mask, READER, EVENT, 0)
     rounds = [asked(mask) for _ in range(10)]
     assert all(second in each for each in rounds)  # nobody else reads it
     assert sum(first in each for each in rounds) < 10
@@ -170,7 +181,7 @@ def test_who_begins_to_read_a_shard_asks_those_who_read_it_until_one_has_answere
 def test_who_finds_that_a_peer_left_the_shard_asks_the_next_at_once_up_to_a_bound() -> None:
     limits = Limits()
     peers = Peers(limits, b"seed")
-    readers = [secret(f"{n}") for n in range(30)]
+    readers = {node.id: node for node in (person(f"{n}") for n in range(30))}
     for node in readers:
         peers.hear(node, 0, 1 << 3)
     sync = Sync(ANA.id, NETWORK, limits, peers, b"seed", lambda wall_ms, mask: b"presence")
@@ -185,9 +196,9 @@ def test_who_finds_that_a_peer_left_the_shard_asks_the_next_at_once_up_to_a_boun
     asked = list(waiting)
     while waiting:
         node = waiting.pop()
-        peers.hear(node, 0, 1 << 20)  # as its introduction says
-        again = Message(3, node, frame, 0)
-        found = sync.answer(again, frame, mask, "broker", 0, WALL_MS)
+        shown = sign_presence(readers[node], NETWORK, WALL_MS, 1 << 20)
+        again = Message(3, node, msgspec.msgpack.encode([shown, frame]), 0)
+        found = sync.answer(again, mask, READER, EVENT, 0)
         others = [each for each in nodes_of(found) if each != node]
         assert len(others) <= 1
         waiting += others
