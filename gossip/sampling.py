@@ -23,7 +23,8 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.topics import ALL_SHARDS
 
 # Samplers. With ten fakes to an honest node, all of them are fakes once in 400 times.
-_SAMPLER_COUNT = 64  # of four bytes each, sixteen to a hash
+_SAMPLER_COUNT = 64
+_BLOCK_COUNT = 16  # of four bytes each, to a hash
 _NO_HASH = np.uint32(2**32 - 1)
 
 # Draws for somebody who may go: a tenth of a full table may not, so one does as a rule.
@@ -59,7 +60,9 @@ class Peers:
         self._silent_since_ms = 0  # nobody was heard last before this
         self._useful: dict[bytes, None] = {}
         self._alike: dict[int, list[bytes]] = {}  # by mask, until any peer's changes
-        self._keys = [self._seed + bytes([block]) for block in range(_SAMPLER_COUNT // 16)]
+        self._keys = [
+            self._seed + bytes([block]) for block in range(_SAMPLER_COUNT // _BLOCK_COUNT)
+        ]
         self._least = np.full(_SAMPLER_COUNT, _NO_HASH)
         self._sampled: list[bytes | None] = [None] * _SAMPLER_COUNT
 
@@ -167,9 +170,21 @@ class Peers:
         for number in emptied:
             self._least[number] = _NO_HASH
             self._sampled[number] = None
-        if emptied:
-            for other in self._peers:
-                self._offer(other)
+        self._refill(emptied)
+
+    def _refill(self, emptied: list[int]) -> None:
+        """Let these samplers hold the least of those who are left; the others hold theirs."""
+        left = list(self._peers)
+        for block in sorted({number // _BLOCK_COUNT for number in emptied}) if left else ():
+            key = self._keys[block]
+            digests = b"".join([blake2b(node, key=key).digest() for node in left])
+            hashes = np.frombuffer(digests, np.uint32).reshape(-1, _BLOCK_COUNT)
+            for number in emptied:
+                if number // _BLOCK_COUNT == block:
+                    column = hashes[:, number % _BLOCK_COUNT]
+                    first = int(column.argmin())
+                    self._least[number] = column[first]
+                    self._sampled[number] = left[first]
 
     def _offer(self, node: bytes) -> None:
         digests = b"".join(blake2b(node, key=key).digest() for key in self._keys)

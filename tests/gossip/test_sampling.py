@@ -1,5 +1,8 @@
 """Peer sampling under floods of fakes."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.sampling import Peers
 from tastemesh.gossip.topics import ALL_SHARDS, SHARD_COUNT
@@ -50,6 +53,18 @@ def test_silent_peers_go_and_the_samplers_are_filled_again() -> None:
     peers.forget_silent(1)
     assert len(peers) == 10
     assert {peers.pick(ALL_SHARDS) for _ in range(400)} == {secret(f"{n}") for n in range(40, 50)}
+
+
+@given(st.lists(st.sampled_from([0, 200_000]), max_size=60))
+def test_who_is_left_is_sampled_as_if_nobody_else_had_been(heard_ms: list[int]) -> None:
+    peers, others = Peers(LIMITS, b"seed"), Peers(LIMITS, b"seed")
+    for n, at_ms in enumerate(heard_ms):
+        peers.hear(secret(f"{n}"), at_ms)
+        if at_ms:
+            others.hear(secret(f"{n}"), at_ms)
+    peers.forget_silent(1)
+    assert peers._sampled == others._sampled
+    assert peers._least.tolist() == others._least.tolist()
 
 
 def test_one_without_peers_picks_nobody() -> None:
