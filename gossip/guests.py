@@ -66,7 +66,8 @@ class Guests:
         if heard.node != sender:
             raise RemoteProtocolError(RejectReason.WRONG_AUTHOR, "another node's presence")
         is_peer = sender in self._peers
-        if sender in self._guests if not is_peer else heard.mask == self._peers.mask(sender):
+        is_known = heard.mask == self._peers.mask(sender) if is_peer else sender in self._guests
+        if is_known:
             return heard.mask
         heard.check_date(wall_ms, self._limits)
         self._looked_at[is_peer] += 1
