@@ -6,6 +6,9 @@ budget, and fills the rest with shards drawn at random; the draw changes every f
 node gets to see everybody in the course of time and a broker cannot tell from one subscription
 whose taste is wanted (p2p research, section 4). Presence is read by the same rule without contacts.
 
+One shard is read whatever it costs. Where it leaves no room for another, time is shared instead of
+bytes: three draws in four the contacts' come first, and one in four the one drawn.
+
 Rates are measured where a shard is read and assumed to be their mean where it is not: ids are
 hashes, so shards are alike, unless somebody grinds ids into one or floods it. That is remembered
 for long: it is left out when it has been read once, and keeps nobody from the others.
@@ -21,8 +24,10 @@ from hashlib import sha256
 
 from tastemesh.gossip.topics import ALL_SHARDS, SHARD_COUNT
 
-# Of the budget; the rest goes to shards drawn at random, which find new contacts (guess).
+# Of the budget; the rest goes to shards drawn at random, which find new contacts (guess). Where not
+# both fit, one draw in so many begins with a random one: the same share.
 _CONTACT_SHARE = 0.75
+_EXPLORING_DRAWS = 4
 
 # Of the budget; left free when shards are added, so that a minute's noise drops none of them again:
 # each change brings a history to catch up with (guess).
@@ -77,6 +82,8 @@ class Interest:
         self._ended_early = False
         self._seed = seed
         self._rotation = 0
+        # Another draw for each node: where all explore at once, nobody would know a shard's past.
+        self._exploring_turn = sha256(seed + b"turn").digest()[0] % _EXPLORING_DRAWS
         self._drawn = self._draw()
         self._rotated_ms = 0
         self.rotation_ms = _ROTATION_PERIODS * period_ms
@@ -134,32 +141,60 @@ class Interest:
             self._rotated_ms = now_ms
             self._drawn = self._draw()
         before = self.mask
-        slack = self._bytes_per_s * _SLACK_SHARE
-        if sum(expected) <= self._bytes_per_s - (slack if before != ALL_SHARDS else 0.0):
+        slack = 0.0 if before == ALL_SHARDS else self._bytes_per_s * _SLACK_SHARE
+        if sum(expected) <= self._bytes_per_s - slack:
             self.mask = ALL_SHARDS
         else:
-            median = sorted(expected)[SHARD_COUNT // 2]
-            dear = _DEAR * max(median, self._bytes_per_s / SHARD_COUNT)
-
-            def last_if_dear(order: list[int]) -> list[int]:
-                return sorted(order, key=lambda shard: expected[shard] > dear)
-
-            wanted = last_if_dear(self._by_contacts())
-            contacts = self._take(wanted, expected, self._bytes_per_s * _CONTACT_SHARE)
-            left = self._bytes_per_s - sum(expected[shard] for shard in contacts)
-            others = last_if_dear([s for s in self._drawn if s not in contacts])
-            kept = [] if is_new_draw else [shard for shard in others if self.reads(shard)]
-            drawn = self._take(kept, expected, left)
-            left -= sum(expected[shard] for shard in drawn) + slack
-            added = [shard for shard in others if shard not in drawn]
-            drawn += self._take(added, expected, left, least=0 if drawn else 1)
-            self.mask = mask_of([*contacts, *drawn])
+            self.mask = mask_of(self._choose(expected, is_new_draw))
         added_mask = self.mask & ~before
         if added_mask:
             for shard in range(SHARD_COUNT):
                 if added_mask >> shard & 1:
                     self._since_ms[shard] = now_ms
         return self.mask != before
+
+    def _choose(self, expected: list[float], is_new_draw: bool) -> list[int]:
+        """Return the shards to read where not all fit: one at least, and more only if they fit."""
+        median = sorted(expected)[SHARD_COUNT // 2]
+        dear = _DEAR * max(median, self._bytes_per_s / SHARD_COUNT)
+
+        def last_if_dear(order: list[int]) -> list[int]:
+            return sorted(order, key=lambda shard: expected[shard] > dear)
+
+        wanted = last_if_dear(self._by_contacts())
+        share = _CONTACT_SHARE + _SLACK_SHARE
+        contacts = self._add(wanted, [], expected, self._bytes_per_s * share)
+        others = last_if_dear([shard for shard in self._drawn if shard not in contacts])
+        if not is_new_draw:
+            others.sort(key=self._is_new)
+        chosen = self._add(others, contacts, expected, self._bytes_per_s)
+        explores = self._rotation % _EXPLORING_DRAWS == self._exploring_turn
+        if chosen == contacts and explores:
+            return self._add(wanted, others[:1], expected, self._bytes_per_s)
+        return chosen
+
+    def _is_new(self, shard: int) -> bool:
+        """Tell whether a shard would be added, with its history, to a choice that stands."""
+        return self.mask == ALL_SHARDS or not self.reads(shard)
+
+    def _add(
+        self, order: list[int], taken: list[int], expected: list[float], budget: float
+    ) -> list[int]:
+        """Return what is taken and those in order that fit: slack is left where any is new.
+
+        The first is taken in any case. One that somebody floods is left out and keeps nobody from
+        those behind it.
+        """
+        slack = self._bytes_per_s * _SLACK_SHARE
+        chosen, has_new = taken.copy(), any(map(self._is_new, taken))
+        left = budget - sum(expected[shard] for shard in taken)
+        for shard in order:
+            is_new = has_new or self._is_new(shard)
+            if not chosen or expected[shard] <= left - (slack if is_new else 0.0):
+                chosen.append(shard)
+                has_new = is_new
+                left -= expected[shard]
+        return chosen
 
     def _expected(self, period_ms: int, early: bool) -> list[float]:
         """Return the rate to expect of each shard, bytes a second, and forget what was heard."""
@@ -224,16 +259,3 @@ class Interest:
             range(SHARD_COUNT),
             key=lambda shard: sha256(self._seed + rotation + bytes([shard])).digest(),
         )
-
-    @staticmethod
-    def _take(order: list[int], expected: list[float], budget: float, least: int = 1) -> list[int]:
-        """Take the shards in order that fit, and the first `least` however dear they are.
-
-        One that somebody floods is left out and keeps nobody from those behind it.
-        """
-        taken: list[int] = []
-        for shard in order:
-            if len(taken) < least or expected[shard] <= budget:
-                taken.append(shard)
-                budget -= expected[shard]
-        return taken

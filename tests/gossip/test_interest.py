@@ -33,7 +33,7 @@ def test_a_network_within_the_budget_is_read_whole() -> None:
     st.lists(st.floats(0, 2_000), min_size=SHARD_COUNT, max_size=SHARD_COUNT),
     st.dictionaries(st.integers(0, SHARD_COUNT - 1), st.integers(1, 50), max_size=10),
 )
-def test_what_comes_in_stays_within_the_budget_but_for_one_shard_of_each_kind(
+def test_what_comes_in_stays_within_the_budget_but_for_what_was_misjudged(
     rates: list[float], contacts: dict[int, int]
 ) -> None:
     interest = Interest(4096, MINUTE_MS, b"seed")
@@ -54,6 +54,34 @@ def test_contacts_come_first_and_the_random_rest_changes() -> None:
         assert interest.mask.bit_count() == 5  # 500 of 640: a fifth is left free
         seen.update(s for s in range(SHARD_COUNT) if interest.reads(s))
     assert len(seen) > 50
+
+
+@given(
+    st.floats(1, 1_000),
+    st.dictionaries(st.integers(0, SHARD_COUNT - 1), st.integers(1, 50), max_size=10),
+)
+def test_of_shards_that_are_alike_one_is_read_and_more_only_if_they_fit(
+    rate: float, contacts: dict[int, int]
+) -> None:
+    interest = Interest(640, MINUTE_MS, b"seed")
+    interest.set_contacts(contacts)
+    for period in range(45):
+        flooded(interest, [rate] * SHARD_COUNT, 1, since=period)
+        shards = interest.mask.bit_count()
+        assert shards == 1 or shards * rate <= 640 + shards  # bytes are rounded to whole ones
+        assert shards >= min(SHARD_COUNT, 0.8 * 640 // (rate + 1))
+
+
+def test_where_one_shard_is_all_that_fits_one_draw_in_four_is_random() -> None:
+    interest = Interest(128, MINUTE_MS, b"seed")
+    interest.set_contacts({3: 1, 9: 5})
+    turns: Counter[int] = Counter()
+    for turn in range(40):
+        flooded(interest, [100.0] * SHARD_COUNT, 10, since=10 * turn)
+        assert interest.mask.bit_count() == 1
+        turns[interest.mask.bit_length() - 1] += 1
+    assert turns[9] == 30
+    assert len(turns) > 8
 
 
 def test_the_noise_of_a_minute_changes_nothing_until_the_next_draw() -> None:
