@@ -158,8 +158,12 @@ class Ranker:
             await self._rest(loop.time() - began_s)
 
     async def _rest(self, seconds: float) -> None:
-        """Let others have the event loop: a while if many ask, or until somebody has to wait."""
-        self._is_resting = True
+        """Let others have the event loop: a while if many ask, or until somebody has to wait.
+
+        Who asks meanwhile need not wait where nobody else does: one who asks for one list after the
+        other gets each as it is now.
+        """
+        self._is_resting = self._is_crowded or bool(self._aged or self._waiting)
         self._is_crowded = bool(self._aged)
         self._asked.clear()
         try:
