@@ -16,17 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
-from tastemesh.ranking.contacts import ContactTrust, Shares, gather_trust
+from tastemesh.ranking.contacts import ContactTrust, Shares, gather_trusts
 from tastemesh.ranking.diversity import STRENGTH_MAX, Variety
 from tastemesh.ranking.exploration import explore
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
-from tastemesh.ranking.profile import RECENCY_HALF_LIFE_ITEMS, recent_profile
+from tastemesh.ranking.profile import RECENCY_HALF_LIFE_ITEMS, recent_profiles
 from tastemesh.ranking.push import Asked, Pushed, push_many
 from tastemesh.ranking.salsa import Scores
 from tastemesh.ranking.slate import own_items
 from tastemesh.ranking.view import View
-from tastemesh.reputation.adoption import Arrivals, adoption, surprise
+from tastemesh.reputation.adoption import Arrivals, adoption, adoptions, surprise
 from tastemesh.reputation.graph import EndorsementGraph
 from tastemesh.reputation.luck import skilled
 from tastemesh.reputation.standing import standing
@@ -132,12 +132,16 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         newest: the same as of the newest interaction.
         arrivals: who held what first.
         numbers: int32[identities]; the view's number of each identity that endorsements name.
+        held: the identities that hold something, rising.
+        volumes: int32[users]; how many items each holds.
     """
 
     matrix: HoldingMatrix
     newest: HoldingMatrix
     arrivals: Arrivals
     numbers: NDArray[np.int32]
+    held: NDArray[np.intp]
+    volumes: NDArray[np.int32]
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -225,9 +229,8 @@ class Scorer:
             ego: id.
             rejected: items that ego said no to.
         """
-        basis = self.basis(0)
-        voices = self._voices(ego, basis)
-        return self._trust(ego, rejected, basis, voices, basis.newest.spread(voices))
+        (asked,) = self._questions([ego], [rejected], self.basis(0))
+        return asked.trust
 
     def basis(self, now_s: int) -> Basis:
         """Return what scores are made from; it holds until anything changes.
@@ -240,11 +243,14 @@ class Scorer:
         if self._arrivals is None or self._arrivals[0] != self._view.version:
             witnessed = self._view.firsts(half_life_s), self._view.rises()
             self._arrivals = self._view.version, Arrivals.of(newest.reference, *witnessed)
+        numbers = self._view.user_numbers(self._endorsements.csr().ids)
         return Basis(
             matrix=self._view.matrix(now_s, half_life_s),
             newest=newest,
             arrivals=self._arrivals[1],
-            numbers=self._view.user_numbers(self._endorsements.csr().ids),
+            numbers=numbers,
+            held=np.flatnonzero(numbers >= 0),
+            volumes=np.diff(newest.reference.by_user.indptr),
         )
 
     def score(
@@ -260,12 +266,8 @@ class Scorer:
         """
         if basis is None:
             basis = self.basis(now_s)
-        voices = self._voices(ego, basis)
-        question = self._question(ego, rejected, basis, voices, basis.newest.spread(voices))
-        (found,) = push_many(
-            basis.matrix, [_asked(question, basis.matrix)], self.parameters.ranking
-        )
-        return self._answered(question, found, basis)
+        (scored,) = self.score_many([ego], [rejected], basis)
+        return scored
 
     def score_many(
         self, egos: Sequence[bytes], rejected: Sequence[Sequence[str]], basis: Basis
@@ -289,29 +291,44 @@ class Scorer:
     def _questions(
         self, egos: Sequence[bytes], rejected: Sequence[Sequence[str]], basis: Basis
     ) -> list[Question]:
-        """Return each ego's question; the popularity of items is summed up in one pass."""
-        heard = [self._voices(ego, basis) for ego in egos]
-        found = np.ascontiguousarray(basis.newest.spread(np.stack(heard, axis=1)).T)
-        return [
-            self._question(ego, refused, basis, voices, popularity)
-            for ego, refused, voices, popularity in zip(egos, rejected, heard, found, strict=True)
-        ]
-
-    def _question(
-        self,
-        ego: bytes,
-        rejected: Sequence[str],
-        basis: Basis,
-        voices: NDArray[np.float64],
-        popularity: NDArray[np.float64],
-    ) -> Question:
-        matrix = basis.matrix
-        egos = self.egos(ego)
-        profile = recent_profile(self._view, matrix, egos, self.parameters.recency_items)
-        trust = self._trust(ego, rejected, basis, voices, popularity)
-        return Question(
-            ego=ego, egos=egos, rejected=rejected, profile=profile, trust=trust, voices=voices
+        """Return each ego's question; what all have in common is found in one pass."""
+        reaches = [self.reach(ego) for ego in egos]
+        voices = [self._voices(reach, basis) for reach in reaches]
+        popularity = basis.newest.spread(np.stack(voices, axis=1)).T
+        totals = np.array([heard_by.sum() for heard_by in voices])
+        users = [self.egos(ego) for ego in egos]
+        heard = adoptions(
+            basis.arrivals,
+            users,
+            lambda asker, item: surprise(popularity[asker, item], totals[asker]),
+            basis.volumes,
+            [self._view.item_numbers(refused) for refused in rejected],
         )
+        followed = np.zeros((len(egos), len(basis.numbers)))
+        followed[:, basis.held] = heard[:, basis.numbers[basis.held]]
+        trusts = gather_trusts(
+            [reach.contacts for reach in reaches],
+            [
+                tilted(reach.mass, by_ego, self.parameters.trust)
+                for reach, by_ego in zip(reaches, followed, strict=True)
+            ],
+            basis.numbers,
+            self._view.user_count,
+        )
+        profiles = recent_profiles(self._view, basis.matrix, users, self.parameters.recency_items)
+        return [
+            Question(
+                ego=ego,
+                egos=numbers,
+                rejected=refused,
+                profile=profile,
+                trust=trust,
+                voices=heard_by,
+            )
+            for ego, numbers, refused, profile, trust, heard_by in zip(
+                egos, users, rejected, profiles, trusts, voices, strict=True
+            )
+        ]
 
     def _answered(self, question: Question, pushed: Pushed, basis: Basis) -> Scored:
         matrix, egos, trust = basis.matrix, question.egos, question.trust
@@ -335,38 +352,12 @@ class Scorer:
             variety=Variety(matrix, voices, self.parameters.diversity),
         )
 
-    def _voices(self, ego: bytes, basis: Basis) -> NDArray[np.float64]:
+    def _voices(self, reach: Reach, basis: Basis) -> NDArray[np.float64]:
         """Return everybody's standing, float64[users]."""
-        held = np.flatnonzero(basis.numbers >= 0)
-        mass = self.reach(ego).total[held]
+        mass = reach.total[basis.held]
         voices = np.zeros(self._view.user_count)
-        voices[basis.numbers[held]] = standing(mass, self.parameters.trust.reference_mass)
+        voices[basis.numbers[basis.held]] = standing(mass, self.parameters.trust.reference_mass)
         return voices
-
-    def _trust(
-        self,
-        ego: bytes,
-        rejected: Sequence[str],
-        basis: Basis,
-        voices: NDArray[np.float64],
-        popularity: NDArray[np.float64],
-    ) -> ContactTrust:
-        """Return trust by contact, tilted by adoption with each item's popularity by standing."""
-        reach, numbers = self.reach(ego), basis.numbers
-        mass = reach.mass
-        if mass.nnz:
-            heard = adoption(
-                basis.arrivals,
-                self.egos(ego),
-                surprise(popularity, float(voices.sum())),
-                np.diff(basis.newest.reference.by_user.indptr),
-                self._view.item_numbers(rejected),
-            )
-            held = np.flatnonzero(numbers >= 0)
-            followed = np.zeros(len(reach.ids))
-            followed[held] = heard[numbers[held]]
-            mass = tilted(mass, followed, self.parameters.trust)
-        return gather_trust(reach.contacts, mass, numbers, self._view.user_count)
 
     def _audience(self, ego: bytes, matrix: HoldingMatrix) -> NDArray[np.float64]:
         """Return 1 for whom ego hears where nothing is anchored, 0 for whom it blocks."""

@@ -244,22 +244,21 @@ class View:
         rows = rows[columns.weight[rows] > 0]
         return columns.item[rows], columns.user[rows], columns.record[rows]
 
-    def last_times(self, users: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return when any of some users last took up each of their items.
+    def interactions_of(
+        self, users: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        """Return what some users did, in the order of arrival.
 
         Args:
-            users: user numbers.
+            users: numbers.
 
         Returns:
-            (item numbers, rising, one each; seconds since 1970).
+            (user numbers, item numbers, seconds since 1970), one each for every interaction.
         """
         self._absorb()
-        rows = self._rows_of(np.array(users, dtype=np.int32))
-        items, times_s = self._columns.item[rows], self._columns.time_s[rows]
-        order = np.lexsort((times_s, items))
-        is_last = np.ones(len(order), dtype=np.bool_)
-        is_last[:-1] = np.diff(items[order]) > 0
-        return items[order][is_last], times_s[order][is_last]
+        rows = self._rows_of(users)
+        columns = self._columns
+        return columns.user[rows], columns.item[rows], columns.time_s[rows]
 
     def share_after(self, users: Sequence[int]) -> float:
         """Return the share of all interactions dated after the last of some users.

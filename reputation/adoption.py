@@ -25,7 +25,7 @@ endorsements made (`tastemesh.reputation.trust`), so it is a sum that can be rec
 window at any time, and eviction and forgetting need no bookkeeping.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -97,18 +97,6 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """Who holds each pair, int32[n]."""
         return np.repeat(np.arange(len(self.ends) - 1, dtype=np.int32), np.diff(self.ends))
 
-    def of_items(
-        self, items: NDArray[np.integer]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-        """Return (user, item, record) of some items' pairs, in the order of the items.
-
-        Args:
-            items: numbers.
-        """
-        places = entries(self.item_ends, items)
-        item = np.repeat(items, np.diff(self.item_ends)[items]).astype(np.int32)
-        return self.holder[places], item, self.holder_record[places]
-
     def taken_up(self, egos: Sequence[int], item_count: int) -> NDArray[np.int64]:
         """Return before which record number somebody else must have held each item.
 
@@ -119,30 +107,50 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Returns:
             int64[items]; -1 for what ego does not hold.
         """
-        spans = [np.arange(*self.ends[ego : ego + 2]) for ego in egos if ego >= 0]
-        own = np.concatenate([np.empty(0, np.intp), *spans])
+        items, limits = self.taken_up_by([egos], item_count)
+        taken = np.full(item_count, -1)
+        taken[items] = limits
+        return taken
+
+    def taken_up_by(
+        self, askers: Sequence[Sequence[int]], item_count: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return what `taken_up` does for each of several egos, of what each holds only.
+
+        Args:
+            askers: user numbers of each ego, public and private; -1 is skipped.
+            item_count: size of the number space.
+
+        Returns:
+            (number of the ego times `item_count` plus item, rising; before which record number).
+        """
+        present = [(at, ego) for at, egos in enumerate(askers) for ego in egos if ego >= 0]
+        asker, users = np.array(present, np.int64).reshape(-1, 2).T
+        own = entries(self.ends, users)
         limit = self.record[own].astype(np.int64)
         later = np.searchsorted(self.newest_s, self.time_s[own], side="right")
         known = later < len(self.newest_s)
         limit[known] = np.minimum(limit[known], self.newest_record[later[known]])
-        beyond = np.iinfo(np.int64).max
-        taken = np.full(item_count, beyond)
-        np.minimum.at(taken, self.item[own], limit)
-        taken[taken == beyond] = -1
-        return taken
+        asker = np.repeat(asker, self.ends[users + 1] - self.ends[users])
+        pairs, place = np.unique(asker * item_count + self.item[own], return_inverse=True)
+        taken = np.full(len(pairs), np.iinfo(np.int64).max)
+        np.minimum.at(taken, place, limit)
+        return pairs, taken
 
 
-def surprise(holders: NDArray[np.float64], total: float) -> NDArray[np.float64]:
+def surprise(
+    holders: NDArray[np.float64], total: float | NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return how much a shared item says: the log of its inverse popularity.
 
     Args:
         holders: float64[items]; how many hold each, each counted with its standing.
-        total: the sum of everybody's standing.
+        total: the sum of everybody's standing; one, or one for each item.
 
     Returns:
         float64[items], at least 0. Who nobody of standing holds counts as held by one.
     """
-    result: NDArray[np.float64] = np.log(max(total, 1.0) / np.maximum(holders, 1.0))
+    result: NDArray[np.float64] = np.log(np.maximum(total, 1.0) / np.maximum(holders, 1.0))
     return np.maximum(result, 0.0)
 
 
@@ -150,7 +158,7 @@ def adoption(
     arrivals: Arrivals,
     egos: Sequence[int],
     surprises: NDArray[np.float64],
-    volumes: NDArray[np.int64],
+    volumes: NDArray[np.integer],
     rejected: NDArray[np.int32],
 ) -> NDArray[np.float64]:
     """Return how far ego follows everybody.
@@ -159,23 +167,59 @@ def adoption(
         arrivals: who held what, since when.
         egos: ego's user numbers, public and private; -1 is skipped.
         surprises: float64[items]; see `surprise`.
-        volumes: int64[users]; how many items each holds.
+        volumes: int[users]; how many items each holds.
         rejected: int32; numbers of the items that ego rejected; -1 is skipped.
 
     Returns:
         float64[users], at least 0; ego's own is 0.
     """
-    taken = arrivals.taken_up(egos, len(surprises))
-    known = rejected[(rejected >= 0) & (rejected < len(surprises))]
+    found = adoptions(arrivals, [egos], lambda _, item: surprises[item], volumes, [rejected])
+    return found.reshape(-1)
+
+
+def adoptions(
+    arrivals: Arrivals,
+    askers: Sequence[Sequence[int]],
+    surprise_of: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]],
+    volumes: NDArray[np.integer],
+    rejected: Sequence[NDArray[np.int32]],
+) -> NDArray[np.float64]:
+    """Return what `adoption` does for each of several egos, bit for bit, in one pass.
+
+    Args:
+        arrivals: who held what, since when.
+        askers: user numbers of each ego.
+        surprise_of: returns how much items say to egos, by the egos' places in `askers` and the
+            numbers of the items, one each; see `surprise`.
+        volumes: int[users].
+        rejected: of each ego.
+
+    Returns:
+        float64[egos, users].
+    """
+    user_count, item_count = len(volumes), len(arrivals.item_ends) - 1
+    taken, limits = arrivals.taken_up_by(askers, item_count)
+    refused = [numbers[(numbers >= 0) & (numbers < item_count)] for numbers in rejected]
+    known = np.concatenate(
+        [at * item_count + items.astype(np.int64) for at, items in enumerate(refused)]
+    )
     # Rising, so that each user's items are added up in their order. Others' credit is 0.
-    user, item, record = arrivals.of_items(np.union1d(np.flatnonzero(taken >= 0), known))
-    credit = np.where(record < taken[item], surprises[item], 0.0)
-    if len(rejected):
-        cost = np.zeros(len(surprises))
-        cost[known] = surprises[known]
-        credit = credit - cost[item]
-    total = np.bincount(user, weights=credit, minlength=len(volumes)).astype(np.float64)
-    total[[ego for ego in egos if ego >= 0]] = 0.0
+    pairs = np.union1d(taken, known) if len(known) else taken
+    before = np.full(len(pairs), -1)
+    before[np.searchsorted(pairs, taken)] = limits
+    asker, item = np.divmod(pairs, item_count)
+    places = entries(arrivals.item_ends, item)
+    counts = np.diff(arrivals.item_ends)[item]
+    says = surprise_of(asker, item)
+    credit = np.repeat(says, counts)
+    credit[arrivals.holder_record[places] >= np.repeat(before, counts)] = 0.0
+    if len(known):
+        credit -= np.repeat(np.where(np.isin(pairs, known), says, 0.0), counts)
+    key = np.repeat(asker * user_count, counts) + arrivals.holder[places]
+    found = np.bincount(key, weights=credit, minlength=len(askers) * user_count)
+    total = found.astype(np.float64, copy=False).reshape(len(askers), user_count)
+    for own, egos in zip(total, askers, strict=True):
+        own[[ego for ego in egos if ego >= 0]] = 0.0
     result: NDArray[np.float64] = (
         np.maximum(total, 0.0) / np.maximum(volumes, 1) ** _VOLUME_EXPONENT
     )

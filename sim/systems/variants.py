@@ -21,7 +21,6 @@ from functools import partial
 import msgspec
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
 from tastemesh.node.scorer import Basis, Question, Scorer, ScorerParameters
@@ -110,16 +109,13 @@ class _NoWalls(Scorer):
 class _Crowd(Scorer):
     """Hears open evidence from everybody alike, endorsed or not."""
 
-    def _question(
-        self,
-        ego: bytes,
-        rejected: Sequence[str],
-        basis: Basis,
-        voices: NDArray[np.float64],
-        popularity: NDArray[np.float64],
-    ) -> Question:
-        asked = super()._question(ego, rejected, basis, voices, popularity)
-        return msgspec.structs.replace(asked, voices=np.ones_like(voices))
+    def _questions(
+        self, egos: Sequence[bytes], rejected: Sequence[Sequence[str]], basis: Basis
+    ) -> list[Question]:
+        return [
+            msgspec.structs.replace(asked, voices=np.ones_like(asked.voices))
+            for asked in super()._questions(egos, rejected, basis)
+        ]
 
 
 def _ranked(**changes: float) -> ScorerParameters:

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from tastemesh.errors import UsageError
-from tastemesh.ranking.contacts import POOL, ContactTrust, gather_trust
+from tastemesh.ranking.contacts import POOL, ContactTrust, gather_trust, gather_trusts
 
 
 def dense(trust: ContactTrust) -> dict[bytes, list[float]]:
@@ -54,3 +54,18 @@ def test_what_does_not_fit_is_named() -> None:
         gather_trust([b"a", b"b"], sp.csr_array(np.ones((1, 2))), numbers, 1)
     with pytest.raises(UsageError, match="below 0"):
         gather_trust([b"a"], sp.csr_array(np.array([[1.0, -1.0]])), numbers, 1)
+
+
+def test_several_egos_trust_is_gathered_as_each_ones_alone() -> None:
+    rng = np.random.default_rng(5)
+    numbers = rng.permutation(np.repeat(np.arange(-1, 5, dtype=np.int32), [3, 1, 1, 1, 1, 1]))
+    names = [[bytes([65 + n]) for n in range(size)] for size in (3, 0, 6, 1)]
+    shares = [
+        sp.csr_array(rng.random((len(n), 8)) * (rng.random((len(n), 8)) > 0.4)) for n in names
+    ]
+    together = gather_trusts(names, shares, numbers, 7, limit=2)
+    for found, contacts, mass in zip(together, names, shares, strict=True):
+        alone = gather_trust(contacts, mass, numbers, 7, limit=2)
+        assert found.contacts == alone.contacts
+        assert np.array_equal(found.shares.toarray(), alone.shares.toarray())
+    assert [POOL in found.contacts for found in together] == [True, False, True, False]
