@@ -235,7 +235,8 @@ class GossipEngine:
     def _on_trust_changed(self, event: inputs.TrustChanged, now_ms: int) -> list[Effect]:
         before, self._held.reached = self._held.reached, frozenset(event.reached)
         self.window.set_reached(event.reached)
-        self.interest.set_contacts(Counter(shard_of(author) for author in event.reached))
+        own = map(shard_of, self.authorship.authors)
+        self.interest.set_contacts(Counter(map(shard_of, event.reached)), own)
         if self._held.reached - before:
             self._sync.want_again(self._held.reached - before, 0)
         return []

@@ -1,10 +1,11 @@
 """Which shards a node reads, so that what comes in is bounded whatever the network's size.
 
 A small network is read whole. Once what was pushed in a period exceeds the node's budget, it reads
-the shards of those whom trust reaches, the most populous first, for at most three quarters of the
-budget, and fills the rest with shards drawn at random; the draw changes every few periods, so a
-node gets to see everybody in the course of time and a broker cannot tell from one subscription
-whose taste is wanted (p2p research, section 4). Presence is read by the same rule without contacts.
+the shards of those whom trust reaches, the most populous first and then those of its own users, who
+may have other devices, for at most three quarters of the budget, and fills the rest with shards
+drawn at random; the draw changes every few periods, so a node gets to see everybody in the course
+of time and a broker cannot tell from one subscription whose taste is wanted (p2p research,
+section 4). Presence is read by the same rule without contacts.
 
 One shard is read whatever it costs. Where it leaves no room for another, time is shared instead of
 bytes: three draws in four the contacts' come first, and one in four the one drawn.
@@ -91,7 +92,7 @@ class Interest:
         self._heard_bytes = [0] * SHARD_COUNT
         self._rates = [0.0] * SHARD_COUNT
         self._known = [False] * SHARD_COUNT
-        self._contacts: dict[int, int] = {}
+        self._wanted: list[int] = []
         self._since_ms = [0] * SHARD_COUNT
         self.mask = ALL_SHARDS
 
@@ -119,9 +120,16 @@ class Interest:
         """Return since when (monotonic) a shard is read; meaningless for one that is not."""
         return self._since_ms[shard]
 
-    def set_contacts(self, contacts: dict[int, int]) -> None:
-        """Tell how many authors whom trust reaches each shard has; those without may be absent."""
-        self._contacts = contacts
+    def set_contacts(self, contacts: dict[int, int], own: Iterable[int] = ()) -> None:
+        """Tell how many authors whom trust reaches each shard has; those without may be absent.
+
+        Args:
+            contacts: authors by shard, local ones among them.
+            own: the shards of local authors; what they say on other devices comes second.
+        """
+        by_count = sorted(contacts, key=lambda shard: (-contacts[shard], shard))
+        own = frozenset(own)
+        self._wanted = by_count[:1] + sorted(by_count[1:], key=lambda shard: shard not in own)
 
     def refresh(self, now_ms: int, *, early: bool = False) -> bool:
         """Choose anew at the end of a period; True if the choice has changed.
@@ -161,7 +169,7 @@ class Interest:
         def last_if_dear(order: list[int]) -> list[int]:
             return sorted(order, key=lambda shard: expected[shard] > dear)
 
-        wanted = last_if_dear(self._by_contacts())
+        wanted = last_if_dear(self._wanted)
         share = _CONTACT_SHARE + _SLACK_SHARE
         contacts = self._add(wanted, [], expected, self._bytes_per_s * share)
         others = last_if_dear([shard for shard in self._drawn if shard not in contacts])
@@ -248,9 +256,6 @@ class Interest:
                 is_dear = self._rates[shard] > _DEAR * fair
                 weight = _DEAR_WEIGHT if is_dear else _NEWEST_WEIGHT
                 self._rates[shard] += weight * (mean - self._rates[shard])
-
-    def _by_contacts(self) -> list[int]:
-        return sorted(self._contacts, key=lambda shard: (-self._contacts[shard], shard))
 
     def _draw(self) -> list[int]:
         """Return all shards in the random order of this rotation."""

@@ -84,6 +84,14 @@ def test_where_one_shard_is_all_that_fits_one_draw_in_four_is_random() -> None:
     assert len(turns) > 8
 
 
+def test_ones_own_other_devices_are_read_after_the_shard_of_most_contacts() -> None:
+    interest = Interest(320, MINUTE_MS, b"seed")
+    interest.set_contacts({3: 5, 9: 6, 20: 1, 40: 3}, own=[20])
+    flooded(interest, [100.0] * SHARD_COUNT, 3)
+    assert interest.mask.bit_count() == 2
+    assert interest.mask == mask_of([9, 20])
+
+
 def test_the_noise_of_a_minute_changes_nothing_until_the_next_draw() -> None:
     interest = Interest(640, MINUTE_MS, b"seed")
     flooded(interest, [100.0] * SHARD_COUNT, 10)
