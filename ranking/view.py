@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tastemesh.errors import UsageError
+from tastemesh.ranking import products
 from tastemesh.ranking.arrivals import Arrivals
 from tastemesh.ranking.columns import (
     NOTHING,
@@ -213,6 +214,11 @@ class View:
         self._absorb()
         return self._items.name(number)
 
+    def user_ids(self, numbers: NDArray[np.int32]) -> list[bytes]:
+        """Return the ids of users' numbers."""
+        self._absorb()
+        return list(map(self._users.name, numbers.tolist()))
+
     def interactions(self) -> Interactions:
         """Return the living rows, in the order of arrival; to be read before anything changes."""
         self._absorb()
@@ -243,6 +249,39 @@ class View:
             rows = rows[asked[columns.user[rows]]]
         rows = rows[columns.weight[rows] > 0]
         return columns.item[rows], columns.user[rows], columns.record[rows]
+
+    def last_records(
+        self,
+        items: NDArray[np.int32],
+        users: NDArray[np.int32],
+        *,
+        compiled: bool | None = None,
+    ) -> NDArray[np.int32]:
+        """Return the last record in which each user names an item; one pass for all of them.
+
+        Args:
+            items: int32[n]; numbers.
+            users: int32[n]; the number of the user that goes with each.
+            compiled: which kernel; None for numba's where it is installed.
+
+        Returns:
+            int32[n]; record numbers, -1 for an item that the user does not name.
+        """
+        self._absorb()
+        if products.is_compiled(compiled):
+            from tastemesh.ranking.record_kernel import last_records
+
+            rows = leading(self._columns, self._end)
+            return last_records(rows, items, users, (self.user_count, self.item_count))
+        width = np.int64(self.user_count)
+        pairs, place = np.unique(items * width + users, return_inverse=True)
+        last = np.full(len(pairs), -1, dtype=np.int32)
+        item, user, record = self.evidence_for(items, users)
+        said = item * width + user
+        at = np.searchsorted(pairs, said)
+        met = np.flatnonzero(np.append(pairs, -1)[at] == said)
+        np.maximum.at(last, at[met], record[met])  # what comes later has the higher number
+        return last[place]
 
     def interactions_of(
         self, users: NDArray[np.int32]

@@ -144,6 +144,26 @@ class ViewMachine(RuleBasedStateMachine):
         assert [c.tolist() for c in self.view.rises()] == [c.tolist() for c in fresh.rises()]
         assert self.view.digest() == fresh.digest()
 
+    @rule(pairs=st.lists(st.tuples(st.sampled_from(USERS), st.sampled_from(ITEMS)), max_size=9))
+    def last_records_are_the_models(self, pairs: list[tuple[bytes, str]]) -> None:
+        known = [
+            (self.view.user_number(user), self.view.item_number(item), user, item)
+            for user, item in pairs
+            if self.view.user_number(user) >= 0 and self.view.item_number(item) >= 0
+        ]
+        users, items = (np.array([pair[n] for pair in known], np.int32) for n in range(2))
+        said = {
+            (row[0], row[1]): number
+            for number in sorted(self.records)
+            for row in self.records[number]
+        }
+        want = [said.get((user, item), -1) for _, _, user, item in known]
+        for compiled in (False, None):
+            found = self.view.last_records(items, users, compiled=compiled)
+            assert found.dtype == np.int32
+            assert found.tolist() == want
+        assert self.view.user_ids(users) == [user for _, _, user, _ in known]
+
     @invariant()
     def holds_what_the_model_holds(self) -> None:
         rows = self.view.interactions()
