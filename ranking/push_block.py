@@ -1,7 +1,7 @@
 """Several egos' pushes in one piece: the rows are read once for all of them (numba, extra `fast`).
 
 Egos of one window trust many of the same people. So the rows that any of them needs are cut out
-once, and each pass over these moves the mass of all egos, whose amounts lie side by side. The
+once, and each pass over these moves the mass of all egos (`tastemesh.ranking.push_lanes`). The
 formulas are those of `tastemesh.ranking.push_kernel`, and each ego's sums have the same terms in
 the same order, zeros in between: the answer is what each alone would get, bit for bit.
 """
@@ -10,14 +10,15 @@ from collections.abc import Sequence
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from tastemesh.ranking.evidence import features
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
-from tastemesh.ranking.product_kernel import cut_arrays, scatter_many_into
-from tastemesh.ranking.push import Asked
-from tastemesh.ranking.push_kernel import CONTACT_BLOCK, Found, finished, localised
+from tastemesh.ranking.product_kernel import cut_arrays
+from tastemesh.ranking.push import Asked, Sparse
+from tastemesh.ranking.push_finish import Ints, Values, finished, foretold
+from tastemesh.ranking.push_kernel import Found, localised
+from tastemesh.ranking.push_lanes import Weights, summed, turned, voted
 
 
 def pushed_many(
@@ -27,7 +28,7 @@ def pushed_many(
 
     Args:
         matrix: who holds what.
-        asked: some egos' questions, at least one; arrays take 4 MB for eight with 200,000
+        asked: some egos' questions, at least one; arrays take 6 MB for eight with 200,000
             interactions.
         parameters: without a cap on contacts, and hearing what came before as what came after.
     """
@@ -43,218 +44,206 @@ def pushed_many(
     reference = matrix.reference
     own_items = np.concatenate([each.profile[0] for each in asked])
     ends, columns, weights, items, places = cut_arrays(reference.by_user, users, own_items)
+    rows, by_item = (ends, columns, weights), turned(ends, columns, weights, len(items))
     volumes = reference.user_sums[users] * scale
-    size = len(users), len(items), len(asked)
-    tau, voices = np.zeros((size[0], size[2])), np.zeros((size[0], size[2]))
-    profile = np.zeros((size[1], size[2]))
-    local, regressed = [], []
-    done = 0
-    for number, each in enumerate(asked):
-        shares, taste = each.trust.shares, each.profile[1]
-        share_users, share_data, tau[:, number], voices[:, number] = localised(
-            shares.indices, shares.data, egos[number], *each.standing, marks, len(users)
-        )
-        at = places[done : done + len(taste)]
-        done += len(taste)
-        at, taste = at[taste > 0.0], taste[taste > 0.0]
-        profile[at, number] = taste
-        regressed.append(features(at, taste))
-        own = marks[egos[number]] - 1
-        voices[own, number] = 0.0
-        local.append((own, share_users, share_data))
-    held, passed, heard = (np.zeros((size[1], size[2])) for _ in range(3))
-    hub_mass = np.zeros((size[0], size[2]))
+    own = [marks[present] - 1 for present in egos]
+    tau, voices, contact_egos, contact_ends, share_users, share_data = _localised(
+        asked, egos, own, marks, len(users)
+    )
+    tastes = _tastes(asked, places)
+    brought, most = np.zeros(tau.shape), np.zeros(len(asked))
+    if p.open_gain > 1.0:
+        says, says_ends, says_taste = _joined([features(*taste) for taste in tastes])
+        most = foretold(
+            *rows, volumes, scale, len(items), voices, says, says_ends, says_taste,
+            p.open_exponent, p.open_doubt, brought,
+        )  # fmt: skip
+    rhos = np.array([p.rho if len(taste) else 0.0 for _, taste in tastes])
+    mass = (1.0 - rhos)[:, np.newaxis] * tau
+    amounts = np.divide(mass, volumes, out=np.zeros(tau.shape), where=volumes > 0.0)
+    sums = np.empty((4 * len(asked), len(items)))
+    summed(*by_item, np.concatenate([tau, voices, brought, amounts]).T.copy(), sums)
+    held, heard, evidence, at_items = sums.reshape(4, len(asked), len(items))
+    held *= scale
+    passed, scores = np.zeros(held.shape), np.zeros(held.shape)
+    hub_mass = mass.copy()
+    liked, liked_ends, liked_taste = _joined(tastes)
     started = _propagated(
-        ends, columns, weights, volumes, scale, tau, voices, profile,
-        p.rho, p.kappa, p.eta, p.alpha, p.rounds, held, passed, heard, hub_mass,
+        *rows, *by_item, volumes, scale, tau, liked, liked_ends, liked_taste, held, rhos,
+        p.kappa, p.eta, p.alpha, p.rounds, mass, at_items, passed, hub_mass,
     )  # fmt: skip
     votes = _outgoing(hub_mass, volumes, p.theta)
-    by_item = _turned(ends, columns, weights, len(items))
+    voted(
+        *by_item, votes, tau, contact_egos, contact_ends, share_users, share_data,
+        p.contact_exponent, scores,
+    )  # fmt: skip
     found: list[Found] = []
-    for number, each in enumerate(asked):
-        own, share_users, share_data = local[number]
-        held_by, heard_by, passed_by, hub, vote, trusted, voice = (
-            np.ascontiguousarray(lanes[:, number])
-            for lanes in (held, heard, passed, hub_mass, votes, tau, voices)
-        )
-        scores = np.zeros(len(items))
-        _voted_by_item(
-            *by_item, vote, trusted,
-            each.trust.shares.indptr, share_users, share_data, p.contact_exponent, scores,
-        )  # fmt: skip
+    for number in range(len(asked)):
         finished(
-            ends, columns, weights, volumes, scale, voice, own, *regressed[number],
-            heard_by, held_by, p.kappa, p.popularity_exponent, p.contact_exponent,
-            p.open_gain, p.open_exponent, p.open_doubt, p.open_popularity_exponent,
-            scores,
+            ends, columns, own[number], scale,
+            held[number], heard[number], evidence[number], most[number],
+            p.kappa, p.popularity_exponent, p.contact_exponent,
+            p.open_gain, p.open_popularity_exponent, scores[number],
         )  # fmt: skip
-        found.append((users, items, scores, held_by, passed_by, hub, vote, float(started[number])))
+        of_items = scores[number], held[number], passed[number]
+        found.append(
+            (users, items, *of_items, hub_mass[number], votes[number], float(started[number]))
+        )
     return found
 
 
+def _localised(
+    asked: Sequence[Asked], egos: Sequence[Ints], own: Sequence[Ints], marks: Ints, count: int
+) -> tuple[Values, Values, Ints, Ints, Ints, Values]:
+    """Return tau and voices of the egos; whose each contact is, where its shares are, and these."""
+    tau, voices = np.zeros((len(asked), count)), np.zeros((len(asked), count))
+    users: list[Ints] = []
+    data: list[Values] = []
+    for number, each in enumerate(asked):
+        shares = each.trust.shares
+        share_users, share_data, tau[number], voices[number] = localised(
+            shares.indices, shares.data, egos[number], *each.standing, marks, count
+        )
+        voices[number, own[number]] = 0.0
+        users.append(share_users)
+        data.append(share_data)
+    lengths = [np.diff(each.trust.shares.indptr) for each in asked]
+    whose = np.repeat(np.arange(len(asked), dtype=np.int32), [len(each) for each in lengths])
+    ends = np.zeros(len(whose) + 1, np.int32)
+    np.cumsum(np.concatenate(lengths), out=ends[1:])
+    return tau, voices, whose, ends, np.concatenate(users), np.concatenate(data)
+
+
+def _tastes(asked: Sequence[Asked], places: Ints) -> list[Sparse]:
+    """Return each ego's taste, over places."""
+    tastes: list[Sparse] = []
+    done = 0
+    for each in asked:
+        taste = each.profile[1]
+        at = places[done : done + len(taste)]
+        done += len(taste)
+        is_met = (at >= 0) & (taste > 0.0)
+        tastes.append((at[is_met], taste[is_met]))
+    return tastes
+
+
+def _joined(parts: Sequence[Sparse]) -> tuple[Ints, Ints, Values]:
+    """Return the numbers of all, where each one's are, and the values."""
+    numbers, values = zip(*parts, strict=True)
+    ends = np.zeros(len(parts) + 1, np.int32)
+    np.cumsum([len(each) for each in numbers], out=ends[1:])
+    return np.concatenate(numbers), ends, np.concatenate(values)
+
+
 def _propagate(
-    indptr: NDArray[np.int32],
-    columns: NDArray[np.int32],
-    data: NDArray[np.float32],
-    volumes: NDArray[np.float64],
+    ends: Ints,
+    columns: Ints,
+    weights: Weights,
+    item_ends: Ints,
+    holders: Ints,
+    item_weights: Weights,
+    volumes: Values,
     scale: float,
-    tau: NDArray[np.float64],
-    voices: NDArray[np.float64],
-    profile: NDArray[np.float64],
-    rho: float,
+    tau: Values,
+    own: Ints,
+    own_ends: Ints,
+    tastes: Values,
+    held: Values,
+    rhos: Values,
     kappa: float,
     eta: float,
     alpha: float,
     rounds: int,
-    held: NDArray[np.float64],
-    passed: NDArray[np.float64],
-    heard: NDArray[np.float64],
-    hub_mass: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Fill the last four arrays, and return `started` of each ego."""
-    user_count, ego_count = tau.shape
-    item_count = len(profile)
-    scatter_many_into(indptr, columns, data, tau, held)
-    scatter_many_into(indptr, columns, data, voices, heard)
-    rate = np.empty((item_count, ego_count))
-    rhos = np.zeros(ego_count)
-    for item in range(item_count):
-        for ego in range(ego_count):
-            if profile[item, ego] != 0.0:
-                rhos[ego] = rho
-            held[item, ego] *= scale
-            base = kappa + held[item, ego]
-            rate[item, ego] = 1.0 / base if eta == 1.0 else base**-eta
+    mass: Values,
+    at_items: Values,
+    passed: Values,
+    hub_mass: Values,
+) -> Values:
+    """Move the mass; return `started` of each ego.
+
+    Args:
+        ends: of the rows.
+        columns: of the rows.
+        weights: of the rows.
+        item_ends: of the rows by item.
+        holders: of the rows by item.
+        item_weights: of the rows by item.
+        volumes: of the users.
+        scale: of the weights.
+        tau: float64[egos, users]; trust.
+        own: items of taste, ego by ego.
+        own_ends: int32[egos + 1]; where each ego's are.
+        tastes: of these.
+        held: float64[egos, items]; as in `tastemesh.ranking.salsa.Scores`.
+        rhos: of the egos; 0 without taste.
+        kappa: see `SalsaParameters`, as the next three.
+        eta: exponent.
+        alpha: decay.
+        rounds: how often the mass is at the users.
+        mass: float64[egos, users]; at the users at first; written over.
+        at_items: float64[egos, items]; what that mass brings there, without the scale; written
+            over.
+        passed: float64[egos, items]; 0 before; becomes that of `Scores`.
+        hub_mass: float64[egos, users]; the mass before; becomes that of `Scores`.
+    """
+    ego_count, user_count = tau.shape
+    item_count = held.shape[1]
     ego_mass = rhos.copy()
     started = 1.0 - rhos
-    mass = np.empty((user_count, ego_count))
-    for user in range(user_count):
-        for ego in range(ego_count):
-            mass[user, ego] = (1.0 - rhos[ego]) * tau[user, ego]
-            hub_mass[user, ego] = mass[user, ego]
-    amounts = np.empty((user_count, ego_count))
-    taken = np.empty(ego_count)
-    returned = np.empty(ego_count)
+    taken = np.empty((ego_count, user_count))
+    lanes = np.empty((item_count, ego_count))
     for number in range(1, rounds):
-        for user in range(user_count):
-            for ego in range(ego_count):
-                has_mass = mass[user, ego] != 0.0 and volumes[user] > 0.0
-                amounts[user, ego] = mass[user, ego] / volumes[user] if has_mass else 0.0
-        at_items = np.zeros((item_count, ego_count))
-        scatter_many_into(indptr, columns, data, amounts, at_items)
         weight = (1.0 - alpha) ** number
+        if number > 1:
+            amounts = np.zeros((user_count, ego_count))
+            for user in range(user_count):
+                if volumes[user] > 0.0:
+                    for ego in range(ego_count):
+                        amounts[user, ego] = mass[ego, user] / volumes[user]
+            summed(item_ends, holders, item_weights, amounts, at_items)
+        for ego in range(ego_count):
+            here, total = at_items[ego], passed[ego]
+            here *= scale
+            for at in range(own_ends[ego], own_ends[ego + 1]):
+                here[own[at]] += ego_mass[ego] * tastes[at]
+            for item in range(item_count):
+                total[item] += weight * here[item]
+            for item in range(item_count):
+                base = kappa + held[ego, item]
+                here[item] *= 1.0 / base if eta == 1.0 else base**-eta
         for item in range(item_count):
             for ego in range(ego_count):
-                amount = ego_mass[ego] * profile[item, ego] + at_items[item, ego] * scale
-                passed[item, ego] += weight * amount
-                at_items[item, ego] = amount * rate[item, ego]
+                lanes[item, ego] = at_items[ego, item]
+        summed(ends, columns, weights, lanes, taken)
         for ego in range(ego_count):
-            total = 0.0
+            before, after = 0.0, 0.0
             for user in range(user_count):
-                total += mass[user, ego]
-            returned[ego] = ego_mass[ego] + total
-        for user in range(user_count):
-            taken[:] = 0.0
-            for at in range(indptr[user], indptr[user + 1]):
-                here, held_with = at_items[columns[at]], data[at]
-                for ego in range(ego_count):
-                    taken[ego] += here[ego] * held_with
-            for ego in range(ego_count):
-                trusted = tau[user, ego] > 0.0
-                mass[user, ego] = tau[user, ego] * taken[ego] * scale if trusted else 0.0
-        for ego in range(ego_count):
-            total = 0.0
+                before += mass[ego, user]
+                mass[ego, user] = tau[ego, user] * taken[ego, user] * scale
             for user in range(user_count):
-                total += mass[user, ego]
-            returned[ego] -= total
-            ego_mass[ego] = returned[ego] * rhos[ego]
-            started[ego] += weight * returned[ego] * (1.0 - rhos[ego])
-        for user in range(user_count):
-            for ego in range(ego_count):
-                mass[user, ego] += returned[ego] * (1.0 - rhos[ego]) * tau[user, ego]
-                hub_mass[user, ego] += weight * mass[user, ego]
+                after += mass[ego, user]
+            returned = ego_mass[ego] + before - after
+            ego_mass[ego] = returned * rhos[ego]
+            started[ego] += weight * returned * (1.0 - rhos[ego])
+            for user in range(user_count):
+                mass[ego, user] += returned * (1.0 - rhos[ego]) * tau[ego, user]
+                hub_mass[ego, user] += weight * mass[ego, user]
     return started
 
 
-def _go_out(
-    hub_mass: NDArray[np.float64], volumes: NDArray[np.float64], theta: float
-) -> NDArray[np.float64]:
+def _go_out(hub_mass: Values, volumes: Values, theta: float) -> Values:
     votes = np.zeros(hub_mass.shape)
     for user in range(len(volumes)):
         if volumes[user] > 0.0:
             rate = volumes[user] ** -theta
-            for ego in range(hub_mass.shape[1]):
-                votes[user, ego] = hub_mass[user, ego] * rate
+            for ego in range(len(votes)):
+                votes[ego, user] = hub_mass[ego, user] * rate
     return votes
 
 
-def _turn(
-    indptr: NDArray[np.int32],
-    columns: NDArray[np.int32],
-    data: NDArray[np.float32],
-    item_count: int,
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-    """Return the rows by item, users rising."""
-    ends = np.zeros(item_count + 1, np.int32)
-    for column in columns:
-        ends[column + 1] += 1
-    for item in range(item_count):
-        ends[item + 1] += ends[item]
-    users, weights = np.empty(len(columns), np.int32), np.empty(len(columns), np.float32)
-    free = ends[:-1].copy()
-    for user in range(len(indptr) - 1):
-        for at in range(indptr[user], indptr[user + 1]):
-            place = free[columns[at]]
-            users[place], weights[place] = user, data[at]
-            free[columns[at]] = place + 1
-    return ends, users, weights
-
-
-def _vote_by_item(
-    ends: NDArray[np.int32],
-    users: NDArray[np.int32],
-    weights: NDArray[np.float32],
-    votes: NDArray[np.float64],
-    tau: NDArray[np.float64],
-    share_indptr: NDArray[np.int32],
-    share_users: NDArray[np.int32],
-    share_data: NDArray[np.float64],
-    exponent: float,
-    scores: NDArray[np.float64],
-) -> None:
-    """Add sum_c s_c(j)^q to the scores, a few contacts at a time; an item's sums stay at hand."""
-    rates = np.empty((len(votes), CONTACT_BLOCK))
-    brought = np.empty(CONTACT_BLOCK)
-    for first in range(0, len(share_indptr) - 1, CONTACT_BLOCK):
-        rates[:] = 0.0
-        for contact in range(first, min(first + CONTACT_BLOCK, len(share_indptr) - 1)):
-            for share in range(share_indptr[contact], share_indptr[contact + 1]):
-                user = share_users[share]
-                if share_data[share] > 0.0 and votes[user] > 0.0:
-                    rates[user, contact - first] += share_data[share] * votes[user] / tau[user]
-        for item in range(len(scores)):
-            brought[:] = 0.0
-            for at in range(ends[item], ends[item + 1]):
-                mine, weight = rates[users[at]], weights[at]
-                for place in range(CONTACT_BLOCK):
-                    brought[place] += mine[place] * weight
-            for place in range(CONTACT_BLOCK):
-                if brought[place] > 0.0:
-                    if exponent == 1.0:
-                        scores[item] += brought[place]
-                    elif exponent == 0.5:
-                        scores[item] += np.sqrt(brought[place])
-                    else:
-                        scores[item] += brought[place] ** exponent
-
-
 try:
-    _propagated = numba.njit(cache=True, nogil=True)(_propagate)
+    _propagated = numba.njit(cache=True, nogil=True, error_model="numpy")(_propagate)
     _outgoing = numba.njit(cache=True, nogil=True)(_go_out)
-    _turned = numba.njit(cache=True, nogil=True)(_turn)
-    _voted_by_item = numba.njit(cache=True, nogil=True)(_vote_by_item)
 except RuntimeError:  # no writable folder for the cache, as in a locked-down service
-    _propagated = numba.njit(nogil=True)(_propagate)
+    _propagated = numba.njit(nogil=True, error_model="numpy")(_propagate)
     _outgoing = numba.njit(nogil=True)(_go_out)
-    _turned = numba.njit(nogil=True)(_turn)
-    _voted_by_item = numba.njit(nogil=True)(_vote_by_item)

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.ranking.contacts import ContactTrust
-from tastemesh.ranking.evidence import ROUNDING, features
+from tastemesh.ranking.evidence import features
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.product_kernel import cut_arrays
+from tastemesh.ranking.push_finish import finished, foretold
 
 Sparse = tuple[NDArray[np.int32], NDArray[np.float64]]
 Values = NDArray[np.float64]
@@ -124,64 +125,6 @@ def _localise(
     return users, values, tau, voices
 
 
-def _regress(
-    indptr: NDArray[np.int32],
-    columns: NDArray[np.int32],
-    data: NDArray[np.float32],
-    scale: float,
-    amounts: NDArray[np.float64],
-    numbers: NDArray[np.int32],
-    tastes: NDArray[np.float64],
-    doubt: float,
-) -> NDArray[np.float64]:
-    """Return x of `tastemesh.ranking.evidence`, by Cholesky.
-
-    Args:
-        indptr: of the rows.
-        columns: of the rows.
-        data: of the rows.
-        scale: of the weights.
-        amounts: float64[users]; how much each is heard.
-        numbers: int32[items]; the number of each feature, -1 for what is none.
-        tastes: float64[features]; own.
-        doubt: lambda, above 0.
-    """
-    count = len(tastes)
-    gram = np.zeros((count, count))
-    met = np.empty(count, np.int32)
-    held = np.empty(count)
-    for user in range(len(amounts)):
-        if amounts[user] <= 0.0:
-            continue
-        found = 0
-        for at in range(indptr[user], indptr[user + 1]):
-            number = numbers[columns[at]]
-            if number >= 0:
-                met[found] = number
-                held[found] = data[at] * scale
-                found += 1
-        for one in range(found):
-            for other in range(found):
-                if met[other] <= met[one]:
-                    gram[met[one], met[other]] += amounts[user] * held[one] * held[other]
-    result = tastes.copy()
-    for row in range(count):
-        gram[row, row] += doubt
-        for column in range(row + 1):
-            total = gram[row, column]
-            for at in range(column):
-                total -= gram[row, at] * gram[column, at]
-            gram[row, column] = np.sqrt(total) if row == column else total / gram[column, column]
-        for at in range(row):
-            result[row] -= gram[row, at] * result[at]
-        result[row] /= gram[row, row]
-    for row in range(count - 1, -1, -1):
-        for at in range(row + 1, count):
-            result[row] -= gram[at, row] * result[at]
-        result[row] /= gram[row, row]
-    return result
-
-
 def _vote(
     indptr: NDArray[np.int32],
     columns: NDArray[np.int32],
@@ -228,104 +171,6 @@ def _vote(
                         scores[item] += np.sqrt(amount)
                     else:
                         scores[item] += amount**exponent
-
-
-def _finish(
-    indptr: NDArray[np.int32],
-    columns: NDArray[np.int32],
-    data: NDArray[np.float32],
-    volumes: NDArray[np.float64],
-    scale: float,
-    voices: NDArray[np.float64],
-    own: NDArray[np.int32],
-    features: NDArray[np.int32],
-    tastes: NDArray[np.float64],
-    heard: NDArray[np.float64],
-    held: NDArray[np.float64],
-    kappa: float,
-    popularity_exponent: float,
-    contact_exponent: float,
-    open_gain: float,
-    open_exponent: float,
-    open_doubt: float,
-    open_popularity_exponent: float,
-    scores: NDArray[np.float64],
-) -> None:
-    """Make scores of the votes, by item: without own items, discounted, lifted by evidence.
-
-    Args:
-        indptr: of the rows.
-        columns: of the rows.
-        data: of the rows.
-        volumes: of the users.
-        scale: of the weights.
-        voices: of the users; ego's own 0.
-        own: ego's rows.
-        features: items that the regression asks about.
-        tastes: of the features.
-        heard: float64[items]; sum of the voices that hold each, without the scale.
-        held: as in `Scores`.
-        kappa: see `SalsaParameters`, as the next five.
-        popularity_exponent: p.
-        contact_exponent: q.
-        open_gain: C.
-        open_exponent: a.
-        open_doubt: lambda.
-        open_popularity_exponent: b.
-        scores: what `_vote` added up; becomes `Scores.items`.
-    """
-    user_count, item_count = len(volumes), len(held)
-    is_own = np.zeros(item_count, np.bool_)
-    for ego in own:
-        for at in range(indptr[ego], indptr[ego + 1]):
-            is_own[columns[at]] = True
-    for item in range(item_count):
-        if is_own[item]:
-            scores[item] = 0.0
-        elif scores[item] > 0.0:
-            if contact_exponent == 0.5:
-                scores[item] *= scores[item]
-            elif contact_exponent != 1.0:
-                scores[item] **= 1.0 / contact_exponent
-            scores[item] *= scale
-            if popularity_exponent > 0.0:
-                scores[item] *= (1.0 + held[item] / kappa) ** -popularity_exponent
-    if open_gain <= 1.0:
-        return
-    amounts = np.zeros(user_count)
-    for user in range(user_count):
-        if voices[user] > 0.0 and volumes[user] > 0.0:
-            amounts[user] = voices[user] * volumes[user] ** -open_exponent
-    numbers = np.full(item_count, -1, np.int32)
-    for number in range(len(features)):
-        numbers[features[number]] = number
-    weights = _regressed(indptr, columns, data, scale, amounts, numbers, tastes, open_doubt)
-    evidence = np.zeros(item_count)
-    most = 0.0
-    for user in range(user_count):
-        if amounts[user] > 0.0:
-            met = 0.0
-            for at in range(indptr[user], indptr[user + 1]):
-                if numbers[columns[at]] >= 0:
-                    met += weights[numbers[columns[at]]] * data[at]
-            if met != 0.0:
-                met *= scale * amounts[user]
-                most = max(most, abs(met))
-                for at in range(indptr[user], indptr[user + 1]):
-                    evidence[columns[at]] += met * data[at]
-    largest = 0.0
-    for item in range(item_count):
-        evidence[item] *= scale
-        if evidence[item] <= ROUNDING * most:
-            evidence[item] = 0.0
-        elif scores[item] > 0.0:
-            if heard[item] * scale > 1.0:
-                evidence[item] *= (heard[item] * scale) ** -open_popularity_exponent
-            largest = max(largest, evidence[item])
-    if largest > 0.0:
-        for item in range(item_count):
-            if scores[item] > 0.0:
-                scores[item] *= 1.0 + (open_gain - 1.0) * min(evidence[item] / largest, 1.0)
 
 
 def _rank(
@@ -419,10 +264,23 @@ def _rank(
         if voices[user] > 0.0:
             for at in range(indptr[user], indptr[user + 1]):
                 heard[columns[at]] += voices[user] * data[at]
+    lanes = voices.reshape(1, user_count)
+    brought = np.zeros((1, user_count))
+    evidence = np.zeros(item_count)
+    most = 0.0
+    if open_gain > 1.0:
+        most = foretold(
+            indptr, columns, data, volumes, scale, item_count, lanes,
+            features, np.array([0, len(features)], np.int32), tastes,
+            open_exponent, open_doubt, brought,
+        )[0]  # fmt: skip
+        for user in range(user_count):
+            if brought[0, user] != 0.0:
+                for at in range(indptr[user], indptr[user + 1]):
+                    evidence[columns[at]] += brought[0, user] * data[at]
     finished(
-        indptr, columns, data, volumes, scale, voices, own, features, tastes, heard, held,
-        kappa, popularity_exponent, contact_exponent,
-        open_gain, open_exponent, open_doubt, open_popularity_exponent, scores,
+        indptr, columns, own, scale, held, heard, evidence, most,
+        kappa, popularity_exponent, contact_exponent, open_gain, open_popularity_exponent, scores,
     )  # fmt: skip
     return started
 
@@ -430,14 +288,10 @@ def _rank(
 try:
     _carriers = numba.njit(cache=True, nogil=True)(_find_carriers)
     localised = numba.njit(cache=True, nogil=True)(_localise)
-    _regressed = numba.njit(cache=True, nogil=True)(_regress)
     _voted = numba.njit(cache=True, nogil=True)(_vote)
-    finished = numba.njit(cache=True, nogil=True)(_finish)
     _ranked = numba.njit(cache=True, nogil=True)(_rank)
 except RuntimeError:  # no writable folder for the cache, as in a locked-down service
     _carriers = numba.njit(nogil=True)(_find_carriers)
     localised = numba.njit(nogil=True)(_localise)
-    _regressed = numba.njit(nogil=True)(_regress)
     _voted = numba.njit(nogil=True)(_vote)
-    finished = numba.njit(nogil=True)(_finish)
     _ranked = numba.njit(nogil=True)(_rank)

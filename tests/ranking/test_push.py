@@ -14,7 +14,7 @@ from tastemesh.ranking.influence import hub_bound
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.push import Asked, Pushed, push, push_many
 from tastemesh.ranking.salsa import rank
-from tests.ranking.strategies import Question, parameters, questions, trust_of
+from tests.ranking.strategies import Question, holdings, parameters, questions, trust_of
 
 voices = hnp.arrays(np.float64, 7, elements=st.sampled_from([0.0, 0.0, 0.3, 1.0]))
 
@@ -80,7 +80,9 @@ def test_each_of_many_gets_what_it_would_get_alone_bit_for_bit(
     user_count = matrix.shape[0]
     asked = []
     for ego in data.draw(st.lists(st.integers(-1, user_count - 1), min_size=1, max_size=9)):
-        shares = question.shares * data.draw(st.sampled_from([0.0, 0.3, 1.0]))
+        contacts = data.draw(st.lists(st.integers(0, len(question.shares) - 1), max_size=4))
+        shares = question.shares[contacts] * data.draw(st.sampled_from([0.0, 0.3, 1.0]))
+        shares /= max(len(contacts), 1)
         shares[:, ego] = 0.0
         own = np.flatnonzero(question.weights[ego] if ego >= 0 else np.empty(0)).astype(np.int32)
         taste = data.draw(hnp.arrays(np.float64, len(own), elements=st.floats(0, 1)))
@@ -95,6 +97,42 @@ def test_each_of_many_gets_what_it_would_get_alone_bit_for_bit(
             )
         )
 
+    check_each_alone(matrix, asked, p)
+    assert push_many(matrix, [], p) == []
+
+
+# Eight with several passes of contacts, some without any, and some without items; one; and two
+# whose contacts are one pass of an odd width.
+@pytest.mark.parametrize("contacts", [[0, 1, 33, 2, 0, 20, 9, 33], [5], [0], [0, 0], [3, 10]])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_egos_of_many_and_of_no_contacts_get_what_each_would_get_alone(
+    contacts: list[int], compiled: bool
+) -> None:
+    random = np.random.default_rng(len(contacts))
+    users, items = 40, 150
+    weights = random.random((users, items)) ** 2 * (random.random((users, items)) < 0.15)
+    weights[[1, 6, 20]] = 0.0
+    matrix = with_kernel(holdings(weights, scale=0.7), compiled)
+    asked = []
+    for ego, count in enumerate(contacts):
+        shares = random.random((count, users)) * (random.random((count, users)) < 0.3)
+        shares[:, ego] = 0.0
+        own, heard = np.flatnonzero(weights[ego]), np.flatnonzero(random.random(users) < 0.5)
+        taste = weights[ego][own] / (weights[ego].sum() or 1.0)
+        asked.append(
+            Asked(
+                trust=trust_of(shares / max(shares.sum(), 1.0)),
+                egos=[ego, -1],
+                profile=(own.astype(np.int32), taste),
+                standing=(heard.astype(np.int32), random.random(len(heard))),
+            )
+        )
+    for exponent in (0.3, 0.5, 1.0):
+        p = SalsaParameters(contact_exponent=exponent, popularity_exponent=0.1, rounds=3)
+        check_each_alone(matrix, asked, p)
+
+
+def check_each_alone(matrix: HoldingMatrix, asked: list[Asked], p: SalsaParameters) -> None:
     def spread(pushed: Pushed, each: Asked) -> list[tuple[bytes, ...] | float]:
         scores = pushed.spread_out(matrix, each.trust)
         named = ("items", "hub_mass", "votes", "passed", "held")
@@ -103,7 +141,6 @@ def test_each_of_many_gets_what_it_would_get_alone_bit_for_bit(
     for each, found in zip(asked, push_many(matrix, asked, p), strict=True):
         alone = push(matrix, each.trust, each.egos, p, profile=each.profile, standing=each.standing)
         assert spread(found, each) == spread(alone, each)
-    assert push_many(matrix, [], p) == []
 
 
 def test_a_residual_out_of_range_is_named() -> None:
