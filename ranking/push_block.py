@@ -37,8 +37,7 @@ def pushed_many(
     marks = np.zeros(matrix.shape[0], np.int32)
     for each, present in zip(asked, egos, strict=True):
         shares = each.trust.shares
-        marks[shares.indices[shares.data > 0.0]] = 1
-        marks[present] = marks[each.standing[0]] = 1
+        _marked(shares.indices, shares.data, present, each.standing[0], marks)
     users = np.flatnonzero(marks).astype(np.int32)
     marks[users] = np.arange(1, len(users) + 1, dtype=np.int32)
     reference = matrix.reference
@@ -231,6 +230,16 @@ def _propagate(
     return started
 
 
+def _mark(indices: Ints, shares: Values, egos: Ints, heard: Ints, marks: Ints) -> None:
+    """Mark the users that matter to an ego."""
+    for at in range(len(indices)):
+        if shares[at] > 0.0:
+            marks[indices[at]] = 1
+    for numbers in (egos, heard):
+        for user in numbers:
+            marks[user] = 1
+
+
 def _go_out(hub_mass: Values, volumes: Values, theta: float) -> Values:
     votes = np.zeros(hub_mass.shape)
     for user in range(len(volumes)):
@@ -243,7 +252,9 @@ def _go_out(hub_mass: Values, volumes: Values, theta: float) -> Values:
 
 try:
     _propagated = numba.njit(cache=True, nogil=True, error_model="numpy")(_propagate)
+    _marked = numba.njit(cache=True, nogil=True)(_mark)
     _outgoing = numba.njit(cache=True, nogil=True)(_go_out)
 except RuntimeError:  # no writable folder for the cache, as in a locked-down service
     _propagated = numba.njit(nogil=True, error_model="numpy")(_propagate)
+    _marked = numba.njit(nogil=True)(_mark)
     _outgoing = numba.njit(nogil=True)(_go_out)

@@ -23,13 +23,28 @@ def _raise(base: float, exponent: float) -> float:
     return float(base**exponent)
 
 
+def _cut(
+    indptr: Ints, columns: Ints, data: NDArray[np.float32], numbers: Ints
+) -> tuple[Ints, Ints, NDArray[np.float32]]:
+    """Return of the rows what has a number, at least 0, by these numbers."""
+    ends = np.zeros(len(indptr), np.int32)
+    kept, weights = np.empty(len(columns) + 1, np.int32), np.empty(len(columns) + 1, np.float32)
+    found = 0
+    for user in range(len(indptr) - 1):
+        for at in range(indptr[user], indptr[user + 1]):
+            number = numbers[columns[at]]
+            kept[found], weights[found] = number, data[at]
+            found += number >= 0  # no branch: which entries have one cannot be foreseen
+        ends[user + 1] = found
+    return ends, kept[:found], weights[:found]
+
+
 def _regress(
     indptr: Ints,
-    columns: Ints,
+    features: Ints,
     data: NDArray[np.float32],
     scale: float,
     amounts: Values,
-    numbers: Ints,
     tastes: Values,
     doubt: float,
 ) -> Values:
@@ -37,33 +52,24 @@ def _regress(
 
     Args:
         indptr: of the rows.
-        columns: of the rows.
+        features: of the rows; the number of each.
         data: of the rows.
         scale: of the weights.
         amounts: float64[users]; how much each is heard.
-        numbers: int32[columns]; the number of each feature, -1 for what is none.
         tastes: float64[features]; own.
         doubt: lambda, above 0.
     """
     count = len(tastes)
     gram = np.zeros((count, count))
-    met = np.empty(count, np.int32)
-    held = np.empty(count)
     for user in range(len(amounts)):
         if amounts[user] <= 0.0:
             continue
-        found = 0
-        for at in range(indptr[user], indptr[user + 1]):
-            number = numbers[columns[at]]
-            if number >= 0:
-                met[found] = number
-                held[found] = data[at] * scale
-                found += 1
-        for one in range(found):
-            amount = amounts[user] * held[one]
-            for other in range(one + 1):
-                low, high = min(met[one], met[other]), max(met[one], met[other])
-                gram[high, low] += amount * held[other]
+        for one in range(indptr[user], indptr[user + 1]):
+            amount = amounts[user] * (data[one] * scale)
+            for other in range(indptr[user], one + 1):
+                low = min(features[one], features[other])
+                high = max(features[one], features[other])
+                gram[high, low] += amount * (data[other] * scale)
     # A column at a time, so that the terms of one step are independent and side by side.
     for column in range(count):
         gram[column, column] += doubt
@@ -117,21 +123,13 @@ def _foretell(
         doubt: lambda.
         brought: float64[egos, users]; 0 before.
     """
-    places = np.zeros(item_count, np.int32)
+    places = np.full(item_count, -1, np.int32)
     count = 0
     for item in features:
-        if places[item] == 0:
-            count += 1
+        if places[item] < 0:
             places[item] = count
-    ends = np.zeros(len(indptr), np.int32)
-    asked, weights = np.empty(len(columns) + 1, np.int32), np.empty(len(columns) + 1, np.float32)
-    found = 0
-    for user in range(len(volumes)):
-        for at in range(indptr[user], indptr[user + 1]):
-            place = places[columns[at]]
-            asked[found], weights[found] = place - 1, data[at]
-            found += place > 0  # no branch: which entries are asked about cannot be foreseen
-        ends[user + 1] = found
+            count += 1
+    asked_ends, asked, asked_data = cut(indptr, columns, data, places)
     rates = np.zeros(len(volumes))
     for user in range(len(volumes)):
         if volumes[user] > 0.0:
@@ -140,21 +138,22 @@ def _foretell(
     amounts = np.empty(len(volumes))
     most = np.zeros(len(voices))
     for ego in range(len(voices)):
-        amounts[:] = voices[ego] * rates
         own = features[feature_ends[ego] : feature_ends[ego + 1]]
+        if len(own) == 0:
+            continue
         numbers[:] = -1
         for number in range(len(own)):
-            numbers[places[own[number]] - 1] = number
+            numbers[places[own[number]]] = number
+        ends, met, weights = cut(asked_ends, asked, asked_data, numbers)
+        amounts[:] = voices[ego] * rates
         taste = tastes[feature_ends[ego] : feature_ends[ego + 1]]
-        says = regressed(ends, asked, weights, scale, amounts, numbers, taste, doubt)
+        says = regressed(ends, met, weights, scale, amounts, taste, doubt)
         for user in range(len(volumes)):
-            if amounts[user] > 0.0:
-                met = 0.0
-                for at in range(ends[user], ends[user + 1]):
-                    if numbers[asked[at]] >= 0:
-                        met += says[numbers[asked[at]]] * weights[at]
-                brought[ego, user] = met * (scale * amounts[user])
-                most[ego] = max(most[ego], abs(brought[ego, user]))
+            total = 0.0
+            for at in range(ends[user], ends[user + 1]):
+                total += says[met[at]] * weights[at]
+            brought[ego, user] = total * (scale * amounts[user])
+            most[ego] = max(most[ego], abs(brought[ego, user]))
     return most
 
 
@@ -223,11 +222,13 @@ def _finish(
 
 try:
     raised = numba.njit(cache=True, nogil=True, error_model="numpy")(_raise)
+    cut = numba.njit(cache=True, nogil=True)(_cut)
     regressed = numba.njit(cache=True, nogil=True, error_model="numpy")(_regress)
     foretold = numba.njit(cache=True, nogil=True, error_model="numpy")(_foretell)
     finished = numba.njit(cache=True, nogil=True, error_model="numpy")(_finish)
 except RuntimeError:  # no writable folder for the cache, as in a locked-down service
     raised = numba.njit(nogil=True, error_model="numpy")(_raise)
+    cut = numba.njit(nogil=True)(_cut)
     regressed = numba.njit(nogil=True, error_model="numpy")(_regress)
     foretold = numba.njit(nogil=True, error_model="numpy")(_foretell)
     finished = numba.njit(nogil=True, error_model="numpy")(_finish)

@@ -13,8 +13,9 @@ from tastemesh.ranking.push_finish import Ints, Values
 Weights = NDArray[np.float32]
 Rows = tuple[Ints, Ints, Weights]
 
-# Lines whose sums wait in the processor's nearest cache to be written out, lane by lane.
-_LINES_A_TILE = 16
+# Lines whose sums wait in the nearest cache to be written out, lane by lane: of 48 lanes they are
+# 24 kB. Of 16 lines so little is written at once that it takes a half longer (measured).
+_LINES_A_TILE = 64
 # Contacts a reading of the rows. 24, 32 and 96 are slower by a seventh to a fifth (measured, with
 # 1,100 users): the rates of more do not stay in a cache of 512 kB, fewer read the rows more often.
 CONTACTS_A_PASS = 48
@@ -135,16 +136,10 @@ def _vote(
             elif exponent != 1.0:
                 for at in range((last - first) * width):
                     flat[at] = flat[at] ** exponent
-            at = start
-            while at < stop:
-                ego, begin = contact_egos[at], at
-                while at < stop and contact_egos[at] == ego:
-                    at += 1
+            for contact in range(start, stop):
+                total = scores[contact_egos[contact]]
                 for item in range(first, last):
-                    total = scores[ego, item]
-                    for lane in range(begin - start, at - start):
-                        total += tile[item - first, lane]
-                    scores[ego, item] = total
+                    total[item] += tile[item - first, contact - start]
 
 
 try:
