@@ -52,6 +52,14 @@ class Numbers(Generic[_Id]):
             raise UsageError(f"number {number}; expected one that an interaction in the view has")
         return name
 
+    def names(self, numbers: Sequence[int]) -> tuple[_Id, ...]:
+        """Return the ids with some numbers."""
+        if min(numbers, default=0) >= 0 and max(numbers, default=-1) < len(self.ids):
+            names = tuple(map(self.ids.__getitem__, numbers))
+            if None not in names:
+                return cast(tuple[_Id, ...], names)
+        return tuple(map(self.name, numbers))  # says which is wrong
+
     def _add(self, new: _Id) -> int:
         if self._free:
             number = self._free.pop()

@@ -81,6 +81,15 @@ def cut_arrays(
     return ends, columns, weights, items[:found].copy(), places
 
 
+def places(
+    matrix: Sparse, lines: NDArray[np.int32], columns: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Return the place of each entry, -1 where there is none."""
+    result = np.full(len(lines), -1, np.int64)
+    _find_into(matrix.indptr, matrix.indices, lines, columns, result)
+    return result
+
+
 def vote(
     matrix: Sparse,
     shares: sp.csr_array[np.float64, tuple[int, int]],
@@ -131,6 +140,26 @@ def _cut(
     for number in range(len(asked)):
         places[number] = marks[asked[number]] - 1
     return found
+
+
+def _find(
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    lines: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    result: NDArray[np.int64],
+) -> None:
+    for number in range(len(lines)):
+        low, stop = indptr[lines[number]], indptr[lines[number] + 1]
+        high = stop
+        while low < high:
+            middle = (low + high) // 2
+            if indices[middle] < columns[number]:
+                low = middle + 1
+            else:
+                high = middle
+        if low < stop and indices[low] == columns[number]:
+            result[number] = low
 
 
 def _vote(
@@ -219,10 +248,12 @@ try:
     scatter_many_into = numba.njit(cache=True, nogil=True)(_scatter_many)
     _gather_into = numba.njit(cache=True, nogil=True)(_gather)
     _cut_into = numba.njit(cache=True, nogil=True)(_cut)
+    _find_into = numba.njit(cache=True, nogil=True)(_find)
     _vote_into = numba.njit(cache=True, nogil=True)(_vote)
 except RuntimeError:  # no writable folder for the cache, as in a locked-down service
     _scatter_into = numba.njit(nogil=True)(_scatter)
     scatter_many_into = numba.njit(nogil=True)(_scatter_many)
     _gather_into = numba.njit(nogil=True)(_gather)
     _cut_into = numba.njit(nogil=True)(_cut)
+    _find_into = numba.njit(nogil=True)(_find)
     _vote_into = numba.njit(nogil=True)(_vote)

@@ -36,6 +36,59 @@ def entries(indptr: NDArray[np.int32], lines: NDArray[np.integer]) -> NDArray[np
     return places
 
 
+def bisected(
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    lines: NDArray[np.integer],
+    columns: NDArray[np.integer],
+) -> NDArray[np.int64]:
+    """Return where each entry is, or would be.
+
+    Args:
+        indptr: of a sparse matrix with sorted columns.
+        indices: its columns.
+        lines: integer[n].
+        columns: integer[n]; one for each line.
+    """
+    low: NDArray[np.int64] = indptr[lines].astype(np.int64)
+    high = indptr[lines + 1].astype(np.int64)
+    while True:
+        is_open = np.flatnonzero(low < high)
+        if not len(is_open):
+            return low
+        middle = (low[is_open] + high[is_open]) >> 1
+        is_before = indices[middle] < columns[is_open]
+        low[is_open] = np.where(is_before, middle + 1, low[is_open])
+        high[is_open] = np.where(is_before, high[is_open], middle)
+
+
+def places(
+    matrix: Sparse,
+    lines: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    *,
+    compiled: bool | None = None,
+) -> NDArray[np.int64]:
+    """Return the place of each entry, -1 where there is none.
+
+    Args:
+        matrix: CSR with sorted columns.
+        lines: int32[n].
+        columns: int32[n]; one for each line.
+        compiled: which kernel; None for numba's where it is installed.
+    """
+    if is_compiled(compiled):
+        from tastemesh.ranking.product_kernel import places as compiled_places
+
+        return compiled_places(matrix, lines, columns)
+    found = bisected(matrix.indptr, matrix.indices, lines, columns)
+    within = np.flatnonzero(found < matrix.indptr[lines + 1])
+    within = within[matrix.indices[found[within]] == columns[within]]
+    result = np.full(len(lines), -1, np.int64)
+    result[within] = found[within]
+    return result
+
+
 def spread(
     by_user: Sparse, by_item: Sparse, mass: NDArray[np.float64], *, compiled: bool | None = None
 ) -> NDArray[np.float64]:

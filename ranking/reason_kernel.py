@@ -122,17 +122,18 @@ def _find(
             sums[best] = 0.0
             if len(most) == 0:
                 continue
-            most[:] = 0.0
+            most[:] = least = 0.0
             block, lane = best // CONTACT_BLOCK, best % CONTACT_BLOCK
             for at in range(length):
                 amount = through[places[at], block, lane] * amounts[at]
-                here = len(most) - 1
-                if amount > most[here]:
+                if amount > least:
+                    here = len(most) - 1
                     while here > 0 and amount > most[here - 1]:
                         most[here] = most[here - 1]
                         users[line, rank, here] = users[line, rank, here - 1]
                         here -= 1
                     most[here], users[line, rank, here] = amount, known[places[at]]
+                    least = most[-1]
 
 
 try:

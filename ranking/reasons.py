@@ -26,7 +26,7 @@ from tastemesh.ranking.view import View
 _NOTHING = np.empty(0, np.int32)
 
 
-class Reason(msgspec.Struct, frozen=True, kw_only=True):
+class Reason(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # no way round in it
     """One contact's part in an item's score.
 
     Attributes:
@@ -205,14 +205,14 @@ def _named(
     records = view.last_records(item[part], users, compiled=compiled)
     known = np.flatnonzero(records >= 0)
     holders = view.user_ids(users[known])
-    numbers = records[known].tolist()
+    numbers = tuple(records[known].tolist())
     ends = np.searchsorted(part[known], np.arange(len(line) + 1)).tolist()
     return [
         Reason(
             contact=asked[number][0].trust.contacts[row],
             share=share,
-            holders=tuple(holders[start:stop]),
-            records=tuple(numbers[start:stop]),
+            holders=holders[start:stop],
+            records=numbers[start:stop],
         )
         for number, row, share, (start, stop) in zip(
             ego.tolist(),

@@ -34,6 +34,7 @@ from tastemesh.ranking.columns import (
 from tastemesh.ranking.firsts import Firsts
 from tastemesh.ranking.holdings import HoldingMatrix, reference_time
 from tastemesh.ranking.numbers import Numbers
+from tastemesh.ranking.products import Sparse
 from tastemesh.ranking.table import Table
 
 # Sweep when more rows than this are dead, and more than a quarter of the living: each row is then
@@ -214,10 +215,10 @@ class View:
         self._absorb()
         return self._items.name(number)
 
-    def user_ids(self, numbers: NDArray[np.int32]) -> list[bytes]:
+    def user_ids(self, numbers: NDArray[np.int32]) -> tuple[bytes, ...]:
         """Return the ids of users' numbers."""
         self._absorb()
-        return list(map(self._users.name, numbers.tolist()))
+        return self._users.names(numbers.tolist())
 
     def interactions(self) -> Interactions:
         """Return the living rows, in the order of arrival; to be read before anything changes."""
@@ -227,13 +228,12 @@ class View:
         return selected(self._columns, np.flatnonzero(self._columns.weight[: self._end]))
 
     def evidence_for(
-        self, items: NDArray[np.integer], users: NDArray[np.int32] | None = None
+        self, items: NDArray[np.integer]
     ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
         """Return who says that they hold some items, and where, in the order of arrival.
 
         Args:
             items: numbers.
-            users: numbers of those whose word is wanted; None for everybody's.
 
         Returns:
             (item numbers, user numbers, record numbers), one each for every interaction.
@@ -243,10 +243,6 @@ class View:
         wanted = np.zeros(self.item_count, dtype=np.bool_)
         wanted[items] = True
         rows = np.flatnonzero(wanted[columns.item[:end]])
-        if users is not None:
-            asked = np.zeros(self.user_count, dtype=np.bool_)
-            asked[users] = True
-            rows = rows[asked[columns.user[rows]]]
         rows = rows[columns.weight[rows] > 0]
         return columns.item[rows], columns.user[rows], columns.record[rows]
 
@@ -257,7 +253,7 @@ class View:
         *,
         compiled: bool | None = None,
     ) -> NDArray[np.int32]:
-        """Return the last record in which each user names an item; one pass for all of them.
+        """Return the last record in which each user names an item.
 
         Args:
             items: int32[n]; numbers.
@@ -267,21 +263,13 @@ class View:
         Returns:
             int32[n]; record numbers, -1 for an item that the user does not name.
         """
-        self._absorb()
-        if products.is_compiled(compiled):
-            from tastemesh.ranking.record_kernel import last_records
-
-            rows = leading(self._columns, self._end)
-            return last_records(rows, items, users, (self.user_count, self.item_count))
-        width = np.int64(self.user_count)
-        pairs, place = np.unique(items * width + users, return_inverse=True)
-        last = np.full(len(pairs), -1, dtype=np.int32)
-        item, user, record = self.evidence_for(items, users)
-        said = item * width + user
-        at = np.searchsorted(pairs, said)
-        met = np.flatnonzero(np.append(pairs, -1)[at] == said)
-        np.maximum.at(last, at[met], record[met])  # what comes later has the higher number
-        return last[place]
+        half_life_s = None if self._table is None else self._table.half_life_s
+        by_user, firsts = self._witnessed(half_life_s)
+        places = products.places(by_user, users, items, compiled=compiled)
+        records = np.full(len(places), -1, dtype=np.int32)
+        known = np.flatnonzero(places >= 0)
+        records[known] = firsts.last_record[places[known]]
+        return records
 
     def interactions_of(
         self, users: NDArray[np.int32]
@@ -336,16 +324,11 @@ class View:
         return HoldingMatrix(table.weights, scale)
 
     def firsts(self, half_life_s: float | None = None) -> Firsts:
-        """Return since when each pair of the matrix with this half-life has been held.
+        """Return since when each pair of the matrix with this half-life has been held, and more.
 
         From the first question on it is kept current as the matrix is.
         """
-        table = self._current(half_life_s)
-        firsts = table.firsts
-        if firsts is None:
-            firsts = Firsts.of(self.interactions(), table.weights.by_user)
-            self._table = msgspec.structs.replace(table, firsts=firsts)
-        return firsts
+        return self._witnessed(half_life_s)[1]
 
     def rises(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the newest date so far where it rose, in the order of arrival.
@@ -376,6 +359,15 @@ class View:
         for column in (user_rank, item_rank, rows.time_s, rows.weight):
             content.update(column[order].astype(column.dtype.newbyteorder("<")).tobytes())
         return content.digest()
+
+    def _witnessed(self, half_life_s: float | None) -> tuple[Sparse, Firsts]:
+        """Return the pairs, by user and then by item, and what goes with them."""
+        table = self._current(half_life_s)
+        firsts = table.firsts
+        if firsts is None:
+            firsts = Firsts.of(self.interactions(), table.weights.by_user)
+            self._table = msgspec.structs.replace(table, firsts=firsts)
+        return table.weights.by_user, firsts
 
     def _current(self, half_life_s: float | None) -> Table:
         """Bring the matrix up to date, by rows if few have changed."""

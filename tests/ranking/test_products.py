@@ -41,3 +41,18 @@ def test_many_questions_at_once_are_each_alone_bit_for_bit(compiled: bool) -> No
     for number in range(9):
         alone = products.spread(*both, mass[:, number].copy(), compiled=compiled)
         assert found[:, number].tobytes() == alone.tobytes()
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@given(seed=st.integers(0, 2**32), users=st.integers(1, 9), items=st.integers(1, 9))
+def test_entries_are_found_where_they_are(
+    compiled: bool, seed: int, users: int, items: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    by_user = holdings(
+        rng.random((users, items)) * (rng.random((users, items)) < 0.5)
+    ).reference.by_user
+    asked = rng.integers(0, (users, items), (20, 2), np.int32)
+    found = products.places(by_user, asked[:, 0], asked[:, 1], compiled=compiled)
+    entries = {pair: place for place, pair in enumerate(zip(*by_user.tocoo().coords, strict=True))}
+    assert found.tolist() == [entries.get((user, item), -1) for user, item in asked.tolist()]

@@ -162,7 +162,7 @@ class ViewMachine(RuleBasedStateMachine):
             found = self.view.last_records(items, users, compiled=compiled)
             assert found.dtype == np.int32
             assert found.tolist() == want
-        assert self.view.user_ids(users) == [user for _, _, user, _ in known]
+        assert self.view.user_ids(users) == tuple(user for _, _, user, _ in known)
 
     @invariant()
     def holds_what_the_model_holds(self) -> None:
@@ -269,3 +269,13 @@ def test_how_much_came_after_somebody() -> None:
     assert [view.share_after([n]) for n in numbers] == [0.25, 0.0]
     view.remove_record(1)
     assert view.share_after(numbers[1:]) == 0.0
+
+
+@pytest.mark.parametrize("wrong", [-1, 1, 2])
+def test_a_number_that_nobody_has_is_named(wrong: int) -> None:
+    view = View()
+    view.append(b"u", ["a"], 1.0, 0, 0)
+    view.append(b"v", [f"b-{n}" for n in range(1_025)], 1.0, 0, 1)
+    view.remove_record(1)  # swept out: v has no number any more
+    with pytest.raises(UsageError, match=f"number {wrong}; expected one that an interaction"):
+        view.user_ids(np.array([0, wrong], np.int32))
