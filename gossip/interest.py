@@ -7,8 +7,9 @@ drawn at random; the draw changes every few periods, so a node gets to see every
 of time and a broker cannot tell from one subscription whose taste is wanted (p2p research,
 section 4). Presence is read by the same rule without contacts.
 
-One shard is read whatever it costs. Where it leaves no room for another, time is shared instead of
-bytes: three draws in four the contacts' come first, and one in four the one drawn.
+One shard is read whatever it costs, unless it is dear beside the others. Where it leaves no room
+for another, time is shared instead of bytes: three draws in four the contacts' come first, and one
+in four the one drawn.
 
 Rates are measured where a shard is read and assumed to be their mean where it is not: ids are
 hashes, so shards are alike, unless somebody grinds ids into one or floods it. That is remembered
@@ -163,8 +164,7 @@ class Interest:
 
     def _choose(self, expected: list[float], is_new_draw: bool) -> list[int]:
         """Return the shards to read where not all fit: one at least, and more only if they fit."""
-        median = sorted(expected)[SHARD_COUNT // 2]
-        dear = _DEAR * max(median, self._bytes_per_s / SHARD_COUNT)
+        dear = self._dear(expected)
 
         def last_if_dear(order: list[int]) -> list[int]:
             return sorted(order, key=lambda shard: expected[shard] > dear)
@@ -181,6 +181,10 @@ class Interest:
             return self._add(wanted, others[:1], expected, self._bytes_per_s)
         return chosen
 
+    def _dear(self, rates: list[float]) -> float:
+        """Return the rate above which a shard is dear, bytes a second; half of them are below."""
+        return _DEAR * max(sorted(rates)[SHARD_COUNT // 2], self._bytes_per_s / SHARD_COUNT)
+
     def _is_new(self, shard: int) -> bool:
         """Tell whether a shard would be added, with its history, to a choice that stands."""
         return self.mask == ALL_SHARDS or not self.reads(shard)
@@ -190,15 +194,16 @@ class Interest:
     ) -> list[int]:
         """Return what is taken and those in order that fit: slack is left where any is new.
 
-        The first is taken in any case. One that somebody floods is left out and keeps nobody from
-        those behind it.
+        The first is taken in any case, unless it is dear: one that somebody floods is left out and
+        keeps nobody from those behind it, whoever is in it.
         """
-        slack = self._bytes_per_s * _SLACK_SHARE
+        slack, dear = self._bytes_per_s * _SLACK_SHARE, self._dear(expected)
         chosen, has_new = taken.copy(), any(map(self._is_new, taken))
         left = budget - sum(expected[shard] for shard in taken)
         for shard in order:
             is_new = has_new or self._is_new(shard)
-            if not chosen or expected[shard] <= left - (slack if is_new else 0.0):
+            fits = expected[shard] <= left - (slack if is_new else 0.0)
+            if fits or (not chosen and expected[shard] <= dear):
                 chosen.append(shard)
                 has_new = is_new
                 left -= expected[shard]

@@ -147,6 +147,26 @@ def test_a_flooded_shard_keeps_nobody_from_the_others() -> None:
     assert interest.mask == ALL_SHARDS & ~mask_of([flood])
 
 
+def test_a_flooded_shard_is_left_out_even_if_all_contacts_are_in_it() -> None:
+    interest = Interest(4096, MINUTE_MS, b"seed")
+    interest.set_contacts({5: 3})
+    rates = [10.0] * SHARD_COUNT
+    rates[5] = 10_000.0
+    flooded(interest, rates, 3)
+    assert interest.mask == ALL_SHARDS & ~mask_of([5])
+
+
+def test_the_one_shard_that_fits_is_left_at_once_when_somebody_floods_it() -> None:
+    interest = Interest(128, MINUTE_MS, b"seed")
+    flooded(interest, [100.0] * SHARD_COUNT, 12)
+    read = interest.mask
+    assert read.bit_count() == 1
+    assert interest.hear(read.bit_length() - 1, 1_000_000)
+    assert interest.refresh(12 * MINUTE_MS + 1_000, early=True)
+    assert interest.mask.bit_count() == 1
+    assert not interest.mask & read
+
+
 def test_topics_are_as_few_as_can_be() -> None:
     assert shard_topics("n", "r", ALL_SHARDS) == ("tastemesh/1/n/r/+",)
     assert shard_topics("n", "r", mask_of([0, 63])) == ("tastemesh/1/n/r/0", "tastemesh/1/n/r/63")
