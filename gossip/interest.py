@@ -18,7 +18,8 @@ for long: it is left out when it has been read once, and keeps nobody from the o
 Whoever comes into a large network hears a minute's worth of presence in a second, and a crowd that
 starts at one moment says at once what it has. So a period whose budget is used up
 may be ended early, though only one in a row: the next one lasts. What a burst suggests is believed
-for that next one only: rates are taken from periods that ran.
+for that next one only: rates are taken from periods that ran. What is remembered of it is a shard
+that alone brought more than a period may: so much it costs in a minute that ends here.
 """
 
 from collections.abc import Iterable
@@ -78,6 +79,7 @@ class Interest:
         self, bytes_per_s: float, period_ms: int, seed: bytes, burst_periods: float = 1.0
     ) -> None:
         self._bytes_per_s = bytes_per_s
+        self._period_ms = period_ms
         self._period_bytes = bytes_per_s * period_ms / 1000 * burst_periods
         self._left_bytes = self._period_bytes
         self._began_ms = 0
@@ -213,16 +215,40 @@ class Interest:
         """Return the rate to expect of each shard, bytes a second, and forget what was heard."""
         if early:
             rates, known = self._burst(max(_LEAST_BURST_MS, period_ms))
-            self._heard_bytes = [0] * SHARD_COUNT
         else:
             if period_ms >= _LEAST_PERIOD_MS:
                 self._measure(period_ms)
             rates, known = self._rates, self._known
-        if all(known):
-            return rates.copy()
-        measured = [rate for rate, is_known in zip(rates, known, strict=True) if is_known]
-        mean = sum(measured) / len(measured) if measured else 0.0
-        return [rate if is_known else mean for rate, is_known in zip(rates, known, strict=True)]
+        expected = rates.copy()
+        if not all(known):
+            measured = [rate for rate, is_known in zip(rates, known, strict=True) if is_known]
+            mean = sum(measured) / len(measured) if measured else 0.0
+            both = zip(rates, known, strict=True)
+            expected = [rate if is_known else mean for rate, is_known in both]
+        if early:
+            self._remember_floods(expected)
+            self._heard_bytes = [0] * SHARD_COUNT
+        return expected
+
+    def _remember_floods(self, expected: list[float]) -> None:
+        """Take what one shard alone used a period's budget up with for what it brings in a period.
+
+        Otherwise who floods enough that every period ends early would never be found dear, and his
+        shard be read again in each of them.
+        """
+        if not any(self._known):  # or all the others would be taken for as busy
+            return
+        dear = self._dear(expected)
+        for shard, heard_bytes in enumerate(self._heard_bytes):
+            rate = heard_bytes * 1000 / self._period_ms
+            if rate > self._bytes_per_s and expected[shard] > dear:
+                self._learn(shard, rate)
+
+    def _learn(self, shard: int, newest: float) -> None:
+        """Take a period's rate into a shard's."""
+        old = self._rates[shard] if self._known[shard] else newest
+        self._rates[shard] = old + _NEWEST_WEIGHT * (newest - old)
+        self._known[shard] = True
 
     def _burst(self, period_ms: int) -> tuple[list[float], list[bool]]:
         """Return the rates as of a period that ended early, and for which shards they are known.
@@ -249,10 +275,7 @@ class Interest:
         mask = self.mask
         read = [shard for shard in range(SHARD_COUNT) if mask >> shard & 1]
         for shard in read:
-            newest = self._heard_bytes[shard] * 1000 / period_ms
-            old = self._rates[shard] if self._known[shard] else newest
-            self._rates[shard] = old + _NEWEST_WEIGHT * (newest - old)
-            self._known[shard] = True
+            self._learn(shard, self._heard_bytes[shard] * 1000 / period_ms)
             self._heard_bytes[shard] = 0
         mean = sum(self._rates[shard] for shard in read) / len(read)
         fair = max(mean, self._bytes_per_s / SHARD_COUNT)

@@ -167,6 +167,24 @@ def test_the_one_shard_that_fits_is_left_at_once_when_somebody_floods_it() -> No
     assert not interest.mask & read
 
 
+def test_a_flood_that_ends_every_period_early_is_remembered_like_one_that_does_not() -> None:
+    interest = Interest(4096, MINUTE_MS, b"seed", burst_periods=4.0)
+    interest.begin(0)
+    heard_bytes = ended = 0
+    for second in range(3_600):
+        for shard in range(SHARD_COUNT):
+            rate = 100_000 if shard == 7 else 10
+            if interest.reads(shard):
+                heard_bytes += rate
+                if interest.hear(shard, rate):
+                    interest.refresh(1_000 * second, early=True)
+                    ended += 1
+        if second % 60 == 59:
+            interest.refresh(1_000 * (second + 1))
+    assert heard_bytes < 4096 * 3_600
+    assert ended < 6
+
+
 def test_topics_are_as_few_as_can_be() -> None:
     assert shard_topics("n", "r", ALL_SHARDS) == ("tastemesh/1/n/r/+",)
     assert shard_topics("n", "r", mask_of([0, 63])) == ("tastemesh/1/n/r/0", "tastemesh/1/n/r/63")
