@@ -227,7 +227,8 @@ class Interest:
             expected = [rate if is_known else mean for rate, is_known in both]
         if early:
             self._remember_floods(expected)
-            self._heard_bytes = [0] * SHARD_COUNT
+        # All of it: what comes of a shard after it is left would else count when it is read again.
+        self._heard_bytes = [0] * SHARD_COUNT
         return expected
 
     def _remember_floods(self, expected: list[float]) -> None:
@@ -270,13 +271,11 @@ class Interest:
                 old + _NEWEST_WEIGHT * (heard * 1000 / period_ms - old)
                 for old, heard in zip(self._rates, self._heard_bytes, strict=True)
             ]
-            self._heard_bytes = [0] * SHARD_COUNT
             return
         mask = self.mask
         read = [shard for shard in range(SHARD_COUNT) if mask >> shard & 1]
         for shard in read:
             self._learn(shard, self._heard_bytes[shard] * 1000 / period_ms)
-            self._heard_bytes[shard] = 0
         mean = sum(self._rates[shard] for shard in read) / len(read)
         fair = max(mean, self._bytes_per_s / SHARD_COUNT)
         for shard in range(SHARD_COUNT):

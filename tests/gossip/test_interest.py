@@ -185,6 +185,19 @@ def test_a_flood_that_ends_every_period_early_is_remembered_like_one_that_does_n
     assert ended < 6
 
 
+def test_what_still_comes_of_a_shard_that_was_left_is_not_held_against_it_later() -> None:
+    interest = Interest(4096, MINUTE_MS, b"seed", burst_periods=4.0)
+    rates = [20.0] * SHARD_COUNT
+    flooded(interest, rates, 10)
+    for _ in range(72):  # what a broker kept while the node was away: it comes all the same
+        for shard in range(SHARD_COUNT):
+            if interest.hear(shard, 1_000):
+                interest.refresh(10 * MINUTE_MS + 2_000, early=True)
+    assert interest.mask != ALL_SHARDS
+    flooded(interest, rates, 7, since=10)
+    assert interest.mask == ALL_SHARDS
+
+
 def test_topics_are_as_few_as_can_be() -> None:
     assert shard_topics("n", "r", ALL_SHARDS) == ("tastemesh/1/n/r/+",)
     assert shard_topics("n", "r", mask_of([0, 63])) == ("tastemesh/1/n/r/0", "tastemesh/1/n/r/63")
