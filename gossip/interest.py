@@ -52,7 +52,8 @@ _DEAR_WEIGHT = 0.05
 # and taken after all of them: it may fit and leave no room (guess).
 _DEAR = 4.0
 
-# The shortest time over which a burst is measured, and the rates that are remembered (guess).
+# The shortest time over which a burst is measured, and the rates that are remembered, unless whole
+# periods are shorter (guess).
 _LEAST_BURST_MS = 1_000
 _LEAST_PERIOD_MS = 10_000
 
@@ -216,7 +217,7 @@ class Interest:
         if early:
             rates, known = self._burst(max(_LEAST_BURST_MS, period_ms))
         else:
-            if period_ms >= _LEAST_PERIOD_MS:
+            if period_ms >= min(_LEAST_PERIOD_MS, self._period_ms):
                 self._measure(period_ms)
             rates, known = self._rates, self._known
         expected = rates.copy()

@@ -198,6 +198,16 @@ def test_what_still_comes_of_a_shard_that_was_left_is_not_held_against_it_later(
     assert interest.mask == ALL_SHARDS
 
 
+def test_short_periods_keep_the_budget_too() -> None:
+    interest = Interest(4096, 1_000, b"seed", burst_periods=4.0)
+    for second in range(30):
+        for shard in range(SHARD_COUNT):
+            if interest.reads(shard):
+                interest.hear(shard, 200)
+        interest.refresh(1_000 * (second + 1))
+    assert 0 < 200 * interest.mask.bit_count() <= 4096
+
+
 def test_topics_are_as_few_as_can_be() -> None:
     assert shard_topics("n", "r", ALL_SHARDS) == ("tastemesh/1/n/r/+",)
     assert shard_topics("n", "r", mask_of([0, 63])) == ("tastemesh/1/n/r/0", "tastemesh/1/n/r/63")
