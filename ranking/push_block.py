@@ -207,9 +207,12 @@ def _propagate(
                 here[own[at]] += ego_mass[ego] * tastes[at]
             for item in range(item_count):
                 total[item] += weight * here[item]
-            for item in range(item_count):
-                base = kappa + held[ego, item]
-                here[item] *= 1.0 / base if eta == 1.0 else base**-eta
+            if eta == 1.0:
+                for item in range(item_count):
+                    here[item] *= 1.0 / (kappa + held[ego, item])
+            else:
+                for item in range(item_count):
+                    here[item] *= (kappa + held[ego, item]) ** -eta
         for item in range(item_count):
             for ego in range(ego_count):
                 lanes[item, ego] = at_items[ego, item]

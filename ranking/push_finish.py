@@ -16,11 +16,14 @@ Ints = NDArray[np.int32]
 Values = NDArray[np.float64]
 
 
-def _raise(base: float, exponent: float) -> float:
-    """Return base^exponent of what is above 0; the exponents by default are roots."""
-    if exponent == -0.5:
-        return float(1.0 / np.sqrt(base))
-    return float(base**exponent)
+def _discount(values: Values, bases: Values, exponent: float) -> None:
+    """Multiply values by bases^-exponent; bases above 0. The exponents by default are roots."""
+    if exponent == 0.5:
+        for at in range(len(values)):
+            values[at] *= 1.0 / np.sqrt(bases[at])
+    else:
+        for at in range(len(values)):
+            values[at] *= bases[at] ** -exponent
 
 
 def _cut(
@@ -130,10 +133,9 @@ def _foretell(
             places[item] = count
             count += 1
     asked_ends, asked, asked_data = cut(indptr, columns, data, places)
-    rates = np.zeros(len(volumes))
-    for user in range(len(volumes)):
-        if volumes[user] > 0.0:
-            rates[user] = raised(volumes[user], -exponent)
+    has_any = volumes > 0.0
+    rates = has_any.astype(np.float64)
+    discounted(rates, np.where(has_any, volumes, 1.0), exponent)
     numbers = np.empty(count, np.int32)
     amounts = np.empty(len(volumes))
     most = np.zeros(len(voices))
@@ -181,7 +183,7 @@ def _finish(
         own: ego's rows.
         scale: of the weights.
         held: as in `tastemesh.ranking.salsa.Scores`.
-        heard: float64[items]; sum of the voices that hold each, without the scale.
+        heard: float64[items]; sum of the voices that hold each, without the scale; written over.
         evidence: float64[items]; what users brought, without the scale; written over.
         most: the most that one of them brought.
         kappa: see `tastemesh.ranking.parameters.SalsaParameters`, as the next four.
@@ -201,16 +203,15 @@ def _finish(
             scores[item] **= 1.0 / contact_exponent
     scores *= scale
     if popularity_exponent > 0.0:
-        for item in range(len(scores)):
-            if scores[item] > 0.0:
-                scores[item] *= raised(1.0 + held[item] / kappa, -popularity_exponent)
+        discounted(scores, 1.0 + held / kappa, popularity_exponent)
     if open_gain <= 1.0:
         return
     least = ROUNDING * most
     for item in range(len(scores)):
-        discount = raised(max(heard[item] * scale, 1.0), -open_popularity_exponent)
         amount = evidence[item] * scale
-        evidence[item] = amount * discount if amount > least else 0.0
+        evidence[item] = amount if amount > least else 0.0
+        heard[item] = max(heard[item] * scale, 1.0)
+    discounted(evidence, heard, open_popularity_exponent)
     largest = 0.0
     for item in range(len(scores)):
         if evidence[item] > largest and scores[item] > 0.0:
@@ -221,13 +222,13 @@ def _finish(
 
 
 try:
-    raised = numba.njit(cache=True, nogil=True, error_model="numpy")(_raise)
+    discounted = numba.njit(cache=True, nogil=True, error_model="numpy")(_discount)
     cut = numba.njit(cache=True, nogil=True)(_cut)
     regressed = numba.njit(cache=True, nogil=True, error_model="numpy")(_regress)
     foretold = numba.njit(cache=True, nogil=True, error_model="numpy")(_foretell)
     finished = numba.njit(cache=True, nogil=True, error_model="numpy")(_finish)
 except RuntimeError:  # no writable folder for the cache, as in a locked-down service
-    raised = numba.njit(nogil=True, error_model="numpy")(_raise)
+    discounted = numba.njit(nogil=True, error_model="numpy")(_discount)
     cut = numba.njit(nogil=True)(_cut)
     regressed = numba.njit(nogil=True, error_model="numpy")(_regress)
     foretold = numba.njit(nogil=True, error_model="numpy")(_foretell)
