@@ -108,6 +108,7 @@ class Sync:
         # Masks: shards read; those that nobody compared yet; and those that nobody compared since
         # all were: in a large network a partner reads few of ours, and each is to have its turn.
         self._read = self._uncompared = self._due = 0
+        self._is_due_stuck = False  # who was asked for what is due has compared nothing of it
         mean_bytes = limits.statement_bytes / 2  # 336; of one statement, measured: 336 to 350
         self._paid_bytes = Bucket(
             limits.inbound_bytes_per_s,
@@ -192,6 +193,9 @@ class Sync:
         self._answered_us = self._behind = False
         self._asked = {}
         chosen = self._chosen(wanted, mask)
+        # Next time anybody, unless something of it is compared: who alone says that he reads a
+        # shard, and compares nothing, would be the only one whom a calm node asks.
+        self._is_due_stuck = not self._is_due_stuck
         self._answered_us |= not chosen
         if not chosen:
             return []
@@ -235,7 +239,7 @@ class Sync:
     def _chosen(self, count: int, mask: int) -> dict[bytes, None]:
         """Draw up to so many partners: first for what nobody compared, then for what is due."""
         chosen: dict[bytes, None] = {}
-        uncompared, due = self._uncompared, self._due
+        uncompared, due = self._uncompared, 0 if self._is_due_stuck else self._due
         for _ in range(2 * count):
             peer = self._peers.pick(uncompared) or self._peers.pick(due) or self._peers.pick(mask)
             if peer is None:
@@ -319,6 +323,7 @@ class Sync:
             compared = common if introduction is not None else common & asked
             self._asked[sender] = compared
             self._uncompared &= ~compared
+            self._is_due_stuck &= not self._due & compared
             self._due &= ~compared
             done += self._asked_instead(asked & ~compared, mask, broker, now_ms, wall_ms)
         if common != message.mask:

@@ -137,6 +137,27 @@ def test_each_shard_has_its_turn_where_every_partner_reads_another() -> None:
     assert sorted(calm) == sorted(3 * [1 << shard for shard in range(8)])
 
 
+def test_who_alone_reads_a_shard_and_compares_nothing_keeps_nobody_from_the_others() -> None:
+    limits = Limits()
+    peers = Peers(limits, b"seed")
+    for n in range(20):
+        peers.hear(secret(f"{n}"), 0, 1 << 3)
+    fake = secret("fake")
+    peers.hear(fake, 0, 1 << 9)
+    sync = Sync(ANA.id, NETWORK, limits, peers, b"seed", lambda wall_ms, mask: b"presence")
+    mask = mask_of([3, 9])
+    frame, empty = initiate(ItemSet(), b"s" * 16, limits), msgspec.msgpack.encode([b"s" * 16, []])
+    asked: list[bool] = []
+    for now_ms in range(0, 60 * limits.sync_period_ms, limits.sync_period_ms):
+        for order in sync.initiate(mask, ("broker",), now_ms, WALL_MS):
+            assert isinstance(order, effects.Send)
+            node = bytes.fromhex(order.topic.rsplit("/", 1)[1])
+            answer = (empty, 0) if node == fake else (frame, 1 << 3)
+            sync.answer(Message(0, node, *answer), mask, READER, EVENT, now_ms)
+            asked.append(node == fake)
+    assert sum(asked[-30:]) <= 20
+
+
 def test_a_claim_to_compare_everything_counts_only_of_whom_was_asked_and_for_what() -> None:
     limits = Limits()
     peers = Peers(limits, b"seed")
