@@ -91,6 +91,7 @@ class Ranker:
         self._kept_lines = 0
         self._aged: dict[_Question, None] = {}  # kept ones that were given and are to be made anew
         self._is_resting = False
+        self._made: frozenset[_Question] = frozenset()  # a moment ago
         self._is_crowded = False  # somebody was given a kept list since the last ranking
         self._asked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -105,7 +106,7 @@ class Ranker:
         found: list[Listed | asyncio.Future[list[Advice]]] = []
         for ego in egos:
             question = ego, k
-            kept = self._recent(question) if is_busy else None
+            kept = self._recent(question) if is_busy or question in self._made else None
             if kept is not None:
                 found.append(kept)
                 self._is_crowded = True
@@ -155,13 +156,14 @@ class Ranker:
                     waiting = self._pop(question)
                     if waiting is not None:
                         waiting.set_result(lines)
+            self._made = frozenset(asked)
             await self._rest(loop.time() - began_s)
 
     async def _rest(self, seconds: float) -> None:
         """Let others have the event loop: a while if many ask, or until somebody has to wait.
 
         Who asks meanwhile need not wait where nobody else does: one who asks for one list after the
-        other gets each as it is now.
+        other gets each as it is now. Who asks for what was made a moment ago gets that.
         """
         self._is_resting = self._is_crowded or bool(self._aged or self._waiting)
         self._is_crowded = bool(self._aged)
@@ -174,7 +176,7 @@ class Ranker:
         except TimeoutError:
             pass
         finally:
-            self._is_resting = False
+            self._is_resting, self._made = False, frozenset()
 
     def _next(self) -> list[_Question]:
         """Return who has waited longest, and some who can be ranked together with him."""

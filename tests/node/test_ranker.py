@@ -158,6 +158,21 @@ async def test_who_has_a_list_and_asks_in_the_same_instant_gets_it_before_the_ra
     assert (eva.id, 5) in ranker._kept
 
 
+async def test_in_the_pause_after_a_ranking_only_what_was_just_made_is_not_made_anew() -> None:
+    ana, eva = people(2)
+    ranker = Ranker(peer([ana, eva]), Stopped())
+    (of_eva,) = await lists(ranker, [eva.id], 5)
+    assert ranker._task is not None
+    await ranker._task
+    (of_ana,) = await lists(ranker, [ana.id], 5)
+    assert not ranker._task.done()
+    assert (await lists(ranker, [ana.id], 5))[0] is of_ana  # another device in the same instant
+    again = await lists(ranker, [eva.id], 5)
+    assert again == [of_eva]
+    assert again[0] is not of_eva  # an application that goes through its users
+    await ranker.stop()
+
+
 async def test_a_list_says_how_old_it_is() -> None:
     ana, eva = people(2)
     clock = Stopped()
