@@ -383,7 +383,7 @@ class Scorer:
             arrivals,
             egos,
             surprises,
-            np.diff(matrix.reference.by_user.indptr),
+            basis.volumes,
             self._view.item_numbers(question.rejected),
         )
         passed = skilled(arrivals, egos, surprises, counts.astype(np.int64), matrix.shape[0])

@@ -114,11 +114,14 @@ def gather_trusts(
     """Return what `gather_trust` does for each of several egos, bit for bit, in one pass.
 
     Args:
-        contacts: each ego's.
+        contacts: each ego's; at least one ego.
         shares: each ego's.
         numbers: as there.
         user_count: as there.
         limit: as there.
+
+    Raises:
+        UsageError: as there.
     """
     for names, mass in zip(contacts, shares, strict=True):
         if mass.shape != (len(names), len(numbers)):
@@ -150,7 +153,7 @@ def gather_trusts(
     if not kept[row].all():
         order = np.argsort(place_of, kind="stable")
         place_of, user, amount = place_of[order], user[order], amount[order]
-    row_ends = np.zeros(ends[-1] + 1 if len(ends) else 1, dtype=np.int32)
+    row_ends = np.zeros(ends[-1] + 1, dtype=np.int32)
     np.cumsum(np.bincount(place_of, minlength=len(row_ends) - 1), out=row_ends[1:])
     spans = [slice(first, last) for first, last in pairwise([0, *row_ends[ends].tolist()])]
     for span in spans:
