@@ -47,6 +47,14 @@ FRESH_MS = 1_000
 # read and has asked: who need not wait is not kept waiting by who must.
 _TURNS = 3
 
+# For how long turns are given as long as more ask in each: a hundred HTTP requests take some 35 ms
+# to read and answer (measured), and a ranking in their midst keeps all others waiting.
+_GATHERING_MS = 50
+
+# So many who were given kept lists meanwhile are a crowd (guess): more than a person's devices.
+# Who came first of it is kept waiting by its others, and gets what they get.
+CROWD = 8
+
 # Lines of lists that are kept, some 30 MB: ten lines for each of two thousand users.
 KEPT_LINES = 20_000
 
@@ -85,14 +93,14 @@ class Ranker:
     def __init__(self, core: Core, clock: Clock) -> None:
         self._core = core
         self._clock = clock
-        self._waiting: dict[_Question, asyncio.Future[list[Advice]]] = {}
+        self._waiting: dict[_Question, asyncio.Future[Listed]] = {}
         self._batched: dict[_Question, None] = {}  # those of the waiting that came in a batch
         self._kept: dict[_Question, _Kept] = {}
         self._kept_lines = 0
         self._aged: dict[_Question, None] = {}  # kept ones that were given and are to be made anew
         self._is_resting = False
         self._made: frozenset[_Question] = frozenset()  # a moment ago
-        self._is_crowded = False  # somebody was given a kept list since the last ranking
+        self._given_count = 0  # kept lists since the last ranking
         self._asked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -103,23 +111,19 @@ class Ranker:
             TastemeshError: the node was closed meanwhile.
         """
         is_busy = bool(self._waiting or self._aged or self._is_resting)
-        found: list[Listed | asyncio.Future[list[Advice]]] = []
+        found: list[Listed | asyncio.Future[Listed]] = []
         for ego in egos:
             question = ego, k
             kept = self._recent(question) if is_busy or question in self._made else None
             if kept is not None:
-                found.append(kept)
-                self._is_crowded = True
-                if kept.age_ms > FRESH_MS:
-                    self._aged[question] = None
+                found.append(self._give(question, kept))
             else:
                 found.append(self._wait(question, in_batch=len(egos) >= BATCH_AT_ONCE))
         if (self._waiting or self._aged) and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._run(), name="tastemesh-ranker")
         # Shielded: whoever gives up must not take the answer from others who wait for it.
         return [
-            each if isinstance(each, Listed) else Listed(await asyncio.shield(each), 0)
-            for each in found
+            each if isinstance(each, Listed) else await asyncio.shield(each) for each in found
         ]
 
     async def stop(self) -> None:
@@ -129,7 +133,13 @@ class Ranker:
         self._aged.clear()
         self._fail(list(self._waiting), TastemeshError("the node was closed while it was asked"))
 
-    def _wait(self, question: _Question, *, in_batch: bool) -> asyncio.Future[list[Advice]]:
+    def _give(self, question: _Question, kept: Listed) -> Listed:
+        self._given_count += 1
+        if kept.age_ms > FRESH_MS:
+            self._aged[question] = None
+        return kept
+
+    def _wait(self, question: _Question, *, in_batch: bool) -> asyncio.Future[Listed]:
         if in_batch and question not in self._waiting:
             self._batched[question] = None
         self._asked.set()
@@ -137,7 +147,7 @@ class Ranker:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        await _others_turns()
+        await self._gather()
         while self._waiting or self._aged:
             asked = self._next()
             length = asked[0][1]
@@ -155,9 +165,28 @@ class Ranker:
                     self._keep(question, lines)
                     waiting = self._pop(question)
                     if waiting is not None:
-                        waiting.set_result(lines)
+                        waiting.set_result(Listed(lines, 0))
             self._made = frozenset(asked)
             await self._rest(loop.time() - began_s)
+        self._given_count = 0
+
+    async def _gather(self) -> None:
+        """Give turns until nobody more asks; of a crowd, all who have a list from lately get it."""
+        until_ms = self._clock.now_ms() + _GATHERING_MS
+        seen = -1
+        while seen < self._given_count and self._clock.now_ms() < until_ms:
+            seen = self._given_count
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+            if seen >= CROWD:
+                self._give_to_waiting()
+
+    def _give_to_waiting(self) -> None:
+        for question in list(self._waiting):
+            kept = self._recent(question)
+            waiting = self._pop(question) if kept is not None else None
+            if kept is not None and waiting is not None:
+                waiting.set_result(self._give(question, kept))
 
     async def _rest(self, seconds: float) -> None:
         """Let others have the event loop: a while if many ask, or until somebody has to wait.
@@ -165,12 +194,12 @@ class Ranker:
         Who asks meanwhile need not wait where nobody else does: one who asks for one list after the
         other gets each as it is now. Who asks for what was made a moment ago gets that.
         """
-        self._is_resting = self._is_crowded or bool(self._aged or self._waiting)
-        self._is_crowded = bool(self._aged)
+        self._is_resting = bool(self._given_count or self._aged or self._waiting)
+        self._given_count = 0
         self._asked.clear()
         try:
-            await _others_turns()
-            if self._is_crowded and not self._waiting:
+            await self._gather()
+            if (self._given_count or self._aged) and not self._waiting:
                 async with asyncio.timeout(seconds):
                     await self._asked.wait()
         except TimeoutError:
@@ -191,7 +220,7 @@ class Ranker:
         )
         return list(islice(alike, BATCH_AT_ONCE if is_batched else USERS_AT_ONCE))
 
-    def _pop(self, question: _Question) -> asyncio.Future[list[Advice]] | None:
+    def _pop(self, question: _Question) -> asyncio.Future[Listed] | None:
         self._batched.pop(question, None)
         self._aged.pop(question, None)
         return self._waiting.pop(question, None)
@@ -241,8 +270,3 @@ class Ranker:
                 continue
             waiting.set_exception(error)
             waiting.exception()  # heard of: whoever asked may have gone
-
-
-async def _others_turns() -> None:
-    for _ in range(_TURNS):
-        await asyncio.sleep(0)
