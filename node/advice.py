@@ -128,6 +128,10 @@ class Advisor:
         listed = cut(self._view, scored, k, ego, excluded=self._rejected(ego))
         return self._with_reasons([(listed, scored)])[0]
 
+    def refresh(self) -> None:
+        """Take in what came since the last list, which the next one would do first."""
+        self._scorer.refresh()
+
     def recommend_many(self, egos: Sequence[bytes], k: int, now_s: int) -> list[list[Advice]]:
         """Return what `recommend` returns for each of several egos, for less than each alone."""
         basis = self._scorer.basis(now_s)

@@ -259,6 +259,10 @@ class Core:
         """
         return self._advisor.recommend_many(egos, k, wall_ms // 1000)
 
+    def refresh(self) -> None:
+        """Take in what came since the last list, which the next one would do first."""
+        self._advisor.refresh()
+
     def said_revision(self, ego: bytes) -> int:
         """Return `revision` as of the last thing that a local identity said; 0 before."""
         return self._said.get(ego, 0)

@@ -149,26 +149,37 @@ class Ranker:
         loop = asyncio.get_running_loop()
         await self._gather()
         while self._waiting or self._aged:
-            asked = self._next()
-            length = asked[0][1]
-            egos = [ego for ego, _ in asked]
-            began_s = loop.time()
             try:
                 if not KERNELS.are_ready:
                     await KERNELS.ready()
                     continue  # who gave up or was answered meanwhile
-                lists = self._core.recommend_many(egos, length, self._clock.wall_ms())
+                began_s = loop.time()
+                self._core.refresh()
+                taken_s = loop.time() - began_s
+                await self._gather()
             except Exception as error:  # a bug of ours; whoever asked hears of it
-                self._fail(asked, error)
-            else:
-                for question, lines in zip(asked, lists, strict=True):
-                    self._keep(question, lines)
-                    waiting = self._pop(question)
-                    if waiting is not None:
-                        waiting.set_result(Listed(lines, 0))
-            self._made = frozenset(asked)
-            await self._rest(loop.time() - began_s)
+                self._fail([*self._waiting, *self._aged], error)
+                break
+            began_s = loop.time()
+            self._rank(self._next())
+            await self._rest(taken_s + loop.time() - began_s)
         self._given_count = 0
+
+    def _rank(self, asked: list[_Question]) -> None:
+        self._made = frozenset(asked)
+        if not asked:
+            return  # all were given what was kept
+        egos, (_, length) = [ego for ego, _ in asked], asked[0]
+        try:
+            lists = self._core.recommend_many(egos, length, self._clock.wall_ms())
+        except Exception as error:  # a bug of ours, as above
+            self._fail(asked, error)
+            return
+        for question, lines in zip(asked, lists, strict=True):
+            self._keep(question, lines)
+            waiting = self._pop(question)
+            if waiting is not None:
+                waiting.set_result(Listed(lines, 0))
 
     async def _gather(self) -> None:
         """Give turns until nobody more asks; of a crowd, all who have a list from lately get it."""
@@ -210,7 +221,7 @@ class Ranker:
     def _next(self) -> list[_Question]:
         """Return who has waited longest, and some who can be ranked together with him."""
         if not self._waiting:
-            return [next(iter(self._aged))]
+            return list(islice(self._aged, 1))
         first = next(iter(self._waiting))
         is_batched = first in self._batched
         alike = (

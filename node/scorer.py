@@ -232,22 +232,31 @@ class Scorer:
         (asked,) = self._questions([ego], [rejected], self.basis(0))
         return asked.trust
 
+    def refresh(self) -> None:
+        """Take in what came since the last score, which the next one would do first."""
+        self._refreshed()
+
+    def _refreshed(self) -> tuple[HoldingMatrix, Arrivals]:
+        """Return who holds what as of the newest interaction, and since when."""
+        half_life_s = self.parameters.half_life_s
+        newest = self._view.matrix(0, half_life_s)
+        if self._arrivals is None or self._arrivals[0] != self._view.version:
+            witnessed = self._view.firsts(half_life_s), self._view.rises()
+            self._arrivals = self._view.version, Arrivals.of(newest.reference, *witnessed)
+        return newest, self._arrivals[1]
+
     def basis(self, now_s: int) -> Basis:
         """Return what scores are made from; it holds until anything changes.
 
         Args:
             now_s: seconds since 1970.
         """
-        half_life_s = self.parameters.half_life_s
-        newest = self._view.matrix(0, half_life_s)
-        if self._arrivals is None or self._arrivals[0] != self._view.version:
-            witnessed = self._view.firsts(half_life_s), self._view.rises()
-            self._arrivals = self._view.version, Arrivals.of(newest.reference, *witnessed)
+        newest, arrivals = self._refreshed()
         numbers = self._view.user_numbers(self._endorsements.csr().ids)
         return Basis(
-            matrix=self._view.matrix(now_s, half_life_s),
+            matrix=self._view.matrix(now_s, self.parameters.half_life_s),
             newest=newest,
-            arrivals=self._arrivals[1],
+            arrivals=arrivals,
             numbers=numbers,
             held=np.flatnonzero(numbers >= 0),
             volumes=np.diff(newest.reference.by_user.indptr),
