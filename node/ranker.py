@@ -51,6 +51,11 @@ _TURNS = 3
 # to read and answer (measured), and a ranking in their midst keeps all others waiting.
 _GATHERING_MS = 50
 
+# Where a crowd has come lately, who asks alone may be the first of another: so long its others have
+# to ask, too. A hundred requests of one program are sent within 5 ms (measured).
+_CROWDED_MS = 60_000
+_FIRST_ALONE_S = 0.002
+
 # So many who were given kept lists meanwhile are a crowd (guess): more than a person's devices.
 # Who came first of it is kept waiting by its others, and gets what they get.
 CROWD = 8
@@ -101,6 +106,7 @@ class Ranker:
         self._is_resting = False
         self._made: frozenset[_Question] = frozenset()  # a moment ago
         self._given_count = 0  # kept lists since the last ranking
+        self._crowded_ms: int | None = None  # when a crowd was there last
         self._asked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -122,9 +128,7 @@ class Ranker:
         if (self._waiting or self._aged) and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._run(), name="tastemesh-ranker")
         # Shielded: whoever gives up must not take the answer from others who wait for it.
-        return [
-            each if isinstance(each, Listed) else await asyncio.shield(each) for each in found
-        ]
+        return [each if isinstance(each, Listed) else await asyncio.shield(each) for each in found]
 
     async def stop(self) -> None:
         """Stop; whoever still waits is told."""
@@ -147,6 +151,8 @@ class Ranker:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
+        if self._crowded_ms is not None and self._clock.now_ms() - self._crowded_ms < _CROWDED_MS:
+            await asyncio.sleep(_FIRST_ALONE_S)
         await self._gather()
         while self._waiting or self._aged:
             try:
@@ -190,6 +196,7 @@ class Ranker:
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
             if seen >= CROWD:
+                self._crowded_ms = self._clock.now_ms()
                 self._give_to_waiting()
 
     def _give_to_waiting(self) -> None:

@@ -12,7 +12,7 @@ from tastemesh.gossip.signer import Signer
 from tastemesh.node import ranker as ranker_module
 from tastemesh.node.advice import Advice
 from tastemesh.node.core import Core
-from tastemesh.node.ranker import BATCH_AT_ONCE, FRESH_MS, KEPT_MS, Ranker
+from tastemesh.node.ranker import BATCH_AT_ONCE, CROWD, FRESH_MS, KEPT_MS, Ranker
 
 WALL_MS = 1_700_000_000_000
 
@@ -156,6 +156,44 @@ async def test_who_has_a_list_and_asks_in_the_same_instant_gets_it_before_the_ra
     assert (eva.id, 5) not in ranker._kept
     await first
     assert (eva.id, 5) in ranker._kept
+
+
+@pytest.mark.parametrize(("others", "is_kept"), [(CROWD - 1, False), (CROWD, True)])
+async def test_who_comes_first_of_a_crowd_gets_what_the_others_get(
+    others: int, *, is_kept: bool
+) -> None:
+    (ana,) = people(1)
+    ranker = Ranker(peer([ana]), Stopped())
+    (before,) = await lists(ranker, [ana.id], 5)
+    assert ranker._task is not None
+    await ranker._task
+    first, *rest = await asyncio.gather(
+        *(lists(ranker, [ana.id], 5) for _ in range(1 + others)),
+    )
+    assert all(given is before for (given,) in rest)
+    assert (first[0] is before) == is_kept
+    await ranker._task
+    (alone,) = await lists(ranker, [ana.id], 5)  # a crowd of lately is none of now
+    assert alone is not before
+    await ranker.stop()
+
+
+async def test_where_a_crowd_came_lately_one_who_is_alone_may_be_the_first_of_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ranker_module, "_FIRST_ALONE_S", 0.2)
+    (ana,) = people(1)
+    ranker = Ranker(peer([ana]), Stopped())
+    await lists(ranker, [ana.id], 5)
+    await asyncio.gather(*(lists(ranker, [ana.id], 5) for _ in range(1 + CROWD)))
+    assert ranker._task is not None
+    await ranker._task
+    kept = ranker._kept[ana.id, 5].lines
+    first = asyncio.create_task(lists(ranker, [ana.id], 5))
+    for _ in range(9):  # long after which a ranking would have begun
+        await asyncio.sleep(0)
+    rest = await asyncio.gather(*(lists(ranker, [ana.id], 5) for _ in range(CROWD)))
+    assert all(given is kept for (given,) in [await first, *rest])
 
 
 async def test_in_the_pause_after_a_ranking_only_what_was_just_made_is_not_made_anew() -> None:
