@@ -93,13 +93,15 @@ class Pushed(msgspec.Struct, frozen=True, eq=False):
             trust: as it was asked with, ego's own rows at 0.
         """
         user_count, item_count = matrix.shape
+        # As numpy's own kind of index, once: it takes half of the time for each (measured).
+        users, items = self.users.astype(np.intp), self.items.astype(np.intp)
         return Scores(
-            items=_placed(self.scores, self.items, item_count),
-            hub_mass=_placed(self.hub_mass, self.users, user_count),
-            votes=_placed(self.votes, self.users, user_count),
+            items=_placed(self.scores, items, item_count),
+            hub_mass=_placed(self.hub_mass, users, user_count),
+            votes=_placed(self.votes, users, user_count),
             trust=trust,
-            passed=_placed(self.passed, self.items, item_count),
-            held=_placed(self.held, self.items, item_count),
+            passed=_placed(self.passed, items, item_count),
+            held=_placed(self.held, items, item_count),
             started=self.started,
             parameters=self.parameters,
         )
@@ -254,7 +256,7 @@ def _among(trust: ContactTrust, users: NDArray[np.int32]) -> ContactTrust:
 
 
 def _placed(
-    values: NDArray[np.float64], numbers: NDArray[np.int32], count: int
+    values: NDArray[np.float64], numbers: NDArray[np.intp], count: int
 ) -> NDArray[np.float64]:
     placed = np.zeros(count)
     placed[numbers] = values

@@ -112,13 +112,15 @@ def _best(
 
 
 def _highest(view: View, ranked: NDArray[np.float64], k: int, key: bytes) -> list[int]:
-    found = np.flatnonzero(ranked > 0)
-    if k <= 0 or not len(found):
+    positive = ranked[ranked > 0]
+    if k <= 0 or not len(positive):
         return []
-    if len(found) > k:
+    least = positive.min()
+    if len(positive) > k:
         # Everything that could tie with the k-th best stays in.
-        last = np.partition(ranked[found], len(found) - k)[len(found) - k]
-        found = found[ranked[found] >= last * (1 - 10.0 ** (1 - _DIGITS))]
+        last = np.partition(positive, len(positive) - k)[len(positive) - k]
+        least = last * (1 - 10.0 ** (1 - _DIGITS))
+    found = np.flatnonzero(ranked >= least)
     order = [
         (-float(f"{ranked[item]:.{_DIGITS - 1}e}"), _tie(view.item_id(item), key), item)
         for item in found.tolist()
