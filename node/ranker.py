@@ -48,7 +48,8 @@ FRESH_MS = 1_000
 _TURNS = 3
 
 # For how long turns are given as long as more ask in each: a hundred HTTP requests take some 35 ms
-# to read and answer (measured), and a ranking in their midst keeps all others waiting.
+# to read and answer (measured), and a ranking in their midst keeps all others waiting. Who has to
+# wait for a ranking waits so long for others once, however many go on asking.
 _GATHERING_MS = 50
 
 # Where a crowd has come lately, who asks alone may be the first of another: so long its others have
@@ -107,6 +108,7 @@ class Ranker:
         self._made: frozenset[_Question] = frozenset()  # a moment ago
         self._given_count = 0  # kept lists since the last ranking
         self._crowded_ms: int | None = None  # when a crowd was there last
+        self._gather_until_ms = 0
         self._asked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -153,6 +155,7 @@ class Ranker:
         loop = asyncio.get_running_loop()
         if self._crowded_ms is not None and self._clock.now_ms() - self._crowded_ms < _CROWDED_MS:
             await asyncio.sleep(_FIRST_ALONE_S)
+        self._gather_until_ms = self._clock.now_ms() + _GATHERING_MS
         await self._gather()
         while self._waiting or self._aged:
             try:
@@ -189,15 +192,18 @@ class Ranker:
 
     async def _gather(self) -> None:
         """Give turns until nobody more asks; of a crowd, all who have a list from lately get it."""
-        until_ms = self._clock.now_ms() + _GATHERING_MS
-        seen = -1
-        while seen < self._given_count and self._clock.now_ms() < until_ms:
-            seen = self._given_count
+        if not self._waiting:
+            self._gather_until_ms = self._clock.now_ms() + _GATHERING_MS
+        is_calm = False
+        while not is_calm:
+            given = self._given_count
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
-            if seen >= CROWD:
+            if given >= CROWD:
                 self._crowded_ms = self._clock.now_ms()
                 self._give_to_waiting()
+            is_late = self._clock.now_ms() >= self._gather_until_ms
+            is_calm = is_late or self._given_count == given
 
     def _give_to_waiting(self) -> None:
         for question in list(self._waiting):

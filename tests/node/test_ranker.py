@@ -196,6 +196,22 @@ async def test_where_a_crowd_came_lately_one_who_is_alone_may_be_the_first_of_an
     assert all(given is kept for (given,) in [await first, *rest])
 
 
+async def test_however_many_go_on_asking_who_has_no_list_yet_is_not_put_off_for_long() -> None:
+    ana, *others = people(4)
+    clock = Stopped()
+    ranker = Ranker(peer([ana, *others]), clock)
+    await ranker.lists([ana.id], 5)
+    asked = [asyncio.create_task(ranker.lists([other.id], 5)) for other in others]
+    await asyncio.sleep(0)
+    while not all(each.done() for each in asked):
+        assert (await ranker.lists([ana.id], 5))[0].lines
+        clock.passed_ms += 1
+        await asyncio.sleep(0)
+    once, turns = ranker_module._GATHERING_MS, 4 * ranker_module._TURNS
+    assert once < clock.passed_ms < once + len(asked) * turns
+    await ranker.stop()
+
+
 async def test_in_the_pause_after_a_ranking_only_what_was_just_made_is_not_made_anew() -> None:
     ana, eva = people(2)
     ranker = Ranker(peer([ana, eva]), Stopped())
