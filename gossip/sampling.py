@@ -59,7 +59,7 @@ class Peers:
         self._peers: dict[bytes, _Peer] = {}
         self._silent_since_ms = 0  # nobody was heard last before this
         self._useful: dict[bytes, None] = {}
-        self._alike: dict[int, list[bytes]] = {}  # by mask, until any peer's changes
+        self._alike: dict[int, list[bytes]] = {}  # who reads some of a mask, as the table has them
         self._keys = [
             self._seed + bytes([block]) for block in range(_SAMPLER_COUNT // _BLOCK_COUNT)
         ]
@@ -91,8 +91,10 @@ class Peers:
         if known is not None:
             known.heard_ms = now_ms
             if known.mask != mask:
+                changed = [m for m in self._alike if bool(m & mask) != bool(m & known.mask)]
                 known.mask = mask
-                self._alike.clear()
+                for each in changed:
+                    del self._alike[each]
             return False
         if len(self._peers) >= self._limits.peer_count:
             expendable = self._expendable()
@@ -101,7 +103,9 @@ class Peers:
             self._forget([expendable])
         self._offer(node)
         self._peers[node] = _Peer(now_ms, mask)
-        self._alike.clear()
+        for wanted, alike in self._alike.items():
+            if mask & wanted:
+                alike.append(node)
         return True
 
     def credit(self, node: bytes) -> None:
@@ -117,8 +121,10 @@ class Peers:
         """Forget the nodes unheard of since a moment of the monotonic clock."""
         if horizon_ms <= self._silent_since_ms:
             return
-        self._forget([n for n, peer in self._peers.items() if peer.heard_ms < horizon_ms])
         last_ms = [peer.heard_ms for peer in self._peers.values()]
+        if min(last_ms, default=horizon_ms) < horizon_ms:
+            self._forget([n for n, peer in self._peers.items() if peer.heard_ms < horizon_ms])
+            last_ms = [heard_ms for heard_ms in last_ms if heard_ms >= horizon_ms]
         self._silent_since_ms = min(last_ms, default=0)
 
     def pick(self, mask: int) -> bytes | None:
@@ -130,7 +136,7 @@ class Peers:
         Args:
             mask: shards, of which the peer says that it reads some.
         """
-        alike = self._readers(mask)
+        alike = self._readers(mask) if mask else None
         if not alike:
             return None
         turn = self._draws % 4
@@ -164,8 +170,9 @@ class Peers:
         for node in nodes:
             del self._peers[node]
             self._useful.pop(node, None)
-        self._alike.clear()
         gone = set(nodes)
+        for wanted, alike in self._alike.items():
+            self._alike[wanted] = [node for node in alike if node not in gone]
         emptied = [n for n, held in enumerate(self._sampled) if held in gone]
         for number in emptied:
             self._least[number] = _NO_HASH

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from tastemesh.gossip.record import Record
 from tastemesh.gossip.topics import shard_of
 from tastemesh.sim.engine import Simulation
 
@@ -37,26 +38,27 @@ def subscribed_coverage(
         simulation: the network.
         without: authors whose records do not count.
     """
-    by_shard: dict[int, dict[bytes, None]] = {}
+    records: dict[bytes, tuple[Record, int]] = {}
     for peer in simulation.peers.values():
-        for record_id, author in peer.store.authors():
-            if author not in without:
-                by_shard.setdefault(shard_of(author), {})[record_id] = None
+        records.update(peer.store.records)
+    by_shard: dict[int, set[bytes]] = {}
+    for record_id, (record, _) in records.items():
+        if record.author not in without:
+            by_shard.setdefault(shard_of(record.author), set()).add(record_id)
+    due: dict[frozenset[int], set[bytes]] = {}  # to whoever reads these shards; mostly the same
     wanted = held = 0
     least = 1.0
     for peer in simulation.peers.values():
         engine = peer.core.engine
         since_ms = simulation.now_ms - _SYNC_PERIODS * engine.limits.sync_period_ms
-        counts = {
+        counts = frozenset(
             shard
             for shard in by_shard
             if engine.interest.reads(shard) and engine.interest.read_since_ms(shard) <= since_ms
-        }
-        his = sum(len(ids) for shard, ids in by_shard.items() if shard in counts)
-        has = sum(
-            shard_of(author) in counts and author not in without
-            for _, author in peer.store.authors()
         )
+        if counts not in due:
+            due[counts] = set().union(*(by_shard[shard] for shard in sorted(counts)))
+        his, has = len(due[counts]), len(due[counts] & peer.store.records.keys())
         wanted += his
         held += has
         least = min(least, has / his if his else 1.0)
