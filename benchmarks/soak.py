@@ -4,10 +4,11 @@
 
 Signed records go through a node's own driver into a real file, far more of them than the window
 holds, so that each one pushes another out. Time runs along, a user asks for his list now and then,
-and freed disk space is given back as a node does. Memory is this process's resident set, and the
-number of objects in it, once the window and the memory of what left it are full: until then a node
-grows into its bounds. A slope is a least-squares line over what was seen, with a 95 % interval from
-blocks of samples, since neighbouring ones are alike. The row's peer is the bound on disk.
+and freed disk space and memory are given back as a daemon does. Memory is this process's resident
+set, and the number of objects in it, once the window and the memory of what left it are full: until
+then a node grows into its bounds. A slope is a least-squares line over what was seen, with a 95 %
+interval from blocks of samples, since neighbouring ones are alike. The row's peer is the bound on
+disk.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Interaction
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import records_topic, shard_of
+from tastemesh.node.allocation import give_back_memory
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
 from tastemesh.node.tasks import end
@@ -132,6 +134,7 @@ async def soak(interactions: int) -> list[Sample]:
         async with await Store.open(path / "window.sqlite3", disk_bytes=DISK_BYTES) as store:
             driver = Driver(core, store, feed, clock, lambda _: None)
             running = asyncio.create_task(driver.run())
+            tidying = asyncio.create_task(give_back_memory())
             trusted = tuple(Endorsement(_signer(n).id, 10_000) for n in range(FRIENDS))
             await driver.say(inputs.Recorded(key.id, trusted, clock.wall_ms()))
             for done in range(SAMPLE_RECORDS, interactions // BATCH + 1, SAMPLE_RECORDS):
@@ -140,6 +143,7 @@ async def soak(interactions: int) -> list[Sample]:
                 await store.vacuum_step()
                 core.recommend(key.id, 10, clock.wall_ms())
                 seen.append(_sample(done * BATCH, path))
+            await end(tidying)
             await end(running)
     return seen
 

@@ -10,6 +10,9 @@ is made for the next time. Where that is so, each ranking is followed by as long
 requests and gossip get their turn however many users ask. Nobody gets a list that is older than
 what he said himself, or one that names a record which was taken back since; and where nobody waits,
 a list is made when it is asked for.
+
+A ranking in the midst of a crowd would keep most of it waiting. So who asks is read first, as long
+as more come; of a crowd all who have a list get it, who came first, too.
 """
 
 import asyncio
