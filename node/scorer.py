@@ -232,12 +232,12 @@ class Scorer:
         (asked,) = self._questions([ego], [rejected], self.basis(0))
         return asked.trust
 
-    def refresh(self) -> None:
-        """Take in what came since the last score, which the next one would do first."""
-        self._refreshed()
+    def refresh(self) -> tuple[HoldingMatrix, Arrivals]:
+        """Take in what came since the last score, which the next one would do first.
 
-    def _refreshed(self) -> tuple[HoldingMatrix, Arrivals]:
-        """Return who holds what as of the newest interaction, and since when."""
+        Returns:
+            (who holds what as of the newest interaction, who held what first).
+        """
         half_life_s = self.parameters.half_life_s
         newest = self._view.matrix(0, half_life_s)
         if self._arrivals is None or self._arrivals[0] != self._view.version:
@@ -251,7 +251,7 @@ class Scorer:
         Args:
             now_s: seconds since 1970.
         """
-        newest, arrivals = self._refreshed()
+        newest, arrivals = self.refresh()
         numbers = self._view.user_numbers(self._endorsements.csr().ids)
         return Basis(
             matrix=self._view.matrix(now_s, self.parameters.half_life_s),
