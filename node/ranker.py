@@ -55,8 +55,8 @@ _TURNS = 3
 # wait for a ranking waits so long for others once, however many go on asking.
 _GATHERING_MS = 50
 
-# Where a crowd has come lately, who asks alone may be the first of another: so long its others have
-# to ask, too. A hundred requests of one program are sent within 5 ms (measured).
+# Where a crowd has come lately, who asks alone may be the first of another: so long its second has
+# to ask, too (guesses); the others follow while turns are given.
 _CROWDED_MS = 60_000
 _FIRST_ALONE_S = 0.002
 

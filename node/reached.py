@@ -1,6 +1,6 @@
 """Whom the trust of any local user reaches, found a few users at a time.
 
-A walk is some 5 ms a user (10,000 walks, measured), and anybody's endorsement may change all of
+A walk is 5 to 7 ms a user (10,000 walks, measured), and anybody's endorsement may change all of
 them: for a host of a thousand users that is seconds, in which nothing else would be answered. So a
 sweep over the users takes a few steps a second. Meanwhile what was known stands, and what is found
 is added to it; a user's own endorsements count at once.
@@ -8,8 +8,8 @@ is added to it; a user's own endorsements count at once.
 
 from collections.abc import Callable, Sequence
 
-# Users a step, and milliseconds between steps: at 5 ms a walk, a sweep takes a twelfth of one core,
-# and answers wait for 10 ms at most; a thousand users are through in a minute (guess).
+# Users a step, and milliseconds between steps: a sweep takes a tenth of one core, and answers wait
+# for some 14 ms at most; a thousand users are through in a minute (guess).
 STEP_USERS = 2
 STEP_MS = 125
 

@@ -60,7 +60,7 @@ def pushed_many(
     rhos = np.array([p.rho if len(taste) else 0.0 for _, taste in tastes])
     mass = (1.0 - rhos)[:, np.newaxis] * tau
     amounts = np.divide(mass, volumes, out=np.zeros(tau.shape), where=volumes > 0.0)
-    # In one piece: glibc keeps what was freed up to twice the largest piece. In six pieces a pass
+    # In one piece: glibc keeps what was freed up to twice the largest piece. In three pieces a pass
     # would give its pages back and the next ask for them anew, for a fifth of its time (measured).
     block = np.empty((6 * len(asked), len(items)))
     sums = block[: 4 * len(asked)]

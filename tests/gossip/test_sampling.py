@@ -55,6 +55,20 @@ def test_silent_peers_go_and_the_samplers_are_filled_again() -> None:
     assert {peers.pick(ALL_SHARDS) for _ in range(400)} == {secret(f"{n}") for n in range(40, 50)}
 
 
+_HEARD = st.tuples(st.integers(0, 11), st.integers(0, 7), st.booleans())
+
+
+@given(st.lists(_HEARD, max_size=60))
+def test_the_readers_of_a_mask_are_those_of_the_table(said: list[tuple[int, int, bool]]) -> None:
+    peers = Peers(Limits(peer_count=8), b"seed")
+    for now_ms, (number, mask, is_late) in enumerate(said):
+        peers.hear(secret(f"{number}"), now_ms, mask)
+        if is_late:
+            peers.forget_silent(now_ms - 5)
+        for wanted in (1, 2, 6):  # fewer than are remembered
+            assert peers._readers(wanted) == [n for n in peers if peers.mask(n) & wanted]
+
+
 @given(st.lists(st.sampled_from([0, 200_000]), max_size=60))
 def test_who_is_left_is_sampled_as_if_nobody_else_had_been(heard_ms: list[int]) -> None:
     peers, others = Peers(LIMITS, b"seed"), Peers(LIMITS, b"seed")

@@ -110,6 +110,16 @@ async def test_a_fault_of_ours_reaches_who_asked_and_the_next_question_is_answer
     assert len(await lists(ranker, [ana.id], 5)) == 1
 
 
+async def test_so_does_one_in_taking_in_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    (ana,) = people(1)
+    ranker = Ranker(peer([ana]), Stopped())
+    with monkeypatch.context() as fault:
+        fault.setattr(Core, "refresh", lambda _: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            await lists(ranker, [ana.id], 5)
+    assert len(await lists(ranker, [ana.id], 5)) == 1
+
+
 async def asked_while_busy(ranker: Ranker, ego: bytes, other: bytes) -> list[Advice]:
     """Ask while somebody else's list is being made, and wait until there is nothing left to do."""
     busy = asyncio.create_task(ranker.lists([other], 5))
