@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from tastemesh.errors import TastemeshError
 from tastemesh.node.allocation import give_back_memory
+from tastemesh.node.collection import spare_what_stays
 from tastemesh.node.config import Configuration
 from tastemesh.node.http.access import Endpoint, announced, token_of
 from tastemesh.node.http.app import create_app
@@ -45,7 +46,10 @@ async def run_daemon(
                 _LOGGER.info("ready", extra={"home": str(home), "http": server.url})
                 greet(dashboard_url(server.url, token))
                 stop = asyncio.create_task(stopped.wait())
-                tidying = asyncio.create_task(give_back_memory())
+                tidying = [
+                    asyncio.create_task(give_back_memory()),
+                    asyncio.create_task(spare_what_stays()),
+                ]
                 failures = [
                     asyncio.create_task(server.failed(), name="the HTTP server"),
                     asyncio.create_task(node.failed(), name="the node"),
@@ -54,7 +58,7 @@ async def run_daemon(
                 notify_supervisor("STOPPING=1")
             ended = [failure.get_name() for failure in failures if failure.done()]
             streams.close()  # or the server would wait for readers that never hang up
-            for task in (stop, tidying, *failures):
+            for task in (stop, *tidying, *failures):
                 task.cancel()
             if ended:
                 raise TastemeshError(f"{ended[0]} ended by itself; the log has the cause")

@@ -146,6 +146,9 @@ class Ranker:
         self._given_count += 1
         if kept.age_ms > FRESH_MS:
             self._aged[question] = None
+        if self._given_count == CROWD:
+            self._crowded_ms = self._clock.now_ms()
+            self._give_to_waiting()
         return kept
 
     def _wait(self, question: _Question, *, in_batch: bool) -> asyncio.Future[Listed]:
@@ -194,7 +197,7 @@ class Ranker:
                 waiting.set_result(Listed(lines, 0))
 
     async def _gather(self) -> None:
-        """Give turns until nobody more asks; of a crowd, all who have a list from lately get it."""
+        """Give turns until nobody more asks."""
         if not self._waiting:
             self._gather_until_ms = self._clock.now_ms() + _GATHERING_MS
         is_calm = False
@@ -202,13 +205,11 @@ class Ranker:
             given = self._given_count
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
-            if given >= CROWD:
-                self._crowded_ms = self._clock.now_ms()
-                self._give_to_waiting()
             is_late = self._clock.now_ms() >= self._gather_until_ms
             is_calm = is_late or self._given_count == given
 
     def _give_to_waiting(self) -> None:
+        """Give all who have a list from lately that one: of a crowd, who came first, too."""
         for question in list(self._waiting):
             kept = self._recent(question)
             waiting = self._pop(question) if kept is not None else None

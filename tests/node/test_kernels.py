@@ -1,6 +1,7 @@
 """A node answers while its kernels compile, and walks the same before and after."""
 
 import asyncio
+import gc
 import importlib.util
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 import tastemesh
+from tastemesh.node import collection
 from tastemesh.node.http.app import create_app
 from tastemesh.node.kernels import Kernels
 from tastemesh.node.settings import NodeConfig
@@ -32,6 +34,24 @@ async def test_walks_are_numpys_until_the_kernels_are_compiled_and_the_loop_goes
     assert compiling.is_compiled(None) == has_numba
     kernels.postpone()  # a second node of the process
     assert compiling.is_compiled(None) == has_numba
+
+
+async def test_a_daemon_searches_neither_its_modules_nor_its_kernels_for_cycles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kernels = Kernels()
+    monkeypatch.setattr(collection, "KERNELS", kernels)
+    monkeypatch.setattr(collection, "LOOK_S", 0.01)
+    try:
+        sparing = asyncio.create_task(collection.spare_what_stays())
+        await asyncio.sleep(0)
+        at_first = gc.get_freeze_count()
+        made_since = [[number] for number in range(1_000)]
+        await kernels.ready()
+        await sparing
+        assert gc.get_freeze_count() > at_first > len(made_since)
+    finally:
+        gc.unfreeze()
 
 
 async def test_whoever_asks_while_they_compile_gets_a_list(
