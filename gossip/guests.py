@@ -77,7 +77,7 @@ class Guests:
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "too many strangers in a period")
         reader.authenticate_presence(presence)
         if is_peer:
-            self._peers.hear(sender, now_ms, heard.mask)
+            self._peers.hear(sender, now_ms, heard.mask, heard.sent_ms)
         else:
             self._guests[sender] = now_ms
         return heard.mask

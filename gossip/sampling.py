@@ -42,6 +42,7 @@ _USEFUL_COUNT = 32
 class _Peer(msgspec.Struct):
     heard_ms: int
     mask: int
+    sent_ms: int  # by the peer's own clock
 
 
 class Peers:
@@ -85,11 +86,21 @@ class Peers:
         peer = self._peers.get(node)
         return peer.mask if peer else 0
 
-    def hear(self, node: bytes, now_ms: int, mask: int = ALL_SHARDS) -> bool:
-        """Note that a node is there and what it reads; True if it was not known."""
+    def hear(self, node: bytes, now_ms: int, mask: int = ALL_SHARDS, sent_ms: int = 0) -> bool:
+        """Note that a node is there and what it reads; True if it was not known.
+
+        Args:
+            node: its id.
+            now_ms: monotonic clock.
+            mask: the shards that it reads.
+            sent_ms: when it said so, by its own clock. What it said earlier is not news, whoever
+                says it again; a peer whose clock went back is forgotten, and then heard, in time.
+        """
         known = self._peers.get(node)
         if known is not None:
-            known.heard_ms = now_ms
+            if sent_ms < known.sent_ms:
+                return False
+            known.heard_ms, known.sent_ms = now_ms, sent_ms
             if known.mask != mask:
                 changed = [m for m in self._alike if bool(m & mask) != bool(m & known.mask)]
                 known.mask = mask
@@ -102,7 +113,7 @@ class Peers:
                 return False
             self._forget([expendable])
         self._offer(node)
-        self._peers[node] = _Peer(now_ms, mask)
+        self._peers[node] = _Peer(now_ms, mask, sent_ms)
         for wanted, alike in self._alike.items():
             if mask & wanted:
                 alike.append(node)

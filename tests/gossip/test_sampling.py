@@ -55,6 +55,18 @@ def test_silent_peers_go_and_the_samplers_are_filled_again() -> None:
     assert {peers.pick(ALL_SHARDS) for _ in range(400)} == {secret(f"{n}") for n in range(40, 50)}
 
 
+def test_what_a_peer_said_earlier_does_not_undo_what_it_says_now() -> None:
+    peers = Peers(LIMITS, b"seed")
+    node = secret("peer")
+    assert peers.hear(node, 0, 1, sent_ms=1_000)
+    peers.hear(node, 10, 2, sent_ms=2_000)
+    peers.hear(node, 20, 1, sent_ms=1_000)  # somebody kept it, and sends it again
+    assert peers.mask(node) == 2
+    peers.forget_silent(11)
+    assert node not in peers  # nor does that keep it in the table
+    assert peers.hear(node, 30, 1, sent_ms=1_000)
+
+
 _HEARD = st.tuples(st.integers(0, 11), st.integers(0, 7), st.booleans())
 
 
