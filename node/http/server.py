@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tastemesh.errors import TastemeshError
+from tastemesh.node.http.joined import JoinedProtocol
 
 HOST = "127.0.0.1"  # never a wider one: the token travels in the clear
 STOP_S = 5.0  # for requests that are still being answered (guess)
@@ -48,6 +49,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 self._app,
+                http=JoinedProtocol,
                 lifespan="off",
                 ws="none",
                 log_config=None,
