@@ -31,6 +31,7 @@ from benchmarks.measure import row
 from tastemesh.gossip import codec
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Interaction
+from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import records_topic, shard_of
 from tastemesh.node.broker import EmbeddedBroker
 from tastemesh.node.cli import main
@@ -97,6 +98,7 @@ async def _measured(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
     async with EmbeddedBroker(folder / "broker") as broker, daemon(home, broker.url) as served:
         names = [f"user-{number}" for number in range(clients)]
         askers = [Client(served) for _ in names]
+        authors = signers(_PUSHERS)  # made now: it would hold up the first who ask
         await _settle(askers[0], names, count)
         rest_s = await _at_rest(askers[0], names, 2 * clients)
         async with MqttTransport((broker.url,), client_id="benchmark-pusher") as pusher:
@@ -106,7 +108,7 @@ async def _measured(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
                 ("at once", "one user", _at_once(names[:1])),
                 ("at once", "a user each", _at_once(names)),
             ):
-                pushing = asyncio.create_task(_push(pusher))
+                pushing = asyncio.create_task(_push(pusher, authors))
                 taken = await ask(askers, seconds)
                 await end(pushing)
                 work = (
@@ -181,10 +183,9 @@ def _at_once(names: list[str]) -> _Load:
     return all_of
 
 
-def _payloads() -> Iterator[tuple[str, bytes]]:
-    """Give signed records of 64 interactions, by many authors in turn, dated now."""
+def _payloads(authors: list[Signer]) -> Iterator[tuple[str, bytes]]:
+    """Give signed records of 64 interactions, by all authors in turn, dated now."""
     limits, rng = Limits(), np.random.default_rng(1)
-    authors = signers(_PUSHERS)
     clock = SystemClock()
     seq = clock.wall_ms() // 1_000  # above those of the window, in each load
     while True:
@@ -200,10 +201,10 @@ def _payloads() -> Iterator[tuple[str, bytes]]:
             yield topic, codec.pack_bundles([record.envelope], limits)[0]
 
 
-async def _push(pusher: MqttTransport) -> None:
+async def _push(pusher: MqttTransport, authors: list[Signer]) -> None:
     loop = asyncio.get_running_loop()
     due = loop.time()
-    for topic, payload in _payloads():
+    for topic, payload in _payloads(authors):
         due += BATCH / INGEST_PER_S
         await asyncio.sleep(max(0.0, due - loop.time()))
         assert pusher.publish(topic, payload)
