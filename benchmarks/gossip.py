@@ -6,8 +6,8 @@ from typing import Any
 from benchmarks.ingest import LIMITS, NETWORK, wire_records
 from benchmarks.measure import interleaved_s, row
 from tastemesh.gossip import codec
-from tastemesh.gossip.identity import verify
 from tastemesh.gossip.reconcile import ItemSet, initiate, respond
+from tastemesh.gossip.signatures import verify
 from tastemesh.gossip.signer import Signer
 
 _ID_BYTES = 32

@@ -19,10 +19,11 @@ from hashlib import sha256
 import msgspec
 
 from tastemesh.errors import RemoteProtocolError, UsageError
-from tastemesh.gossip.identity import SMALL_ORDER_KEYS, PublicIdentity, id_of, verify
+from tastemesh.gossip.identity import PublicIdentity, id_of
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.lineage import Lineage, Lineages
 from tastemesh.gossip.record import Record, Said, Statement, Unknown
+from tastemesh.gossip.signatures import SMALL_ORDER_POINTS, verify
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.statements import MAX_EPOCH, MAX_INT64, are_interactions, check_statements
 
@@ -268,7 +269,7 @@ def authenticate_opened(record: Record, opened: Opened, verify: Verify = verify)
     """
     outer = opened.outer
     assert outer is not None  # or there would be no record
-    if outer.key in SMALL_ORDER_KEYS:
+    if outer.key in SMALL_ORDER_POINTS:
         raise RemoteProtocolError(RejectReason.WEAK_KEY, "a key of small order")
     if (
         id_of(outer.key, outer.next_digest) != record.author

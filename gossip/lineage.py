@@ -17,8 +17,9 @@ from hashlib import sha256
 import msgspec
 
 from tastemesh.errors import RemoteProtocolError
-from tastemesh.gossip.identity import KEY_BYTES, SIGNATURE_BYTES, PublicIdentity, verify
+from tastemesh.gossip.identity import PublicIdentity
 from tastemesh.gossip.limits import Limits, RejectReason
+from tastemesh.gossip.signatures import KEY_BYTES, SIGNATURE_BYTES, verify
 
 ROTATION_DOMAIN = b"tastemesh/1/rotation\x00"
 

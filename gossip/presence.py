@@ -10,8 +10,9 @@ import msgspec
 
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip.codec import Verify
-from tastemesh.gossip.identity import PublicIdentity, verify
+from tastemesh.gossip.identity import PublicIdentity
 from tastemesh.gossip.limits import Limits, RejectReason
+from tastemesh.gossip.signatures import verify
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import ALL_SHARDS
 

@@ -7,10 +7,10 @@ in one process may hand them all one reader that remembers what it has read befo
 
 from tastemesh.gossip import codec
 from tastemesh.gossip.codec import Opened, Verify
-from tastemesh.gossip.identity import verify
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import Presence, authenticate_presence, parse_presence
 from tastemesh.gossip.record import Record
+from tastemesh.gossip.signatures import verify
 
 
 class Reader:

@@ -5,8 +5,9 @@ from hashlib import sha256
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tastemesh.errors import UsageError
-from tastemesh.gossip.identity import KEY_BYTES, PublicIdentity
+from tastemesh.gossip.identity import PublicIdentity
 from tastemesh.gossip.lineage import Lineage, Slot, Step, step_message
+from tastemesh.gossip.signatures import KEY_BYTES
 
 
 class Signer:

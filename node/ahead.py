@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec
 from tastemesh.gossip.codec import Signed
-from tastemesh.gossip.identity import verify
 from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.signatures import verify
 
 # Payloads that come together and are worth a thread's waking (guess).
 MIN_COUNT = 16
@@ -59,7 +59,7 @@ class Ahead:
             self._thread.submit(self._work, payloads, self._turn, self._found)
 
     def verify(self, key: bytes, message: bytes, signature: bytes) -> bool:
-        """See `tastemesh.gossip.identity.verify`."""
+        """See `tastemesh.gossip.signatures.verify`."""
         found = self._found.pop((key, message, signature), None)
         if found is None:
             return verify(key, message, signature)

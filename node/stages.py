@@ -9,10 +9,10 @@ from enum import StrEnum
 from typing import Any
 
 from tastemesh.gossip.codec import Opened, Verify
-from tastemesh.gossip.identity import verify
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
+from tastemesh.gossip.signatures import verify
 from tastemesh.node.clock import elapsed_s
 from tastemesh.ranking.view import View
 

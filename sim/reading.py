@@ -12,11 +12,11 @@ from typing import Generic, TypeVar, TypeVarTuple, Unpack
 
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip.codec import Opened, Verify
-from tastemesh.gossip.identity import verify
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import Presence
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
+from tastemesh.gossip.signatures import verify
 from tastemesh.gossip.signer import Signer
 
 _GENERATION_COUNT = 65_536  # results of each kind; some hundred MB when all are full records
@@ -75,7 +75,7 @@ class Signatures:
         self._made[signature] = (key, message)
 
     def fits(self, key: bytes, message: bytes, signature: bytes) -> bool:
-        """Tell what `tastemesh.gossip.identity.verify` does."""
+        """Tell what `tastemesh.gossip.signatures.verify` does."""
         return self._made.get(signature) == (key, message) or verify(key, message, signature)
 
 

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec
-from tastemesh.gossip.identity import SMALL_ORDER_KEYS, PublicIdentity
+from tastemesh.gossip.identity import PublicIdentity
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.record import Endorsement, Interaction, Statement, Unknown
+from tastemesh.gossip.signatures import SMALL_ORDER_POINTS
 from tastemesh.gossip.signer import Signer
 
 LIMITS = Limits()
@@ -179,7 +180,7 @@ def test_each_breach_has_its_reason(envelope: bytes, expected: RejectReason) -> 
 
 
 def test_a_valid_body_under_a_weak_key_or_a_foreign_signature_is_refused() -> None:
-    for key in sorted(SMALL_ORDER_KEYS):
+    for key in sorted(SMALL_ORDER_POINTS):
         public = PublicIdentity(key, bytes(32))
         raw = msgspec.msgpack.encode(body(author=public.id))
         forged = msgspec.msgpack.encode([raw, key, bytes(32), (1).to_bytes(64, "little"), None])

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tastemesh.gossip import codec
-from tastemesh.gossip.identity import verify
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Interaction
+from tastemesh.gossip.signatures import verify
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.ahead import MIN_COUNT, REST_COUNT, Ahead
 

@@ -3,9 +3,9 @@
 import pytest
 
 from tastemesh.errors import RemoteProtocolError
-from tastemesh.gossip.identity import verify
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import sign_presence
+from tastemesh.gossip.signatures import verify
 from tastemesh.sim.reading import NotedSigner, SharedReader, Signatures
 
 
