@@ -18,10 +18,10 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Interaction, Record
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import records_topic, shard_of
-from tastemesh.node.ahead import Ahead
+from tastemesh.node.ahead import AheadReader
 from tastemesh.node.core import Core
 from tastemesh.node.driver import COMMIT_TURNS, Driver
-from tastemesh.node.stages import Stages, TimedReader, TimedView
+from tastemesh.node.stages import Stages, TimedView
 from tastemesh.node.tasks import end
 from tastemesh.node.transport import BrokerStatus, Event, Message
 from tastemesh.storage.store import Store
@@ -117,26 +117,26 @@ async def _ingest(payloads: list[tuple[str, bytes]]) -> None:
     """Let a node's own driver take payloads in, until they are committed and in the matrix."""
     key = Signer(bytes(32), bytes(32))
     stages = Stages()
-    ahead = Ahead(LIMITS, lambda record_id: core.holds(record_id))
+    reader = AheadReader(NETWORK, LIMITS, stages, lambda record_id: core.holds(record_id))
     core = Core(
         node=key,
         signers=(key,),
         network=NETWORK,
         limits=LIMITS,
         seed=bytes(32),
-        reader=TimedReader(NETWORK, LIMITS, stages, ahead.verify),  # as a node has it
+        reader=reader,  # as a node has it
         view=TimedView(stages),
     )
     feed = Feed(payloads)
     with tempfile.TemporaryDirectory() as folder:
         async with await Store.open(Path(folder) / "window.sqlite3") as store:
-            driver = Driver(core, store, feed, _Now(), lambda _: None, stages, ahead)
+            driver = Driver(core, store, feed, _Now(), lambda _: None, stages, reader)
             running = asyncio.create_task(driver.run())
             await feed.emptied.wait()
             await driver.flush()
             core.view.matrix(NOW_S)
             await end(running)
-    ahead.close()
+    reader.close()
     assert len(core.engine.window) == len(payloads)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tastemesh.gossip import inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.identity import format_id
-from tastemesh.node.ahead import Ahead
+from tastemesh.node.ahead import AheadReader
 from tastemesh.node.clock import Clock
 from tastemesh.node.collection import uncollected
 from tastemesh.node.core import Core
@@ -20,7 +20,7 @@ from tastemesh.node.kernels import KERNELS
 from tastemesh.node.mqtt import MqttTransport
 from tastemesh.node.scorer import ScorerParameters
 from tastemesh.node.settings import NodeConfig
-from tastemesh.node.stages import Stages, TimedReader, TimedView
+from tastemesh.node.stages import Stages, TimedView
 from tastemesh.node.tasks import end
 from tastemesh.storage.store import Store
 
@@ -68,15 +68,15 @@ async def assemble(
         await open_window(config, [signer.id for signer in signers])
     )
     stages = Stages()
-    ahead = Ahead(config.limits, lambda record_id: core.holds(record_id))
-    stack.callback(ahead.close)
+    reader = AheadReader(config.network, config.limits, stages, lambda each: core.holds(each))
+    stack.callback(reader.close)
     core = Core(
         node=keys.node,
         signers=signers,
         network=config.network,
         limits=config.limits,
         seed=secrets.token_bytes(32),
-        reader=TimedReader(config.network, config.limits, stages, ahead.verify),
+        reader=reader,
         view=TimedView(stages),
         ranking=ScorerParameters(
             diversity=config.diversity, exploration_share=config.exploration_share
@@ -87,7 +87,7 @@ async def assemble(
     transport = await stack.enter_async_context(
         MqttTransport(urls, client_id=client_id, settings=config.mqtt)
     )
-    driver = Driver(core, store, transport, clock, tell, stages, ahead)
+    driver = Driver(core, store, transport, clock, tell, stages, reader)
     wall_ms = clock.wall_ms()
     with uncollected():
         async for part in load(store, config, wall_ms, has_new_keys=keys.is_new):

@@ -20,7 +20,7 @@ from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.limits import RejectReason
 from tastemesh.node import transport as wire
-from tastemesh.node.ahead import Ahead
+from tastemesh.node.ahead import AheadReader
 from tastemesh.node.clock import Clock, elapsed_s
 from tastemesh.node.core import Core
 from tastemesh.node.stages import Stage, Stages
@@ -88,7 +88,7 @@ class Driver:
             the commit.
         stages: notes how long the intake takes, shared with the core's reader and view; its own
             where None.
-        ahead: checks signatures before the core's reader, which has its `verify`, asks; or nobody.
+        ahead: the core's reader, where it reads ahead; or None.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Driver:
         clock: Clock,
         notify: Callable[[Effect], None],
         stages: Stages | None = None,
-        ahead: Ahead | None = None,
+        ahead: AheadReader | None = None,
     ) -> None:
         self._core = core
         self._store = store
@@ -219,17 +219,16 @@ class Driver:
         loop = asyncio.get_running_loop()
         while True:
             await self._room.wait()
-            rest_s = loop.time() + SLICE_S
             events = await self._transport.events()
             if self._ahead is not None:
-                self._ahead.begin([e.payload for e in events if isinstance(e, wire.Message)])
+                messages = [each for each in events if isinstance(each, wire.Message)]
+                await self._ahead.look_at([each.payload for each in messages])
+            rest_s = loop.time() + SLICE_S
             for event in events:
                 if loop.time() > rest_s:
                     await asyncio.sleep(0)
                     rest_s = loop.time() + SLICE_S
                 message = event if isinstance(event, wire.Message) else None
-                if self._ahead is not None and message is not None:
-                    self._ahead.place += 1
                 looked_at = self.stages.counts[Stage.DECODE]
                 since_s, within_s = elapsed_s(), self.stages.inner_s
                 try:

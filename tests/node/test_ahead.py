@@ -1,86 +1,115 @@
-"""Signatures checked ahead are those that the core would find, and nobody's work is wasted long."""
+"""What is read ahead is what the core would find, and nobody's work is wasted long."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec
 from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Interaction
-from tastemesh.gossip.signatures import verify
 from tastemesh.gossip.signer import Signer
-from tastemesh.node.ahead import MIN_COUNT, REST_COUNT, Ahead
+from tastemesh.node.ahead import MIN_COUNT, REST_COUNT, AheadReader
+from tastemesh.node.stages import Stage, Stages
 
 LIMITS = Limits()
 COUNT = 4 * MIN_COUNT
 
 
-def envelopes() -> list[bytes]:
+def envelopes(network: str, count: int) -> list[bytes]:
     signer = Signer(bytes(32), bytes(32))
     return [
         codec.sign_record(
-            signer, "main", 0, seq, b"", 1_000, (Interaction(f"item {seq}", "listen", 1),), LIMITS
+            signer, network, 0, seq, b"", 1_000, (Interaction(f"item {seq}", "listen", 1),), LIMITS
         ).envelope
-        for seq in range(1, COUNT + 1)
+        for seq in range(1, count + 1)
     ]
 
 
-ENVELOPES = envelopes()
+ENVELOPES = envelopes("main", COUNT)
 PAYLOADS = [codec.pack_bundles([each], LIMITS)[0] for each in ENVELOPES]
+FORGED = ENVELOPES[-1][:-5] + bytes(4) + ENVELOPES[-1][-1:]
+(ELSEWHERE,) = envelopes("another", 1)
+(MIXED,) = codec.pack_bundles([ENVELOPES[0], FORGED, ELSEWHERE, b"no envelope"], LIMITS)
 
 
-def signed(envelope: bytes) -> codec.Signed:
-    return codec.signed_parts(codec.open_envelope(envelope, LIMITS))
+def ids(seqs: range) -> set[bytes]:
+    return {codec.open_envelope(ENVELOPES[seq], LIMITS).record_id for seq in seqs}
 
 
 @pytest.fixture
-def ahead() -> Iterator[Ahead]:
-    checker = Ahead(LIMITS, lambda _: False)
-    yield checker
-    checker.close()
+def stages() -> Stages:
+    return Stages()
 
 
-def wait(ahead: Ahead) -> None:
-    """Let the thread end what it was given."""
-    ahead._thread.submit(lambda: None).result()
+@pytest.fixture
+def ahead(stages: Stages) -> Iterator[AheadReader]:
+    reader = AheadReader("main", LIMITS, stages, lambda _: False)
+    yield reader
+    reader.close()
 
 
-def test_what_it_says_is_what_the_check_says(ahead: Ahead) -> None:
-    forged = ENVELOPES[-1][:-5] + bytes(4) + ENVELOPES[-1][-1:]
-    payloads = [*PAYLOADS[:-1], codec.pack_bundles([forged], LIMITS)[0], b"rubbish"]
-    for waits in (False, True):
-        ahead.begin(payloads)
-        if waits:
-            wait(ahead)
-        for place, envelope in enumerate([*ENVELOPES[:-1], forged]):
-            ahead.place = place
-            said = ahead.verify(*signed(envelope))
-            assert said == verify(*signed(envelope)) == (envelope != forged)
-    assert ahead._found == {}  # each answer is given once
+def reading(reader: Reader, payload: bytes) -> list[object]:
+    """All that a core learns of a payload."""
+    try:
+        found: list[object] = list(reader.unpack(payload))
+    except RemoteProtocolError as error:
+        return [error.reason]
+    for opened in tuple(found):
+        assert isinstance(opened, codec.Opened)
+        try:
+            found.append(record := reader.parse(opened))
+            reader.authenticate(record, opened)
+        except RemoteProtocolError as error:
+            found.append(error.reason)
+    return found
 
 
-def test_it_begins_at_the_end_and_leaves_out_what_is_known_or_large() -> None:
-    known = {codec.open_envelope(each, LIMITS).record_id for each in ENVELOPES[1::2]}
-    ahead = Ahead(LIMITS, known.__contains__)
+async def test_what_was_read_ahead_is_what_is_read(ahead: AheadReader, stages: Stages) -> None:
+    payloads = [*PAYLOADS[:-1], MIXED, b"rubbish", b""]
+    plain = [reading(Reader("main", LIMITS), payload) for payload in payloads]
+    for is_ahead in (False, True):
+        stages.clear()
+        if is_ahead:
+            await ahead.look_at(payloads)
+        assert [reading(ahead, payload) for payload in payloads] == plain
+        assert stages.counts[Stage.DECODE] == COUNT - 1 + 4
+        assert stages.seconds[Stage.DECODE] > 0 < stages.seconds[Stage.VERIFY]
+    assert not ahead._found.opened  # each answer is given once
+    assert not ahead._found.records
+    assert not ahead._found.fits
+    assert [reading(ahead, payload) for payload in payloads] == plain
+
+
+async def test_what_is_known_or_large_is_left_to_the_core(stages: Stages) -> None:
+    known = ids(range(1, COUNT, 2))
+    ahead = AheadReader("main", LIMITS, stages, known.__contains__)
     large = codec.pack_bundles(ENVELOPES[:20], LIMITS)[0]
-    ahead.begin([*PAYLOADS, large])
-    ahead._thread.submit(lambda: None).result()
-    places = [ENVELOPES.index(e) for key in ahead._found for e in ENVELOPES if signed(e) == key]
-    assert places == list(range(COUNT - 2, 0, -2))  # the first is the core's own
+    await ahead.look_at([*PAYLOADS, large])
+    assert set(ahead._found.opened) == set(PAYLOADS)
+    assert {record.id for record in ahead._found.records.values()} == ids(range(0, COUNT, 2))
+    assert len(ahead._found.fits) == COUNT // 2
     ahead.close()
 
 
-def test_it_rests_after_working_for_nothing(ahead: Ahead) -> None:
-    ahead.begin(PAYLOADS)
-    wait(ahead)
-    assert len(ahead._found) == COUNT - 1
+async def test_it_rests_after_working_for_nothing(ahead: AheadReader) -> None:
+    await ahead.look_at(PAYLOADS)
+    assert len(ahead._found.fits) == COUNT
     for turn in range(REST_COUNT):
-        ahead.begin(PAYLOADS)
-        wait(ahead)
-        assert bool(ahead._found) == (turn == REST_COUNT - 1)
+        await ahead.look_at(PAYLOADS)
+        assert bool(ahead._found.fits) == (turn == REST_COUNT - 1)
 
 
-def test_a_few_are_not_worth_it(ahead: Ahead) -> None:
-    ahead.begin(PAYLOADS[: MIN_COUNT - 1])
-    wait(ahead)
-    assert ahead._found == {}
+async def test_a_few_are_not_worth_it(ahead: AheadReader) -> None:
+    await ahead.look_at(PAYLOADS[: MIN_COUNT - 1])
+    assert not ahead._found.opened
+
+
+async def test_a_fault_of_ours_leaves_it_to_the_core(stages: Stages) -> None:
+    ahead = AheadReader("main", LIMITS, stages, lambda _: bool(1 // 0))
+    await ahead.look_at(PAYLOADS)
+    assert [reading(ahead, each) for each in PAYLOADS] == [
+        reading(Reader("main", LIMITS), each) for each in PAYLOADS
+    ]
+    ahead.close()
