@@ -9,13 +9,9 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-# Held at most: asyncio's own mark for a connection whose other end is slow, beyond which it says
-# so; a stream that is written without a pause must hear of it.
-HELD_BYTES = 64 * 1024
-
 
 class JoinedWrites:
-    """A transport that sends what is written in one turn of the event loop at its end.
+    """A transport that sends a piece together with the next, if that comes in the same turn.
 
     All but writing and closing is the transport's own.
 
@@ -27,15 +23,16 @@ class JoinedWrites:
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
-        self._held = bytearray()
+        self._held = b""
 
     def write(self, data: bytes) -> None:
-        """Send this, soon."""
-        if not self._held:
+        """Send this: with what waits for it, or soon."""
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held + data)
+        else:
+            self._held = data
             self._loop.call_soon(self._send)
-        self._held += data
-        if len(self._held) > HELD_BYTES:
-            self._send()
 
     def close(self) -> None:
         """Close the connection once all that was written is sent."""
@@ -47,7 +44,7 @@ class JoinedWrites:
 
     def _send(self) -> None:
         if self._held:
-            held, self._held = self._held, bytearray()
+            held, self._held = self._held, b""
             self._transport.write(held)
 
 
