@@ -34,7 +34,7 @@ def check_length(k: int) -> None:
         raise UsageError(f"k is {k}; expected 1 to 1000")
 
 
-class AdviceReason(msgspec.Struct, frozen=True):
+class AdviceReason(msgspec.Struct, frozen=True, gc=False):  # no way round in it
     """One contact behind a recommendation.
 
     Attributes:
@@ -49,7 +49,7 @@ class AdviceReason(msgspec.Struct, frozen=True):
     record_ids: tuple[str, ...]
 
 
-class Advice(msgspec.Struct, frozen=True):
+class Advice(msgspec.Struct, frozen=True, gc=False):
     """One recommended item.
 
     Attributes:

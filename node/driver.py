@@ -56,10 +56,10 @@ TIDY_S = 60.0
 
 
 # Stored records that are read and verified again, and how often, seconds: SQLite has no checksums,
-# so a bit that flips on the disk shows nowhere else. 240 a minute take 0.1 % of a core, and a slice
-# each time; a full window takes 13 minutes in records of 64, 14 hours in single statements.
-INSPECT_COUNT = 8
-INSPECT_S = 2.0
+# so a bit that flips on the disk shows nowhere else. 240 a minute take 0.1 % of a core; eight at
+# once stopped the event loop for 7 ms (measured), two are a slice. A full window takes 13 minutes in records of 64, 14 hours in single statements.
+INSPECT_COUNT = 2
+INSPECT_S = 0.5
 
 
 class _Turn:

@@ -22,7 +22,7 @@ from tastemesh.ranking.view import View
 _DIGITS = 9
 
 
-class Recommendation(msgspec.Struct, frozen=True):
+class Recommendation(msgspec.Struct, frozen=True, gc=False):
     """One entry of a list.
 
     Attributes:
