@@ -57,7 +57,8 @@ TIDY_S = 60.0
 
 # Stored records that are read and verified again, and how often, seconds: SQLite has no checksums,
 # so a bit that flips on the disk shows nowhere else. 240 a minute take 0.1 % of a core; eight at
-# once stopped the event loop for 7 ms (measured), two are a slice. A full window takes 13 minutes in records of 64, 14 hours in single statements.
+# once stopped the event loop for 7 ms (measured), two are a slice. A full window takes 13 minutes
+# in records of 64, 14 hours in single statements.
 INSPECT_COUNT = 2
 INSPECT_S = 0.5
 
@@ -314,7 +315,8 @@ class Driver:
                 continue
             if rows:
                 await self._room.wait()
-                self.handle(inputs.Inspected(rows))
+                with self.stages.uncounted():
+                    self.handle(inputs.Inspected(rows))
 
     async def _commit(self, changes: Sequence[StorageEffect]) -> None:
         """Commit, however long it takes: nobody is told before."""

@@ -4,7 +4,8 @@ The core knows no clock, so what it is given measures: a reader, a view; and the
 It costs a microsecond a record.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
 
@@ -52,6 +53,14 @@ class Stages:
         """
         self.counts[Stage.DEDUPE] += count
         self.seconds[Stage.DEDUPE] += elapsed_s() - since_s - (self.inner_s - within_s)
+
+    @contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """Leave out what is read meanwhile: it did not come in."""
+        counts, seconds = dict(self.counts), dict(self.seconds)
+        yield
+        self.counts.update(counts)
+        self.seconds.update(seconds)
 
     @property
     def inner_s(self) -> float:
