@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import Any, get_origin, get_type_hints
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 import msgspec
-from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -71,7 +70,7 @@ class Answering:
         found: dict[str, object] = {}
         for name in operation.takes:
             if name == "query":
-                found[name] = read_query(request.query_params, operation.query)
+                found[name] = read_query(request.scope["query_string"], operation.query)
             elif name == "body":
                 found[name] = read_body(await _content(request), operation.body)
             elif name == "item":
@@ -81,16 +80,19 @@ class Answering:
         return found
 
 
-def read_query(given: QueryParams, wanted: Any) -> object:
+def read_query(given: bytes, wanted: Any) -> object:
     """Return the parameters of an address as a struct; those that it does not name are ignored.
+
+    Of one that is given twice and is no list, the last counts.
 
     Raises:
         UsageError: names the parameter and what is expected.
     """
+    found = parse_qs(given.decode("latin-1"), keep_blank_values=True)
     values: dict[str, object] = {}
     for name, is_list in _fields(wanted).items():
-        if name in given:
-            values[name] = given.getlist(name) if is_list else given[name]
+        if name in found:
+            values[name] = found[name] if is_list else found[name][-1]
     try:
         read: object = msgspec.convert(values, wanted, strict=False)
     except msgspec.ValidationError as error:

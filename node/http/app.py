@@ -28,11 +28,12 @@ from tastemesh.node.http.rates import Rates
 from tastemesh.node.http.stream import Streams
 from tastemesh.node.node import Node
 
+# Routing looks through them in this order: what is asked for most comes first.
 OPERATIONS: tuple[Operation, ...] = (
+    *(recommendations.recommend, recommendations.recommend_many, recommendations.explain_item),
     *(statements.record, listing.interactions, statements.endorse, listing.endorsements),
     *(statements.forget, statements.rotate),
     *(history.import_history, history.export, history.evidence, history.backup),
-    *(recommendations.recommend, recommendations.recommend_many, recommendations.explain_item),
     *(people.identities, people.add_identity, people.neighbourhood, people.equivocators),
     *(health.status, stream.events, health.health, health.ready),
 )
