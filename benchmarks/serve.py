@@ -44,6 +44,7 @@ INGEST_PER_S = 1_000  # interactions
 _FRIENDS, _PLAYS = 8, 20  # of a local user
 _PUSHERS = 100  # authors who speak under load
 _PACE_S, _BURST_S = 1.0, 2.0
+_AHEAD_S = 1.0  # records come in before anybody asks
 
 
 class Client:
@@ -109,6 +110,7 @@ async def _measured(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
                 ("at once", "a user each", _at_once(names)),
             ):
                 pushing = asyncio.create_task(_push(pusher, authors))
+                await asyncio.sleep(_AHEAD_S)
                 taken = await ask(askers, seconds)
                 await end(pushing)
                 work = (

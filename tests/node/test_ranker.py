@@ -206,7 +206,10 @@ async def test_where_a_crowd_came_lately_one_who_is_alone_may_be_the_first_of_an
     assert all(given is kept for (given,) in [await first, *rest])
 
 
-async def test_however_many_go_on_asking_who_has_no_list_yet_is_not_put_off_for_long() -> None:
+async def test_however_many_go_on_asking_who_has_no_list_yet_is_not_put_off_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ranker_module, "_AMONG_OTHERS_S", 0.0)
     ana, *others = people(4)
     clock = Stopped()
     ranker = Ranker(peer([ana, *others]), clock)
