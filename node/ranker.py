@@ -55,9 +55,9 @@ _TURNS = 3
 # wait for a ranking waits so long for others once, however many go on asking.
 _GATHERING_MS = 50
 
-# Once others have been given lists, nobody more asks if nobody did for so long (guess): a hundred
-# requests take a client some 5 ms to send (measured).
-_AMONG_OTHERS_S = 0.002
+# Before the first ranking, once others have been given lists, that long a pause instead of a turn
+# (guess): a hundred requests take a client some 5 ms to send (measured).
+_AMONG_OTHERS_S = 0.0005
 
 # Where a crowd has come lately, who asks alone may be the first of another: so long its second has
 # to ask, too (guesses).
@@ -166,7 +166,7 @@ class Ranker:
         if self._crowded_ms is not None and self._clock.now_ms() - self._crowded_ms < _CROWDED_MS:
             await asyncio.sleep(_FIRST_ALONE_S)
         self._gather_until_ms = self._clock.now_ms() + _GATHERING_MS
-        await self._gather()
+        await self._gather(_AMONG_OTHERS_S)
         while self._waiting or self._aged:
             try:
                 if not KERNELS.are_ready:
@@ -200,18 +200,15 @@ class Ranker:
             if waiting is not None:
                 waiting.set_result(Listed(lines, 0))
 
-    async def _gather(self) -> None:
-        """Give turns until nobody more asks."""
+    async def _gather(self, pause_s: float = 0.0) -> None:
+        """Give turns until nobody more asks; with pauses, once others were given lists."""
         if not self._waiting:
             self._gather_until_ms = self._clock.now_ms() + _GATHERING_MS
         is_calm = False
         while not is_calm:
             given = self._given_count
-            if given:  # clients take a moment to send what comes at once
-                await asyncio.sleep(_AMONG_OTHERS_S)
-            else:
-                for _ in range(_TURNS):
-                    await asyncio.sleep(0)
+            for _ in range(_TURNS):
+                await asyncio.sleep(pause_s if given else 0)
             is_late = self._clock.now_ms() >= self._gather_until_ms
             is_calm = is_late or self._given_count == given
 
