@@ -58,9 +58,11 @@ class Stages:
     def uncounted(self) -> Iterator[None]:
         """Leave out what is read meanwhile: it did not come in."""
         counts, seconds = dict(self.counts), dict(self.seconds)
-        yield
-        self.counts.update(counts)
-        self.seconds.update(seconds)
+        try:
+            yield
+        finally:
+            self.counts.update(counts)
+            self.seconds.update(seconds)
 
     @property
     def inner_s(self) -> float:
