@@ -6,6 +6,7 @@ from benchmarks.graphs import NOW_S, endorsement_graph, filled_view, identity
 from benchmarks.measure import interleaved_s, row
 from tastemesh.node.advice import Advisor
 from tastemesh.node.record_book import RecordBook
+from tastemesh.node.threads import Threads
 
 _ENDORSEMENTS = 10  # an identity
 
@@ -24,7 +25,7 @@ def many_users_rows(users: int, *, quick: bool) -> list[dict[str, Any]]:
     count, users = (4_000, 20) if quick else (200_000, users)
     view = filled_view(count)
     graph = endorsement_graph(view.user_count, _ENDORSEMENTS * view.user_count)
-    advisor = Advisor(view, graph, RecordBook())
+    advisor = Advisor(view, graph, RecordBook(), workers=Threads())
     egos = [identity(number) for number in range(users)]
     arrivals = iter(range(10**6, 10**8))
 

@@ -19,6 +19,7 @@ from tastemesh.ranking.contacts import POOL
 from tastemesh.ranking.influence import trust_needed
 from tastemesh.ranking.reasons import Reason, explain_many
 from tastemesh.ranking.view import View
+from tastemesh.ranking.workers import ONE_WORKER, Workers
 from tastemesh.reputation.graph import EndorsementGraph
 
 BOUND_LIST_LENGTH = 10  # the list that the reported bound is about: what a user sees first
@@ -92,6 +93,7 @@ class Advisor:
         endorsements: who vouches for whom.
         book: record numbers.
         parameters: of the rule.
+        workers: make several users' lists together.
     """
 
     def __init__(
@@ -100,10 +102,11 @@ class Advisor:
         endorsements: EndorsementGraph,
         book: RecordBook,
         parameters: ScorerParameters | None = None,
+        workers: Workers = ONE_WORKER,
     ) -> None:
         self._view = view
         self._book = book
-        self._scorer = Scorer(view, endorsements, parameters)
+        self._scorer = Scorer(view, endorsements, parameters, workers)
 
     def note_private(self, holder: bytes) -> None:
         """Note under which id the view keeps a local user's private interactions."""

@@ -22,6 +22,7 @@ from tastemesh.node.scorer import ScorerParameters
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.stages import Stages, TimedView
 from tastemesh.node.tasks import end
+from tastemesh.node.threads import Threads
 from tastemesh.storage.store import Store
 
 
@@ -81,6 +82,7 @@ async def assemble(
         ranking=ScorerParameters(
             diversity=config.diversity, exploration_share=config.exploration_share
         ),
+        workers=Threads(),
     )
     urls = await find_brokers(config, stack)
     client_id = f"tastemesh-{format_id(keys.node.id)[:16]}"

@@ -24,6 +24,7 @@ from tastemesh.node.reached import STEP_MS, SWEEP_PERIOD_MS, Reached
 from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import Reach, ScorerParameters, private_shadow
 from tastemesh.ranking.view import View
+from tastemesh.ranking.workers import ONE_WORKER, Workers
 from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
 from tastemesh.reputation.paths import shortest_path
 
@@ -47,6 +48,7 @@ class Core:
         reader: decodes and checks signatures; a plain one where None.
         ranking: the rule of its lists; the measured defaults where None.
         view: takes the interactions, empty; a plain one where None.
+        workers: make several users' lists together.
 
     Raises:
         UsageError: the network id cannot stand in a topic.
@@ -63,6 +65,7 @@ class Core:
         reader: Reader | None = None,
         ranking: ScorerParameters | None = None,
         view: View | None = None,
+        workers: Workers = ONE_WORKER,
     ) -> None:
         self.engine = GossipEngine(node, signers, network, limits, seed, reader)
         self.view = View() if view is None else view
@@ -70,7 +73,7 @@ class Core:
             EndorsementLimits(out_edge_limit=limits.author_endorsement_count)
         )
         self._book = RecordBook()
-        self._advisor = Advisor(self.view, self.endorsements, self._book, ranking)
+        self._advisor = Advisor(self.view, self.endorsements, self._book, ranking, workers)
         self.revision = 0
         """Rises whenever anything changes that a list depends on."""
         self.disowned_revision = 0

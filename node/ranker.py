@@ -36,8 +36,8 @@ _LOGGER = logging.getLogger(__name__)
 USERS_AT_ONCE = 2
 
 # The same of those who were asked for in one call, of at least so many: an application's nightly
-# lists rather than somebody who waits.
-BATCH_AT_ONCE = 8
+# lists rather than somebody who waits. Some 40 ms (measured).
+BATCH_AT_ONCE = 16
 
 # How old a list may be that is given to who would have to wait. In a minute a thousand users' lists
 # are made anew at half of the time (measured), and a person takes it for "now" (guess).

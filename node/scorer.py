@@ -26,6 +26,7 @@ from tastemesh.ranking.push import Asked, Pushed, push_many
 from tastemesh.ranking.salsa import Scores
 from tastemesh.ranking.slate import own_items
 from tastemesh.ranking.view import View
+from tastemesh.ranking.workers import ONE_WORKER, Workers
 from tastemesh.reputation.adoption import Arrivals, adoption, adoptions, surprise
 from tastemesh.reputation.graph import EndorsementGraph
 from tastemesh.reputation.luck import skilled
@@ -38,9 +39,9 @@ from tastemesh.reputation.walks import WalkMass, walk_mass
 # than they need each list of a round would be walked for anew.
 _REACH_BYTES = 256 << 20
 
-# Egos who are scored in one pass over the window: their sums for an item are one line of the
-# processor's cache.
-EGOS_A_PASS = 8
+# Egos who are scored in one pass over the window. With 8 a list takes 8 % longer, with 32 as long
+# (measured, by one worker and by two).
+EGOS_A_PASS = 16
 
 
 class ScorerParameters(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,6 +172,7 @@ class Scorer:
         view: the window as arrays.
         endorsements: who vouches for whom.
         parameters: of the rule.
+        workers: share the egos of a pass among them.
     """
 
     def __init__(
@@ -178,8 +180,10 @@ class Scorer:
         view: View,
         endorsements: EndorsementGraph,
         parameters: ScorerParameters | None = None,
+        workers: Workers = ONE_WORKER,
     ) -> None:
         self.parameters = parameters or ScorerParameters()
+        self._workers = workers
         self._view = view
         self._endorsements = endorsements
         self._private: dict[bytes, None] = {}
@@ -292,9 +296,8 @@ class Scorer:
             asked = slice(start, start + EGOS_A_PASS)
             questions = self._questions(egos[asked], rejected[asked], basis)
             asks = [_asked(question, basis.matrix) for question in questions]
-            for question, found in zip(
-                questions, push_many(basis.matrix, asks, self.parameters.ranking), strict=True
-            ):
+            pushed = push_many(basis.matrix, asks, self.parameters.ranking, self._workers)
+            for question, found in zip(questions, pushed, strict=True):
                 yield self._answered(question, found, basis)
 
     def _questions(

@@ -26,6 +26,7 @@ from tastemesh.ranking.contacts import ContactTrust, Shares
 from tastemesh.ranking.holdings import HoldingMatrix, Weights
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.salsa import Scores, rank
+from tastemesh.ranking.workers import ONE_WORKER, Workers
 
 Sparse = tuple[NDArray[np.int32], NDArray[np.float64]]
 """Numbers and the values there; 0 everywhere else."""
@@ -188,13 +189,15 @@ def push_many(
     matrix: HoldingMatrix,
     asked: Sequence[Asked],
     parameters: SalsaParameters = SalsaParameters(),  # noqa: B008 - frozen
+    workers: Workers = ONE_WORKER,
 ) -> list[Pushed]:
     """Score for several egos, in one pass where the compiled kernel is; as `push` does each.
 
     Args:
         matrix: who holds what.
-        asked: their questions; eight are as many as a pass is quick for.
+        asked: their questions.
         parameters: how mass moves and votes.
+        workers: share the egos among them.
     """
     if not asked:
         return []
@@ -202,7 +205,8 @@ def push_many(
     if len(asked) > 1 and is_plain and products.is_compiled(matrix.compiled):
         from tastemesh.ranking.push_block import pushed_many
 
-        return [Pushed(*found, parameters, 0.0) for found in pushed_many(matrix, asked, parameters)]
+        found = pushed_many(matrix, asked, parameters, workers)
+        return [Pushed(*each, parameters, 0.0) for each in found]
     return [
         push(
             matrix, each.trust, each.egos, parameters, profile=each.profile, standing=each.standing

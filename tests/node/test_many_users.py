@@ -7,6 +7,7 @@ from tastemesh.node import scorer
 from tastemesh.node.advice import Advisor
 from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import Scorer, private_shadow
+from tastemesh.node.threads import Threads
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph
 from tastemesh.sim.community import synthetic_community
@@ -46,6 +47,9 @@ def test_each_gets_the_list_that_he_would_get_alone(seed: int) -> None:
     assert advisor.recommend_many(egos, 7, NOW_S) == alone
     assert advisor.recommend_many(egos[:2], 7, NOW_S) == alone[:2]
     assert advisor.recommend_many([], 7, NOW_S) == []
+    shared = Advisor(view, graph, book, workers=Threads(3))
+    shared.note_private(shadow)
+    assert shared.recommend_many(egos, 7, NOW_S) == alone
     assert all(lines and lines[0].reasons for lines in alone[1:5])
     assert all(lines[0].unverified for lines in alone[:USERS:5])
 
