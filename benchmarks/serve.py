@@ -14,6 +14,7 @@ application's users. A ratio of 0.2 is a p99 of 5 times the median at rest.
 
 import asyncio
 import contextlib
+import gc
 import io
 import json
 import statistics
@@ -102,6 +103,8 @@ async def _measured(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
         authors = signers(_PUSHERS)  # made now: it would hold up the first who ask
         await _settle(askers[0], names, count)
         rest_s = await _at_rest(askers[0], names, 2 * clients)
+        gc.collect()
+        gc.freeze()  # a whole search for cycles here, 20 ms, would count as the daemon's
         async with MqttTransport((broker.url,), client_id="benchmark-pusher") as pusher:
             for load, each, ask in (
                 ("steady", "one user", _steady(names[:1])),
