@@ -35,8 +35,9 @@ _LOGGER = logging.getLogger(__name__)
 # trusted (measured), and what changed in the window is looked at once for both.
 USERS_AT_ONCE = 2
 
-# The same of those who were asked for in one call, of at least so many: an application's nightly
-# lists rather than somebody who waits. Some 40 ms (measured).
+# The same where at least so many wait, which costs each a third less, and of those who were asked
+# for in one call of at least so many: an application's nightly lists rather than somebody who
+# waits. Some 40 ms (measured).
 BATCH_AT_ONCE = 16
 
 # How old a list may be that is given to who would have to wait. In a minute a thousand users' lists
@@ -240,17 +241,14 @@ class Ranker:
             self._is_resting, self._made = False, frozenset()
 
     def _next(self) -> list[_Question]:
-        """Return who has waited longest, and some who can be ranked together with him."""
+        """Return who has waited longest, a batch last, and some who can be ranked with him."""
         if not self._waiting:
             return list(islice(self._aged, 1))
-        first = next(iter(self._waiting))
-        is_batched = first in self._batched
-        alike = (
-            each
-            for each in self._waiting
-            if each[1] == first[1] and (each in self._batched) == is_batched
-        )
-        return list(islice(alike, BATCH_AT_ONCE if is_batched else USERS_AT_ONCE))
+        people = [each for each in self._waiting if each not in self._batched]
+        first, *others = people or self._waiting
+        alike = [first, *(each for each in others if each[1] == first[1])]
+        is_few = people and len(alike) < BATCH_AT_ONCE
+        return alike[: USERS_AT_ONCE if is_few else BATCH_AT_ONCE]
 
     def _pop(self, question: _Question) -> asyncio.Future[Listed] | None:
         self._batched.pop(question, None)

@@ -1,6 +1,7 @@
 """Who asks while others are answered: equal questions share an answer; nobody takes another's."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -67,6 +68,31 @@ async def test_equal_questions_share_an_answer_and_others_get_their_own() -> Non
     assert short == first[:1]
     assert together == [core.recommend(ego, 5, WALL_MS) for ego in egos]
     assert (await lists(ranker, [], 5)) == []
+    await ranker.stop()
+
+
+async def test_who_asks_after_a_batch_is_not_kept_waiting_by_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    egos = [signer.id for signer in people(3 * BATCH_AT_ONCE)]
+    core = peer(people(len(egos)))
+    passes: list[list[bytes]] = []
+    rank = core.recommend_many
+
+    def noted(asked: Sequence[bytes], k: int, wall_ms: int) -> list[list[Advice]]:
+        passes.append(list(asked))
+        return rank(asked, k, wall_ms)
+
+    monkeypatch.setattr(core, "recommend_many", noted)
+    ranker = Ranker(core, Stopped())
+    batch = asyncio.create_task(ranker.lists(egos[3:], 5))
+    await asyncio.sleep(0)
+    few = [asyncio.create_task(ranker.lists([ego], 5)) for ego in egos[:3]]
+    await asyncio.gather(batch, *few)
+    sizes = [len(asked) for asked in passes]
+    assert sizes == [2, 1, BATCH_AT_ONCE, BATCH_AT_ONCE, BATCH_AT_ONCE - 3]
+    await asyncio.gather(*(ranker.lists([ego], 4) for ego in egos[: BATCH_AT_ONCE + 1]))
+    assert [len(asked) for asked in passes[len(sizes) :]] == [BATCH_AT_ONCE, 1]  # each alone, many
     await ranker.stop()
 
 
