@@ -12,7 +12,7 @@ def test_only_what_younger_records_pushed_out_is_not_lost() -> None:
     ages = {f"{n:04}": Age(n, bytes([n % 256])) for n in range(600)}
     said = {name: age for name, age in ages.items() if int(name) % 15}
     held = dict(list(ages.items())[100:])
-    published: dict[str, Age | None] = dict(said)
+    published = dict(said)
     assert missing(published, held, is_full=True) == []
     assert set(published) == set(said) & set(held)
 
@@ -22,7 +22,9 @@ def test_only_what_younger_records_pushed_out_is_not_lost() -> None:
     published = dict(said)
     assert missing(published, gap, is_full=True) == ["0302"]
     assert missing(published, gap, is_full=True) == []  # once is enough
-    assert missing({"never seen": None}, held, is_full=True) == ["never seen"]
+    assert missing({"never seen": Age(302, b"")}, held, is_full=True) == ["never seen"]
+    assert missing({"pushed out, never seen": Age(99, b"")}, held, is_full=True) == []
+    assert missing({"never seen": Age(99, b"")}, held, is_full=False) == ["never seen"]
 
 
 @pytest.mark.broker
