@@ -6,9 +6,10 @@ Signed records go through a node's own driver into a real file, far more of them
 holds, so that each one pushes another out. Time runs along, a user asks for his list now and then,
 and freed disk space and memory are given back as a daemon does. Memory is this process's resident
 set, and the number of objects in it, once the window and the memory of what left it are full: until
-then a node grows into its bounds. A slope is a least-squares line over what was seen, with a 95 %
-interval from blocks of samples, since neighbouring ones are alike. The row's peer is the bound on
-disk.
+then a node grows into its bounds. A daemon gives memory back whenever it has grown by 4 MB, so what
+it has is a saw's tooth that long; here it is looked at when it was just given back. A slope is a
+least-squares line over what was seen, with a 95 % interval from blocks of samples, since
+neighbouring ones are alike. The row's peer is the bound on disk.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Interaction
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import records_topic, shard_of
-from tastemesh.node.allocation import give_back_memory
+from tastemesh.node.allocation import give_back_memory, resident_bytes, trim
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
 from tastemesh.node.tasks import end
@@ -213,16 +214,12 @@ def plot(seen: list[Sample], path: Path) -> None:
 
 def _sample(interactions: int, folder: Path) -> Sample:
     gc.collect()  # so that the count is of what is in use
-    return Sample(interactions, _resident(), sys.getallocatedblocks(), _disk(folder))
+    trim()
+    return Sample(interactions, resident_bytes(), sys.getallocatedblocks(), _disk(folder))
 
 
 def _disk(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.iterdir())
-
-
-def _resident() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ LOOK_S = 1.0
 GROWTH_BYTES = 4 * 1024 * 1024
 
 _STATM = Path("/proc/self/statm")
+_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 async def give_back_memory() -> None:
@@ -23,15 +24,21 @@ async def give_back_memory() -> None:
 
     For a process of our own: an application that embeds a node has its own ideas.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     least = -GROWTH_BYTES
-    while trim is not None:
-        if _resident_bytes() >= least + GROWTH_BYTES:
-            trim(0)
-            least = _resident_bytes()
-        least = min(least, _resident_bytes())
+    while _TRIM is not None:
+        if resident_bytes() >= least + GROWTH_BYTES:
+            trim()
+            least = resident_bytes()
+        least = min(least, resident_bytes())
         await asyncio.sleep(LOOK_S)
 
 
-def _resident_bytes() -> int:
+def trim() -> None:
+    """Give what is free back to the system, where the C library is glibc."""
+    if _TRIM is not None:
+        _TRIM(0)
+
+
+def resident_bytes() -> int:
+    """Return how much memory this process has now."""
     return int(_STATM.read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")

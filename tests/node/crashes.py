@@ -8,9 +8,9 @@ too, so that foreign records come in. At a random moment, also while it starts, 
 SIGKILL. Then its database is opened: it must be whole, hold all that was acknowledged, and no
 number may ever have been used for two records. One author's quota in the window is soon full, and
 then each record pushes his oldest out; so a record that is gone is lost unless the quota is full of
-younger ones. What was committed and not acknowledged any more takes room in it like anything else.
-On a quick machine the quota is full before the first kill: a record that was never seen is as old
-as the request for it.
+younger ones; private interactions have a quota of their own. What was committed and not
+acknowledged any more takes room in it like anything else. On a quick machine the quota is full
+before the first kill: a record that was never seen is as old as the request for it.
 """
 
 import argparse
@@ -94,7 +94,7 @@ class Victim:
         self.tally = Tally()
         self._rng = random.Random(seed)
         self._published: dict[str, Age] = {}  # acknowledged, by id; until seen, of the request
-        self._private: set[str] = set()  # items, acknowledged
+        self._private: dict[str, Age] = {}  # the same by item
         self._slots: dict[tuple[bytes, int, int], bytes] = {}
         self._item = 0
         self._lock = threading.Lock()
@@ -163,7 +163,7 @@ class Victim:
                     with self._lock:
                         self.tally.acknowledged += 1
                         if private:
-                            self._private.add(item)
+                            self._private[item] = asked
                         else:
                             self._published.update(dict.fromkeys(answer["records"], asked))
 
@@ -180,7 +180,12 @@ class Victim:
                     " FROM records WHERE own"
                 ).fetchall()
                 (foreign,) = db.execute("SELECT count(*) FROM records WHERE NOT own").fetchone()
-                private = {item for (item,) in db.execute("SELECT item FROM private_interactions")}
+                private = {
+                    item: Age(date_ms, arrival.to_bytes(8, "big"))
+                    for item, date_ms, arrival in db.execute(
+                        "SELECT item, wall_ms - ago_ms, arrival FROM private_interactions"
+                    )
+                }
             except sqlite3.OperationalError as error:
                 assert "no such table" in str(error), error  # killed before the first migration
                 assert not self._published
@@ -197,8 +202,8 @@ class Victim:
         is_full = sum(count for *_, count in own) >= Limits().author_interaction_count
         for gone in missing(self._published, held, is_full=is_full):
             self._report_lost(f"record {gone}")
-        for item in sorted(self._private - private):
-            self._private.remove(item)
+        is_full = len(private) >= Limits().private_interaction_count
+        for item in missing(self._private, private, is_full=is_full):
             self._report_lost(f"private {item}")
 
     def _report_lost(self, what: str) -> None:
@@ -207,14 +212,14 @@ class Victim:
 
 
 class Age(NamedTuple):
-    """What decides which of an author's records is his oldest."""
+    """What decides which of an author's records, or private interactions, is his oldest."""
 
     date_ms: int
-    record_id: bytes
+    id: bytes
 
 
 def missing(published: dict[str, Age], held: dict[str, Age], *, is_full: bool) -> list[str]:
-    """Return the ids that ought to be there, and bring `published` up to date.
+    """Return the names of what ought to be there, and bring `published` up to date.
 
     Args:
         published: what was acknowledged and neither pushed out nor missed until now.
