@@ -74,9 +74,10 @@ class _Clock:
 class _Stream(Feed):
     """A broker whose records are signed as they are asked for."""
 
-    def __init__(self, clock: _Clock) -> None:
+    def __init__(self, clock: _Clock, seed: int) -> None:
         super().__init__(())
         self._clock = clock
+        self._rng = np.random.default_rng(seed)
         self._payloads = self._signed()
         self._wanted = 0
         self._asked = asyncio.Event()
@@ -99,8 +100,7 @@ class _Stream(Feed):
         return [next(self._payloads) for _ in range(count)]
 
     def _signed(self) -> Iterator[Message]:
-        limits = Limits()
-        rng = np.random.default_rng(1)
+        limits, rng = Limits(), self._rng
         signers = [_signer(n) for n in range(AUTHORS)]
         seqs = [0] * AUTHORS
         while True:
@@ -122,13 +122,13 @@ def _signer(number: int) -> Signer:
     return Signer(key, (number + AUTHORS).to_bytes(32, "big"))
 
 
-async def soak(interactions: int) -> list[Sample]:
-    """Take so many interactions in; return what was seen on the way."""
+async def soak(interactions: int, seed: int = 1) -> list[Sample]:
+    """Take so many interactions in, drawn from a seed; return what was seen on the way."""
     key = _signer(AUTHORS - 1)
     limits = Limits()
     core = Core(node=key, signers=(key,), network=NETWORK, limits=limits, seed=bytes(32))
     clock = _Clock()
-    feed = _Stream(clock)
+    feed = _Stream(clock, seed)
     seen: list[Sample] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
@@ -225,11 +225,12 @@ def _disk(folder: Path) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--interactions", type=int, default=5_000_000)
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--samples", type=Path, metavar="FILE.json")
     parser.add_argument("--plot", type=Path, metavar="FILE.png")
     given = parser.parse_args()
-    found = asyncio.run(soak(given.interactions))
+    found = asyncio.run(soak(given.interactions, given.seed))
     write("soak", rows(found), given.json)
     if given.samples:
         given.samples.write_text(json.dumps(trace(found), indent=2) + "\n")

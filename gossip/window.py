@@ -306,9 +306,9 @@ class Window:
             heapq.heappop(heap)
 
     def _shed_stale(self, reached: bool) -> None:
-        """Rebuild a heap once stale keys outnumber live ones, so that it stays O(window)."""
+        """Rebuild a heap once it is a quarter longer than the window, which takes 4 steps a key."""
         heap = self._heaps[reached]
-        if len(heap) > 2 * len(self._entries) + 64:
+        if len(heap) > len(self._entries) * 5 // 4 + 64:
             live = [e.key for e in self._entries.values() if e.reached == reached]
             heapq.heapify(live)
             self._heaps[reached] = live
