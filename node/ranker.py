@@ -35,9 +35,8 @@ _LOGGER = logging.getLogger(__name__)
 # trusted (measured), and what changed in the window is looked at once for both.
 USERS_AT_ONCE = 2
 
-# The same where at least so many wait, which costs each a third less, and of those who were asked
-# for in one call of at least so many: an application's nightly lists rather than somebody who
-# waits. Some 40 ms (measured).
+# The same where a crowd waits, which costs each a third less, and of a crowd that was asked for in
+# one call, an application's nightly lists rather than people. Some 40 ms (measured).
 BATCH_AT_ONCE = 16
 
 # How old a list may be that is given to who would have to wait. In a minute a thousand users' lists
@@ -65,8 +64,8 @@ _AMONG_OTHERS_S = 0.0005
 _CROWDED_MS = 60_000
 _FIRST_ALONE_S = 0.002
 
-# So many who were given kept lists meanwhile are a crowd (guess): more than a person's devices.
-# Who came first of it is kept waiting by its others, and gets what they get.
+# So many are a crowd (guess): more than a person's devices. Where so many were given kept lists,
+# who came first is kept waiting by the others, and gets what they get.
 CROWD = 8
 
 # Lines of lists that are kept, some 30 MB: ten lines for each of two thousand users.
@@ -134,7 +133,7 @@ class Ranker:
             if kept is not None:
                 found.append(self._give(question, kept))
             else:
-                found.append(self._wait(question, in_batch=len(egos) >= BATCH_AT_ONCE))
+                found.append(self._wait(question, in_batch=len(egos) >= CROWD))
         if (self._waiting or self._aged) and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._run(), name="tastemesh-ranker")
         # Shielded: whoever gives up must not take the answer from others who wait for it.
@@ -247,7 +246,7 @@ class Ranker:
         people = [each for each in self._waiting if each not in self._batched]
         first, *others = people or self._waiting
         alike = [first, *(each for each in others if each[1] == first[1])]
-        is_few = people and len(alike) < BATCH_AT_ONCE
+        is_few = people and len(alike) < CROWD
         return alike[: USERS_AT_ONCE if is_few else BATCH_AT_ONCE]
 
     def _pop(self, question: _Question) -> asyncio.Future[Listed] | None:
