@@ -18,6 +18,7 @@ as more come; of a crowd all who have a list get it, who came first, too.
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 
 import msgspec
@@ -63,6 +64,11 @@ _AMONG_OTHERS_S = 0.0005
 # to ask, too (guesses).
 _CROWDED_MS = 60_000
 _FIRST_ALONE_S = 0.002
+
+# So long a pause ends a crowd, and to one that goes on no list that is made for the next time gives
+# way for longer than so (guesses).
+_AMONG_CROWD_S = 0.005
+_CROWD_S = 0.25
 
 # So many are a crowd (guess): more than a person's devices. Where so many were given kept lists,
 # who came first is kept waiting by the others, and gets what they get.
@@ -224,18 +230,24 @@ class Ranker:
         """Let others have the event loop: a while if many ask, or until somebody has to wait.
 
         Who asks meanwhile need not wait where nobody else does: one who asks for one list after the
-        other gets each as it is now. Who asks for what was made a moment ago gets that.
+        other gets each as it is now. Who asks for what was made a moment ago gets that. A list
+        that is made anew for the next time only is not begun in the midst of a crowd.
         """
         self._is_resting = bool(self._given_count or self._aged or self._waiting)
         self._given_count = 0
         self._asked.clear()
+        clock_s = asyncio.get_running_loop().time
+        late_s = clock_s() + seconds + _CROWD_S
         try:
             await self._gather()
-            if (self._given_count or self._aged) and not self._waiting:
-                async with asyncio.timeout(seconds):
-                    await self._asked.wait()
-        except TimeoutError:
-            pass
+            while (self._given_count or self._aged) and not self._waiting:
+                given = self._given_count
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await self._asked.wait()
+                if given == self._given_count or clock_s() > late_s:
+                    break
+                seconds = _AMONG_CROWD_S
         finally:
             self._is_resting, self._made = False, frozenset()
 

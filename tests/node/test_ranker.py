@@ -316,6 +316,32 @@ async def test_what_is_made_anew_leaves_the_loop_to_others_and_who_waits_comes_f
     assert not ranker._aged
 
 
+@pytest.mark.parametrize("is_over", [False, True])
+async def test_nothing_is_made_anew_in_the_midst_of_a_crowd_unless_it_goes_on_for_long(
+    monkeypatch: pytest.MonkeyPatch, *, is_over: bool
+) -> None:
+    monkeypatch.setattr(ranker_module, "_CROWD_S", 0.0 if is_over else 60.0)
+    ana, eva = people(2)
+    clock = Stopped()
+    ranker = Ranker(peer([ana, eva]), clock)
+    await ranker.lists([ana.id], 5)
+    clock.passed_ms += FRESH_MS + 1
+    other = asyncio.create_task(ranker.lists([eva.id], 5))
+    await asyncio.sleep(0)
+    (first,) = await ranker.lists([ana.id], 5)
+    await other  # and then ana's is to be made anew
+    given, turns = first, 0
+    while given.lines is first.lines and turns < (20_000 if is_over else 500):
+        (given,) = await ranker.lists([ana.id], 5)
+        await asyncio.sleep(0)
+        clock.passed_ms += 1
+        turns += 1
+    assert (given.lines is not first.lines) == is_over
+    assert ranker._task is not None
+    await ranker._task
+    assert ranker._kept[ana.id, 5].lines is not first.lines
+
+
 async def test_kept_lists_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranker_module, "KEPT_LINES", 6)
     signers = people(4)
