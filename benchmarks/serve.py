@@ -126,6 +126,7 @@ async def _measured(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
                     await asyncio.sleep(2.0)  # the bucket of requests fills up again
         for asker in askers:
             await asker.close()
+    gc.unfreeze()
     return rows
 
 

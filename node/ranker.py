@@ -65,8 +65,8 @@ _AMONG_OTHERS_S = 0.0005
 _CROWDED_MS = 60_000
 _FIRST_ALONE_S = 0.002
 
-# So long a pause ends a crowd, and to one that goes on no list that is made for the next time gives
-# way for longer than so (guesses).
+# A list for the next time is made once nobody has asked for so long; where they go on and on, it
+# gives way to them for so long at most (guesses).
 _AMONG_CROWD_S = 0.005
 _CROWD_S = 0.25
 

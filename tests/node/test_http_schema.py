@@ -50,7 +50,8 @@ CHECKS = [
 # one's own id, 256 characters that are more bytes.
 QUESTION_CHECKS = [*CHECKS, said.positive_data_acceptance]
 
-# Beside what schemathesis takes for a refusal: 421, for a `Host` that is not this machine's.
+# What this API refuses with. Schemathesis has a list of its own, without 421: for a `Host` that is
+# not this machine's.
 REFUSALS = SchemathesisConfig.from_dict(
     {
         "checks": {
