@@ -14,6 +14,7 @@ from tastemesh.ranking.evidence import ROUNDING
 
 Ints = NDArray[np.int32]
 Values = NDArray[np.float64]
+Weights = NDArray[np.float32]
 
 
 def _discount(values: Values, bases: Values, exponent: float) -> None:
@@ -26,9 +27,7 @@ def _discount(values: Values, bases: Values, exponent: float) -> None:
             values[at] *= bases[at] ** -exponent
 
 
-def _cut(
-    indptr: Ints, columns: Ints, data: NDArray[np.float32], numbers: Ints
-) -> tuple[Ints, Ints, NDArray[np.float32]]:
+def _cut(indptr: Ints, columns: Ints, data: Weights, numbers: Ints) -> tuple[Ints, Ints, Weights]:
     """Return of the rows what has a number, at least 0, by these numbers."""
     ends = np.zeros(len(indptr), np.int32)
     kept, weights = np.empty(len(columns) + 1, np.int32), np.empty(len(columns) + 1, np.float32)
@@ -45,7 +44,7 @@ def _cut(
 def _regress(
     indptr: Ints,
     features: Ints,
-    data: NDArray[np.float32],
+    data: Weights,
     scale: float,
     amounts: Values,
     tastes: Values,
@@ -97,7 +96,7 @@ def _regress(
 def _foretell(
     indptr: Ints,
     columns: Ints,
-    data: NDArray[np.float32],
+    data: Weights,
     volumes: Values,
     scale: float,
     item_count: int,

@@ -14,11 +14,13 @@ from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.product_kernel import cut_arrays
 from tastemesh.ranking.push_finish import finished, foretold
+from tastemesh.ranking.push_vote import voted
 
 Sparse = tuple[NDArray[np.int32], NDArray[np.float64]]
 Values = NDArray[np.float64]
-# Contacts whose sums for an item are one line of the processor's cache, 64 bytes.
-CONTACT_BLOCK = 8
+# What users bring to items that does not wait for the walk: trust, the first mass, voices and
+# evidence. Two lines of a vector unit at most, and half a line of the cache.
+_LANES = 4
 
 Found = tuple[NDArray[np.int32], NDArray[np.int32], Values, Values, Values, Values, Values, float]
 
@@ -125,52 +127,21 @@ def _localise(
     return users, values, tau, voices
 
 
-def _vote(
+def _spread_lanes(
     indptr: NDArray[np.int32],
     columns: NDArray[np.int32],
     data: NDArray[np.float32],
-    votes: NDArray[np.float64],
-    tau: NDArray[np.float64],
-    share_indptr: NDArray[np.int32],
-    share_users: NDArray[np.int32],
-    share_data: NDArray[np.float64],
-    exponent: float,
-    scores: NDArray[np.float64],
-) -> None:
-    """Add sum_c s_c(j)^q to the scores, a few contacts at a time.
-
-    Many are reached through several contacts. So a user's row is read once for all of a block of
-    them, whose sums for an item lie side by side; the order of each sum is that of the users.
-    """
-    rates = np.empty((len(votes), CONTACT_BLOCK))
-    brought = np.empty((len(scores), CONTACT_BLOCK))
-    for first in range(0, len(share_indptr) - 1, CONTACT_BLOCK):
-        rates[:] = 0.0
-        brought[:] = 0.0
-        for contact in range(first, min(first + CONTACT_BLOCK, len(share_indptr) - 1)):
-            for share in range(share_indptr[contact], share_indptr[contact + 1]):
-                user = share_users[share]
-                if share_data[share] > 0.0 and votes[user] > 0.0:
-                    rates[user, contact - first] += share_data[share] * votes[user] / tau[user]
-        for user in range(len(votes)):
-            is_heard = False
-            for place in range(CONTACT_BLOCK):
-                is_heard = is_heard or rates[user, place] > 0.0
-            if is_heard:
-                for at in range(indptr[user], indptr[user + 1]):
-                    item, weight = columns[at], data[at]
-                    for place in range(CONTACT_BLOCK):
-                        brought[item, place] += rates[user, place] * weight
-        for item in range(len(scores)):
-            for place in range(CONTACT_BLOCK):
-                amount = brought[item, place]
-                if amount > 0.0:
-                    if exponent == 1.0:
-                        scores[item] += amount
-                    elif exponent == 0.5:
-                        scores[item] += np.sqrt(amount)
-                    else:
-                        scores[item] += amount**exponent
+    rates: NDArray[np.float64],
+    item_count: int,
+) -> NDArray[np.float64]:
+    """Return what users bring to each item, float64[items, lanes], in one reading of the rows."""
+    result = np.zeros((item_count, _LANES))
+    for user in range(len(rates)):
+        for at in range(indptr[user], indptr[user + 1]):
+            item, weight = columns[at], data[at]
+            for lane in range(_LANES):
+                result[item, lane] += rates[user, lane] * weight
+    return result
 
 
 def _rank(
@@ -213,26 +184,39 @@ def _rank(
         has_taste = has_taste or profile[item] != 0.0
     if not has_taste:
         rho = 0.0
+    mass = (1.0 - rho) * tau
+    rates = np.zeros((user_count, _LANES))
+    rates[:, 0] = tau
     for user in range(user_count):
-        if tau[user] != 0.0:
-            for at in range(indptr[user], indptr[user + 1]):
-                held[columns[at]] += tau[user] * data[at]
-    held *= scale
+        if volumes[user] > 0.0:
+            rates[user, 1] = mass[user] / volumes[user]
+    rates[:, 2] = voices
+    most = 0.0
+    if open_gain > 1.0:
+        brought = np.zeros((1, user_count))
+        most = foretold(
+            indptr, columns, data, volumes, scale, item_count, voices.reshape(1, user_count),
+            features, np.array([0, len(features)], np.int32), tastes,
+            open_exponent, open_doubt, brought,
+        )[0]  # fmt: skip
+        rates[:, 3] = brought[0]
+    lanes = _spread(indptr, columns, data, rates, item_count)
+    held[:] = lanes[:, 0] * scale
     rate = np.empty(item_count)
     for item in range(item_count):
         rate[item] = 1.0 / (kappa + held[item]) if eta == 1.0 else (kappa + held[item]) ** -eta
     ego_mass = rho
-    mass = (1.0 - rho) * tau
     hub_mass[:] = mass
     started = 1.0 - rho
-    at_items = np.zeros(item_count)
+    at_items = lanes[:, 1].copy()
     for number in range(1, rounds):
-        at_items[:] = 0.0
-        for user in range(user_count):
-            if mass[user] != 0.0 and volumes[user] > 0.0:
-                amount = mass[user] / volumes[user]
-                for at in range(indptr[user], indptr[user + 1]):
-                    at_items[columns[at]] += amount * data[at]
+        if number > 1:
+            at_items[:] = 0.0
+            for user in range(user_count):
+                if mass[user] != 0.0 and volumes[user] > 0.0:
+                    amount = mass[user] / volumes[user]
+                    for at in range(indptr[user], indptr[user + 1]):
+                        at_items[columns[at]] += amount * data[at]
         weight = (1.0 - alpha) ** number
         for item in range(item_count):
             at_items[item] = ego_mass * profile[item] + at_items[item] * scale
@@ -255,31 +239,12 @@ def _rank(
     for user in range(user_count):
         if volumes[user] > 0.0:
             votes[user] = hub_mass[user] * volumes[user] ** -theta
-    _voted(
+    voted(
         indptr, columns, data, votes, tau, share_indptr, share_users, share_data, contact_exponent,
         scores,
     )  # fmt: skip
-    heard = np.zeros(item_count)
-    for user in range(user_count):
-        if voices[user] > 0.0:
-            for at in range(indptr[user], indptr[user + 1]):
-                heard[columns[at]] += voices[user] * data[at]
-    lanes = voices.reshape(1, user_count)
-    brought = np.zeros((1, user_count))
-    evidence = np.zeros(item_count)
-    most = 0.0
-    if open_gain > 1.0:
-        most = foretold(
-            indptr, columns, data, volumes, scale, item_count, lanes,
-            features, np.array([0, len(features)], np.int32), tastes,
-            open_exponent, open_doubt, brought,
-        )[0]  # fmt: skip
-        for user in range(user_count):
-            if brought[0, user] != 0.0:
-                for at in range(indptr[user], indptr[user + 1]):
-                    evidence[columns[at]] += brought[0, user] * data[at]
     finished(
-        indptr, columns, own, scale, held, heard, evidence, most,
+        indptr, columns, own, scale, held, lanes[:, 2].copy(), lanes[:, 3].copy(), most,
         kappa, popularity_exponent, contact_exponent, open_gain, open_popularity_exponent, scores,
     )  # fmt: skip
     return started
@@ -288,10 +253,10 @@ def _rank(
 try:
     _carriers = numba.njit(cache=True, nogil=True)(_find_carriers)
     localised = numba.njit(cache=True, nogil=True)(_localise)
-    _voted = numba.njit(cache=True, nogil=True)(_vote)
+    _spread = numba.njit(cache=True, nogil=True)(_spread_lanes)
     _ranked = numba.njit(cache=True, nogil=True)(_rank)
 except RuntimeError:  # no writable folder for the cache, as in a locked-down service
     _carriers = numba.njit(nogil=True)(_find_carriers)
     localised = numba.njit(nogil=True)(_localise)
-    _voted = numba.njit(nogil=True)(_vote)
+    _spread = numba.njit(nogil=True)(_spread_lanes)
     _ranked = numba.njit(nogil=True)(_rank)

@@ -6,11 +6,9 @@ in the order of the entries; in between come only zeros.
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-from tastemesh.ranking.push_finish import Ints, Values
+from tastemesh.ranking.push_finish import Ints, Values, Weights
 
-Weights = NDArray[np.float32]
 Rows = tuple[Ints, Ints, Weights]
 
 # Lines whose sums wait in a near cache to be written out, lane by lane: of 32 lanes they are 16 kB.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.ranking.holdings import HoldingMatrix
-from tastemesh.ranking.push_kernel import CONTACT_BLOCK
+from tastemesh.ranking.push_vote import CONTACT_BLOCK
 from tastemesh.ranking.reasons import Parts
 from tastemesh.ranking.salsa import Scores
 

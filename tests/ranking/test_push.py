@@ -105,8 +105,10 @@ def test_each_of_many_gets_what_it_would_get_alone_bit_for_bit(
 # whose contacts are one pass of an odd width.
 @pytest.mark.parametrize("contacts", [[0, 1, 33, 2, 0, 20, 9, 33], [5], [0], [0, 0], [3, 10]])
 @pytest.mark.parametrize("compiled", [False, True])
+# Users reached by few of the contacts, whose votes are combined one by one, and by most.
+@pytest.mark.parametrize("reach", [0.1, 0.7])
 def test_egos_of_many_and_of_no_contacts_get_what_each_would_get_alone(
-    contacts: list[int], compiled: bool
+    contacts: list[int], compiled: bool, reach: float
 ) -> None:
     random = np.random.default_rng(len(contacts))
     users, items = 40, 150
@@ -115,7 +117,7 @@ def test_egos_of_many_and_of_no_contacts_get_what_each_would_get_alone(
     matrix = with_kernel(holdings(weights, scale=0.7), compiled)
     asked = []
     for ego, count in enumerate(contacts):
-        shares = random.random((count, users)) * (random.random((count, users)) < 0.3)
+        shares = random.random((count, users)) * (random.random((count, users)) < reach)
         shares[:, ego] = 0.0
         own, heard = np.flatnonzero(weights[ego]), np.flatnonzero(random.random(users) < 0.5)
         taste = weights[ego][own] / (weights[ego].sum() or 1.0)
