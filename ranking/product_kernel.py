@@ -128,8 +128,8 @@ def _cut(
     found = 0
     at = 0
     for user in users:
-        for entry in range(indptr[user], indptr[user + 1]):
-            item = indices[entry]
+        for entry in range(np.uint32(indptr[user]), np.uint32(indptr[user + 1])):
+            item = np.uint32(indices[entry])
             if marks[item] == 0:
                 items[found] = item
                 found += 1

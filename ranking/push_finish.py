@@ -34,7 +34,7 @@ def _cut(indptr: Ints, columns: Ints, data: Weights, numbers: Ints) -> tuple[Int
     found = 0
     for user in range(len(indptr) - 1):
         for at in range(indptr[user], indptr[user + 1]):
-            number = numbers[columns[at]]
+            number = numbers[np.uint32(columns[at])]  # of signed ones, whether below 0
             kept[found], weights[found] = number, data[at]
             found += number >= 0  # no branch: which entries have one cannot be foreseen
         ends[user + 1] = found

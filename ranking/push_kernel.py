@@ -137,8 +137,8 @@ def _spread_lanes(
     """Return what users bring to each item, float64[items, lanes], in one reading of the rows."""
     result = np.zeros((item_count, _LANES))
     for user in range(len(rates)):
-        for at in range(indptr[user], indptr[user + 1]):
-            item, weight = columns[at], data[at]
+        for at in range(np.uint32(indptr[user]), np.uint32(indptr[user + 1])):
+            item, weight = np.uint32(columns[at]), data[at]
             for lane in range(_LANES):
                 result[item, lane] += rates[user, lane] * weight
     return result
@@ -221,14 +221,14 @@ def _rank(
         for item in range(item_count):
             at_items[item] = ego_mass * profile[item] + at_items[item] * scale
             passed[item] += weight * at_items[item]
+            at_items[item] *= rate[item]
         returned = ego_mass + mass.sum()
         for user in range(user_count):
             mass[user] = 0.0
             if tau[user] > 0.0:
                 taken = 0.0
-                for at in range(indptr[user], indptr[user + 1]):
-                    item = columns[at]
-                    taken += at_items[item] * rate[item] * data[at]
+                for at in range(np.uint32(indptr[user]), np.uint32(indptr[user + 1])):
+                    taken += at_items[np.uint32(columns[at])] * data[at]
                 mass[user] = tau[user] * taken * scale
         returned -= mass.sum()
         ego_mass = returned * rho

@@ -19,16 +19,6 @@ CONTACT_BLOCK = 8
 _ALONE_UP_TO = 0.25
 
 
-def _raise(values: Values, count: int, exponent: float) -> None:
-    """Raise the first values, all at least 0, to a power."""
-    if exponent == 0.5:
-        for at in range(count):
-            values[at] = np.sqrt(values[at])
-    elif exponent != 1.0:
-        for at in range(count):
-            values[at] = values[at] ** exponent
-
-
 def _vote_alone(
     indptr: Ints,
     columns: Ints,
@@ -41,26 +31,32 @@ def _vote_alone(
     exponent: float,
     scores: Values,
 ) -> None:
-    brought = np.zeros(len(scores))
-    touched, amounts = np.empty(len(scores) + 1, np.int32), np.empty(len(scores))
+    # What a contact brings to an item and what all have brought, in one line of the cache. Numbers
+    # are taken as unsigned: of signed ones it would be asked whether they are below 0.
+    sums = np.zeros((len(scores), 2))
+    touched = np.empty(len(scores) + 1, np.uint32)
     for contact in range(len(share_indptr) - 1):
         count = 0
         for share in range(share_indptr[contact], share_indptr[contact + 1]):
             user = share_users[share]
             if share_data[share] > 0.0 and votes[user] > 0.0:
                 rate = share_data[share] * votes[user] / tau[user]
-                for at in range(indptr[user], indptr[user + 1]):
-                    item, amount = columns[at], rate * data[at]
+                for at in range(np.uint32(indptr[user]), np.uint32(indptr[user + 1])):
+                    item, amount = np.uint32(columns[at]), rate * data[at]
                     touched[count] = item
                     # No branch, as it cannot be foreseen. Of an amount above 0 it happens once.
-                    count += (brought[item] == 0.0) & (amount > 0.0)
-                    brought[item] += amount
+                    count += (sums[item, 0] == 0.0) & (amount > 0.0)
+                    sums[item, 0] += amount
         for at in range(count):
-            amounts[at] = brought[touched[at]]
-        raised(amounts, count, exponent)
-        for at in range(count):
-            scores[touched[at]] += amounts[at]
-            brought[touched[at]] = 0.0
+            item = touched[at]
+            if exponent == 1.0:
+                sums[item, 1] += sums[item, 0]
+            elif exponent == 0.5:
+                sums[item, 1] += np.sqrt(sums[item, 0])
+            else:
+                sums[item, 1] += sums[item, 0] ** exponent
+            sums[item, 0] = 0.0
+    scores += sums[:, 1]
 
 
 def _vote_in_blocks(
@@ -148,12 +144,10 @@ def _vote(
 
 
 try:
-    raised = numba.njit(cache=True, nogil=True)(_raise)
     _voted_alone = numba.njit(cache=True, nogil=True)(_vote_alone)
     _voted_in_blocks = numba.njit(cache=True, nogil=True)(_vote_in_blocks)
     voted = numba.njit(cache=True, nogil=True)(_vote)
 except RuntimeError:  # no writable folder for the cache, as in a locked-down service
-    raised = numba.njit(nogil=True)(_raise)
     _voted_alone = numba.njit(nogil=True)(_vote_alone)
     _voted_in_blocks = numba.njit(nogil=True)(_vote_in_blocks)
     voted = numba.njit(nogil=True)(_vote)
