@@ -18,9 +18,9 @@ from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.product_kernel import cut_arrays
 from tastemesh.ranking.push import Asked, Sparse
-from tastemesh.ranking.push_finish import Ints, Values, finished, foretold
+from tastemesh.ranking.push_finish import Ints, Values, Weights, finished, foretold
 from tastemesh.ranking.push_kernel import Found, localised
-from tastemesh.ranking.push_lanes import Weights, summed, turned, voted
+from tastemesh.ranking.push_lanes import summed, turned, voted
 from tastemesh.ranking.workers import Workers
 
 # Egos for whom another worker is worth its while: two take as long by one as by two, four a tenth
