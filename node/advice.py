@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
+from tastemesh.node.reach import Reach
 from tastemesh.node.record_book import RecordBook
-from tastemesh.node.scorer import EGOS_A_PASS, Reach, Scored, Scorer, ScorerParameters
+from tastemesh.node.scorer import EGOS_A_PASS, Scored, Scorer, ScorerParameters
 from tastemesh.ranking import slate
 from tastemesh.ranking.contacts import POOL
 from tastemesh.ranking.influence import trust_needed

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from tastemesh.gossip.identity import format_id
-from tastemesh.node.scorer import Reach
+from tastemesh.node.reach import Reach
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph
 

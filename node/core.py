@@ -20,9 +20,10 @@ from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import REJECTION_KINDS, WEIGHT_SCALE, Endorsement, Interaction, Record
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import Advice, Advisor, SybilBound
+from tastemesh.node.reach import Reach
 from tastemesh.node.reached import STEP_MS, SWEEP_PERIOD_MS, Reached
 from tastemesh.node.record_book import RecordBook
-from tastemesh.node.scorer import Reach, ScorerParameters, private_shadow
+from tastemesh.node.scorer import ScorerParameters, private_shadow
 from tastemesh.ranking.view import View
 from tastemesh.ranking.workers import ONE_WORKER, Workers
 from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits

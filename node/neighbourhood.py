@@ -5,7 +5,7 @@ import numpy as np
 
 from tastemesh.gossip.identity import format_id
 from tastemesh.node.advice import SybilBound
-from tastemesh.node.scorer import Reach
+from tastemesh.node.reach import Reach
 from tastemesh.reputation.graph import EndorsementGraph
 
 PEOPLE_LIMIT = 200  # more cannot be told apart in a picture (guess)

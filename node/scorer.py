@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
+from tastemesh.node.reach import Reach, Reaches
 from tastemesh.ranking.contacts import ContactTrust, Shares, gather_trusts
 from tastemesh.ranking.diversity import STRENGTH_MAX, Variety
 from tastemesh.ranking.exploration import explore
@@ -33,11 +34,6 @@ from tastemesh.reputation.luck import skilled
 from tastemesh.reputation.standing import standing
 from tastemesh.reputation.trust import TrustParameters, endorsed_mass, tilted
 from tastemesh.reputation.walks import WalkMass, walk_mass
-
-# What walks found is remembered, of the egos asked about last: up to 250 KB each with 2,000
-# identities in reach, 10 KB with a few dozen. A host's thousand users need 10 to 250 MB: with less
-# than they need each list of a round would be walked for anew.
-_REACH_BYTES = 256 << 20
 
 # Egos who are scored in one pass over the window. With 8 a list takes 6 to 10 % longer, with 32 up
 # to 7 % less, and others wait for twice as long (measured, by one worker and by two).
@@ -74,33 +70,6 @@ class ScorerParameters(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError(f"exploration_share {self.exploration_share}; expected 0 to 1")
         if not 0.0 <= self.diversity <= STRENGTH_MAX:
             raise UsageError(f"diversity {self.diversity}; expected 0 to {STRENGTH_MAX}")
-
-
-class Reach(msgspec.Struct, frozen=True, eq=False):
-    """Whom ego's endorsements reach, over the indices of the endorsement graph.
-
-    Attributes:
-        ids: identity of each index.
-        contacts: ids of those whom ego endorses, one a row of `mass`.
-        mass: CSR [contacts, identities]; `tastemesh.reputation.trust.endorsed_mass`.
-    """
-
-    ids: tuple[bytes, ...]
-    contacts: list[bytes]
-    mass: Shares
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that are this ego's alone."""
-        mass = self.mass
-        return int(mass.data.nbytes + mass.indices.nbytes + mass.indptr.nbytes)
-
-    @property
-    def total(self) -> NDArray[np.float64]:
-        """Mass of each identity over all contacts, float64[identities]."""
-        return np.bincount(
-            self.mass.indices, weights=self.mass.data, minlength=self.mass.shape[1]
-        ).astype(np.float64)
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -187,8 +156,7 @@ class Scorer:
         self._view = view
         self._endorsements = endorsements
         self._private: dict[bytes, None] = {}
-        self._reaches: dict[bytes, Reach] = {}
-        self._reach_bytes = 0
+        self._reaches = Reaches()
         self._arrivals: tuple[int, Arrivals] | None = None
 
     def note_private(self, holder: bytes) -> None:
@@ -198,21 +166,13 @@ class Scorer:
     def reach(self, ego: bytes) -> Reach:
         """Return whom ego's endorsements reach; walked anew when any endorsement changes."""
         ids = self._endorsements.csr().ids  # another object after any change
-        known = self._reaches.get(ego)
-        if known is None or known.ids is not ids:
+        known = self._reaches.known(ego, ids)
+        if known is None:
             walks = self._walks(ego)
             contacts = [ids[contact] for contact in walks.contacts.tolist()]
             known = Reach(ids, contacts, self._mass(ego, walks))
-            self._remember(ego, known)
+            self._reaches.remember(ego, known)
         return known
-
-    def _remember(self, ego: bytes, found: Reach) -> None:
-        if ego in self._reaches:
-            self._reach_bytes -= self._reaches.pop(ego).nbytes
-        self._reaches[ego] = found
-        self._reach_bytes += found.nbytes
-        while self._reach_bytes > _REACH_BYTES and len(self._reaches) > 1:
-            self._reach_bytes -= self._reaches.pop(next(iter(self._reaches))).nbytes
 
     def _walks(self, ego: bytes) -> WalkMass:
         """Walk from ego; comparison systems of the simulator walk otherwise."""

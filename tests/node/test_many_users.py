@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tastemesh.node import scorer
+from tastemesh.node import reach
 from tastemesh.node.advice import Advisor
 from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import Scorer, private_shadow
@@ -58,8 +58,8 @@ def test_what_walks_found_is_remembered_within_bounds(monkeypatch: pytest.Monkey
     view, graph, _ = community(3)
     asked = Scorer(view, graph)
     reaches = [asked.reach(person(number)) for number in range(USERS)]
-    assert all(asked.reach(person(n)) is reach for n, reach in enumerate(reaches))
-    monkeypatch.setattr(scorer, "_REACH_BYTES", sum(reach.nbytes for reach in reaches[-5:]))
+    assert all(asked.reach(person(n)) is each for n, each in enumerate(reaches))
+    monkeypatch.setattr(reach, "_MEMORY_BYTES", sum(each.nbytes for each in reaches[-5:]))
     bounded = Scorer(view, graph)
     first = [bounded.reach(person(number)) for number in range(USERS)]
     assert bounded.reach(person(USERS - 1)) is first[-1]
