@@ -12,6 +12,7 @@ from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.authorship import Authorship
 from tastemesh.gossip.disputes import Disputes
 from tastemesh.gossip.effects import Effect, EvictReason
+from tastemesh.gossip.horizon import Horizon
 from tastemesh.gossip.intake import Intake
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.proofs import encode_proof, open_proof
@@ -73,9 +74,10 @@ class Admission:
         self._reader = reader
         self._rejected = rejected
         self._disputes = Disputes(seed, limits.relay_spread_ms)
+        self._horizon = Horizon(limits.window_age_ms)
 
-    def restore(self, stored: inputs.Stored, wall_ms: int) -> list[Effect]:
-        """Take back a record that was authenticated when it came; let go of one that aged.
+    def restore(self, stored: inputs.Stored) -> list[Effect]:
+        """Take back a record that was authenticated when it came.
 
         One that is not what was stored goes, too: the network has it, and cannot bring it while
         its id is taken.
@@ -87,8 +89,6 @@ class Admission:
             record = self._reader.parse_known(opened)
         except RemoteProtocolError as error:
             return self._discard(stored.record_id, error.detail)
-        if record.created_ms < wall_ms - self._limits.window_age_ms:
-            return [effects.Evict((record.id,), EvictReason.AGE)]
         own = record.author in self._authorship
         if record.author in self._intake.proofs and not own:
             return [effects.Evict((record.id,), EvictReason.CONVICTED)]
@@ -161,9 +161,15 @@ class Admission:
             *freed,
         ]
 
-    def expire(self, wall_ms: int) -> list[Effect]:
-        """Let go of what is older than the window."""
-        return self._leave([(i, EvictReason.AGE) for i in self.window.expire(wall_ms)])
+    def note_time(self, wall_ms: int) -> None:
+        """Offer nobody what is older than the window, and forget having passed it over."""
+        self._sync.leave_out(wall_ms - self._limits.window_age_ms)
+
+    def expire(self, now_ms: int, wall_ms: int) -> list[Effect]:
+        """Let go of what is older than the window, no faster than time can have passed."""
+        self.note_time(wall_ms)
+        horizon_ms = self._horizon.advance(now_ms, wall_ms, self.window.oldest_ms)
+        return self._leave([(i, EvictReason.AGE) for i in self.window.expire(horizon_ms)])
 
     def _place(
         self, record: Record, first_seen_ms: int

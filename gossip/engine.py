@@ -139,7 +139,8 @@ class GossipEngine:
         for proof in event.proofs:
             done.extend(self._held.restore_proof(proof))
         for stored in event.records:
-            done.extend(self._held.restore(stored, event.wall_ms))
+            done.extend(self._held.restore(stored))
+        self._held.note_time(event.wall_ms)
         done.extend(
             effects.AcceptedPrivate(author, interaction, wall_ms)
             for author, interaction, wall_ms in event.private
@@ -200,10 +201,9 @@ class GossipEngine:
 
     def _expire(self, now_ms: int, wall_ms: int) -> list[Effect]:
         self.peers.forget_silent(now_ms - self.announcements.age_ms)
-        age_ms = self.limits.window_age_ms
-        done = self._held.expire(wall_ms)
-        self._sync.want_again(frozenset(), wall_ms - age_ms)
-        for author, old in self.authorship.ageing(wall_ms - round(_RENEWAL_SHARE * age_ms)):
+        done = self._held.expire(now_ms, wall_ms)
+        renewed_ms = wall_ms - round(_RENEWAL_SHARE * self.limits.window_age_ms)
+        for author, old in self.authorship.ageing(renewed_ms):
             done.extend(self._say(author, old, wall_ms))
         return [*done, effects.SetTimer("expire", EXPIRE_PERIOD_MS)]
 
@@ -238,7 +238,7 @@ class GossipEngine:
         own = map(shard_of, self.authorship.authors)
         self.interest.set_contacts(Counter(map(shard_of, event.reached)), own)
         if self._held.reached - before:
-            self._sync.want_again(self._held.reached - before, 0)
+            self._sync.want_again(self._held.reached - before)
         return []
 
     def _presence(self, now_ms: int, wall_ms: int, broker: str = "") -> Effect:

@@ -167,6 +167,7 @@ class ItemSet:
         self._firsts = [bytes(chunk[:KEY_BYTES]) for chunk in self._chunks]
         self._count = len(packed) // KEY_BYTES  # in the chunks
         self._new: dict[bytes, None] = {}  # keys to be merged in, some of them in a chunk already
+        self._least = bytes(TIME_BYTES)  # a bound; what is below it is in no snapshot
         self._snapshot: Snapshot | None = None
 
     def __len__(self) -> int:
@@ -213,8 +214,19 @@ class ItemSet:
         """Return the items as they are now; later changes do not show in it."""
         if self._snapshot is None:
             self._merge_new()
-            self._snapshot = Snapshot(b"".join(self._chunks))
+            packed = b"".join(self._chunks)
+            self._snapshot = Snapshot(packed[_rank(packed, self._least) * KEY_BYTES :])
         return self._snapshot
+
+    def leave_out(self, before_ms: int) -> None:
+        """Have no snapshot from now on show what is dated before a moment; it stays in the set.
+
+        Args:
+            before_ms: milliseconds since 1970; below 0 for nothing.
+        """
+        least = max(before_ms, 0).to_bytes(TIME_BYTES, "big")
+        if least != self._least:
+            self._least, self._snapshot = least, None
 
     def _merge_new(self) -> None:
         """Put the keys that wait where they belong, those of one chunk at once."""

@@ -155,11 +155,16 @@ class Sync:
         """Tell whether a record is one that was refused or evicted."""
         return record_id in self._passed
 
-    def want_again(self, authors: frozenset[bytes], horizon_ms: int) -> None:
-        """Forget having passed over what these authors said, and what is older than a date."""
-        for record_id, (created_ms, author) in list(self._passed.items()):
-            if author in authors or created_ms < horizon_ms:
-                self._want(record_id)
+    def want_again(self, authors: frozenset[bytes]) -> None:
+        """Forget having passed over what these authors said."""
+        for record_id in [i for i, (_, author) in self._passed.items() if author in authors]:
+            self._want(record_id)
+
+    def leave_out(self, horizon_ms: int) -> None:
+        """Compare nothing from before a date from now on; others take no such record."""
+        self._items.leave_out(horizon_ms)
+        for record_id in [i for i, (date_ms, _) in self._passed.items() if date_ms < horizon_ms]:
+            self._want(record_id)
 
     def _want(self, record_id: bytes) -> None:
         created_ms, author = self._passed.pop(record_id)

@@ -12,7 +12,7 @@ be older than all of them and find no room. What leaves, in this order:
 2. In a full window, authors whom trust does not reach lose their oldest, while together they hold
    more than their share (1 - `reserved_share`); otherwise authors whom it does reach lose theirs.
    So a flood of fresh identities cannot push out a friend.
-3. Records older than `window_age_ms` leave.
+3. Records from before the horizon leave (`tastemesh.gossip.horizon`).
 
 A record counts as at least one statement for every `statement_bytes` of its size, so the bounds on
 statements are bounds on bytes too, and padding costs its author his own quota.
@@ -184,9 +184,14 @@ class Window:
             left.append((key[1], EvictReason.WINDOW))
         return None, left
 
-    def expire(self, wall_ms: int) -> list[bytes]:
-        """Drop and return the ids of the records that are past the window's age."""
-        horizon_ms = wall_ms - self._limits.window_age_ms
+    @property
+    def oldest_ms(self) -> int | None:
+        """The oldest record's date, clamped; None where there is none."""
+        filled = [side for side in (False, True) if self._counts[side]]
+        return min((self._oldest(side)[0] for side in filled), default=None)
+
+    def expire(self, horizon_ms: int) -> list[bytes]:
+        """Drop and return the ids of the records from before a date."""
         left: list[bytes] = []
         for reached in (False, True):
             while self._counts[reached] and self._oldest(reached)[0] < horizon_ms:

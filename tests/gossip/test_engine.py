@@ -273,20 +273,61 @@ def test_records_age_out() -> None:
     core = engine()
     record = written()
     core.handle(pushed([record]), 0)
-    later = WALL_MS + 30 * DAY_MS + 1
-    gone, timer = core.handle(inputs.TimerFired("expire", later), 1)
-    assert gone == effects.Evict((record.id,), EvictReason.AGE)
-    assert isinstance(timer, effects.SetTimer)
+    (timer,) = core.handle(inputs.TimerFired("expire", WALL_MS), 0)
+    age_ms = 30 * DAY_MS + 1
+    gone = core.handle(inputs.TimerFired("expire", WALL_MS + age_ms), age_ms)
+    assert gone == [effects.Evict((record.id,), EvictReason.AGE), timer]
     assert len(core.window) == 0
 
 
-def test_restore_gives_the_window_back_and_lets_go_of_what_aged() -> None:
+def test_a_clock_that_is_ahead_for_minutes_costs_the_oldest_hours() -> None:
+    core = engine()
+    hourly = [
+        written(seq=seq, created_ms=WALL_MS - (101 - seq) * 3_600_000) for seq in range(1, 101)
+    ]
+    stored = tuple(inputs.Stored(r.envelope, r.created_ms, r.id) for r in hourly)
+    core.handle(inputs.Restored(stored, ((ME.id, 0, 128),), (), WALL_MS), 0)
+    gone: list[bytes] = []
+    for minute in range(11):
+        wall_ms = WALL_MS + 1_000 * DAY_MS + minute * 60_000
+        *done, _ = core.handle(inputs.TimerFired("expire", wall_ms), minute * 60_000)
+        gone += [i for each in done if isinstance(each, effects.Evict) for i in each.record_ids]
+    assert gone == [r.id for r in hourly[:10]]
+    assert len(core.handle(inputs.TimerFired("expire", WALL_MS + 11 * 60_000), 11 * 60_000)) == 1
+    assert len(core.window) == 90
+
+
+def test_what_aged_while_we_were_away_is_offered_to_nobody_and_leaves_soon() -> None:
+    def restored(*records: Record) -> GossipEngine:
+        core = engine()
+        stored = tuple(inputs.Stored(r.envelope, r.created_ms, r.id) for r in records)
+        core.handle(inputs.Restored(stored, ((ME.id, 0, 65),), (), WALL_MS), 0)
+        topic = presence_topic("main", shard_of(OTHER_NODE.id))
+        presence = sign_presence(OTHER_NODE, "main", WALL_MS)
+        core.handle(inputs.Received("b", topic, presence, WALL_MS), 0)
+        return core
+
+    def compared(core: GossipEngine) -> list[Effect]:
+        return core.handle(inputs.TimerFired("sync", WALL_MS), 0)
+
+    old, new = written(seq=1, created_ms=WALL_MS - 31 * DAY_MS), written(seq=2)
+    core = restored(old, new)
+    assert len(core.window) == 2
+    assert compared(core) == compared(restored(new))
+    assert compared(core) != compared(restored(written(seq=1), new))
+    core.handle(inputs.TimerFired("expire", WALL_MS), 0)
+    day_ms = 25 * 60_000  # at sixty times the speed of time
+    gone, _ = core.handle(inputs.TimerFired("expire", WALL_MS + day_ms), day_ms)
+    assert gone == effects.Evict((old.id,), EvictReason.AGE)
+
+
+def test_restore_gives_the_window_back() -> None:
     old, new = written(seq=1, created_ms=WALL_MS - 31 * DAY_MS), written(seq=2)
     core = engine()
     stored = tuple(inputs.Stored(r.envelope, r.created_ms, r.id) for r in (old, new))
     done = core.handle(inputs.Restored(stored, ((ME.id, 0, 65),), (), WALL_MS), 0)
     assert done == [
-        effects.Evict((old.id,), EvictReason.AGE),
+        effects.Accepted(old, old.created_ms),
         effects.Accepted(new, WALL_MS),
     ]
     persist = core.handle(inputs.Recorded(ME.id, (listen("x"),), WALL_MS), 1)[1]

@@ -82,7 +82,7 @@ class WindowMachine(RuleBasedStateMachine):
     def age(self, passed_ms: int) -> None:
         self.wall_ms += passed_ms
         horizon_ms = self.wall_ms - SMALL.window_age_ms
-        for record_id in self.window.expire(self.wall_ms):
+        for record_id in self.window.expire(horizon_ms):
             del self.held[record_id]
             assert self.clamped_ms[record_id] < horizon_ms + self.slack_ms
         assert all(self.clamped_ms[record_id] >= horizon_ms for record_id in self.held)
