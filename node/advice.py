@@ -16,9 +16,10 @@ from tastemesh.node.reach import Reach
 from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import EGOS_A_PASS, Scored, Scorer, ScorerParameters
 from tastemesh.ranking import slate
-from tastemesh.ranking.contacts import POOL
+from tastemesh.ranking.contacts import CONTACT_LIMIT, POOL
 from tastemesh.ranking.influence import trust_needed
 from tastemesh.ranking.reasons import Reason, explain_many
+from tastemesh.ranking.slate import own_items
 from tastemesh.ranking.view import View
 from tastemesh.ranking.workers import ONE_WORKER, Workers
 from tastemesh.reputation.graph import EndorsementGraph
@@ -72,13 +73,14 @@ class SybilBound(msgspec.Struct, frozen=True):
 
     Attributes:
         trust_needed: the least share of this user's trust, 0 to 1, that hostile identities must
-            have together before an item that only they hold could be on his list of ten, however
-            many they are and whatever they do. 0 where the list has fewer than ten items. Marked
-            slots are not meant: those can be bought.
+            have together before an item that only they hold could score what the tenth on his list
+            does now, however many they are, whatever they hold next, and through however many of
+            the people whom he endorses they are reached. 0 where the list has fewer than ten items.
+            Marked slots are not meant: those can be bought.
         heaviest_contact: the endorsed person through whom most trust comes, as hex; empty if the
-            user endorsed nobody.
-        heaviest_share: how much of the trust that is, 0 to 1. Where it is below `trust_needed`, no
-            single endorsed person who turns hostile, or is deceived, can put such an item there.
+            user endorsed nobody whose trust reaches anybody in the window.
+        heaviest_share: how much of the trust comes from the user through him, 0 to 1; not what
+            others think of him.
     """
 
     trust_needed: float
@@ -175,13 +177,25 @@ class Advisor:
             return SybilBound(0.0, "", 0.0)
         row = np.repeat(np.arange(len(contacts)), np.diff(shares.indptr))
         by_contact = np.bincount(row, shares.data, len(contacts))
+        by_contact[[n for n, contact in enumerate(contacts) if contact == POOL]] = 0.0
         heaviest = int(np.argmax(by_contact))
-        listed = np.sort(scored.scores.items)[::-1][:BOUND_LIST_LENGTH]
-        last = float(listed[-1]) if len(listed) == BOUND_LIST_LENGTH else 0.0
-        last *= 1.0 - scored.variety.strength  # `tastemesh.ranking.diversity`
-        needed = trust_needed(last, scored.scores) if last > 0 else 0.0
         share = min(1.0, float(by_contact[heaviest]))
-        return SybilBound(needed, contacts[heaviest].hex(), share)
+        return SybilBound(self._trust_needed(ego, scored), contacts[heaviest].hex(), share)
+
+    def _trust_needed(self, ego: bytes, scored: Scored) -> float:
+        scores = scored.scores.items.copy()
+        rejected = self._rejected(ego)
+        scores[rejected[rejected >= 0]] = 0.0
+        if len(scores) < BOUND_LIST_LENGTH:
+            return 0.0
+        last = float(np.partition(scores, -BOUND_LIST_LENGTH)[-BOUND_LIST_LENGTH])
+        last *= 1.0 - scored.variety.strength  # `tastemesh.ranking.diversity`
+        if not last > 0:
+            return 0.0
+        # Anybody whom ego endorses may be deceived, those whom it leads to nobody yet included.
+        contacts = min(len(self.reach(ego).contacts), CONTACT_LIMIT + 1)
+        has_profile = len(own_items(scored.matrix, scored.egos)) > 0
+        return trust_needed(last, scored.scores, contacts=contacts, has_profile=has_profile)
 
     def _score(self, ego: bytes, now_s: int) -> Scored:
         return self._scorer.score(ego, now_s, self._book.rejected_items(ego))

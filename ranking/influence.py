@@ -14,7 +14,13 @@ item i passes on over the rounds and b what is handed out in proportion to trust
 
     H(A) <= b epsilon + sum_i a(i) min(epsilon, D(i)) / (kappa + D(i))^eta
 
-which is less by far, as most items that ego holds are held by more trust than A has.
+which is less by far, as most items that ego holds are held by more trust than A has. That is as
+things are held now. Whatever A holds next, where at most two rounds are made,
+
+    H(A) <= b' epsilon + sum_i a(i) epsilon / (kappa + max(epsilon, D(i)))^eta
+            + (1 - alpha) (1 - rho) epsilon c
+
+with b' what would be handed out if nothing were taken.
 
 Proof idea. Of the mass that leaves an item, A captures x/(kappa + D)^eta with x <= D and
 x <= epsilon, because weights are at most 1; that is at most c. What is returned reaches A in
@@ -148,17 +154,51 @@ def sybil_bound_by_contact(shares: NDArray[np.float64], scores: Scores) -> float
     return min(every, apart)
 
 
-def trust_needed(score: float, scores: Scores, *, contacts: int = 1) -> float:
+def sybil_bound_next(
+    epsilon: float, scores: Scores, *, contacts: int = 1, has_profile: bool = True
+) -> float:
+    """Return the same for whatever these identities hold next, the others holding what they do.
+
+    Args:
+        epsilon: ego's trust in all of them, 0 to 1, now and then.
+        scores: of the ranking now.
+        contacts: how many of ego's contacts may lead to them, at least 1.
+        has_profile: whether ego holds anything.
+
+    Returns:
+        At most what `sybil_bound` gives.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+    epsilon = _checked(epsilon)
+    parameters = scores.parameters
+    mass = hub_bound(epsilon, parameters, has_profile=has_profile)
+    if parameters.rounds <= 2:
+        decay = 1.0 - parameters.alpha
+        started = (1.0 - parameters.rho if has_profile else 1.0) * epsilon
+        held = np.maximum(scores.held, epsilon)
+        taken = epsilon * float(scores.passed @ (parameters.kappa + held) ** -parameters.eta)
+        if parameters.rounds == 2:
+            captured = epsilon / (parameters.kappa + epsilon) ** parameters.eta
+            started *= 1.0 + decay + decay * captured
+        mass = min(mass, started + taken)
+    return _gain(parameters, contacts) * mass
+
+
+def trust_needed(
+    score: float, scores: Scores, *, contacts: int = 1, has_profile: bool = True
+) -> float:
     """Return the least trust with which identities could give an item of theirs a score.
 
-    With the score of the last item on a list this is what it takes, at least, to get on that list:
-    as long as ego's trust in all hostile identities together is less, no item that only they hold
-    is on it.
+    As long as ego's trust in all hostile identities together is less, no item that only they hold
+    has this score, say that of the last item on a list, whatever they hold.
 
     Args:
         score: at least 0.
-        scores: of the ranking.
-        contacts: how many of ego's contacts lead to them, at least 1.
+        scores: of the ranking now.
+        contacts: how many of ego's contacts may lead to them, at least 1.
+        has_profile: whether ego holds anything.
 
     Returns:
         In [0, 1]; 1 where even all trust would not do.
@@ -166,7 +206,7 @@ def trust_needed(score: float, scores: Scores, *, contacts: int = 1) -> float:
     low, high = 0.0, 1.0
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2.0
-        bound = sybil_bound_here(middle, scores, contacts=contacts)
+        bound = sybil_bound_next(middle, scores, contacts=contacts, has_profile=has_profile)
         low, high = (middle, high) if bound < score else (low, middle)
     return low
 

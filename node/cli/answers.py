@@ -108,25 +108,23 @@ def bound_in_words(bound: dict[str, Any] | None) -> str:
         bound: as `status()["sybil_bound"]` has it; None if the node does not work it out.
 
     >>> bound_in_words({"trust_needed": 0.0, "heaviest_contact": "", "heaviest_share": 0.0})
-    'You endorse nobody, so no bound holds: anybody may be behind this list.'
+    'No bound holds: nobody whom your endorsements reach holds anything here.'
     """
     if bound is None:
         return "The Sybil bound is worked out for the first 16 users of a node only."
     if not bound["heaviest_contact"]:
-        return "You endorse nobody, so no bound holds: anybody may be behind this list."
+        return "No bound holds: nobody whom your endorsements reach holds anything here."
     if not bound["trust_needed"]:
         return "Your list is not full, so anybody whom trust reaches can add to it."
     needed, heaviest = bound["trust_needed"], bound["heaviest_share"]
     text = (
-        f"To put an item of theirs on this list, hostile identities, however many, would need "
-        f"{needed:.1%} of your trust. "
+        "To give an item of theirs the score of the tenth on this list, hostile identities, "
+        f"however many, would need at least {needed:.2%} of your trust. Most comes through "
+        f"{_contact(bound['heaviest_contact'])}: {heaviest:.1%}."
     )
     if heaviest < needed:
-        return text + f"No one person whom you endorse carries that much: {heaviest:.1%} at most."
-    return text + (
-        f"Through {_contact(bound['heaviest_contact'])} alone comes {heaviest:.1%}: "
-        "he could, or whoever deceives him."
-    )
+        return text
+    return text + " If he were deceived, it could be enough; endorsing others makes it less."
 
 
 def _write_evidence(home: Path, file: Path, lines: list[dict[str, Any]], identity: str) -> None:

@@ -3,6 +3,7 @@
 const whole = new Intl.NumberFormat("en");
 const shares = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
 const fineShares = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
+const exact = new Intl.NumberFormat("en", { style: "percent", maximumSignificantDigits: 2 });
 const day = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" });
 
 export function count(number, one, many) {
@@ -91,11 +92,11 @@ export function bound(found, nameOf, isAnchored) {
   }
   const single =
     found.heaviest_share < found.trust_needed
-      ? `Most comes through ${heaviest}, ${share}. So no single person whom you endorse could put it there, not even deceived or hostile.`
-      : `Most comes through ${heaviest}, ${share}, which would be enough if ${heaviest} were deceived or hostile. Endorsing others makes that less.`;
+      ? `Most of it comes through ${heaviest}, ${share}.`
+      : `Most of it comes through ${heaviest}, ${share}, which could be enough if ${heaviest} were deceived or hostile. Endorsing others makes that less.`;
   return {
-    figure: percent(found.trust_needed),
-    text: `of your trust, before anything that only they hold could be among your first ten, however many they are and whatever they do. ${single}`,
+    figure: exact.format(found.trust_needed),
+    text: `of your trust, before anything that only they hold could score what the tenth on your list does, however many they are and whatever they do. ${single}`,
   };
 }
 

@@ -13,6 +13,7 @@ from tastemesh.ranking.influence import (
     sybil_bound,
     sybil_bound_by_contact,
     sybil_bound_here,
+    sybil_bound_next,
     trust_needed,
 )
 from tastemesh.ranking.parameters import SalsaParameters
@@ -56,6 +57,40 @@ def test_theorem_1(
     assert most <= apart * ROUNDING
     assert apart <= here * ROUNDING
     assert here <= sybil_bound(epsilon, p, contacts=leads, has_profile=has_profile) * ROUNDING
+
+
+@given(
+    questions(),
+    parameters,
+    attackers,
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0.0, 0.2, 1.0, 3.0]),
+)
+def test_theorem_1_holds_whatever_they_hold_next(
+    question: Question, p: SalsaParameters, hostile: list[bool], seed: int, growth: float
+) -> None:
+    """They copy, drop and invent holdings, and their part of ego's trust changes as well."""
+    p = msgspec.structs.replace(p, rounds=min(p.rounds, 2), contact_share_max=1.0)
+    is_hostile = np.array(hostile[: len(question.weights)])
+    is_hostile[0] = False
+    random = np.random.default_rng(seed)
+    weights = np.hstack([question.weights, np.zeros((len(question.weights), 1))])
+    scores = rank(holdings(weights), question.trust, [0], p)
+    tau = question.shares.sum(axis=0)
+    held_next = random.choice([0.0, 2.0**-10, 1.0], weights.shape)
+    next_weights = np.where(is_hostile[:, None], held_next, weights)
+    shares = question.shares * np.where(is_hostile, growth, 1.0)
+    if shares.any():
+        shares *= question.shares.sum() / shares.sum()
+    epsilon = max(float(tau[is_hostile].sum()), float(shares[:, is_hostile].sum()))
+    found = rank(holdings(next_weights), trust_of(shares), [0], p)
+    leads = max(1, int((shares[:, is_hostile] > 0).any(axis=1).sum()))
+    has_profile = bool(question.profile.any())
+    only_theirs = ~(next_weights[~is_hostile] > 0).any(axis=0)
+    most = found.items[only_theirs].max(initial=0.0)
+    bound = sybil_bound_next(epsilon, scores, contacts=leads, has_profile=has_profile)
+    assert most <= bound * ROUNDING
+    assert bound <= sybil_bound(epsilon, p, contacts=leads, has_profile=has_profile) * ROUNDING
 
 
 @given(questions(), parameters, attackers, kernels)
@@ -105,10 +140,12 @@ def test_trust_needed_inverts_the_bound(
     question: Question, p: SalsaParameters, epsilon: float
 ) -> None:
     scores = rank(question.matrix, question.trust, [0], p)
-    score = sybil_bound_here(epsilon, scores)
-    needed = trust_needed(score, scores)
+    has_profile = bool(question.profile.any())
+    score = sybil_bound_next(epsilon, scores, has_profile=has_profile)
+    needed = trust_needed(score, scores, has_profile=has_profile)
     assert needed <= epsilon + 1e-9
-    assert sybil_bound_here(needed, scores) == pytest.approx(score, rel=1e-6, abs=1e-9)
+    bound = sybil_bound_next(needed, scores, has_profile=has_profile)
+    assert bound == pytest.approx(score, rel=1e-6, abs=1e-9)
     assert trust_needed(1e9, scores) == pytest.approx(1.0)
 
 
