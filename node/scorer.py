@@ -9,7 +9,6 @@ anchored, and the whole list is exploration, to be marked `unverified`.
 """
 
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 
 import msgspec
 import numpy as np
@@ -19,7 +18,7 @@ from tastemesh.errors import UsageError
 from tastemesh.node.reach import Reach, Reaches
 from tastemesh.ranking.contacts import ContactTrust, Shares, gather_trusts
 from tastemesh.ranking.diversity import STRENGTH_MAX, Variety
-from tastemesh.ranking.exploration import explore
+from tastemesh.ranking.exploration import explore, heard_holders
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.profile import RECENCY_HALF_LIFE_ITEMS, recent_profiles
@@ -349,8 +348,8 @@ class Scorer:
         basis: Basis,
     ) -> NDArray[np.float64]:
         matrix, arrivals, egos = basis.matrix, basis.arrivals, question.egos
-        counts = matrix.holder_counts
-        surprises = surprise(counts.astype(np.float64), float(np.count_nonzero(matrix.volumes)))
+        counts = heard_holders(matrix, voices)
+        surprises = surprise(counts, float(np.count_nonzero(matrix.volumes * voices)))
         followed = adoption(
             arrivals,
             egos,
@@ -384,6 +383,7 @@ def _asked(question: Question, matrix: HoldingMatrix) -> Asked:
 def private_shadow(author: bytes) -> bytes:
     """Return the id under which the view keeps what `author` did in private.
 
-    Nobody can sign for it, and only `author`'s own ranking reads it.
+    It is longer than an identity's, so that nobody can sign for it, and nobody can endorse it:
+    only `author`'s own ranking reads it.
     """
-    return sha256(b"tastemesh/private\x00" + author).digest()
+    return author + b"/private"

@@ -65,6 +65,22 @@ def similarity_trust(matrix: HoldingMatrix, egos: Sequence[int]) -> NDArray[np.f
     return alike
 
 
+def heard_holders(matrix: HoldingMatrix, heard: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how many of those heard hold each item.
+
+    Args:
+        matrix: who holds what.
+        heard: float64[users]; 0 for whom ego does not hear, 1 for others.
+
+    Returns:
+        float64[items].
+    """
+    by_user = matrix.reference.by_user
+    each = np.repeat(heard, np.diff(by_user.indptr))
+    counts = np.bincount(by_user.indices, weights=each, minlength=matrix.shape[1])
+    return counts.astype(np.float64)
+
+
 def explore(
     matrix: HoldingMatrix,
     adoption: NDArray[np.float64],
@@ -95,19 +111,11 @@ def explore(
     followed = _votes(matrix, adoption, heard, egos, profile, early)
     scores = np.minimum(alike, _ADOPTION_GAIN * followed)
     if not scores.any():
-        scores = _holder_counts(matrix, heard)
+        scores = heard_holders(matrix, heard)
         for ego in egos:
             if ego >= 0:
                 scores[matrix.row(ego)[0]] = 0.0
     return scores
-
-
-def _holder_counts(matrix: HoldingMatrix, heard: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how many of those heard hold each item."""
-    by_user = matrix.reference.by_user
-    each = np.repeat(heard, np.diff(by_user.indptr))
-    counts = np.bincount(by_user.indices, weights=each, minlength=matrix.shape[1])
-    return counts.astype(np.float64)
 
 
 def _votes(
