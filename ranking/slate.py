@@ -1,7 +1,7 @@
 """The list that a user sees: the best items, without the ones that must not be in it.
 
 Never listed: own items, blocked items, items of score 0. Equal scores are ordered by a hash of the
-item's id under the caller's key, so an attacker cannot pick ids that win ties. Scores count as
+item's id under the caller's key, so no id wins everybody's ties; for one user, whose key is known, one can be found. Scores count as
 equal when they agree to 9 digits: the order of additions, which follows the order of arrival, moves
 the 15th.
 """
@@ -67,7 +67,7 @@ def cut(
         scores: float64[items]; anchored in trust.
         k: length of the list, at least 0.
         excluded: item numbers that are not listed, ego's own and blocked ones; -1 is skipped.
-        key: at most 64 bytes, this node's secret; orders ties.
+        key: at most 64 bytes, this user's; orders ties.
         unverified: float64[items]; scores that no trust anchors.
         unverified_share: how much of the list the latter may fill, 0 to 1. They stand evenly
             between the others and never take more than floor(k * share) slots, even if trust finds

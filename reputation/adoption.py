@@ -22,7 +22,11 @@ being first with what ego does not want is no merit, and coming after is none ei
 
 Deviation: DSybil gives guides weight and halves it. Adoption here is a bounded tilt of trust that
 endorsements made (`tastemesh.reputation.trust`), so it is a sum that can be recomputed from the
-window at any time, and eviction and forgetting need no bookkeeping.
+window at any time, and eviction and forgetting need no bookkeeping. The price: when ego's first
+record of an item has left the window and a later one is there, ego took it up when it said so
+again, and whoever copied it in between seems to have been first. So who says the same things again
+and again (an author's quota is 500 interactions) can be followed by a copycat, within the bound of
+the tilt, and in marked lists, which can be bought anyway.
 """
 
 from collections.abc import Callable, Sequence

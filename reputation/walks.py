@@ -16,9 +16,9 @@ meritrank-python subtracts from everybody on the way, which lets an attacker cho
 Randomness is a function of (seed, walk, step), not a stream that all walks share: a walk changes
 only if the row of an identity on its way changes. So, for one seed, statements by identities that
 no walk can reach change nothing, bit for bit, and the order in which statements arrived never
-matters. The seed should be known to this node alone and stay for a while (a keyed hash of the ego
-and the day, say): whoever knows it can fit his edges to the draws, and a seed that follows the
-graph's content lets anybody draw the noise anew with an edge from nowhere.
+matters. A node's seed is the ego's id (ADR 7), which others know: whoever is endorsed can fit his
+edges to the draws, within their noise. A seed that follows the graph's content would let anybody
+draw the noise anew with an edge from nowhere.
 
 Two kernels give the same trace: numpy, all walks step by step, and numba where the `fast` extra is
 installed (`tastemesh.reputation.walk_kernel`).
