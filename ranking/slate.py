@@ -1,9 +1,9 @@
 """The list that a user sees: the best items, without the ones that must not be in it.
 
 Never listed: own items, blocked items, items of score 0. Equal scores are ordered by a hash of the
-item's id under the caller's key, so no id wins everybody's ties; for one user, whose key is known, one can be found. Scores count as
-equal when they agree to 9 digits: the order of additions, which follows the order of arrival, moves
-the 15th.
+item's id under the caller's key, so no id wins everybody's ties; for one user, whose key is known,
+one can be found. Scores count as equal when they agree to 9 digits: the order of additions, which
+follows the order of arrival, moves the 15th.
 """
 
 import hashlib
