@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import chain, repeat
+from math import inf, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -100,7 +101,11 @@ def _extent(name: str, values: float | Sequence[float], count: int) -> tuple[flo
         return values, values
     if len(values) != count:
         raise UsageError(f"{len(values)} {name}; expected one, or {count}")
-    return (min(values), max(values)) if count else (0.0, 0.0)
+    if not count:
+        return 0.0, 0.0
+    if not sum(values) <= inf:  # a sum shows a nan; min and max overlook one behind a number
+        return nan, nan
+    return min(values), max(values)
 
 
 def _spread(values: Sequence[float | Sequence[float]], counts: list[int]) -> NDArray[np.float64]:

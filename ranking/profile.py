@@ -61,7 +61,7 @@ def recent_profile(
         half_life_items: items in which weight halves, above 0.
 
     Returns:
-        float64[items], at least 0, summing to 1, or to 0 where ego holds nothing.
+        float64[items], at least 0, summing to 1, or to 0 where ego holds nothing that weighs.
 
     Raises:
         UsageError: half_life_items is not above 0.
@@ -105,7 +105,9 @@ def recent_profiles(
     for ego in np.flatnonzero(lengths > FEATURE_LIMIT).tolist():
         items = item[asker == ego]
         profiles[ego, items] *= 1.0 + _TILT * _drawn(view, items)
-    profiles[lengths > 0] /= profiles[lengths > 0].sum(axis=1)[:, None]
+    # Of what is 150 half-lives old (`View.matrix`) no weight is left to divide by.
+    total = profiles.sum(axis=1)
+    profiles[total > 0] /= total[total > 0, None]
     return profiles
 
 

@@ -46,6 +46,10 @@ _REBUILD_SHARE = 1 / 4
 # Arrivals that may wait for somebody to ask: at 64 and more, a row costs a hundredth of what it
 # costs alone (measured); at 4,096 they take 1 MB.
 _ARRIVAL_ROWS = 4_096
+# Age of a matrix beyond which it ages no more. What is left of a weight then is nothing to anybody,
+# and only relations count, which a smaller scale would lose: its cube times the least weight
+# (2^-126, float32) has to be a normal number (2^-1022) still.
+_HALF_LIVES_MAX = 256
 _SCAN_USERS = 8  # up to here one pass over the column a user is quicker than a lookup table
 
 
@@ -308,7 +312,8 @@ class View:
         Args:
             now_s: seconds since 1970. A time before the newest interaction counts as that one's, so
                 no weight exceeds 1.
-            half_life_s: seconds in which a weight halves, above 0; None for no ageing.
+            half_life_s: seconds in which a weight halves, above 0; None for no ageing. A time more
+                than 240 half-lives after the newest interaction weighs no less than one then.
 
         Returns:
             An immutable matrix; what is appended later does not show in it.
@@ -320,7 +325,8 @@ class View:
         scale = 1.0
         if half_life_s is not None:
             asked_s = max(now_s, self._newest_s())
-            scale = float(np.exp2((table.reference_s - asked_s) / half_life_s))
+            half_lives = min((asked_s - table.reference_s) / half_life_s, _HALF_LIVES_MAX)
+            scale = float(np.exp2(-half_lives))
         return HoldingMatrix(table.weights, scale)
 
     def firsts(self, half_life_s: float | None = None) -> Firsts:

@@ -61,6 +61,13 @@ def test_who_held_egos_items_first_has_no_say_in_which_of_them_are_asked_about()
     assert len(asked[0]) == FEATURE_LIMIT
 
 
+def test_what_is_so_old_that_nothing_of_it_is_left_says_nothing() -> None:
+    view = View()
+    view.append(b"me", ["a"], 1.0, 1_000, 0)
+    view.append(b"other", ["x"], 1.0, 1_000 + 200 * 10, 1)
+    assert recent_profile(view, view.matrix(0, half_life_s=10.0), [0]).tolist() == [0.0, 0.0]
+
+
 def test_nobody() -> None:
     view = View()
     view.append(b"other", ["x"], 1.0, 1, 0)

@@ -248,16 +248,34 @@ def test_bytes_per_interaction() -> None:
 
 @pytest.mark.parametrize(
     ("weights", "times_s", "record_no"),
-    [(0.0, 0, 1), (1.1, 0, 1), ([1.0, 1.0], 0, 1), (1.0, -1, 1), (1.0, 1 << 31, 1), (1.0, 0, 0)],
+    [
+        (0.0, 0, 1),
+        (1.1, 0, 1),
+        ([1.0], 0, 1),
+        ([0.5, float("nan")], 0, 1),
+        (float("nan"), 0, 1),
+        (1.0, -1, 1),
+        (1.0, 1 << 31, 1),
+        (1.0, 0, 0),
+    ],
 )
 def test_wrong_values_change_nothing(weights: object, times_s: int, record_no: int) -> None:
     view = View()
     view.append(b"u", ["a"], 1.0, 0, 0)
     before = view.digest(), view.version
     with pytest.raises(UsageError):
-        view.append(b"v", ["b"], weights, times_s, record_no)  # type: ignore[arg-type]
+        view.append(b"v", ["b", "c"], weights, times_s, record_no)  # type: ignore[arg-type]
     assert (view.digest(), view.version) == before
     assert view.user_number(b"v") == -1
+
+
+@pytest.mark.parametrize("silent_half_lives", [100, 1_000, 10_000])
+def test_a_long_silence_leaves_the_relations_between_weights(silent_half_lives: int) -> None:
+    view = View()
+    view.append(b"u", ["a", "b"], [1.0, 0.5], 1_000, 0)
+    _, weights = view.matrix(1_000 + silent_half_lives * 10, half_life_s=10.0).row(0)
+    assert 0.0 < weights[0] < 2.0**-90
+    assert weights[1] == weights[0] / 2
 
 
 def test_how_much_came_after_somebody() -> None:
