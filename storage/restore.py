@@ -5,8 +5,10 @@ through SQLite's rowid order, so nothing is sorted, and nothing is decoded here:
 the envelopes, without checking the signatures that it checked on arrival.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import chain, starmap
+from typing import TypeAlias
 
 import aiosqlite
 
@@ -28,9 +30,15 @@ _PART_COUNT = 512  # records: 2 MB where they have 64 statements, 8 MB at their 
 
 _PROOFS = "SELECT proof FROM proofs ORDER BY rowid"
 
+_Private: TypeAlias = tuple[bytes, Interaction, int]
+"""Whose, what, and the wall clock when it was said, ms."""
+
 
 async def restore(db: aiosqlite.Connection, wall_ms: int) -> AsyncIterator[Restored]:
     """Yield everything that the database holds for the core, a part at a time.
+
+    Records and private interactions come in the order in which the core first had them, as what is
+    said of who was first depends on it.
 
     Args:
         db: the connection; the caller keeps writers away.
@@ -46,19 +54,41 @@ async def restore(db: aiosqlite.Connection, wall_ms: int) -> AsyncIterator[Resto
         proofs=tuple(proof for (proof,) in proofs),
         is_last=False,
     )
+    private = deque(
+        (author, Interaction(item, kind, weight_q, ago_ms), said_ms)
+        for author, item, kind, weight_q, ago_ms, said_ms in await db.execute_fetchall(
+            f"{PRIVATE} ORDER BY arrival"
+        )
+    )
     async with db.execute(_RECORDS) as rows:
         while part := tuple(starmap(Stored, await rows.fetchmany(_PART_COUNT))):
-            yield Restored(part, (), (), wall_ms, is_last=False)
-    private = await db.execute_fetchall(f"{PRIVATE} ORDER BY arrival")
-    yield Restored(
-        records=(),
-        sequences=(),
-        private=tuple(
-            (author, Interaction(item, kind, weight_q, ago_ms), said_ms)
-            for author, item, kind, weight_q, ago_ms, said_ms in private
-        ),
-        wall_ms=wall_ms,
-    )
+            for records, said in _in_order(part, private):
+                yield Restored(records, (), said, wall_ms, is_last=False)
+    yield Restored(records=(), sequences=(), private=tuple(private), wall_ms=wall_ms)
+
+
+def _in_order(
+    records: tuple[Stored, ...], private: deque[_Private]
+) -> Iterator[tuple[tuple[Stored, ...], tuple[_Private, ...]]]:
+    """Yield some records as they arrived and, behind them, what was said in private next.
+
+    Both have this node's wall clock of that moment. Of one millisecond, what was said in private
+    comes first: nobody is credited with what ego may have had before. Where the clock was set back,
+    each keeps its own order, and they are out of step by as much for as long.
+
+    Args:
+        records: in the order of arrival.
+        private: in the order in which it was said; what came before the last record is taken out.
+    """
+    start = 0
+    for at, record in enumerate(records):
+        said = []
+        while private and private[0][2] <= record.first_seen_ms:
+            said.append(private.popleft())
+        if said:
+            yield records[start:at], tuple(said)
+            start = at
+    yield records[start:], ()
 
 
 def joined(parts: Sequence[Restored]) -> Restored:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tastemesh.errors import StorageError, UsageError
-from tastemesh.gossip.effects import PersistPrivate, ReserveSequence
+from tastemesh.gossip.effects import Persist, PersistPrivate, ReserveSequence
 from tastemesh.gossip.inputs import Restored
 from tastemesh.gossip.record import Interaction
 from tastemesh.storage.store import COPIED, MIN_DISK_BYTES, WAL_BYTES, StorageEffect, Store
@@ -46,6 +46,46 @@ async def test_records_come_back_in_the_order_of_arrival(path: Path) -> None:
         await store.commit([evict(arrivals[4])])
         await store.commit([arrivals[1], arrivals[4]])  # one is there, one arrives anew
         assert await store.load(0) == restored(*arrivals)
+
+
+async def test_what_was_said_in_private_comes_back_where_it_was_said(path: Path) -> None:
+    def private(item: str, wall_ms: int) -> PersistPrivate:
+        return PersistPrivate(ALICE, Interaction(item, "listen", 10_000), wall_ms)
+
+    async with await Store.open(path) as store:
+        changes: list[StorageEffect] = [
+            private("first", 1_990),
+            persist(1),  # first seen at 2,001
+            persist(2),
+            private("second", 2_500),
+            private("third", 2_500),
+            *(persist(number) for number in range(600, 1_800)),  # more than a part
+            private("fourth", 3_800),
+            persist(1_800),
+            private("last", 4_000),
+        ]
+        await store.commit(changes)
+        parts = [part async for part in store.parts(9_999)]
+        assert await store.load(9_999) == Restored(
+            records=stored(*(each for each in changes if isinstance(each, Persist))),
+            sequences=(),
+            private=tuple(
+                (ALICE, each.interaction, each.wall_ms)
+                for each in changes
+                if isinstance(each, PersistPrivate)
+            ),
+            wall_ms=9_999,
+        )
+    order: list[str | bytes] = []
+    for part in parts:  # the core takes a part's records first
+        order += [each.record_id for each in part.records]
+        order += [said.item for _, said, _ in part.private]
+    assert order == [
+        each.interaction.item if isinstance(each, PersistPrivate) else each.record.id
+        for each in changes
+        if isinstance(each, Persist | PersistPrivate)
+    ]
+    assert [part.is_last for part in parts] == [False] * (len(parts) - 1) + [True]
 
 
 async def test_a_batch_can_be_committed_again(path: Path) -> None:
