@@ -22,7 +22,7 @@ from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import Advice, Advisor, SybilBound
 from tastemesh.node.reach import Reach
 from tastemesh.node.reached import STEP_MS, SWEEP_PERIOD_MS, Reached
-from tastemesh.node.record_book import RecordBook
+from tastemesh.node.record_book import RecordBook, Rejection
 from tastemesh.node.scorer import ScorerParameters, private_shadow
 from tastemesh.ranking.view import View
 from tastemesh.ranking.workers import ONE_WORKER, Workers
@@ -127,11 +127,25 @@ class Core:
 
     def _follow(self, done: list[Effect]) -> None:
         """Keep view and endorsements in step with the window."""
+        outlived: list[Rejection] = []
         for effect in done:
             follow = self._FOLLOWERS.get(type(effect))
             if follow is not None:
                 self.revision += 1
-                follow(self, effect)
+                outlived += follow(self, effect) or ()
+        if outlived:
+            done.extend(self._keep(outlived))
+
+    def _keep(self, rejections: list[Rejection]) -> list[Effect]:
+        """Keep what local users said no to in private, now that the window has no room for it."""
+        done: list[Effect] = []
+        for no in rejections:
+            done.append(effects.PersistPrivate(no.author, no.said, no.date_ms))
+            done.append(effects.AcceptedPrivate(no.author, no.said, no.date_ms))
+        self._follow(done)
+        for author in dict.fromkeys(no.author for no in rejections):
+            done.extend(self._trim_private(author))
+        return done
 
     def _is_trust_due(self, event: inputs.Input) -> bool:
         if isinstance(event, inputs.TimerFired):
@@ -198,11 +212,12 @@ class Core:
                 weights = [unit / WEIGHT_SCALE for unit in units]
             self.view.append(holder or author, [s.item for s in held], weights, times_s, number)
         if own:
-            self._book.note_rejections(
-                author, number, [s.item for s in said if s.kind in REJECTION_KINDS]
-            )
+            rejected = [s for s in said if s.kind in REJECTION_KINDS]
+            self._book.note_rejections(author, number, rejected, date_ms)
 
-    def _let_go(self, evicted: effects.Evict) -> None:
+    def _let_go(self, evicted: effects.Evict) -> list[Rejection]:
+        """Follow what left; return our own rejections in it that nobody took back."""
+        outlived: list[Rejection] = []
         if evicted.reason not in _OUTLIVED:
             self.disowned_revision = self.revision
         for record_id in evicted.record_ids:
@@ -210,9 +225,12 @@ class Core:
             if voucher is not None:
                 author, (epoch, seq) = voucher
                 self.endorsements.remove_range(author, epoch=epoch, first_seq=seq, last_seq=seq)
+            if evicted.reason in _OUTLIVED:
+                outlived += self._book.only_rejections(record_id)
             number = self._book.strike(record_id)
             if number is not None:
                 self.view.remove_record(number)
+        return outlived
 
     def _purge_private(self, purged: effects.PurgePrivate) -> None:
         for number in self._book.strike_private(purged.author, purged.item):
@@ -223,7 +241,7 @@ class Core:
             self.endorsements.remove_author(convicted.author)
 
     # Of the class, as in the engine: nodes are no cycles.
-    _FOLLOWERS: ClassVar[dict[type, Callable[..., None]]] = {
+    _FOLLOWERS: ClassVar[dict[type, Callable[..., list[Rejection] | None]]] = {
         effects.Accepted: _take,
         effects.AcceptedPrivate: _take_private,
         effects.Evict: _let_go,

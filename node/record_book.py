@@ -3,6 +3,24 @@
 import heapq
 from collections.abc import Sequence
 
+import msgspec
+
+from tastemesh.gossip.record import Interaction
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """What a local user said no to.
+
+    Attributes:
+        author: who.
+        said: to what, how, and how long before it was said.
+        date_ms: when it was said.
+    """
+
+    author: bytes
+    said: Interaction
+    date_ms: int
+
 
 class RecordBook:
     """Which record carries which number in the view, and what our own users rejected.
@@ -14,7 +32,7 @@ class RecordBook:
         self._next = 1
         self._number_of: dict[bytes, int] = {}
         self._id_of: dict[int, bytes] = {}
-        self._rejections: dict[bytes, dict[int, tuple[str, ...]]] = {}
+        self._rejections: dict[bytes, dict[int, list[Rejection]]] = {}
         self._endorsing: dict[bytes, tuple[bytes, tuple[int, int]]] = {}
         self._private: dict[bytes, dict[int, tuple[int, str]]] = {}  # date in ms, item
 
@@ -75,19 +93,36 @@ class RecordBook:
         number = self._number_of.pop(record_id, None)
         if number is not None:
             del self._id_of[number]
-            for items in self._rejections.values():
-                items.pop(number, None)
+            for said in self._rejections.values():
+                said.pop(number, None)
         return number
+
+    def only_rejections(self, record_id: bytes) -> list[Rejection]:
+        """Return what a record says no to and nothing else of its author's does, each item once."""
+        number = self._number_of.get(record_id, -1)
+        for said in self._rejections.values():
+            if number in said:
+                only = {each.said.item: each for each in said[number]}
+                for other in said.keys() - {number}:
+                    for each in said[other]:
+                        only.pop(each.said.item, None)
+                return list(only.values())
+        return []
 
     def record_id(self, number: int) -> bytes | None:
         """Return a record's id, or None for a private interaction."""
         return self._id_of.get(number)
 
-    def note_rejections(self, author: bytes, number: int, items: Sequence[str]) -> None:
-        """Note which items a local user said no to in a record."""
-        if items:
-            self._rejections.setdefault(author, {})[number] = tuple(items)
+    def note_rejections(
+        self, author: bytes, number: int, said: Sequence[Interaction], date_ms: int
+    ) -> None:
+        """Note what a local user said no to in a record, or in private, and when."""
+        if said:
+            self._rejections.setdefault(author, {})[number] = [
+                Rejection(author, each, date_ms) for each in said
+            ]
 
     def rejected_items(self, author: bytes) -> list[str]:
         """Return the items that a local user said no to."""
-        return [item for items in self._rejections.get(author, {}).values() for item in items]
+        rejections = self._rejections.get(author, {})
+        return [each.said.item for said in rejections.values() for each in said]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tastemesh.gossip.record import Interaction
 from tastemesh.node import reach
 from tastemesh.node.advice import Advisor
 from tastemesh.node.record_book import RecordBook
@@ -28,7 +29,8 @@ def community(seed: int) -> tuple[View, EndorsementGraph, RecordBook]:
         number = book.enter(at.to_bytes(32, "big"))
         view.append(person(user), [plays.item_ids[item]], 1.0, NOW_S - 10_000 + at, number)
         if user % 4 == 0 and at % 3 == 0:
-            book.note_rejections(person(user), number, [plays.item_ids[-1 - at % 10]])
+            no = Interaction(plays.item_ids[-1 - at % 10], "skip", 10_000)
+            book.note_rejections(person(user), number, [no], 0)
     for seq, pair in enumerate(zip(friends.source.tolist(), friends.subject.tolist(), strict=True)):
         if pair[0] % 5:
             graph.endorse(person(pair[0]), person(pair[1]), 1.0, epoch=0, seq=seq)
