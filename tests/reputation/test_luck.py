@@ -42,3 +42,27 @@ def test_spammers_of_popular_items_pass_no_more_often_the_more_they_are() -> Non
         found[friend] = False
         passed.append(int(found.sum()))
     assert max(passed) <= 30  # 10 expected, and the null is not exact
+
+
+def test_of_strangers_with_one_rare_item_each_more_pass_the_more_they_are() -> None:
+    """The known limit of z, told in the module: one rare hit passes any threshold."""
+    passed = []
+    for count in (1_000, 8_000):
+        rng = np.random.default_rng(3)
+        popularity = 1.0 / np.arange(1, 2_001)
+        popularity /= popularity.sum()
+        honest = [np.unique(rng.choice(2_000, 50, p=popularity)) for _ in range(200)]
+        rare = rng.choice(np.arange(1_000, 2_000), (count, 1))
+        own = np.unique(rng.choice(2_000, 50, p=popularity))
+        rows = [*honest, *rare, own]
+        users = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+        names, songs = map(str.encode, map(str, users)), map(str, np.concatenate(rows))
+        view = View()
+        view.extend(list(names), list(songs), 1.0, users, users)
+        matrix = view.matrix(0)
+        arrivals = Arrivals.of(matrix.reference, view.firsts(), view.rises())
+        holders = matrix.holder_counts.astype(np.int64)
+        surprises = surprise(holders.astype(np.float64), float(len(rows)))
+        found = skilled(arrivals, [len(rows) - 1], surprises, holders, len(rows))
+        passed.append(int(found[len(honest) : -1].sum()))
+    assert passed[1] > 2 * passed[0] > 0
