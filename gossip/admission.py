@@ -1,8 +1,8 @@
 """What this node holds: authenticated records on their way into the window, and out of it.
 
 Everything that follows from a record's coming or going happens here, in one order: the lineage that
-it carries, the slot that it takes, the tombstones that it brings, the records that leave for it. So
-does everything that follows from two records in one slot.
+it carries and what that voids, the slot that it takes, the tombstones that it brings, the records
+that leave for it. So does everything that follows from two records in one slot.
 """
 
 from collections import Counter
@@ -10,11 +10,13 @@ from collections import Counter
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.authorship import Authorship
+from tastemesh.gossip.codec import Opened
 from tastemesh.gossip.disputes import Disputes
 from tastemesh.gossip.effects import Effect, EvictReason
 from tastemesh.gossip.horizon import Horizon
 from tastemesh.gossip.intake import Intake
 from tastemesh.gossip.limits import Limits, RejectReason
+from tastemesh.gossip.lineage import Lineage
 from tastemesh.gossip.proofs import encode_proof, open_proof
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
@@ -90,12 +92,15 @@ class Admission:
         except RemoteProtocolError as error:
             return self._discard(stored.record_id, error.detail)
         own = record.author in self._authorship
+        done = self._learn(record)
         if record.author in self._intake.proofs and not own:
-            return [effects.Evict((record.id,), EvictReason.CONVICTED)]
+            return [*done, effects.Evict((record.id,), EvictReason.CONVICTED)]
+        if not self._intake.lineages.holds(record.author, record.lineage, record.slot):
+            return [*done, effects.Evict((record.id,), EvictReason.REVOKED)]
         refusal, freed = self._place(record, stored.first_seen_ms)
         if refusal is not None:  # the limits have become tighter
-            return [effects.Evict((record.id,), EvictReason.WINDOW)]
-        return [effects.Accepted(record, stored.first_seen_ms, own), *freed]
+            return [*done, effects.Evict((record.id,), EvictReason.WINDOW)]
+        return [*done, effects.Accepted(record, stored.first_seen_ms, own), *freed]
 
     def _discard(self, record_id: bytes, detail: str) -> list[Effect]:
         said = f"stored record {record_id.hex()}: {detail}"
@@ -146,16 +151,43 @@ class Admission:
         self._intake.proofs.add(first.author, proof, self.reached)
         return [effects.Convicted(first.author, first.author in self._authorship)]
 
+    def take(
+        self, record: Record, opened: Opened, shard: int | None, now_ms: int, wall_ms: int
+    ) -> list[Effect]:
+        """Pass a record through the checks, and into the window.
+
+        Args:
+            record: as `Intake.read` returned it; not held, nor passed over.
+            opened: what it was read from.
+            shard: of the topic that it was pushed to, None where reconciliation brought it.
+            now_ms: monotonic time.
+            wall_ms: wall clock.
+
+        Raises:
+            RemoteProtocolError: with the reason; nothing follows from the record then.
+        """
+        author = record.author
+        own, reached = author in self._authorship, author in self.reached
+        self._intake.admit(record, opened, shard, now_ms, own=own, reached=reached)
+        learnt = self._learn(record)
+        objection = self._intake.objection(record) if record.lineage is not None else None
+        if objection is not None:  # what its lineage does not void
+            return [*learnt, self._rejected.refuse(objection.reason, detail=objection.detail)]
+        return [*learnt, *self.admit(record, wall_ms)]
+
     def admit(self, record: Record, first_seen_ms: int) -> list[Effect]:
         """Take an authenticated record into the window, if there is room for it."""
+        learnt = self._learn(record)
         refusal, freed = self._place(record, first_seen_ms)
         if refusal is RejectReason.EQUIVOCATION:
-            return [self._rejected.refuse(refusal, record.author, "a number is taken"), *freed]
+            detail = "a number is taken"
+            return [*learnt, self._rejected.refuse(refusal, record.author, detail), *freed]
         if refusal is not None:
             self._sync.pass_over(record)
-            return [self._rejected.refuse(refusal, record.author, "not kept")]
+            return [*learnt, self._rejected.refuse(refusal, record.author, "not kept")]
         own = record.author in self._authorship
         return [
+            *learnt,  # first: of two endorsements the one in the higher slot counts
             effects.Persist(record, first_seen_ms, own),
             effects.Accepted(record, first_seen_ms, own),
             *freed,
@@ -180,27 +212,40 @@ class Admission:
             (None, what leaves for it) or (why it is refused, what to do about that).
         """
         author = record.author
-        freed: list[Effect] = []
-        if record.lineage is not None:
-            cut = self._intake.lineages.learn(author, record.lineage, self.reached)
-            voided = self.window.take_out(author, lambda *slot: slot > cut) if cut else []
-            freed = self._leave([(i, EvictReason.REVOKED) for i in voided])
         occupant = self.window.occupant(author, record.epoch, record.seq)
         if occupant is not None:
             self._disputes.open(record)
             topic = control_topic(self._network, shard_of(author))
-            return RejectReason.EQUIVOCATION, [*freed, effects.Fetch((occupant,), topic)]
+            return RejectReason.EQUIVOCATION, [effects.Fetch((occupant,), topic)]
         refusal, left = self.window.add(record, first_seen_ms)
         if refusal is not None:
-            return refusal, freed
+            return refusal, []
         self._sync.add(record)
         if not record.is_plain:
             for said in self._intake.tombstones.add(record):
-                gone = self.window.take_out(author, said.covers)
+                gone = self.window.take_out(author, said.covers, notices=False)
                 left.extend((i, EvictReason.FORGOTTEN) for i in gone)
                 self._authorship.forget(author, said)
         self._authorship.witness(record)
-        return None, [*freed, *self._leave(left)] if left else freed
+        return None, self._leave(left)
+
+    def _learn(self, record: Record) -> list[Effect]:
+        """Take in the lineage of an authentic record: what it voids leaves, a proof included."""
+        author, lineage, lineages = record.author, record.lineage, self._intake.lineages
+        if lineage is None or not lineages.is_news(author, lineage):
+            return []
+        before = lineages.known(author) or Lineage(lineage.key, lineage.next_digest, ())
+        lineages.learn(author, lineage, self.reached)
+        voided = self.window.take_out(
+            author, lambda *slot: lineage.owner(slot) != before.owner(slot), notices=True
+        )
+        done = self._leave([(i, EvictReason.REVOKED) for i in voided])
+        proof = self._intake.proofs.proof(author)
+        is_longer = len(lineage.steps) > len(before.steps)  # a fork lets nobody off
+        if proof is not None and is_longer and self._intake.is_outdated(proof):
+            self._intake.proofs.drop(author)
+            done.append(effects.DropProof(author))
+        return done
 
     def _leave(self, left: list[tuple[bytes, EvictReason]]) -> list[Effect]:
         """Forget records that the window let go, and order their deletion, grouped by reason."""
@@ -226,7 +271,9 @@ class Admission:
         for envelope in envelopes:
             first = self._reader.parse(self._reader.open(envelope))
             second = self._disputes.close(first)
-            if second is not None and first.author not in self._intake.proofs:
+            if second is None or first.author in self._intake.proofs:
+                continue
+            if self._intake.proves(first, second):  # no rotation has come in between
                 done.extend(self._convict(first.author, encode_proof(first, second)))
                 if first.author not in self._authorship:
                     self._disputes.tell_later(first.author, now_ms)
@@ -242,7 +289,12 @@ class Admission:
         if author is not None:  # the very proof that we hold: somebody has told everybody
             self._disputes.told(author)
             return []
-        return self._convict(self._intake.verify_proof(proof, now_ms).author, proof)
+        pair = self._intake.verify_proof(proof, now_ms)
+        learnt = [effect for record in pair for effect in self._learn(record)]
+        author = pair[0].author
+        if author in self._intake.proofs:  # for something else, which their lineage does not void
+            return learnt
+        return [*learnt, *self._convict(author, proof)]
 
     def tell_proofs(self, now_ms: int) -> list[Effect]:
         """Send the proofs whose time has come to whoever reads their authors' shards."""

@@ -17,7 +17,7 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.lineage import Lineage
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Rotation, Said
 from tastemesh.gossip.signer import Signer
-from tastemesh.gossip.statements import MAX_EPOCH
+from tastemesh.gossip.statements import MAX_EPOCH, MAX_INT64
 
 # Statements per record that we sign: at 64 the signature costs 2 to 4 us a statement, and a record
 # that is evicted or refused takes little with it (ecosystem research, section 2).
@@ -25,6 +25,12 @@ BATCH_COUNT = 64
 
 # Numbers reserved at a time: one durable commit in 64 records; at most 64 numbers lost a restart.
 RESERVE_COUNT = 64
+
+# How near the last epoch and the last number of an epoch a record of ours that we did not write may
+# bring us: who has our key must not be able to use them up. One epoch goes for a restore or a
+# rotation, and nobody writes 2^32 records.
+_EPOCHS_LEFT = 1 << 16
+_NUMBERS_LEFT = 1 << 32
 
 # What a record needs beside its statements: header, ids, keys and signature come to under 300;
 # and each rotation of its author to 176 at most.
@@ -105,11 +111,14 @@ class Authorship:
     def witness(self, record: Record) -> None:
         """Note a record of one of ours that is in the window, from the store or from others."""
         pen = self._pens.get(record.author)
-        if pen is not None:
-            self._note_vouchers(pen, record)
-        if pen is None or (record.epoch, record.seq + 1) < (pen.epoch, pen.next_seq):
-            if pen is not None and record.epoch == pen.epoch and not pen.prev:
+        if pen is None:
+            return
+        self._note_vouchers(pen, record)
+        if (record.epoch, record.seq + 1) < (pen.epoch, pen.next_seq):
+            if record.epoch == pen.epoch and not pen.prev:
                 pen.prev = record.id
+            return
+        if record.epoch > MAX_EPOCH - _EPOCHS_LEFT or record.seq > MAX_INT64 - _NUMBERS_LEFT:
             return
         if record.epoch > pen.epoch:
             pen.reserved = 1
@@ -145,10 +154,15 @@ class Authorship:
         return found
 
     def rotate(self, signer: Signer) -> Rotation:
-        """Put an identity's next key in force, in a new epoch; return what announces it.
+        """Put an identity's next key in force; return what announces it.
+
+        It begins in the epoch behind the cut, wherever the older keys have come to: what they
+        signed there, a thief may have, and is void. Endorsements from above the cut are not
+        renewed.
 
         Raises:
-            UsageError: the identity is not local, or the signer has no newer key.
+            UsageError: the identity is not local, the signer has no newer key, or its cut leaves no
+                epoch; nothing has changed then.
         """
         pen = self._pens.get(signer.id)
         if pen is None:
@@ -156,10 +170,14 @@ class Authorship:
         known = len(pen.signer.lineage.steps) if pen.signer.lineage else 0
         if signer.lineage is None or len(signer.lineage.steps) <= known:
             raise UsageError("the signer has no newer key than the one in force")
+        steps = signer.lineage.steps
+        if steps[-1].cut_epoch >= MAX_EPOCH:
+            raise UsageError(f"cut {steps[-1].cut}; expected an epoch below {MAX_EPOCH}")
         pen.signer = signer
-        pen.epoch = max(pen.epoch, signer.lineage.steps[-1].cut_epoch) + 1
+        pen.vouched = {s: v for s, v in pen.vouched.items() if v.slot <= steps[known].cut}
+        pen.epoch = steps[-1].cut_epoch + 1
         pen.next_seq, pen.reserved, pen.prev = 1, 1, b""
-        return Rotation(len(signer.lineage.steps))
+        return Rotation(len(steps))
 
     def sign_again(self, opened: Opened, author: bytes, slot: tuple[int, int]) -> bytes | None:
         """Return a record of ours as we sign it now, or None where a newer key is in force.
@@ -173,7 +191,7 @@ class Authorship:
         if pen is None:
             return None
         lineage = pen.signer.lineage
-        if lineage is not None and lineage.owner(slot) != len(lineage.steps):
+        if lineage is not None and not lineage.holds(lineage, slot):
             return None
         return sign_again(opened, pen.signer)
 

@@ -115,6 +115,12 @@ class PersistProof(Effect, frozen=True):
     let_off: bytes = b""
 
 
+class DropProof(Effect, frozen=True):
+    """Delete the proof against an author: a rotation has voided the records in it."""
+
+    author: bytes
+
+
 class Convicted(Effect, frozen=True):
     """An author was proved to have equivocated: whoever ranks counts nothing of his from now on.
 

@@ -339,15 +339,7 @@ class GossipEngine:
                 self.brokers.note_again(record_id, broker, now_ms)
             return []
         record = self.intake.read(opened, event.wall_ms)
-        self.intake.admit(
-            record,
-            opened,
-            shard,
-            now_ms,
-            own=record.author in self.authorship,
-            reached=record.author in self._held.reached,
-        )
-        done = self._held.admit(record, event.wall_ms)
+        done = self._held.take(record, opened, shard, now_ms, event.wall_ms)
         if record_id in self.window:
             self.brokers.note_new(record, broker, now_ms, self._carrying_count)
         return done

@@ -2,17 +2,18 @@
 
 ::
 
-    body, limits, network -> date -> shard -> rate -> convicted? taken back? -> budget for strangers
-    -> the key is the author's and holds, signature
+    body, limits, network -> date -> shard -> rate -> convicted? taken back? key rotated out?
+    -> budget for strangers -> the key is the author's, signature
 
 Nothing before the signature is believed to be the author's doing: it may be asked for, never
-charged to him.
+charged to him. What brings a lineage that would be news is heard out, whatever is held against its
+author: it may be a thief's doing, which the lineage voids.
 """
 
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip.codec import Opened
 from tastemesh.gossip.limits import Limits, RejectReason
-from tastemesh.gossip.lineage import Lineages
+from tastemesh.gossip.lineage import Lineages, ranking_first, revoked
 from tastemesh.gossip.proofs import ConvictedError, Proofs, open_proof
 from tastemesh.gossip.rates import AuthorRates, Bucket
 from tastemesh.gossip.reader import Reader
@@ -88,29 +89,58 @@ class Intake:
                 tokens = self._rates.tokens(author, now_ms)
                 if tokens < 1.0:
                     raise RemoteProtocolError(RejectReason.RATE, "pushed too fast")
-        if author in self.proofs:
-            raise ConvictedError(author)
-        if self.tombstones.cover(author, record.epoch, record.seq) and not record.has_notices:
-            raise RemoteProtocolError(RejectReason.FORGOTTEN, "the author took it back")
+        objection = self.objection(record)
+        if objection is not None:
+            raise objection
         if not (own or reached) and not self._strangers.take(now_ms):
             raise RemoteProtocolError(RejectReason.VERIFY_BUDGET, "too many strangers at once")
-        self.lineages.check(author, record.lineage, record.slot)
+        self.lineages.verify(author, record.lineage)
         self._reader.authenticate(record, opened)
         if tokens is not None:
             self._rates.spend(author, tokens, now_ms)
 
-    def verify_proof(self, proof: bytes, now_ms: int) -> Record:
-        """Return one of the two records of a proof of equivocation that holds.
+    def objection(self, record: Record) -> RemoteProtocolError | None:
+        """Return what is held against a record, whoever signed it, or None."""
+        author, slot = record.author, record.slot
+        if not self.lineages.is_news(author, record.lineage):
+            if author in self.proofs:
+                return ConvictedError(author)
+            if self.tombstones.cover(author, *slot) and not record.has_notices:
+                return RemoteProtocolError(RejectReason.FORGOTTEN, "the author took it back")
+        return None if self.lineages.holds(author, record.lineage, slot) else revoked()
+
+    def proves(self, first: Record, second: Record) -> bool:
+        """Tell whether two records of one slot, signed by their keys, convict their author.
+
+        Their slot must belong to the keys of both, under the lineage that counts.
+        """
+        known = self.lineages.known(first.author)
+        counting = ranking_first(known, first.lineage, second.lineage)
+        return counting is None or (
+            counting.holds(first.lineage, first.slot)
+            and counting.holds(second.lineage, second.slot)
+        )
+
+    def is_outdated(self, proof: bytes) -> bool:
+        """Tell whether a proof that was verified holds no more under the lineage known now."""
+        return not self.proves(*open_proof(proof, self._network, self._limits))
+
+    def verify_proof(self, proof: bytes, now_ms: int) -> tuple[Record, Record]:
+        """Return the two records of a proof of equivocation that holds.
 
         Raises:
             RemoteProtocolError: with the reason; the only exception for any bytes.
         """
         first, second = open_proof(proof, self._network, self._limits)
-        if first.author in self.proofs:
+        pair, author = (first, second), first.author
+        is_news = any(self.lineages.is_news(author, record.lineage) for record in pair)
+        if author in self.proofs and not is_news:
             raise RemoteProtocolError(RejectReason.DUPLICATE, "a proof that is known")
+        if not self.proves(first, second):
+            raise revoked()
         if not self._strangers.take(now_ms):
             raise RemoteProtocolError(RejectReason.VERIFY_BUDGET, "too many strangers at once")
-        for record in (first, second):
-            self.lineages.check(record.author, record.lineage, record.slot)
+        for record in pair:
+            self.lineages.verify(author, record.lineage)
             self._reader.authenticate(record, self._reader.open(record.envelope))
-        return first
+        return pair

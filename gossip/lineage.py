@@ -9,7 +9,8 @@ record knows the cut, and gaps do no harm. Source: the pre-rotation of KERI (Smi
 ours (p2p research, section 2.4: rotation must have one, or a stolen key keeps signing the past).
 
 A slot belongs to exactly one key: the one of the last step whose cut lies below the slot. What
-another key of the lineage signs there counts for nothing.
+another key of the lineage signs there counts for nothing. Two cuts may be the same: then the key
+between them has no slot at all, as one that was stolen must not.
 """
 
 from hashlib import sha256
@@ -76,12 +77,36 @@ class Lineage(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
         """Tell whether this is the newest key and its commitment; a list without steps has none."""
         return bool(self.steps) and self.current == public
 
-    def owner(self, slot: Slot) -> int:
-        """Return the number of the key that a slot belongs to, 0 for the first key."""
-        return sum(step.cut < slot for step in self.steps)
+    def owner(self, slot: Slot) -> bytes:
+        """Return the public key that a slot belongs to."""
+        number = sum(step.cut < slot for step in self.steps)
+        return self.steps[number - 1].key if number else self.key
+
+    def holds(self, lineage: "Lineage | None", slot: Slot) -> bool:
+        """Tell whether a slot belongs to the key that another lineage of this author ends with.
+
+        Args:
+            lineage: of the record in the slot, None where the first key signed it.
+            slot: (epoch, seq).
+        """
+        signer = lineage.steps[-1].key if lineage and lineage.steps else self.key
+        return self.owner(slot) == signer
+
+    def outranks(self, other: "Lineage | None") -> bool:
+        """Tell whether this one counts where both are known: it is the longer one."""
+        return other is None or len(self.steps) > len(other.steps)
 
 
 _encoder = msgspec.msgpack.Encoder()
+
+
+def ranking_first(*lineages: Lineage | None) -> Lineage | None:
+    """Return the one of an author's lineages that counts, None where all are None."""
+    first: Lineage | None = None
+    for lineage in lineages:
+        if lineage is not None and lineage.outranks(first):
+            first = lineage
+    return first
 
 
 def step_message(author: bytes, number: int, step: Step) -> bytes:
@@ -116,7 +141,7 @@ def check_lineage(lineage: Lineage, author: bytes, limits: Limits) -> None:
             or len(step.signature) != SIGNATURE_BYTES
             or not 0 <= step.cut_epoch < 1 << 32
             or not 0 <= step.cut_seq < 1 << 63
-            or step.cut <= cut
+            or step.cut < cut
         ):
             raise RemoteProtocolError(RejectReason.MALFORMED, f"rotation {number}")
         if sha256(step.key).digest() != digest:
@@ -134,7 +159,7 @@ class Lineages:
     """The rotations that this node knows of, at most `Limits.lineage_count`.
 
     Whoever is forgotten here is known again from his next record; until then his older keys could
-    be used. So the longest known go first, whom trust does not reach before the others.
+    be used. So those known longest go first, whom trust does not reach before the others.
 
     Args:
         limits: `lineage_count` and `rotation_count` are used.
@@ -147,6 +172,14 @@ class Lineages:
     def __len__(self) -> int:
         return len(self._known)
 
+    def known(self, author: bytes) -> Lineage | None:
+        """Return the lineage of an author that counts here, None where his first key does."""
+        return self._known.get(author)
+
+    def is_news(self, author: bytes, lineage: Lineage | None) -> bool:
+        """Tell whether a lineage, if it is valid, will count from now on."""
+        return lineage is not None and lineage.outranks(self._known.get(author))
+
     def check(self, author: bytes, lineage: Lineage | None, slot: Slot) -> None:
         """Check that the key behind a record may sign its slot, as far as is known here.
 
@@ -158,37 +191,43 @@ class Lineages:
         Raises:
             RemoteProtocolError: the lineage is wrong (see `check_lineage`), or REVOKED_KEY.
         """
-        known = self._known.get(author)
-        if known is None and lineage is None:
-            return
-        if lineage is not None and lineage != known:
-            check_lineage(lineage, author, self._limits)
-        longest = max((x for x in (known, lineage) if x), key=_length)
-        if longest.owner(slot) != (len(lineage.steps) if lineage else 0):
-            raise RemoteProtocolError(
-                RejectReason.REVOKED_KEY, "signed by a key of this author that no longer holds"
-            )
+        self.verify(author, lineage)
+        if not self.holds(author, lineage, slot):
+            raise revoked()
 
-    def learn(
-        self, author: bytes, lineage: Lineage | None, reached: frozenset[bytes]
-    ) -> Slot | None:
-        """Keep a checked lineage if it is longer than the known one.
+    def verify(self, author: bytes, lineage: Lineage | None) -> None:
+        """Check a lineage, unless it is the one that is known.
 
-        Returns:
-            The cut of its newest step if that was news: what older keys signed above it is void.
+        Raises:
+            RemoteProtocolError: see `check_lineage`.
         """
-        known = self._known.get(author)
-        if lineage is None or (known and len(known.steps) >= len(lineage.steps)):
-            return None
+        if lineage is not None and lineage != self._known.get(author):
+            check_lineage(lineage, author, self._limits)
+
+    def holds(self, author: bytes, lineage: Lineage | None, slot: Slot) -> bool:
+        """Tell whether a slot belongs to the key that a lineage, not checked here, ends with.
+
+        Args:
+            author: of the record in the slot.
+            lineage: as its envelope has it.
+            slot: (epoch, seq) of the record.
+        """
+        counting = ranking_first(self._known.get(author), lineage)
+        return counting is None or counting.holds(lineage, slot)
+
+    def learn(self, author: bytes, lineage: Lineage, reached: frozenset[bytes]) -> None:
+        """Keep a checked lineage that is news."""
         if len(self._known) >= self._limits.lineage_count and author not in self._known:
             self._forget_one(reached)
         self._known[author] = lineage
-        return lineage.steps[len(known.steps) if known else 0].cut
 
     def _forget_one(self, reached: frozenset[bytes]) -> None:
         strangers = (author for author in self._known if author not in reached)
         del self._known[next(strangers, next(iter(self._known)))]
 
 
-def _length(lineage: Lineage) -> int:
-    return len(lineage.steps)
+def revoked() -> RemoteProtocolError:
+    """Return the refusal of a record that another key than its slot's owner signed."""
+    return RemoteProtocolError(
+        RejectReason.REVOKED_KEY, "signed by a key of this author that no longer holds"
+    )

@@ -4,6 +4,13 @@ A proof convinces whoever has never heard of either record, so it is portable: i
 the two envelopes. Its author counts for nothing from then on. Honest authors cannot make one by
 accident, since numbers are committed before they are used (`tastemesh.gossip.authorship`) and a
 restored copy starts another epoch.
+
+A thief of a key can make one. So both records must be signed by the key that their slot belongs to,
+under the lineage that counts: of those that a node knows and those that the two bring. Where a
+longer lineage than any known takes the slot from that key, its author is let off. He has lost what
+the key said above the cut, and one of 16 rotations; so whoever equivocates in earnest gets 16 more
+attempts at most, each of which costs him all that he said, and what the last key signed twice is
+final. A fork, as long as the lineage that is known, lets nobody off.
 """
 
 from collections.abc import Iterator
@@ -84,6 +91,10 @@ class Proofs:
         """Return whom this very proof convicted, or None if it is not held."""
         return next((author for author, held in self._proofs.items() if held == proof), None)
 
+    def drop(self, author: bytes) -> None:
+        """Let an author off whose proof no longer holds."""
+        self._proofs.pop(author, None)
+
     def add(self, author: bytes, proof: bytes, reached: frozenset[bytes]) -> bytes | None:
         """Keep a verified proof; return the author who is let off for it in a full table.
 
@@ -91,7 +102,7 @@ class Proofs:
         somebody whom trust reaches.
         """
         let_off: bytes | None = None
-        if len(self._proofs) >= self._limits.proof_count:
+        if len(self._proofs) >= self._limits.proof_count and author not in self._proofs:
             strangers = (each for each in self._proofs if each not in reached)
             let_off = next(strangers, next(iter(self._proofs)))
             del self._proofs[let_off]

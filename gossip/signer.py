@@ -8,6 +8,7 @@ from tastemesh.errors import UsageError
 from tastemesh.gossip.identity import PublicIdentity
 from tastemesh.gossip.lineage import Lineage, Slot, Step, step_message
 from tastemesh.gossip.signatures import KEY_BYTES
+from tastemesh.gossip.statements import MAX_EPOCH
 
 
 class Signer:
@@ -46,17 +47,21 @@ class Signer:
             next_secret: the secret that this signer committed to.
             after_next_secret: the one to commit to now, 32 fresh bytes.
             cut: the last slot (epoch, seq) that the older keys may have signed; (0, 0) disowns
-                everything, for a key that was stolen.
+                everything, and the last rotation's all that the current key signed, for a key that
+                was stolen.
 
         Raises:
-            UsageError: the secret is not the one committed to, or the cut is not above the last.
+            UsageError: the secret is not the one committed to, or the cut is below the last, or
+                leaves no epoch to go on in.
         """
         if _digest(next_secret) != self.public.next_digest:
             raise UsageError("next_secret is not the key that this identity committed to")
         private = Ed25519PrivateKey.from_private_bytes(next_secret)
         earlier = self.lineage or Lineage(self.public.key, self.public.next_digest, ())
-        if earlier.steps and cut <= earlier.steps[-1].cut:
-            raise UsageError(f"cut {cut}; expected a slot above the last rotation's")
+        if earlier.steps and cut < earlier.steps[-1].cut:
+            raise UsageError(f"cut {cut}; expected no slot below the last rotation's")
+        if cut[0] >= MAX_EPOCH:
+            raise UsageError(f"cut {cut}; expected an epoch below {MAX_EPOCH}")
         step = Step(private.public_key().public_bytes_raw(), _digest(after_next_secret), *cut, b"")
         signed = private.sign(step_message(self.id, len(earlier.steps) + 1, step))
         step = Step(step.key, step.next_digest, *cut, signed)

@@ -104,16 +104,22 @@ class Window:
         shelf = self._shelves.get(author)
         return shelf.slots.get((epoch, seq)) if shelf else None
 
-    def take_out(self, author: bytes, unwanted: Callable[[int, int], bool]) -> list[bytes]:
+    def take_out(
+        self, author: bytes, unwanted: Callable[[int, int], bool], *, notices: bool
+    ) -> list[bytes]:
         """Drop and return the ids of an author's records whose (epoch, seq) are unwanted.
 
-        Records with notices stay: a forget must outlast what it takes back.
+        Args:
+            author: whose.
+            unwanted: tells of a slot.
+            notices: whether those with notices go, too. They stay where the author takes records
+                back: a forget must outlast what it forgets.
         """
         shelf = self._shelves.get(author)
         gone = [
             record_id
             for slot, record_id in (shelf.slots.items() if shelf else ())
-            if unwanted(*slot) and not self._entries[record_id].notices
+            if unwanted(*slot) and (notices or not self._entries[record_id].notices)
         ]
         for record_id in gone:
             self._remove(record_id)

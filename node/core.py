@@ -335,10 +335,10 @@ class Core:
             stolen: whether nothing that they signed is to be believed.
         """
         lineage = self.engine.authorship.lineage(author)
-        before = lineage.steps[-1].cut if lineage else (0, -1)
-        if stolen:  # just above the last cut: what still older keys signed stays
-            return before[0], before[1] + 1
-        return max(self.engine.authorship.last_slot(author), (before[0], before[1] + 1))
+        before = lineage.steps[-1].cut if lineage else (0, 0)
+        if stolen:  # the last cut again: what still older keys signed stays
+            return before
+        return max(self.engine.authorship.last_slot(author), before)
 
     def status(self, wall_ms: int, *, bounds: bool = True) -> dict[str, Any]:
         """Return what the peer knows of itself, ready for JSON.

@@ -62,6 +62,8 @@ class MemoryStore:
             case effects.PersistProof():
                 self._proofs.pop(change.let_off, None)
                 self._proofs[change.author] = change.proof
+            case effects.DropProof():
+                self._proofs.pop(change.author, None)
             case effects.ReserveSequence():
                 self._sequences[change.author, change.epoch] = change.until
 

@@ -15,6 +15,7 @@ from typing import assert_never
 import msgspec
 
 from tastemesh.gossip.effects import (
+    DropProof,
     Evict,
     EvictReason,
     Persist,
@@ -26,7 +27,14 @@ from tastemesh.gossip.effects import (
 )
 
 StorageEffect = (
-    Persist | PersistPrivate | PersistProof | PurgePrivate | TrimPrivate | ReserveSequence | Evict
+    Persist
+    | PersistPrivate
+    | PersistProof
+    | DropProof
+    | PurgePrivate
+    | TrimPrivate
+    | ReserveSequence
+    | Evict
 )
 """The effects that a store carries out."""
 
@@ -34,6 +42,7 @@ STORED = (
     Persist,
     PersistPrivate,
     PersistProof,
+    DropProof,
     PurgePrivate,
     TrimPrivate,
     ReserveSequence,
@@ -175,6 +184,9 @@ def fold(changes: Sequence[StorageEffect]) -> Batch:
                 batch.let_off[change.let_off] = None
                 batch.let_off.pop(change.author, None)
                 batch.proofs[change.author] = change.proof
+            case DropProof():
+                batch.proofs.pop(change.author, None)
+                batch.let_off[change.author] = None
             case ReserveSequence():
                 key = (change.author, change.epoch)
                 batch.sequences[key] = max(change.until, batch.sequences.get(key, change.until))

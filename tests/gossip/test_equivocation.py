@@ -7,7 +7,8 @@ from tastemesh.gossip import codec, effects, inputs
 from tastemesh.gossip.effects import EvictReason
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.proofs import Proofs, encode_proof, open_proof
-from tastemesh.gossip.record import Record
+from tastemesh.gossip.record import Forget, Record, Rotation
+from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import control_topic, records_topic, shard_of
 from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, secret
 
@@ -20,9 +21,33 @@ def written(item: str, seq: int = 1) -> Record:
     return codec.sign_record(EVE, NETWORK, 0, seq, b"", WALL_MS, (listen(item),), LIMITS)
 
 
-def push(cores: Cores, node: int, *records: Record) -> None:
+def push(cores: Cores, node: int, *records: Record) -> list[effects.Effect]:
     (bundle,) = codec.pack_bundles([record.envelope for record in records], LIMITS)
-    cores.hear(node, TOPIC, bundle)
+    return cores.hear(node, TOPIC, bundle)
+
+
+def signed(signer: Signer, epoch: int, seq: int, item: str = "a") -> Record:
+    return codec.sign_record(signer, NETWORK, epoch, seq, b"", WALL_MS, (listen(item),), LIMITS)
+
+
+def rotated(signer: Signer, cut: tuple[int, int], then: str = "third") -> Signer:
+    steps = len(signer.lineage.steps) if signer.lineage else 0
+    following = ("eve next", "third", "fourth")[steps]
+    return signer.rotated(secret(following), secret(then), cut)
+
+
+def hear(cores: Cores, node: int, proof: bytes) -> list[effects.Effect]:
+    return cores.hear(node, control_topic(NETWORK, shard_of(EVE.id)), proof)
+
+
+def pair(signer: Signer, epoch: int, seq: int) -> bytes:
+    """Return what would prove that this key signed a slot twice."""
+    return encode_proof(signed(signer, epoch, seq, "x"), signed(signer, epoch, seq, "y"))
+
+
+REVOKED = effects.Misbehaved(
+    RejectReason.REVOKED_KEY, b"", "signed by a key of this author that no longer holds"
+)
 
 
 def test_copies_spread_to_different_halves_convict_their_author_everywhere() -> None:
@@ -123,3 +148,107 @@ def test_proofs_are_bounded_and_strangers_are_let_off_first() -> None:
     assert let_off == [None, None, secret("0"), secret("1"), secret("2")]
     assert friend in proofs
     assert len(proofs) == 3
+
+
+def test_a_key_that_was_rotated_out_proves_nothing_above_the_cut() -> None:
+    new = rotated(EVE, (0, 5))
+    theirs, hers = signed(EVE, 1, 1, "a thief's"), signed(new, 1, 1)
+    mixed = encode_proof(theirs, hers)  # it brings the lineage that voids it
+    for proof in (mixed, encode_proof(hers, theirs)):
+        cores = Cores([person("p0")])
+        assert hear(cores, 0, proof) == [REVOKED]
+        push(cores, 0, hers)
+        assert hear(cores, 0, proof) == [REVOKED]
+        assert hear(cores, 0, pair(EVE, 1, 2)) == [REVOKED]
+        assert cores.held(0) == {hers.id}
+        # Below the cut it still holds.
+        assert effects.Convicted(EVE.id, own=False) in hear(cores, 0, pair(EVE, 0, 5))
+
+
+def test_a_rotation_lets_its_author_off_for_what_a_thief_signed_twice() -> None:
+    proof = pair(EVE, 0, 6)
+    cores = Cores([person("p0"), person("p1"), person("p2")])
+    cores.carry = lambda s, r, m, b: r != 2
+    assert hear(cores, 0, proof)[-1] == effects.Convicted(EVE.id, own=False)
+    hear(cores, 1, proof)
+    hers = signed(rotated(EVE, (0, 5)), 1, 1)
+    for node in (0, 1):
+        assert push(cores, node, hers) == [
+            effects.DropProof(EVE.id),
+            effects.Persist(hers, WALL_MS),
+            effects.Accepted(hers, WALL_MS),
+        ]
+        assert hear(cores, node, proof) == [REVOKED]
+    # After a restart the proof, should it be on the disk still, falls with the record.
+    kept = inputs.Stored(hers.envelope, WALL_MS, hers.id)
+    cores.done[2].clear()
+    cores.tell(2, inputs.Restored((kept,), (), (), WALL_MS, (proof,)))
+    assert cores.done[2] == [
+        effects.Convicted(EVE.id, own=False),
+        effects.DropProof(EVE.id),
+        effects.Accepted(hers, WALL_MS),
+    ]
+
+
+def test_who_equivocates_is_not_let_off_but_by_a_longer_lineage_that_voids_it() -> None:
+    once = rotated(EVE, (0, 5))
+    forks = [rotated(EVE, (2, n)) for n in range(1, 9)]
+    cores = Cores([person("p0")])
+    push(cores, 0, signed(once, 1, 1))
+    hear(cores, 0, pair(once, 1, 7))
+    for fork in forks:  # as long, some with a higher digest: the slots are the first key's there
+        assert not [e for e in push(cores, 0, signed(fork, 9, 1)) if e == effects.DropProof(EVE.id)]
+    assert EVE.id in cores.engines[0].intake.proofs
+    below = signed(rotated(once, (1, 7), "fourth"), 2, 1)
+    push(cores, 0, below)
+    assert EVE.id in cores.engines[0].intake.proofs
+    assert not cores.held(0)
+    again = Cores([person("p0")])
+    hear(again, 0, pair(once, 1, 7))
+    above = signed(rotated(once, (1, 6), "fourth"), 2, 1)
+    push(again, 0, above)
+    assert EVE.id not in again.engines[0].intake.proofs
+    assert again.held(0) == {above.id}
+
+
+def test_a_second_proof_counts_where_the_lineage_that_it_brings_voids_the_first() -> None:
+    once = rotated(EVE, (0, 5))
+    cores = Cores([person("p0")])
+    hear(cores, 0, pair(EVE, 0, 6))
+    second = pair(once, 0, 6)
+    assert hear(cores, 0, second) == [
+        effects.DropProof(EVE.id),
+        effects.PersistProof(EVE.id, second),
+        effects.Convicted(EVE.id, own=False),
+    ]
+
+
+def test_a_notice_of_a_thief_in_the_next_slot_convicts_nobody() -> None:
+    cores = Cores([person("p0")])
+    push(cores, 0, written("hers"))
+    said = (Forget(0, 77, 77),)
+    waiting = codec.sign_record(EVE, NETWORK, 1, 1, b"", WALL_MS, said, LIMITS)
+    push(cores, 0, waiting)
+    new = rotated(EVE, (0, 5))
+    notice = codec.sign_record(new, NETWORK, 1, 1, b"", WALL_MS, (Rotation(1),), LIMITS)
+    assert push(cores, 0, notice) == [
+        effects.Evict((waiting.id,), EvictReason.REVOKED),
+        effects.Persist(notice, WALL_MS),
+        effects.Accepted(notice, WALL_MS),
+    ]
+
+
+def test_a_rotation_between_a_dispute_and_its_proof_voids_it() -> None:
+    cores = Cores([person("p0")])
+    first, second = signed(EVE, 1, 1, "x"), signed(EVE, 1, 1, "y")
+    push(cores, 0, first)
+    engine = cores.engines[0]
+    (bundle,) = codec.pack_bundles([second.envelope], LIMITS)
+    done = engine.handle(inputs.Received("broker", TOPIC, bundle, WALL_MS), 0)
+    fetch = next(e for e in done if isinstance(e, effects.Fetch))  # the store takes its time
+    assert fetch.record_ids == (first.id,)
+    hers = signed(rotated(EVE, (0, 5)), 1, 2)
+    push(cores, 0, hers)
+    cores.tell(0, inputs.Fetched((first.envelope,), fetch.topic))
+    assert EVE.id not in engine.intake.proofs
+    assert cores.held(0) == {hers.id}

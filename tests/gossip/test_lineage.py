@@ -10,7 +10,7 @@ from tastemesh.gossip import codec, effects, inputs
 from tastemesh.gossip.effects import EvictReason
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.lineage import Lineage, Lineages, check_lineage
-from tastemesh.gossip.record import Record
+from tastemesh.gossip.record import Endorsement, Forget, Record, Rotation, Said
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import records_topic, shard_of
 from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, secret
@@ -24,8 +24,33 @@ def rotated(cut: tuple[int, int] = (0, 5), then: str = "third") -> Signer:
     return ANA.rotated(NEXT, secret(then), cut)
 
 
-def written(signer: Signer, epoch: int, seq: int, item: str = "a") -> Record:
-    return codec.sign_record(signer, NETWORK, epoch, seq, b"", WALL_MS, (listen(item),), LIMITS)
+def lineage_of(signer: Signer) -> Lineage:
+    assert signer.lineage is not None
+    return signer.lineage
+
+
+def written(signer: Signer, epoch: int, seq: int, *said: Said) -> Record:
+    said = said or (listen("a"),)
+    return codec.sign_record(signer, NETWORK, epoch, seq, b"", WALL_MS, said, LIMITS)
+
+
+def push(cores: Cores, node: int, *records: Record) -> list[effects.Effect]:
+    """Have a node hear records on their author's shard; return what it did."""
+    topic = records_topic(NETWORK, shard_of(records[0].author))
+    (bundle,) = codec.pack_bundles([record.envelope for record in records], LIMITS)
+    return cores.hear(node, topic, bundle)
+
+
+def accepted(cores: Cores, record: Record) -> list[effects.Effect]:
+    return [
+        effects.Persist(record, cores.wall_ms),
+        effects.Accepted(record, cores.wall_ms),
+    ]
+
+
+REVOKED = effects.Misbehaved(
+    RejectReason.REVOKED_KEY, b"", "signed by a key of this author that no longer holds"
+)
 
 
 def test_an_identity_keeps_its_id_through_rotations() -> None:
@@ -39,8 +64,8 @@ def test_an_identity_keeps_its_id_through_rotations() -> None:
 def test_only_the_committed_key_can_follow() -> None:
     with pytest.raises(UsageError, match="not the key that this identity committed to"):
         ANA.rotated(secret("mallory"), secret("x"), (0, 5))
-    with pytest.raises(UsageError, match="above the last"):
-        rotated().rotated(secret("third"), secret("fourth"), (0, 5))
+    with pytest.raises(UsageError, match="below the last"):
+        rotated().rotated(secret("third"), secret("fourth"), (0, 4))
 
 
 @given(st.integers(0, 4), st.data())
@@ -64,7 +89,9 @@ def test_a_slot_belongs_to_one_key() -> None:
     lineages = Lineages(LIMITS)
     signer = rotated()
     lineages.check(ANA.id, None, (0, 9))  # nobody has told us
-    assert lineages.learn(ANA.id, signer.lineage, frozenset()) == (0, 5)
+    assert lineages.is_news(ANA.id, signer.lineage)
+    lineages.learn(ANA.id, lineage_of(signer), frozenset())
+    assert not lineages.is_news(ANA.id, signer.lineage)
     lineages.check(ANA.id, None, (0, 5))
     lineages.check(ANA.id, signer.lineage, (0, 6))
     for lineage, slot in ((None, (0, 6)), (None, (1, 1)), (signer.lineage, (0, 5))):
@@ -75,7 +102,7 @@ def test_a_slot_belongs_to_one_key() -> None:
 
 def test_known_lineages_are_bounded_and_strangers_go_first() -> None:
     lineages = Lineages(Limits(lineage_count=3))
-    kept = rotated().lineage
+    kept = lineage_of(rotated())
     lineages.learn(ANA.id, kept, frozenset())
     for n in range(10):
         lineages.learn(secret(f"{n}"), kept, frozenset({ANA.id}))
@@ -87,23 +114,14 @@ def test_known_lineages_are_bounded_and_strangers_go_first() -> None:
 def test_a_rotation_voids_what_a_thief_signed_and_the_thief_cannot_undo_it() -> None:
     cores = Cores([ANA, person("ben")])
     cores.say(0, listen("hers"))
-    topic = records_topic(NETWORK, shard_of(ANA.id))
-    theft = written(ANA, 0, 70, "stolen")
-    cores.hear(1, topic, codec.pack_bundles([theft.envelope], LIMITS)[0])
+    theft = written(ANA, 0, 70, listen("stolen"))
+    push(cores, 1, theft)
     assert theft.id in cores.held(1)
     # She disowns what lies above her own last number.
     cores.tell(0, inputs.Rotated(rotated((0, 64)), cores.wall_ms))
     assert effects.Evict((theft.id,), EvictReason.REVOKED) in cores.done[1]
     assert len(cores.held(1)) == 2  # hers, and the announcement
-    again = written(ANA, 0, 71, "stolen").envelope
-    done = cores.hear(1, topic, codec.pack_bundles([again], LIMITS)[0])
-    assert done == [
-        effects.Misbehaved(
-            RejectReason.REVOKED_KEY,
-            b"",
-            "signed by a key of this author that no longer holds",
-        )
-    ]
+    assert push(cores, 1, written(ANA, 0, 71, listen("stolen"))) == [REVOKED]
     cores.say(0, listen("after"))
     assert len(cores.held(1)) == 3
 
@@ -116,3 +134,92 @@ def test_disowning_everything_leaves_only_what_the_new_key_says() -> None:
     cores.say(0, listen("a"))
     assert cores.held(0) == cores.held(1)
     assert len(cores.held(1)) == 2
+
+
+def test_a_thiefs_forgets_go_with_the_rest_and_his_slots_are_free() -> None:
+    """Tombstones and endorsements in high slots: neither may outlive the key that signed them."""
+    cores = Cores([person("ben")])
+    forget = written(ANA, 0, 70, *[Forget(epoch, 1, 2**63 - 1) for epoch in range(1, 64)])
+    praise = written(ANA, 99, 1, Endorsement(secret("mallory"), 10_000))
+    notice = written(ANA, 1, 1, Forget(0, 77, 77))  # where the owner will go on
+    push(cores, 0, forget, praise, notice)
+    new = rotated((0, 5))
+    covered = written(new, 1, 1)
+    # What the thief took back, the owner says: the lineage is heard first. And what is void leaves
+    # before the record comes: of two endorsements the one in the higher slot would count.
+    evicted = effects.Evict((forget.id, praise.id, notice.id), EvictReason.REVOKED)
+    assert push(cores, 0, covered) == [evicted, *accepted(cores, covered)]
+    for seq, said in ((2, Rotation(1)), (3, Endorsement(secret("mallory"), -10_000))):
+        record = written(new, 1, seq, said)
+        assert push(cores, 0, record) == accepted(cores, record)
+    assert push(cores, 0, forget) == [REVOKED]
+    own = written(new, 1, 4, Forget(1, 1, 2))
+    assert push(cores, 0, own)[-1] == effects.Evict((covered.id,), EvictReason.FORGOTTEN)
+    (refused,) = push(cores, 0, covered)
+    assert isinstance(refused, effects.Misbehaved)
+    assert refused.reason is RejectReason.FORGOTTEN
+
+
+def test_a_key_that_was_stolen_at_once_has_no_slot_at_all() -> None:
+    """The second rotation cuts where the first one did, and the key between is worth nothing."""
+    once = rotated((0, 5))
+    twice = once.rotated(secret("third"), secret("fourth"), (0, 5))
+    cores = Cores([person("ben")])
+    stolen, hers = written(once, 0, 6), written(twice, 1, 1)
+    push(cores, 0, stolen)
+    voided = effects.Evict((stolen.id,), EvictReason.REVOKED)
+    assert push(cores, 0, hers) == [voided, *accepted(cores, hers)]
+    for slot in ((0, 5), (0, 6), (1, 1), (9, 9)):
+        assert push(cores, 0, written(once, *slot, listen("b"))) == [REVOKED]
+
+
+def test_whoever_has_the_key_cannot_use_up_the_numbers() -> None:
+    """Neither of the identity nor of what the owner's node goes on with."""
+    cores = Cores([ANA])
+    cores.say(0, listen("a"))
+    push(cores, 0, written(ANA, 2**32 - 1, 2**63 - 1), written(ANA, 7, 2**63 - 1))
+    cores.say(0, listen("b"))
+    assert cores.engines[0].authorship.last_slot(ANA.id) == (0, 64)
+    cores.tell(0, inputs.Rotated(rotated((0, 0)), cores.wall_ms))
+    cores.say(0, listen("c"))
+    assert cores.engines[0].authorship.last_slot(ANA.id) == (1, 64)
+    assert len(cores.held(0)) == 2
+
+
+def test_a_rotation_that_leaves_no_epoch_changes_nothing() -> None:
+    with pytest.raises(UsageError, match="expected an epoch below 4294967295"):
+        rotated((2**32 - 1, 5))
+    cores = Cores([ANA])
+    step = lineage_of(rotated()).steps[0]
+    last = msgspec.structs.replace(step, cut_epoch=2**32 - 1)
+    lineage = msgspec.structs.replace(lineage_of(rotated()), steps=(last,))
+    signer = Signer(NEXT, secret("third"), lineage)
+    with pytest.raises(UsageError, match="expected an epoch below 4294967295"):
+        cores.tell(0, inputs.Rotated(signer, cores.wall_ms))
+    cores.say(0, listen("a"))
+    assert len(cores.held(0)) == 1
+
+
+def test_endorsements_that_a_rotation_voids_are_not_renewed() -> None:
+    cores = Cores([ANA])
+    cores.say(0, Endorsement(secret("ben"), 10_000))
+    push(cores, 0, written(ANA, 3, 1, Endorsement(secret("mallory"), 10_000)))
+    cores.tell(0, inputs.Rotated(rotated((0, 64)), cores.wall_ms))
+    ageing = cores.engines[0].authorship.ageing(cores.wall_ms + 1)
+    assert ageing == [(ANA.id, (Endorsement(secret("ben"), 10_000),))]
+
+
+def test_what_a_rotation_voids_does_not_come_back_from_the_disk() -> None:
+    new = written(rotated((0, 5)), 1, 1)
+    void = written(ANA, 0, 9, Forget(1, 1, 9))
+    stored = tuple(inputs.Stored(r.envelope, WALL_MS, r.id) for r in (void, new, void))
+    cores = Cores([person("ben")])
+    cores.done[0].clear()
+    cores.tell(0, inputs.Restored(stored, (), (), WALL_MS))
+    gone = effects.Evict((void.id,), EvictReason.REVOKED)
+    assert cores.done[0] == [
+        effects.Accepted(void, WALL_MS),
+        gone,
+        effects.Accepted(new, WALL_MS),
+        gone,
+    ]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tastemesh.gossip.effects import (
+    DropProof,
     Evict,
     EvictReason,
     Persist,
@@ -53,6 +54,7 @@ effects = st.one_of(
     st.builds(PurgePrivate, author=ids, item=st.one_of(st.none(), st.text("ab", max_size=1))),
     st.builds(TrimPrivate, author=ids, keep=st.integers(0, 3)),
     st.builds(PersistProof, author=ids, proof=st.binary(max_size=2), let_off=ids),
+    st.builds(DropProof, author=ids),
 )
 batches = st.lists(effects, max_size=12)
 
