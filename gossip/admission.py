@@ -3,6 +3,10 @@
 Everything that follows from a record's coming or going happens here, in one order: the lineage that
 it carries and what that voids, the slot that it takes, the tombstones that it brings, the records
 that leave for it. So does everything that follows from two records in one slot.
+
+What reconciliation brings and is refused for something that is held against its author or his key
+is passed over for an hour. Not for longer, as that may change, and as who has a key that was
+rotated out can sign somebody's newest record, whose id is that of its body, before we have it.
 """
 
 from collections import Counter
@@ -23,6 +27,11 @@ from tastemesh.gossip.record import Record
 from tastemesh.gossip.sync import Sync
 from tastemesh.gossip.topics import control_topic, shard_of
 from tastemesh.gossip.window import Window
+
+# How long what is held against an author's records stands unquestioned. Two nodes that will not
+# agree about an author send each other all that he said once in that time, 27 MB at the most if he
+# is many: strangers' fifth of the window. Guess.
+_REVIEW_PERIOD_MS = 60 * 60 * 1000
 
 
 class Rejections(Counter[str]):
@@ -77,6 +86,10 @@ class Admission:
         self._rejected = rejected
         self._disputes = Disputes(seed, limits.relay_spread_ms)
         self._horizon = Horizon(limits.window_age_ms)
+        # Authors of records that are passed over until the next review; one for each that is passed
+        # over at most.
+        self._overruled: set[bytes] = set()
+        self._review_at_ms = 0
 
     def restore(self, stored: inputs.Stored) -> list[Effect]:
         """Take back a record that was authenticated when it came.
@@ -168,12 +181,30 @@ class Admission:
         """
         author = record.author
         own, reached = author in self._authorship, author in self.reached
-        self._intake.admit(record, opened, shard, now_ms, own=own, reached=reached)
+        objection = self._intake.admit(record, opened, shard, now_ms, own=own, reached=reached)
+        if objection is not None:
+            self._overrule(record, now_ms)
+            raise objection
         learnt = self._learn(record)
         objection = self._intake.objection(record) if record.lineage is not None else None
         if objection is not None:  # what its lineage does not void
+            if shard is None:
+                self._overrule(record, now_ms)
             return [*learnt, self._rejected.refuse(objection.reason, detail=objection.detail)]
         return [*learnt, *self.admit(record, wall_ms)]
+
+    def _overrule(self, record: Record, now_ms: int) -> None:
+        """Pass an authentic record over until the next review."""
+        if not self._overruled:
+            self._review_at_ms = now_ms + _REVIEW_PERIOD_MS
+        self._sync.pass_over(record)
+        self._overruled.add(record.author)
+        if len(self._overruled) > self._limits.passed_count:
+            self._review()
+
+    def _review(self) -> None:
+        self._sync.want_again(frozenset(self._overruled))
+        self._overruled.clear()
 
     def admit(self, record: Record, first_seen_ms: int) -> list[Effect]:
         """Take an authenticated record into the window, if there is room for it."""
@@ -200,6 +231,8 @@ class Admission:
     def expire(self, now_ms: int, wall_ms: int) -> list[Effect]:
         """Let go of what is older than the window, no faster than time can have passed."""
         self.note_time(wall_ms)
+        if self._overruled and now_ms >= self._review_at_ms:
+            self._review()
         horizon_ms = self._horizon.advance(now_ms, wall_ms, self.window.oldest_ms)
         return self._leave([(i, EvictReason.AGE) for i in self.window.expire(horizon_ms)])
 

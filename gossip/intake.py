@@ -66,7 +66,7 @@ class Intake:
         *,
         own: bool,
         reached: bool,
-    ) -> None:
+    ) -> RemoteProtocolError | None:
         """Check that a record may come in and that its author signed it.
 
         Args:
@@ -76,6 +76,9 @@ class Intake:
             now_ms: monotonic time.
             own: whether its author is local.
             reached: whether trust reaches its author.
+
+        Returns:
+            What is held against it though it is signed, where reconciliation brought it.
 
         Raises:
             RemoteProtocolError: with the reason.
@@ -90,7 +93,7 @@ class Intake:
                 if tokens < 1.0:
                     raise RemoteProtocolError(RejectReason.RATE, "pushed too fast")
         objection = self.objection(record)
-        if objection is not None:
+        if objection is not None and shard is not None:
             raise objection
         if not (own or reached) and not self._strangers.take(now_ms):
             raise RemoteProtocolError(RejectReason.VERIFY_BUDGET, "too many strangers at once")
@@ -98,6 +101,7 @@ class Intake:
         self._reader.authenticate(record, opened)
         if tokens is not None:
             self._rates.spend(author, tokens, now_ms)
+        return objection
 
     def objection(self, record: Record) -> RemoteProtocolError | None:
         """Return what is held against a record, whoever signed it, or None."""

@@ -11,6 +11,10 @@ ours (p2p research, section 2.4: rotation must have one, or a stolen key keeps s
 A slot belongs to exactly one key: the one of the last step whose cut lies below the slot. What
 another key of the lineage signs there counts for nothing. Two cuts may be the same: then the key
 between them has no slot at all, as one that was stolen must not.
+
+Of two lineages of one author the longer one counts, and of two as long the one with the higher
+digest: whatever came first, all nodes come to hold the same records. A fork takes the key of a step
+to make, never the first key alone.
 """
 
 from hashlib import sha256
@@ -93,11 +97,17 @@ class Lineage(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
         return self.owner(slot) == signer
 
     def outranks(self, other: "Lineage | None") -> bool:
-        """Tell whether this one counts where both are known: it is the longer one."""
-        return other is None or len(self.steps) > len(other.steps)
+        """Tell whether this one counts where both are known; every node judges alike."""
+        if other is None or len(self.steps) != len(other.steps):
+            return other is None or len(self.steps) > len(other.steps)
+        return self != other and _digest(self) > _digest(other)
 
 
 _encoder = msgspec.msgpack.Encoder()
+
+
+def _digest(lineage: Lineage) -> bytes:
+    return sha256(_encoder.encode(lineage)).digest()
 
 
 def ranking_first(*lineages: Lineage | None) -> Lineage | None:

@@ -252,3 +252,22 @@ def test_a_rotation_between_a_dispute_and_its_proof_voids_it() -> None:
     cores.tell(0, inputs.Fetched((first.envelope,), fetch.topic))
     assert EVE.id not in engine.intake.proofs
     assert cores.held(0) == {hers.id}
+
+
+def test_what_a_convict_says_is_not_sent_again_and_again() -> None:
+    """The other node knows a lineage under which the proof is void, and has no record of it."""
+    cores = Cores([person("p0"), person("p1")])
+    cores.carry = lambda s, r, m, b: "/n/" not in m.topic
+    hear(cores, 0, pair(EVE, 0, 6))
+    cores.pass_time(20_000)
+    lineage = rotated(EVE, (0, 5)).lineage
+    assert lineage is not None
+    engine = cores.engines[1]
+    engine.intake.proofs.drop(EVE.id)
+    engine.intake.lineages.learn(EVE.id, lineage, frozenset())
+    push(cores, 1, *[signed(EVE, 0, seq) for seq in range(1, 5)])
+    assert len(cores.held(1)) == 4
+    cores.carry = lambda *_: True
+    cores.pass_time(50 * 60_000)
+    assert cores.engines[0].rejected[RejectReason.CONVICTED] == 4
+    assert len(cores.held(1)) == 4

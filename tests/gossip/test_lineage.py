@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tastemesh.errors import RemoteProtocolError, UsageError
@@ -171,6 +171,52 @@ def test_a_key_that_was_stolen_at_once_has_no_slot_at_all() -> None:
     assert push(cores, 0, hers) == [voided, *accepted(cores, hers)]
     for slot in ((0, 5), (0, 6), (1, 1), (9, 9)):
         assert push(cores, 0, written(once, *slot, listen("b"))) == [REVOKED]
+
+
+@given(st.permutations(range(9)), st.permutations(range(9)))
+@settings(max_examples=20)
+def test_of_forked_lineages_all_nodes_choose_the_same(ours: list[int], theirs: list[int]) -> None:
+    """The longer one, else the one with the higher digest, whatever came first."""
+    forks = [rotated((epoch, 1)) for epoch in range(3)]
+    longer = forks[0].rotated(secret("third"), secret("fourth"), (5, 5))
+    said = [written(fork, 2 + n, 9) for n, fork in enumerate(forks)]
+    said += [written(ANA, epoch, seq) for epoch in range(3) for seq in (1, 2)]
+    cores = Cores([person("ben"), person("cid")])
+    for _ in range(2):  # what was refused for a lineage that gave way comes again
+        for node, order in ((0, ours), (1, theirs)):
+            push(cores, node, *[said[n] for n in order])
+    assert cores.held(0) == cores.held(1)
+    first = max(map(lineage_of, forks), key=lambda x: sum(x.outranks(y.lineage) for y in forks))
+    assert all(first.outranks(fork.lineage) for fork in forks if fork.lineage != first)
+    assert lineage_of(longer).outranks(first)
+    assert not first.outranks(longer.lineage)
+
+
+def test_what_two_nodes_will_not_agree_on_goes_between_them_once_an_hour() -> None:
+    """The lineage is known where no record has it any more, and unknown where the voided are."""
+    cores = Cores([person("ben"), person("cid")])
+    new = rotated((0, 1))
+    aged_ms = WALL_MS - LIMITS.window_age_ms + 30_000
+    old = codec.sign_record(new, NETWORK, 1, 1, b"", aged_ms, (Rotation(1),), LIMITS)
+    cores.carry = lambda s, r, m, b: "/n/" not in m.topic
+    push(cores, 0, old)
+    cores.pass_time(180_000)
+    assert not cores.held(0)
+    cores.carry = lambda *_: True
+    void = [written(ANA, 1, seq) for seq in range(1, 20)]
+    push(cores, 1, *void)
+    refused = cores.engines[0].rejected
+    cores.pass_time(40 * 60_000)
+    assert refused[RejectReason.REVOKED_KEY] == len(void)
+    cores.pass_time(60 * 60_000)
+    assert refused[RejectReason.REVOKED_KEY] == 2 * len(void)
+    # A thief may have put them round bodies of hers, so hers must come in some time.
+    cores.carry = lambda s, r, m, b: "/n/" not in m.topic
+    cores.pass_time(60 * 60_000)
+    hers = [written(new, 1, seq) for seq in range(1, 20)]
+    assert [record.id for record in hers] == [record.id for record in void]
+    push(cores, 0, *hers)
+    assert len(cores.held(0)) == len(hers)
 
 
 def test_whoever_has_the_key_cannot_use_up_the_numbers() -> None:
