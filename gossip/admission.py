@@ -141,6 +141,8 @@ class Admission:
                 self._reader.authenticate(record, opened)
                 return []
         except RemoteProtocolError as error:
+            if error.reason is RejectReason.REVOKED_KEY and stored.record_id not in self.window:
+                return [effects.Evict((stored.record_id,), EvictReason.REVOKED)]  # on its way out
             detail = error.detail
         done = self._discard(stored.record_id, detail)
         if record is not None and is_same and stored.record_id in self.window:

@@ -269,3 +269,7 @@ def test_what_a_rotation_voids_does_not_come_back_from_the_disk() -> None:
         effects.Accepted(new, WALL_MS),
         gone,
     ]
+    # Read by an inspection before it was deleted, it is no sign of a bad disk.
+    cores.done[0].clear()
+    cores.tell(0, inputs.Inspected((stored[0],)))
+    assert cores.done[0] == [gone]
