@@ -8,13 +8,16 @@ from collections import defaultdict
 from collections.abc import Callable
 from hashlib import sha256
 
+from tastemesh.errors import RemoteProtocolError
+from tastemesh.gossip.codec import Opened
 from tastemesh.gossip.effects import Effect, Fetch, SetTimer
 from tastemesh.gossip.interest import Interest
-from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.meter import BrokerReport, Meter
+from tastemesh.gossip.rates import Bucket
 from tastemesh.gossip.record import Record
 from tastemesh.gossip.relay import Relay
-from tastemesh.gossip.sightings import Sighting, Sightings
+from tastemesh.gossip.sightings import Sighting, Sightings, print_of
 from tastemesh.gossip.topics import records_topic
 
 RELAY_TIMER = "relay"
@@ -30,6 +33,11 @@ _JUDGE_SPREADS = 6
 # A copy that comes this much later than the first is a replay and not a slow line: no honest
 # broker queues a message for a session that is connected (guess).
 _REPLAY_MS = 600_000
+
+# Copies that are no copies are checked as fast as the smallest envelopes fill the budget of what is
+# read: a broker that brings more, so that nobody can say what it delivered, has its shard dropped.
+_ENVELOPE_BYTES = 256
+_SAVED_S = 60
 
 
 class Brokers:
@@ -47,6 +55,8 @@ class Brokers:
         self._judge_ms = _JUDGE_SPREADS * limits.relay_spread_ms
         self._sightings = Sightings(limits.sighting_count, self._judge_ms)
         self._relay = Relay(limits, seed)
+        checks_per_s = limits.inbound_bytes_per_s / _ENVELOPE_BYTES
+        self._checks = Bucket(checks_per_s, _SAVED_S * checks_per_s)
         self._meters: dict[str, Meter] = {}
         self._up_ms: dict[str, int] = {}  # monotonic
         self._up_wall_ms: dict[str, int] = {}
@@ -91,13 +101,52 @@ class Brokers:
         delay_ms = self._relay.delay_ms(record.id, peer_count()) if carried else -1
         self._sightings.note_new(record, broker, now_ms, delay_ms)
 
-    def note_again(self, record_id: bytes, broker: str, now_ms: int) -> None:
-        """Note another copy of a record that we hold, from a broker."""
-        if self._sightings.note_again(record_id, broker, now_ms):
-            return
-        up_ms = self._up_ms.get(broker)
-        if up_ms is not None and now_ms - up_ms > _REPLAY_MS:  # a new session may catch us up
-            self._meters[broker].replayed += 1
+    def note_again(self, opened: Opened, shard: int | None, broker: str, now_ms: int) -> bool:
+        """Note another copy of a record that we hold; tell whether it is one.
+
+        Only the same bytes on the record's own shard are a delivery. An id says nothing of the
+        signature, so anybody could else have a broker seem to deliver what it withholds.
+
+        Args:
+            opened: the copy, with the id of a record that we hold or passed over.
+            shard: of the topic that it was pushed to.
+            broker: who pushed it, or empty where reconciliation brought it.
+            now_ms: monotonic time.
+
+        Returns:
+            False where it is another envelope whose signature is to be checked now; if it fits,
+            `note_valid` is to be told.
+
+        Raises:
+            RemoteProtocolError: it is on another author's shard, or another envelope of which
+                there are too many to check.
+        """
+        sighting = self._sightings.get(opened.record_id)
+        if not broker or (sighting is not None and broker in sighting.delivered):
+            return True
+        if sighting is None:
+            up_ms = self._up_ms.get(broker)
+            if up_ms is not None and now_ms - up_ms > _REPLAY_MS:  # a new session may catch us up
+                self._meters[broker].replayed += 1
+            return True
+        if shard != sighting.shard:
+            raise RemoteProtocolError(RejectReason.UNEXPECTED_TOPIC, "another author's shard")
+        if print_of(opened.envelope) == sighting.envelope_print:
+            sighting.note_delivered(broker, now_ms)
+            return True
+        if not self._checks.take(now_ms):
+            sighting.excuse(broker)
+            raise RemoteProtocolError(RejectReason.VERIFY_BUDGET, "too many copies that differ")
+        return False
+
+    def note_valid(self, record_id: bytes, broker: str, now_ms: int) -> None:
+        """Note that another envelope of a record, of which `note_again` told, is valid too.
+
+        Only its author can have made it, who would else have brokers seem to withhold him.
+        """
+        sighting = self._sightings.get(record_id)
+        if sighting is not None:
+            sighting.note_delivered(broker, now_ms)
 
     def turn(self, interest: Interest, now_ms: int, wall_ms: int) -> list[Effect]:
         """Judge what is complete, and carry what is due: order its bytes from the store."""
@@ -143,7 +192,7 @@ class Brokers:
             if delivered:
                 at_ms = sighting.delivered_ms[sighting.delivered.index(broker)]
                 meter.time(at_ms - sighting.first_ms)
-            if up_ms > sighting.first_ms or broker in sighting.relayed:
+            if up_ms > sighting.first_ms or broker in sighting.excused:
                 continue
             if len(sighting.delivered) > delivered or (
                 len(self._up_ms) == 1 and (delivered or self._was_owed(sighting, broker))

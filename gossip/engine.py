@@ -333,12 +333,17 @@ class GossipEngine:
         """Pass one record through the checks and into the window."""
         broker = "" if shard is None else event.broker
         record_id = opened.record_id
-        if record_id in self.window or self._sync.has_passed(record_id):
+        is_known = record_id in self.window or self._sync.has_passed(record_id)
+        if is_known and self.brokers.note_again(opened, shard, broker, now_ms):
             self.rejected[RejectReason.DUPLICATE] += 1
-            if broker:
-                self.brokers.note_again(record_id, broker, now_ms)
             return []
         record = self.intake.read(opened, event.wall_ms)
+        if is_known:  # other bytes around a body that we hold: no push of its author's
+            reached = record.author in self._held.reached
+            objection = self.intake.admit(record, opened, None, now_ms, own=True, reached=reached)
+            if objection is None:
+                self.brokers.note_valid(record_id, broker, now_ms)
+            raise objection or RemoteProtocolError(RejectReason.DUPLICATE, "in another envelope")
         done = self._held.take(record, opened, shard, now_ms, event.wall_ms)
         if record_id in self.window:
             self.brokers.note_new(record, broker, now_ms, self._carrying_count)

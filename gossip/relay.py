@@ -86,7 +86,7 @@ class Relay:
                 continue
             if sighting.size_bytes <= self._budget_bytes:
                 self._budget_bytes -= sighting.size_bytes
-                sighting.relayed += (broker,)
+                sighting.excuse(broker)
                 taken.append((broker, sighting))
             elif len(self._queue) < _QUEUE_COUNT:
                 self._queue[key] = sighting

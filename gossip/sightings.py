@@ -2,11 +2,20 @@
 
 import heapq
 from collections.abc import Iterator
+from hashlib import sha256
 
 import msgspec
 
 from tastemesh.gossip.record import Record
 from tastemesh.gossip.topics import shard_of
+
+# Of an envelope's hash: who would pass another one for it has 2^64 to try, for each record anew.
+_PRINT_BYTES = 8
+
+
+def print_of(envelope: bytes) -> bytes:
+    """Return what tells an envelope from others around the same body, 8 bytes."""
+    return sha256(envelope).digest()[:_PRINT_BYTES]
 
 
 class Sighting(msgspec.Struct, gc=False):
@@ -18,9 +27,12 @@ class Sighting(msgspec.Struct, gc=False):
         created_ms: the author's date.
         size_bytes: of the envelope.
         first_ms: monotonic time of the first copy.
+        envelope_print: `print_of` the envelope that we hold. A record's id does not cover its
+            signature, so a copy is one only if the bytes around the body are the same, too.
         delivered: names of the brokers that pushed it.
         delivered_ms: the monotonic time of each.
-        relayed: names of the brokers that we pushed it to; with No Local they owe us no copy.
+        excused: names of the brokers that owe us no copy: we pushed it there, and with No Local
+            do not get it back; or what came from there was another envelope, left unchecked.
     """
 
     record_id: bytes
@@ -28,14 +40,26 @@ class Sighting(msgspec.Struct, gc=False):
     created_ms: int
     size_bytes: int
     first_ms: int
+    envelope_print: bytes
     delivered: tuple[str, ...] = ()
     delivered_ms: tuple[int, ...] = ()
-    relayed: tuple[str, ...] = ()
+    excused: tuple[str, ...] = ()
 
     @property
     def shard(self) -> int:
         """The shard that it belongs on."""
         return shard_of(self.author)
+
+    def note_delivered(self, broker: str, now_ms: int) -> None:
+        """Note a valid copy from a broker; only its first counts."""
+        if broker not in self.delivered:
+            self.delivered += (broker,)
+            self.delivered_ms += (now_ms,)
+
+    def excuse(self, broker: str) -> None:
+        """Note that a broker owes us no copy."""
+        if broker not in self.excused:
+            self.excused += (broker,)
 
 
 class Sightings:
@@ -70,26 +94,26 @@ class Sightings:
         held = self._held
         if len(held) >= self._capacity:
             del held[next(iter(held))]
+        envelope = record.envelope
         sighting = held[record.id] = Sighting(
-            record.id, record.author, record.created_ms, len(record.envelope), now_ms
+            record.id,
+            record.author,
+            record.created_ms,
+            len(envelope),
+            now_ms,
+            print_of(envelope),
         )
         if broker:
-            sighting.delivered, sighting.delivered_ms = (broker,), (now_ms,)
+            sighting.note_delivered(broker, now_ms)
         if relay_after_ms >= 0:
             heapq.heappush(self._due, (now_ms + relay_after_ms, record.id))
             if len(self._due) > 2 * self._capacity:  # most of them point to what is gone
                 self._due = [entry for entry in self._due if entry[1] in self._held]
                 heapq.heapify(self._due)
 
-    def note_again(self, record_id: bytes, broker: str, now_ms: int) -> bool:
-        """Note a further copy from a broker; False if the record's arrival is forgotten."""
-        sighting = self._held.get(record_id)
-        if sighting is None:
-            return False
-        if broker not in sighting.delivered:
-            sighting.delivered += (broker,)
-            sighting.delivered_ms += (now_ms,)
-        return True
+    def get(self, record_id: bytes) -> Sighting | None:
+        """Return what is known of a record's way, or None where it is forgotten."""
+        return self._held.get(record_id)
 
     def due(self, now_ms: int) -> Iterator[Sighting]:
         """Hand out, once, the records whose time to be relayed has come."""

@@ -1,11 +1,16 @@
 """Several brokers: what is carried between them, and who is caught withholding."""
 
+from collections.abc import Callable
+
+import msgspec
 import pytest
 
 from tastemesh.gossip import effects, inputs
-from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.codec import sign_record
+from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.meter import Meter
-from tests.gossip.cores import Cores, listen, person, secret
+from tastemesh.gossip.topics import records_topic, shard_of
+from tests.gossip.cores import NETWORK, Cores, listen, person, secret
 
 PEOPLE = [person(f"p{n}") for n in range(12)]
 
@@ -151,3 +156,107 @@ def test_loss_that_strikes_everybody_names_nobody() -> None:
     for _ in range(20):
         meter.judge(secret("victim"), False)
     assert meter.withheld() == (secret("victim"),)
+
+
+BEN = person("ben")
+
+
+def _altered(envelope: bytes) -> bytes:
+    """Return the envelope with a signature that does not fit; the record's id stays."""
+    body, key, next_digest, _, lineage = msgspec.msgpack.decode(envelope)
+    return msgspec.msgpack.encode([body, key, next_digest, b"\x01" * 64, lineage])
+
+
+def _written_otherwise(envelope: bytes) -> bytes:
+    """Return the envelope with the length of its signature in two bytes: as valid, not the same."""
+    signature = msgspec.msgpack.decode(envelope)[3]
+    return envelope.replace(b"\xc4\x40" + signature, b"\xc5\x00\x40" + signature)
+
+
+def _said(turn: int, wall_ms: int) -> bytes:
+    return sign_record(
+        BEN, NETWORK, 0, turn + 1, b"", wall_ms, (listen(f"{turn}"),), Limits()
+    ).envelope
+
+
+def _others_speak(cores: Cores, turn: int) -> None:
+    """Have twenty others be heard on both brokers, so that these have a loss to compare with."""
+    for other in [person(f"o{n}") for n in range(20)]:
+        said = (listen(f"{turn}"),)
+        record = sign_record(other, NETWORK, 0, turn + 1, b"", cores.wall_ms, said, Limits())
+        payload = msgspec.msgpack.encode([record.envelope])
+        for broker in ("a", "b"):
+            cores.hear(0, records_topic(NETWORK, shard_of(other.id)), payload, broker)
+
+
+def _carried(cores: Cores) -> int:
+    """Count the records that the first node ordered for broker b."""
+    fetched = [e for e in cores.done[0] if isinstance(e, effects.Fetch) and e.broker == "b"]
+    return sum(len(e.record_ids) for e in fetched)
+
+
+@pytest.mark.parametrize(
+    ("copy", "topic", "reason", "counts"),
+    [
+        (bytes, "", None, True),
+        (_written_otherwise, "", RejectReason.DUPLICATE, True),
+        (_altered, "", RejectReason.BAD_SIGNATURE, False),
+        (bytes, records_topic(NETWORK, 63 - shard_of(BEN.id)), "unexpected-topic", False),
+    ],
+)
+def test_only_a_valid_copy_on_the_records_own_shard_is_a_delivery(
+    copy: Callable[[bytes], bytes], topic: str, reason: RejectReason | None, counts: bool
+) -> None:
+    cores = Cores([person("ana")], brokers=("a", "b"))
+    own = records_topic(NETWORK, shard_of(BEN.id))
+    cores.pass_time(1000)
+    for turn in range(40):
+        envelope = _said(turn, cores.wall_ms)
+        cores.hear(0, own, msgspec.msgpack.encode([envelope]), "a")
+        done = cores.hear(0, topic or own, msgspec.msgpack.encode([copy(envelope)]), "b")
+        assert [e.reason for e in done if isinstance(e, effects.Misbehaved)] == (
+            [reason] if reason else []
+        )
+        _others_speak(cores, turn)
+        cores.pass_time(30_000)
+    cores.pass_time(120_000)
+    report = cores.engines[0].brokers.reports()["b"]
+    assert (BEN.id in report.withheld) is not counts
+    assert (_carried(cores) == 0) is counts
+    assert report.coverage is not None
+    assert (report.coverage == 1.0) is counts
+
+
+def test_a_copy_that_there_is_no_budget_to_check_says_nothing_of_the_broker() -> None:
+    """Whoever signs twice and floods the checks has no innocent broker named."""
+    cores = Cores([person("ana")], Limits(inbound_bytes_per_s=256), brokers=("a", "b"))
+    topic = records_topic(NETWORK, shard_of(BEN.id))
+    cores.pass_time(1000)
+    spent = 0
+    for turn in range(40):
+        envelope = _said(turn, cores.wall_ms)
+        cores.hear(0, topic, msgspec.msgpack.encode([envelope]), "a")
+        for _ in range(80):
+            done = cores.hear(0, topic, msgspec.msgpack.encode([_altered(envelope)]), "b")
+            spent += any(
+                isinstance(e, effects.Misbehaved) and e.reason == RejectReason.VERIFY_BUDGET
+                for e in done
+            )
+        cores.hear(0, topic, msgspec.msgpack.encode([_written_otherwise(envelope)]), "b")
+        _others_speak(cores, turn)
+        cores.pass_time(30_000)
+    cores.pass_time(120_000)
+    assert spent > 0
+    assert cores.engines[0].brokers.reports()["b"].withheld == ()
+    assert _carried(cores) > 0  # what is in doubt is carried all the same
+
+
+def test_other_bytes_around_a_record_cost_its_author_none_of_his_push_rate() -> None:
+    cores = Cores([person("ana")], Limits(author_burst_count=4, author_rate_per_s=0.001))
+    topic = records_topic(NETWORK, shard_of(BEN.id))
+    cores.tell(0, inputs.BrokerUp("b", cores.wall_ms))
+    for turn in range(4):
+        envelope = _said(turn, cores.wall_ms)
+        cores.hear(0, topic, msgspec.msgpack.encode([_written_otherwise(envelope)]))
+        cores.hear(0, topic, msgspec.msgpack.encode([envelope]), "b")
+    assert len(cores.held(0)) == 4
