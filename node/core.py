@@ -71,7 +71,10 @@ class Core:
         self.engine = GossipEngine(node, signers, network, limits, seed, reader)
         self.view = View() if view is None else view
         self.endorsements = EndorsementGraph(
-            EndorsementLimits(out_edge_limit=limits.author_endorsement_count)
+            EndorsementLimits(
+                out_edge_limit=limits.author_endorsement_count + limits.statement_count,
+                edge_limit=limits.window_statement_count + limits.statement_count,
+            )
         )
         self._book = RecordBook()
         self._advisor = Advisor(self.view, self.endorsements, self._book, ranking, workers)

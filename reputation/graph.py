@@ -40,23 +40,36 @@ class EndorsementLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Hard bounds of an `EndorsementGraph`.
 
     Attributes:
-        out_edge_limit: statements kept per author, withdrawals included; 1 to 65,536. 256 is
-            what one record holds (guess; no list of friends in Last.fm's data is longer than 119,
-            and 7 of 4,814 raters in Bitcoin OTC's say more). The newest stay: an author who says
-            more replaces what he said first, which hurts nobody else. Keeping the strongest instead
-            would make the content depend on the order of arrival.
-        edge_limit: statements kept in all, 1 to 2^24. 200,000, as the window of interactions
-            (guess); about 40 MB.
+        out_edge_limit: statements kept per author, withdrawals included; 1 to 65,536. The newest
+            stay. Keeping the strongest, or the blocks, instead would make the content depend on
+            the order of arrival.
+        edge_limit: statements kept in all, 1 to 2^24; 200 bytes each.
+
+    A node bounds neither here: its window does, and what is held there counts. So the limits are
+    the window's and one record more, as what comes is taken in before what leaves for it is let
+    go; the defaults are those of the default window.
     """
 
-    out_edge_limit: int = 256
-    edge_limit: int = 200_000
+    out_edge_limit: int = 512
+    edge_limit: int = 200_256
 
     def __post_init__(self) -> None:
         if not 1 <= self.out_edge_limit <= 1 << 16:
             raise UsageError(f"out_edge_limit {self.out_edge_limit}; expected 1 to 65,536")
         if not 1 <= self.edge_limit <= 1 << 24:
             raise UsageError(f"edge_limit {self.edge_limit}; expected 1 to 16,777,216")
+
+
+class Stated(msgspec.Struct, frozen=True):
+    """What somebody says of somebody.
+
+    Attributes:
+        weight_q: trust in the wire's 1/10,000; 0 withdraws.
+        slot: (epoch, seq) of the record that says so.
+    """
+
+    weight_q: int
+    slot: tuple[int, int]
 
 
 class EndorsementArrays(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -215,6 +228,14 @@ class EndorsementGraph:
         """Trust stated by author in subject, in [-1, 1]; 0 where there is none."""
         slot = self._slot(author, subject)
         return 0.0 if slot is None else self._units[slot] / WEIGHT_SCALE
+
+    def said_by(self, author: bytes) -> dict[bytes, Stated]:
+        """Return all that an author says of others, withdrawals included, by subject."""
+        row = self._rows.get(self._index.get(author, -1), _NOTHING)
+        return {
+            self._ids[subject]: Stated(self._units[slot], self._orders[slot][:2])
+            for subject, slot in row.items()
+        }
 
     def walls(self, ego: bytes) -> NDArray[np.int32]:
         """Indices that ego itself distrusts, int32, ascending: the walks from ego end there."""

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tastemesh.gossip.limits import Limits
 from tastemesh.node.advice import cut
 from tastemesh.node.scorer import Scorer, ScorerParameters
 from tastemesh.ranking.influence import sybil_bound_by_contact
@@ -24,6 +25,7 @@ from tastemesh.sim.systems.system import Parameters
 
 _TIME_MAX_S = np.iinfo(np.int32).max  # what a window holds: until 2038
 _EDGE_LIMIT_MAX = 1 << 24
+_OUT_EDGE_LIMIT = Limits().author_endorsement_count  # the newest: nobody stands by more
 _NOTHING = np.empty(0, np.int32)
 
 
@@ -188,7 +190,7 @@ def graph_of(endorsements: Endorsements | None) -> EndorsementGraph:
     if endorsements is None:
         return EndorsementGraph()
     limit = min(max(len(endorsements), 1), _EDGE_LIMIT_MAX)
-    graph = EndorsementGraph(EndorsementLimits(edge_limit=limit))
+    graph = EndorsementGraph(EndorsementLimits(out_edge_limit=_OUT_EDGE_LIMIT, edge_limit=limit))
     strongest = float(np.abs(endorsements.weight).max(initial=1e-9))
     when = endorsements.time_s
     order = np.arange(len(endorsements)) if when is None else np.argsort(when, kind="stable")
