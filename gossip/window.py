@@ -47,6 +47,20 @@ class _Entry(msgspec.Struct, gc=False):  # one for every record, and no way roun
     reached: bool
 
 
+class Endorsing(msgspec.Struct, frozen=True):
+    """A record that speaks of others.
+
+    Attributes:
+        slot: (epoch, seq).
+        date_ms: the author's date, clamped.
+        endorsements: what it counts for in its author's quota of them.
+    """
+
+    slot: tuple[int, int]
+    date_ms: int
+    endorsements: int
+
+
 class _Shelf(msgspec.Struct):
     """One author's records, oldest key first."""
 
@@ -98,6 +112,19 @@ class Window:
         """Return the ids of one author's records, oldest first."""
         shelf = self._shelves.get(author)
         return tuple(key[1] for key in shelf.keys) if shelf else ()
+
+    def endorsing(self, author: bytes) -> list[Endorsing]:
+        """Return an author's records that count for his quota of endorsements, oldest first.
+
+        In this order they leave where he says more than it covers.
+        """
+        shelf = self._shelves.get(author)
+        entries = (self._entries[key[1]] for key in shelf.keys) if shelf else ()
+        return [
+            Endorsing(entry.slot, entry.key[0], entry.endorsements)
+            for entry in entries
+            if entry.endorsements
+        ]
 
     def occupant(self, author: bytes, epoch: int, seq: int) -> bytes | None:
         """Return the id of the record held under (author, epoch, seq), if any."""

@@ -24,6 +24,7 @@ from tastemesh.node.reach import Reach
 from tastemesh.node.reached import STEP_MS, SWEEP_PERIOD_MS, Reached
 from tastemesh.node.record_book import RecordBook, Rejection
 from tastemesh.node.scorer import ScorerParameters, private_shadow
+from tastemesh.node.vouching import Vouching
 from tastemesh.ranking.view import View
 from tastemesh.ranking.workers import ONE_WORKER, Workers
 from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
@@ -76,6 +77,7 @@ class Core:
                 edge_limit=limits.window_statement_count + limits.statement_count,
             )
         )
+        self._vouching = Vouching(self.engine.window, self.endorsements, limits)
         self._book = RecordBook()
         self._advisor = Advisor(self.view, self.endorsements, self._book, ranking, workers)
         self.revision = 0
@@ -107,6 +109,11 @@ class Core:
             return done
         if isinstance(event, inputs.TimerFired) and event.timer == _REACHED_TIMER:
             return self._tell_reached(now_ms)
+        if isinstance(event, inputs.Recorded) and event.author in self.engine.authorship:
+            completed = self._vouching.complete(event)
+            if completed is None:
+                return []
+            event = completed
         done = self._engine_handle(event, now_ms)
         self._follow(done)
         if isinstance(event, inputs.Recorded | inputs.ForgotPrivate):

@@ -174,17 +174,19 @@ class Node:
             identity: local name of the user.
 
         Returns:
-            Ids of the records that carry it, as hex.
+            Ids of the records that carry it and what had to be said again for it, as hex; none
+            where it is said already.
 
         Raises:
-            UsageError: a value is wrong; nothing was said.
+            UsageError: a value is wrong, or the user would stand by more than 256 people, endorsed
+                or blocked; nothing was said.
         """
         return await self.endorse_many({peer: weight}, identity=identity)
 
     async def endorse_many(
         self, weights: Mapping[str, float], *, identity: str = DEFAULT_IDENTITY
     ) -> list[str]:
-        """Vouch for several people in as few records as they fit. See `endorse`."""
+        """Say what is new of it, in as few records as it fits. See `endorse`."""
         signer = self._keys.signer(identity)
         said: list[Endorsement] = []
         for peer, weight in weights.items():

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import ConfigError
+from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Interaction
 from tastemesh.sim.community import connected_neighbourhood
 from tastemesh.sim.datasets import load_endorsements, load_interactions
@@ -42,11 +43,11 @@ class Residents(msgspec.Struct, frozen=True):
     starts_ms: NDArray[np.int64]
 
     def endorsements_of(self, person: int, ids: list[bytes]) -> tuple[Endorsement, ...]:
-        """Return what somebody says of others, given everybody's ids."""
+        """Return what somebody says of others, given everybody's ids: as much as one may say."""
         people = self.endorsements
         if people is None:
             return ()
-        rows = np.flatnonzero(people.source == person)
+        rows = np.flatnonzero(people.source == person)[: Limits().author_endorsement_count]
         largest = float(np.abs(people.weight).max(initial=1e-9))
         return tuple(
             Endorsement(ids[subject], round(weight / largest * WEIGHT_SCALE))

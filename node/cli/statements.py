@@ -65,7 +65,8 @@ def endorse(
     """
     body: dict[str, object] = {"peer": peer, "weight": weight, "identity": identity}
     said = ask(home, "POST", "/v1/endorsements", body=body)
-    typer.echo(f"endorsed {peer} in {' '.join(said['records'])}")
+    records = " ".join(said["records"])
+    typer.echo(f"endorsed {peer} in {records}" if records else f"endorsed already: {peer}")
 
 
 def block(

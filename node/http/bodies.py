@@ -75,7 +75,8 @@ class Said(msgspec.Struct, frozen=True):
     """What was committed.
 
     Attributes:
-        records: ids of the signed records that carry it, as hex; none for a private one.
+        records: ids of the signed records that carry it, as hex; none for a private one, or where
+            it was said before.
     """
 
     records: list[str]

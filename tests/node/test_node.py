@@ -129,6 +129,26 @@ async def test_what_was_rejected_is_not_listed(nats_broker: BrokerProcess, tmp_p
         assert [line.item for line in await ben.recommend()] == ["isrc:B"]
 
 
+async def test_a_block_holds_whatever_an_application_says_every_night(
+    nats_broker: BrokerProcess, tmp_path: Path
+) -> None:
+    async with tastemesh.open_node(config(tmp_path / "home", nats_broker)) as node:
+        me, friend, eve = (node.identity(name) for name in ("me", "friend", "eve"))
+        await eve.record("isrc:EVIL")
+        await friend.record("isrc:A")
+        await friend.endorse(eve.id)
+        await me.endorse(eve.id, -1.0)
+        friends = {f"{n:064x}": 1.0 for n in range(1, 150)} | {friend.id: 1.0}
+        assert await node.endorse_many(friends, identity="me") != []
+        assert await node.endorse_many(friends, identity="me") == []
+        for night in range(3):
+            weights = dict.fromkeys(friends, 0.5 + night / 10)
+            assert await node.endorse_many(weights, identity="me") != []
+            assert [line.item for line in await me.recommend()] == ["isrc:A"]
+        with pytest.raises(UsageError, match="257 people endorsed or blocked"):
+            await node.endorse_many({f"{n:064x}": 1.0 for n in range(200, 306)}, identity="me")
+
+
 async def test_wrong_values_are_named_and_record_nothing(
     nats_broker: BrokerProcess, tmp_path: Path
 ) -> None:

@@ -1,16 +1,19 @@
-"""What local users say of others: it counts as long as it is held."""
+"""What local users say of others: nothing that they stand by is lost for what they say next."""
 
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from tastemesh.gossip import codec, inputs
+from tastemesh.errors import UsageError
+from tastemesh.gossip import codec, effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.limits import DAY_MS, Limits
 from tastemesh.gossip.record import Endorsement
 from tastemesh.gossip.topics import records_topic, shard_of
 from tastemesh.node.core import Core
-from tests.gossip.cores import NETWORK, WALL_MS, person, secret
+from tests.gossip.cores import NETWORK, WALL_MS, listen, person, secret
 
 ANA = person("ana")
 MOST = 8
@@ -45,6 +48,78 @@ class User:
         held = self.core.endorsements.said_by(ANA.id)
         found = {who: held.get(secret(f"{who}")) for who in people}
         return {who: each.weight_q for who, each in found.items() if each and each.weight_q}
+
+
+def _signed(done: list[Effect]) -> list[Endorsement]:
+    return [s for e in done if isinstance(e, effects.Persist) for s in e.record.endorsements]
+
+
+_WEIGHTS = st.sampled_from([-10_000, 0, 5_000, 10_000])
+_SAYINGS = st.dictionaries(st.integers(0, 11), _WEIGHTS, min_size=1, max_size=10)
+_STEPS = st.lists(st.one_of(_SAYINGS, st.sampled_from([0, 1, 1_000, DAY_MS, 7 * DAY_MS])))
+
+
+@given(_STEPS)
+@example([dict.fromkeys(range(6), -10_000), {1: 0}, {0: 0, 1: -10_000}])
+@settings(deadline=None)
+def test_what_one_stands_by_holds_until_he_says_otherwise(
+    steps: list[dict[int, int] | int],
+) -> None:
+    user, stated = User(), dict[int, int]()
+    for step in steps:
+        if isinstance(step, int):
+            user.now_ms += step % DAY_MS
+            user.pass_days(step // DAY_MS)
+        else:
+            try:
+                user.say(*step.items())
+            except UsageError:
+                others = {who for who, weight_q in stated.items() if weight_q} - set(step)
+                assert len(others) + len(step) > MOST
+            else:
+                stated |= step
+        assert user.stands_by(range(12)) == {w: each for w, each in stated.items() if each}
+        assert user.core.engine.window.author_statement_count(ANA.id) <= MOST
+
+
+def test_what_is_said_already_is_not_signed_again_while_it_is_fresh() -> None:
+    user = User()
+    user.say((0, -10_000), (1, 10_000))
+    assert user.say((0, -10_000), (1, 10_000)) == []
+    assert [s.subject for s in _signed(user.say((0, -10_000), (1, 5_000)))] == [secret("1")]
+    user.pass_days(11)
+    assert len(_signed(user.say((0, -10_000), (1, 5_000)))) == 2
+
+
+def test_a_block_outlasts_any_number_of_changes_of_mind_about_others() -> None:
+    user = User()
+    user.say((0, -10_000))
+    for turn in range(100):
+        user.say(*((who, 5_000 + turn) for who in range(1, MOST)))
+        user.now_ms += turn % 2  # some in one millisecond
+        assert user.stands_by([0]) == {0: -10_000}
+
+
+def test_who_stands_by_as_many_as_he_may_is_told_and_can_make_room() -> None:
+    user = User()
+    user.say(*((who, 10_000) for who in range(MOST)))
+    with pytest.raises(UsageError, match="9 people"):
+        user.say((MOST, -10_000))
+    assert len(user.stands_by(range(MOST + 1))) == MOST
+    user.say((0, 0))
+    user.say((MOST, -10_000))
+    assert user.stands_by(range(MOST + 1)) == {
+        **dict.fromkeys(range(1, MOST), 10_000),
+        MOST: -10_000,
+    }
+
+
+def test_nothing_is_kept_back_of_what_says_more_than_endorsements() -> None:
+    user = User()
+    user.say((0, 10_000))
+    again = (Endorsement(secret("0"), 10_000), listen("x"))
+    done = user.core.handle(inputs.Recorded(ANA.id, again, user.wall_ms), 0)
+    assert len(_signed(done)) == 1
 
 
 @pytest.mark.parametrize("count", [1_000, 1_000_000])
