@@ -15,7 +15,8 @@ be older than all of them and find no room. What leaves, in this order:
 3. Records from before the horizon leave (`tastemesh.gossip.horizon`).
 
 A record counts as at least one statement for every `statement_bytes` of its size, so the bounds on
-statements are bounds on bytes too, and padding costs its author his own quota.
+statements are bounds on bytes too, and padding costs its author his own quota: that of endorsements
+where the record holds nothing else, else that of interactions.
 
 A record that would be the one to leave at once is refused. Costs: O(log n) a record.
 """
@@ -187,17 +188,18 @@ class Window:
             kinds = list(map(type, record.statements))
             endorsements = kinds.count(Endorsement)
             notices = kinds.count(Forget) + kinds.count(Rotation)
-        apart = endorsements + notices
         padded = -(-len(record.envelope) // self._limits.statement_bytes)
-        others = max(len(record.statements), padded) - apart
+        statements = max(len(record.statements), padded)
+        if endorsements == len(record.statements):  # listening pushes out nobody's contacts
+            endorsements = statements
         entry = _Entry(
             (min(record.created_ms, first_seen_ms), record.id),
             author,
             (record.epoch, record.seq),
             endorsements,
             notices,
-            others,
-            apart + others,
+            statements - endorsements - notices,
+            statements,
             author in self._reached,
         )
         if shelf is not None and not self._fits_quota(entry, shelf):

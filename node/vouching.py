@@ -22,6 +22,10 @@ from tastemesh.reputation.graph import EndorsementGraph, Stated
 # which it is by itself, so a list that is stated every night never comes near its age.
 _FRESH_SHARE = 1 / 3
 
+# What each rotation of its author adds to a record. Where it holds little else the window counts it
+# for more than it says, which cannot be told before it is signed: so much is kept free.
+_ROTATION_BYTES = 176
+
 
 class Vouching:
     """Completes what local users say of others.
@@ -36,6 +40,7 @@ class Vouching:
         self._window = window
         self._endorsements = endorsements
         self._most = limits.author_endorsement_count
+        self._padding = -(-_ROTATION_BYTES * limits.rotation_count // limits.statement_bytes)
         self._fresh_ms = round(_FRESH_SHARE * limits.window_age_ms)
 
     def complete(self, event: inputs.Recorded) -> inputs.Recorded | None:
@@ -84,7 +89,7 @@ class Vouching:
         for subject, stated in lasting.items():
             by_slot[stated.slot].append(Endorsement(subject, stated.weight_q))
         again: list[Endorsement] = []
-        count = sum(each.endorsements for each in held) + new_count
+        count = sum(each.endorsements for each in held) + new_count + self._padding
         for each in held:
             if count + len(again) <= self._most:
                 break

@@ -122,6 +122,26 @@ def test_nothing_is_kept_back_of_what_says_more_than_endorsements() -> None:
     assert len(_signed(done)) == 1
 
 
+def test_no_listening_ends_a_block_however_often_the_key_was_rotated() -> None:
+    """Each rotation makes every record longer, and the window counts bytes as well."""
+    limits = Limits()
+    user, signer = User(limits), ANA
+    for n in range(limits.rotation_count):
+        after = "ana next" if n == 0 else f"key {n}"
+        cut = user.core.cut(ANA.id, stolen=False)
+        signer = signer.rotated(secret(after), secret(f"key {n + 1}"), cut)
+        user.core.handle(inputs.Rotated(signer, user.wall_ms), user.now_ms)
+    user.say((0, -10_000))
+    for n in range(limits.author_interaction_count + 1):
+        user.now_ms += 1
+        said = inputs.Recorded(ANA.id, (listen(f"{n}"),), user.wall_ms)
+        user.core.handle(said, user.now_ms)
+    for n in range(1, limits.author_endorsement_count):
+        user.now_ms += 1
+        user.say((n, 10_000))
+    assert len(user.stands_by(range(256))) == limits.author_endorsement_count
+
+
 @pytest.mark.parametrize("count", [1_000, 1_000_000])
 def test_the_graph_has_room_for_all_endorsements_that_the_window_holds(count: int) -> None:
     """Strangers fill it otherwise, and nobody's new endorsement counts."""
