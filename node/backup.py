@@ -6,14 +6,18 @@ behind: a restored home makes its own. A restored window starts new epochs
 """
 
 import os
+import shutil
 import zipfile
 from pathlib import Path
+from typing import IO
 
 from tastemesh.errors import DataError, StorageError, UsageError
 from tastemesh.node.config import FILE_NAME
 from tastemesh.node.home import WINDOW_FILE
+from tastemesh.storage.files import log_of, sync_folder
 
 _KEYS = "keys"
+_UNFINISHED = "restoring"  # in the home, while a backup is restored
 
 
 def write_archive(home: Path, window: Path, file: Path) -> None:
@@ -49,15 +53,17 @@ def restore_archive(file: Path, home: Path) -> None:
 
     Args:
         file: as `write_archive` wrote it.
-        home: a folder without keys; made when missing.
+        home: a folder without keys and window; made when missing.
 
     Raises:
-        UsageError: the file cannot be read, or the home has keys already.
+        UsageError: the file cannot be read, or the home has keys or a window already.
         DataError: it is no archive of a home, or damaged.
         StorageError: the home cannot be written.
     """
     if any((home / _KEYS).glob("*.key")):
         raise UsageError(f"{home} has keys already; restore into another folder")
+    if (home / WINDOW_FILE).exists() or log_of(home / WINDOW_FILE).exists():
+        raise UsageError(f"{home} has a window already; restore into another folder")
     try:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
@@ -80,13 +86,37 @@ def _belongs(name: str) -> bool:
 
 
 def _write_home(archive: zipfile.ZipFile, home: Path) -> None:
+    """Write all of it beside where it belongs, then put it there: the keys last, and at once.
+
+    So a full disk leaves a folder into which the same archive can be restored once there is room.
+    """
+    staged = home / _UNFINISHED
     try:
-        (home / _KEYS).mkdir(parents=True, exist_ok=True, mode=0o700)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
         home.chmod(0o700)
-        for name in archive.namelist():
-            target = os.open(home / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(target, "wb") as written, archive.open(name) as content:
-                while piece := content.read(1 << 20):
-                    written.write(piece)
+        if staged.exists():  # of a restore that a crash cut short
+            shutil.rmtree(staged)
+        try:
+            (staged / _KEYS).mkdir(parents=True, mode=0o700)
+            for name in archive.namelist():
+                with archive.open(name) as content:
+                    _write(staged / name, content)
+            for name in (FILE_NAME, WINDOW_FILE):
+                if (staged / name).exists():
+                    (staged / name).replace(home / name)
+            if (home / _KEYS).exists():
+                (home / _KEYS).rmdir()
+            (staged / _KEYS).rename(home / _KEYS)
+            sync_folder(home)
+        finally:
+            shutil.rmtree(staged)
     except OSError as error:
         raise StorageError(f"cannot write {home}: {error.strerror}") from None
+
+
+def _write(path: Path, content: IO[bytes]) -> None:
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(target, "wb") as written:
+        shutil.copyfileobj(content, written, 1 << 20)
+        written.flush()
+        os.fsync(written.fileno())

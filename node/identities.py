@@ -10,7 +10,7 @@ from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import Advice
 from tastemesh.node.forgetting import Forgotten
-from tastemesh.node.keys import check_name, create_key, load_key, rotate_key
+from tastemesh.node.keys import check_name, create_key, load_key, remove_unfinished, rotate_key
 
 if TYPE_CHECKING:
     from tastemesh.node.node import Node
@@ -37,6 +37,7 @@ class KeyRing:
         self._lock = threading.Lock()
         self.is_new = not self._path(DEFAULT_IDENTITY).exists()
         """Whether this is the first time that the home is used."""
+        remove_unfinished(folder)
         for name in (_NODE_KEY, DEFAULT_IDENTITY):
             if not self._path(name).exists():
                 create_key(self._path(name), passphrase)

@@ -3,11 +3,17 @@
 A key file holds two PKCS#8 Ed25519 keys: the current one and the one it commits to as its
 successor. A passphrase encrypts both (`BestAvailableEncryption` of the `cryptography` package).
 After a rotation a third block, which is public, has the identity's rotations.
+
+A file is written under another name and gets its own once all of it is on the disk, so a full disk
+or a crash leaves no half of a key behind.
 """
 
 import base64
+import errno
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -25,6 +31,10 @@ _PEM = re.compile(
 _LINEAGE_BEGIN = b"-----BEGIN TASTEMESH ROTATIONS-----"
 _LINEAGE_END = b"-----END TASTEMESH ROTATIONS-----"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_UNFINISHED = ".new"  # no part of a name, so this is never somebody's key
+
+# What says that a file system cannot link (link(2)): FAT, and some that are mounted over a network.
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 
 
 def check_name(name: str) -> str:
@@ -51,7 +61,8 @@ def create_key(path: Path, passphrase: str = "") -> Signer:
     secrets = [Ed25519PrivateKey.generate() for _ in ("current", "next")]
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write(path, _encoded(secrets, passphrase))
+        with _whole(path, _encoded(secrets, passphrase)) as written:
+            _publish(written, path)
     except FileExistsError:
         raise ConfigError(f"{path} exists already; a key is never overwritten") from None
     except OSError as error:
@@ -74,11 +85,10 @@ def rotate_key(path: Path, passphrase: str, cut: Slot) -> Signer:
     _, following = _secrets(path, passphrase)
     fresh = Ed25519PrivateKey.generate()
     rotated = signer.rotated(following.private_bytes_raw(), fresh.private_bytes_raw(), cut)
-    new = path.with_suffix(".new")
+    content = _encoded([following, fresh], passphrase) + _lineage_block(rotated)
     try:
-        new.unlink(missing_ok=True)  # of a rotation that a crash cut short
-        _write(new, _encoded([following, fresh], passphrase) + _lineage_block(rotated))
-        new.replace(path)
+        with _whole(path, content) as written:
+            written.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         raise ConfigError(f"cannot write the key file {path}: {error.strerror}") from None
@@ -102,13 +112,46 @@ def _lineage_block(signer: Signer) -> bytes:
     return _LINEAGE_BEGIN + b"\n" + text + _LINEAGE_END + b"\n"
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a new file, readable by its owner only, down to the disk."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+@contextmanager
+def _whole(path: Path, content: bytes) -> Iterator[Path]:
+    """Write what a key file is to hold to one beside it, down to the disk; it goes afterwards."""
+    written = path.with_suffix(_UNFINISHED)
+    written.unlink(missing_ok=True)  # of a process that a crash cut short
+    try:
+        descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield written
+    finally:
+        written.unlink(missing_ok=True)
+
+
+def _publish(written: Path, path: Path) -> None:
+    """Give a file its name; raises FileExistsError where another has it."""
+    try:
+        os.link(written, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if path.exists():
+            raise FileExistsError from None
+        written.rename(path)
+    sync_folder(path.parent)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a crash left of keys that were being written.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+    try:
+        for left in folder.glob(f"*{_UNFINISHED}"):
+            left.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot write to the folder {folder}: {error.strerror}") from None
 
 
 def load_key(path: Path, passphrase: str = "") -> Signer:
@@ -135,9 +178,15 @@ def load_key(path: Path, passphrase: str = "") -> Signer:
 
 def _secrets(path: Path, passphrase: str) -> list[Ed25519PrivateKey]:
     try:
-        blocks = _PEM.findall(path.read_bytes())
+        content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"cannot read the key file {path}: {error.strerror}") from None
+    if not content:
+        raise ConfigError(
+            f"{path} is empty, as a full disk left it to older versions: put the file of a backup "
+            "in its place or, if the identity was never used, remove it; a new one is made then"
+        )
+    blocks = _PEM.findall(content)
     if len(blocks) != 2:
         raise ConfigError(f"{path} has {len(blocks)} PEM keys; expected 2, current and next")
     secrets: list[Ed25519PrivateKey] = []

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 import tastemesh
-from tastemesh.errors import DataError, UsageError
+from tastemesh.errors import DataError, StorageError, UsageError
 from tastemesh.gossip import codec
 from tastemesh.gossip.limits import Limits
 from tastemesh.node.backup import restore_archive, write_archive
 from tastemesh.node.home import WINDOW_FILE
 from tastemesh.node.node import Node
 from tests.brokers import BrokerProcess
+from tests.node.full import full_at
 
 pytestmark = pytest.mark.broker
 
@@ -123,3 +124,22 @@ def test_what_is_no_backup_is_refused_and_nothing_written(tmp_path: Path) -> Non
         with pytest.raises(DataError, match="made by tastemesh backup"):
             restore_archive(file, tmp_path / "home")
     assert not (tmp_path / "home").exists()
+
+
+def test_a_full_disk_leaves_a_folder_that_the_same_backup_can_be_restored_into(
+    tmp_path: Path,
+) -> None:
+    home, second = tmp_path / "home", tmp_path / "second"
+    (home / "keys").mkdir(parents=True)
+    for name in ("me", "node"):
+        (home / "keys" / f"{name}.key").write_text("secret")
+    (home / WINDOW_FILE).write_bytes(b"window" * 100)
+    write_archive(home, home / WINDOW_FILE, tmp_path / "home.zip")
+    with full_at(100), pytest.raises(StorageError, match="cannot write"):
+        restore_archive(tmp_path / "home.zip", second)
+    assert list(second.iterdir()) == []
+    restore_archive(tmp_path / "home.zip", second)
+    assert sorted(each.name for each in second.iterdir()) == ["keys", WINDOW_FILE]
+    shutil.rmtree(second / "keys")
+    with pytest.raises(UsageError, match="has a window already"):
+        restore_archive(tmp_path / "home.zip", second)
