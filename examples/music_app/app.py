@@ -50,7 +50,7 @@ def create_app(
 
     Args:
         folder: where its database and its node live.
-        brokers: where the node meets others; none: a broker of its own, on this machine.
+        brokers: where the node meets others; none: the embedded broker of this machine.
         with_sample: make some people to endorse.
         is_https: whether browsers reach it over https, so that cookies go over nothing else.
     """

@@ -9,7 +9,7 @@ import aiosqlite
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: the node's keys are named after it
     name TEXT NOT NULL UNIQUE COLLATE NOCASE,
     salt BLOB NOT NULL,
     password BLOB NOT NULL,

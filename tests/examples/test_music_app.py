@@ -180,6 +180,10 @@ async def test_private_plays_stay_here_and_leaving_takes_everything_back(app: Fa
         assert said.interactions == []
         answer = await zoe.post("/log-in", data={"name": "vera", "password": PASSWORD})
         assert answer.status_code == 403
+    async with visiting(app, "vera") as namesake:  # nobody signs up in between: the last number
+        other = (await namesake.get("/people")).text.partition('breaks">')[2][:64]
+        assert other != identity
+        assert node.identities[local] == identity
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
