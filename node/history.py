@@ -1,11 +1,13 @@
 """What a local user has said so far: brought in from elsewhere, written out, and told apart."""
 
+import math
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from tastemesh.gossip.identity import format_id
+from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Interaction, Record
 from tastemesh.node.plays import Play, as_interaction
 
@@ -16,11 +18,13 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         added: interactions recorded.
         known: plays that the user's history had already.
+        left_out: plays for which there was no room beside what he has said.
         records: ids of the signed records that carry the added ones, as hex; none for private ones.
     """
 
     added: int
     known: int
+    left_out: int
     records: list[str]
 
 
@@ -72,32 +76,70 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     records: list[str]
 
 
+# Of an author's quota in the window as much is left by imports as he says in some weeks (guess):
+# past the quota his oldest record goes, and an import made that be all of 64 plays each time.
+_ORDINARY_COUNT = 100
+
 PrivateInteraction = tuple[Interaction, int]
 """What stays on this node, and the wall clock, milliseconds, when it was said."""
 
 
-def unknown(
+def imported_count(limits: Limits, *, private: bool) -> int:
+    """Return how many interactions a user holds at most once an import has added some.
+
+    Args:
+        limits: the node's.
+        private: of private interactions, which are bounded apart.
+    """
+    if private:
+        return limits.private_interaction_count
+    return max(0, limits.author_interaction_count - _ORDINARY_COUNT)
+
+
+def sifted(
     plays: Sequence[Play],
     records: Sequence[Record],
     private: Sequence[PrivateInteraction],
     wall_ms: int,
-) -> list[Play]:
-    """Return the plays that a history lacks, so that bringing it in again adds nothing.
+    limits: Limits,
+    private_kinds: Collection[str],
+) -> tuple[list[Play], Imported]:
+    """Return what of some plays is to be recorded, in the order it happened, and what came of all.
 
     A play is known if the history has the same kind of interaction with the item at the same second
-    or later.
+    or later. Of the others those that happened last are recorded, as far as there is room: nothing
+    that the user said himself, today perhaps, leaves for what happened years ago. What was left out
+    once is left out again. So bringing the same plays in again adds nothing.
 
     Args:
         plays: with dates.
         records: the user's own published ones.
         private: the user's private interactions.
         wall_ms: wall clock; a play that is later is refused, known or not.
+        limits: the node's.
+        private_kinds: kinds of plays that stay on this node.
 
     Raises:
         UsageError: a play's weight or time is out of range.
     """
     for play in plays:
         as_interaction(play, wall_ms)
+    unknown = _unknown(plays, records, private)
+    held = {False: sum(len(each.interactions) for each in records), True: len(private)}
+    room = {each: imported_count(limits, private=each) - held[each] for each in held}
+    new: list[Play] = []
+    for play in sorted(unknown, key=_happened_s, reverse=True):
+        stays = play.kind in private_kinds
+        if room[stays] > 0:
+            room[stays] -= 1
+            new.append(play)
+    known, left_out = len(plays) - len(unknown), len(unknown) - len(new)
+    return new[::-1], Imported(added=len(new), known=known, left_out=left_out, records=[])
+
+
+def _unknown(
+    plays: Sequence[Play], records: Sequence[Record], private: Sequence[PrivateInteraction]
+) -> list[Play]:
     latest: dict[tuple[str, str], int] = {}
     said = [(each, record.created_ms) for record in records for each in record.interactions]
     for each, wall_ms in [*said, *private]:
@@ -109,6 +151,10 @@ def unknown(
         for play in plays
         if play.time_s is None or int(play.time_s) > latest.get((play.item, play.kind), -1)
     ]
+
+
+def _happened_s(play: Play) -> float:
+    return math.inf if play.time_s is None else play.time_s
 
 
 def exported(

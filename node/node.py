@@ -31,7 +31,7 @@ from tastemesh.node.driver import Driver
 from tastemesh.node.events import CAPACITY, Announcer, Subscription
 from tastemesh.node.evidence import Evidence
 from tastemesh.node.forgetting import Forgotten, plan, repeated
-from tastemesh.node.history import Export, Imported, exported, unknown
+from tastemesh.node.history import Export, Imported, exported, sifted
 from tastemesh.node.identities import DEFAULT_IDENTITY as DEFAULT_IDENTITY
 from tastemesh.node.identities import KeyRing, LocalIdentity
 from tastemesh.node.kernels import KERNELS
@@ -260,7 +260,7 @@ class Node:
         """Bring in what a local user did elsewhere; what his history has already is left out.
 
         Args:
-            plays: with dates; past an author's quota in the window, 500, the first ones go.
+            plays: with dates; the newest for which there is room, to 400 of an author's 500 in all.
             private: keep them on this node.
             identity: local name of the user.
 
@@ -270,9 +270,10 @@ class Node:
         """
         author = self._keys.signer(identity).id
         said = await self._archive.records_of(author), await self._store.private_of(author)
-        new = unknown(plays, *said, self._clock.wall_ms())
+        kinds = {each.kind for each in plays} if private else self.config.sharing.private_kinds
+        new, done = sifted(plays, *said, self._clock.wall_ms(), self.config.limits, kinds)
         records = await self.record_many(new, private=private, identity=identity) if new else []
-        return Imported(added=len(new), known=len(plays) - len(new), records=records)
+        return msgspec.structs.replace(done, records=records)
 
     async def export(self, *, identity: str = DEFAULT_IDENTITY) -> Export:
         """Return all that a local user has said and that is still in the window.

@@ -19,6 +19,7 @@ from tastemesh.node.cli.options import Home, Identity
 from tastemesh.node.cli.progress import Told, stages
 from tastemesh.node.clock import SystemClock
 from tastemesh.node.evidence import Finding, decode_evidence, verify
+from tastemesh.node.history import imported_count
 from tastemesh.node.http.access import find_daemon, write_private
 from tastemesh.node.imports import lastfm, listenbrainz, spotify, table
 from tastemesh.node.imports.history import Listen, Reading, Summary, summarise
@@ -70,7 +71,8 @@ def import_(
     """Bring your listening history in.
 
     Each item becomes one interaction, dated with its last listen and weighted by how often you
-    played it; the last 500 items fit. Doing it again adds only what is new.
+    played it; the last 400 items fit beside what you say yourself. Doing it again adds only what
+    is new.
 
     Example: tastemesh import my_spotify_data.zip --format spotify --private
     """
@@ -86,14 +88,14 @@ def import_(
             _counted(_read(file, written_by, columns, reading), told),
             reading,
             kind=kind,
-            item_limit=Limits().author_interaction_count,
+            item_limit=imported_count(Limits(), private=False),
             now_s=SystemClock().wall_ms() // 1000,
         )
         _describe(summary, reading)
         if dry_run:
             _preview(summary)
             return
-        added = known = 0
+        added = known = left_out = 0
         for start in range(0, len(summary.plays), PLAYS_PER_REQUEST):
             body: dict[str, object] = {
                 "plays": msgspec.to_builtins(summary.plays[start : start + PLAYS_PER_REQUEST]),
@@ -102,9 +104,12 @@ def import_(
             }
             done = ask(home, "POST", "/v1/imports", body=body)
             added, known = added + done["added"], known + done["known"]
-            told("recording", added + known, len(summary.plays))
+            left_out += done["left_out"]
+            told("recording", added + known + left_out, len(summary.plays))
     where = "on this node only" if private else "and published"
     typer.echo(f"recorded {added:,} items {where}; {known:,} were there already")
+    if left_out:
+        typer.echo(f"left out {left_out:,} items: no room beside what you have said")
 
 
 def export(
@@ -212,8 +217,8 @@ def _describe(summary: Summary, reading: Reading) -> None:
         )
     if summary.older_count:
         typer.echo(
-            f"left out {summary.older_count:,} items listened to longest ago: the window holds "
-            f"{len(summary.plays)} of one author"
+            f"left out {summary.older_count:,} items listened to longest ago: "
+            f"{len(summary.plays)} fit beside what you say yourself"
         )
     for reason, count in reading.left_out.most_common():
         typer.echo(f"left out {count:,} entries {reason}")
