@@ -4,11 +4,13 @@ Two files in the home: `daemon.json` says where the daemon listens while it runs
 what it asks for. Imports nothing heavy, since every command reads them.
 """
 
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -50,30 +52,43 @@ def token_of(home: Path) -> str:
 
 @contextmanager
 def announced(home: Path, endpoint: Endpoint) -> Iterator[None]:
-    """Keep `daemon.json` in the home for as long as the daemon listens."""
+    """Keep `daemon.json` in the home, locked, for as long as the daemon listens."""
     path = home / "daemon.json"
-    write_private(path, msgspec.json.encode(endpoint).decode() + "\n")
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
+    fresh = _written(path, msgspec.json.encode(endpoint).decode() + "\n")
+    with fresh.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # nobody else knows of it yet
+        fresh.replace(path)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def find_daemon(home: Path) -> Endpoint:
     """Return where the home's daemon listens.
 
-    A daemon that was killed leaves its file behind, so its process must still be there: the token
-    is not for whoever listens on that port next.
+    A daemon that was killed leaves its file behind, and another process may have its number by then
+    and another program its port, for which the token is not. So the file must be locked: only the
+    daemon that wrote it does that, and the kernel undoes it when the daemon ends.
 
     Raises:
         TastemeshError: none runs; the text says how to start it.
     """
     try:
-        endpoint = msgspec.json.decode((home / "daemon.json").read_bytes(), type=Endpoint)
-        os.kill(endpoint.pid, 0)
-    except (OSError, OverflowError, msgspec.DecodeError):
+        with (home / "daemon.json").open("rb") as file:
+            if not _is_locked(file):
+                raise no_daemon(home)
+            return msgspec.json.decode(file.read(), type=Endpoint)
+    except (OSError, msgspec.DecodeError):
         raise no_daemon(home) from None
-    return endpoint
+
+
+def _is_locked(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 def no_daemon(home: Path) -> TastemeshError:
@@ -83,8 +98,13 @@ def no_daemon(home: Path) -> TastemeshError:
 
 def write_private(path: Path, text: str) -> None:
     """Replace a file as a whole, mode 0600 from its first moment on."""
+    _written(path, text).replace(path)
+
+
+def _written(path: Path, text: str) -> Path:
+    """Write a file beside the one whose place it will take."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
-    fresh.replace(path)
+    return fresh

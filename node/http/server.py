@@ -5,6 +5,7 @@ import contextlib
 import errno
 import socket
 from collections.abc import Iterator
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -12,11 +13,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tastemesh.errors import TastemeshError
-from tastemesh.node.http.joined import JoinedProtocol
+from tastemesh.node.http.connections import BoundedProtocol, BoundedRequests, Bounds
 
 HOST = "127.0.0.1"  # never a wider one: the token travels in the clear
 STOP_S = 5.0  # for requests that are still being answered (guess)
-REQUEST_COUNT = 256  # answered at once; more get 503 (guess)
 
 
 class HttpServer:
@@ -25,11 +25,13 @@ class HttpServer:
     Args:
         app: the application.
         port: 1 to 65535, or 0 for a free one.
+        bounds: connections and requests at once.
     """
 
-    def __init__(self, app: ASGIApp, port: int) -> None:
+    def __init__(self, app: ASGIApp, port: int, bounds: Bounds | None = None) -> None:
         self._app = app
         self._port = port
+        self._bounds = bounds or Bounds()
         self._server: _Server
         self._task: asyncio.Task[None]
 
@@ -48,15 +50,14 @@ class HttpServer:
         self._port = listener.getsockname()[1]
         self._server = _Server(
             uvicorn.Config(
-                self._app,
-                http=JoinedProtocol,
+                BoundedRequests(self._app, self._bounds.requests),
+                http=partial(BoundedProtocol, self._bounds),  # type: ignore[arg-type]  # it calls it
                 lifespan="off",
                 ws="none",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # nobody is trusted to say where a request came from
-                limit_concurrency=REQUEST_COUNT,
                 timeout_graceful_shutdown=int(STOP_S),
             )
         )

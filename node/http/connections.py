@@ -1,0 +1,109 @@
+"""How many connections the HTTP server keeps, and how many requests it answers at once.
+
+Anybody on this machine can open connections, so none is kept for nothing: one that asks nothing is
+closed after a while, and where there are too many, the one that has asked nothing for longest makes
+room for the next. So whoever asks at once is answered, however many are silent.
+"""
+
+import asyncio
+from typing import Any, NamedTuple
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tastemesh.node.http.gate import refuse
+from tastemesh.node.http.joined import JoinedProtocol
+
+
+class Bounds(NamedTuple):
+    """What a server takes on.
+
+    Attributes:
+        connections: kept at once; half of the files that a process may have open, usually.
+        requests: answered at once; more get 503 (guess).
+        head_s: seconds until a whole request must be there, from the start of a connection or from
+            the last answer on (guess).
+    """
+
+    connections: int = 512
+    requests: int = 256
+    head_s: float = 10.0
+
+
+class BoundedProtocol(JoinedProtocol):
+    """Uvicorn's protocol, which waits for a request no longer than it may.
+
+    Args:
+        bounds: the server's.
+        arguments: uvicorn's own.
+    """
+
+    def __init__(self, bounds: Bounds, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._bounds = bounds
+        self._timer: asyncio.TimerHandle | None = None
+        self.quiet_since_s = 0.0
+        """When the last answer was done or the connection begun, by the loop's clock."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or bool(self.cycle.response_complete)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin with a connection, and end another one where there are too many."""
+        super().connection_made(transport)
+        self._expect_request()
+        kept = [each for each in self.connections if not each.transport.is_closing()]
+        if len(kept) > self._bounds.connections:
+            quiet = (each for each in kept if each.is_quiet)
+            min(quiet, key=lambda each: each.quiet_since_s).transport.close()  # this one is quiet
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End with a connection."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()
+        if not self.transport.is_closing():
+            self._expect_request()
+
+    def _expect_request(self) -> None:
+        self._stop_timer()
+        self.quiet_since_s = self.loop.time()
+        self._timer = self.loop.call_later(self._bounds.head_s, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.is_quiet:  # or the answer starts the timer again
+            self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class BoundedRequests:
+    """ASGI middleware: answers so many requests at once, and refuses more.
+
+    Args:
+        app: answers them.
+        most: how many.
+    """
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+        self._count = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it with 503."""
+        if self._count >= self._most:
+            await refuse(send, 503, f"{self._most} requests wait already, which is the most", 1)
+            return
+        self._count += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._count -= 1

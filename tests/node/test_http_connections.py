@@ -1,0 +1,120 @@
+"""Connections that ask nothing, or too much: they cost others nothing."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from tastemesh.errors import TastemeshError
+from tastemesh.node.http.access import Endpoint, announced, find_daemon
+from tastemesh.node.http.connections import Bounds
+from tastemesh.node.http.server import HttpServer
+from tests.node.test_http_joined import Reader
+
+HOST = "127.0.0.1"
+REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+Connection = tuple[asyncio.Transport, Reader]
+
+
+class App:
+    """Answers, once it may."""
+
+    def __init__(self) -> None:
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.asked = asyncio.Semaphore(0)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked.release()
+        await self.may_answer.wait()
+        await Response("answered")(scope, receive, send)
+
+
+async def connect(server: HttpServer) -> Connection:
+    port = int(server.url.rpartition(":")[2])
+    return await asyncio.get_running_loop().create_connection(Reader, HOST, port)
+
+
+async def answer(connection: Connection) -> bytes:
+    """Ask something and return what comes."""
+    transport, reader = connection
+    reader.heard.clear()
+    reader.pieces.clear()
+    transport.write(REQUEST)
+    await reader.heard.wait()
+    return b"".join(reader.pieces)
+
+
+async def test_silent_connections_make_room_for_one_that_asks() -> None:
+    bounds = Bounds(connections=8)
+    async with HttpServer(App(), 0, bounds) as server:
+        silent = [await connect(server) for _ in range(30)]
+        for _, reader in silent[:22]:
+            await reader.closed.wait()
+        asking = await connect(server)
+        assert b"answered" in await answer(asking)
+        for _ in range(30):
+            silent.append(await connect(server))
+            assert b"answered" in await answer(asking)  # who asked last is the last to go
+        assert not asking[1].closed.is_set()
+
+
+async def test_a_connection_without_a_whole_request_is_closed_after_a_while() -> None:
+    bounds = Bounds(head_s=0.2)
+    app = App()
+    async with HttpServer(app, 0, bounds) as server:
+        for beginning in (b"", REQUEST[:20]):
+            transport, reader = await connect(server)
+            transport.write(beginning)
+            await reader.closed.wait()
+        connection = await connect(server)
+        assert b"answered" in await answer(connection)
+        connection[0].write(REQUEST[:20])  # a second request, of which no more comes
+        await connection[1].closed.wait()
+        app.may_answer.clear()
+        waiting = await connect(server)
+        waiting[0].write(REQUEST)
+        silent = await connect(server)
+        await silent[1].closed.wait()  # later than the other one began
+        assert not waiting[1].closed.is_set()
+        app.may_answer.set()
+        await waiting[1].heard.wait()
+
+
+async def test_more_requests_than_may_be_answered_at_once_are_told_so() -> None:
+    app = App()
+    app.may_answer.clear()
+    async with HttpServer(app, 0, Bounds(requests=2, connections=3)) as server:
+        waiting = [await connect(server) for _ in range(2)]
+        for transport, _ in waiting:
+            transport.write(REQUEST)
+            await app.asked.acquire()
+        told = await answer(await connect(server))
+        assert told.startswith(b"HTTP/1.1 503")
+        assert b"retry-after: 1" in told
+        assert b'{"error":"2 requests wait already' in told
+        app.may_answer.set()
+        for _, reader in waiting:
+            await reader.heard.wait()
+        assert b"answered" in await answer(await connect(server))
+
+
+def test_the_token_is_for_a_daemon_that_runs_and_for_nobody_else(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        endpoint = Endpoint(pid=other.pid, http="http://127.0.0.1:1")
+        with announced(tmp_path, endpoint):
+            assert find_daemon(tmp_path) == endpoint
+            left = (tmp_path / "daemon.json").read_bytes()
+        with pytest.raises(TastemeshError, match="no daemon runs"):
+            find_daemon(tmp_path)
+        (tmp_path / "daemon.json").write_bytes(left)  # as `kill -9` leaves it
+        with pytest.raises(TastemeshError, match="no daemon runs"):
+            find_daemon(tmp_path)
+        with announced(tmp_path, endpoint):
+            assert find_daemon(tmp_path) == endpoint
+        other.communicate(b"\n")
