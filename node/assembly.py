@@ -14,7 +14,7 @@ from tastemesh.node.clock import Clock
 from tastemesh.node.collection import uncollected
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
-from tastemesh.node.home import find_brokers, load, open_window, settle
+from tastemesh.node.home import find_brokers, is_copy, load, open_window, settle
 from tastemesh.node.identities import KeyRing
 from tastemesh.node.kernels import KERNELS
 from tastemesh.node.mqtt import MqttTransport
@@ -68,6 +68,9 @@ async def assemble(
     store = await stack.enter_async_context(
         await open_window(config, [signer.id for signer in signers])
     )
+    copied = await is_copy(store, config, has_new_keys=keys.is_new)
+    if copied:  # or it would read the other one's inbox, and each end the other's sessions
+        keys.renew_node()
     stages = Stages()
     reader = AheadReader(config.network, config.limits, stages, lambda each: core.holds(each))
     stack.callback(reader.close)
@@ -92,7 +95,7 @@ async def assemble(
     driver = Driver(core, store, transport, clock, tell, stages, reader)
     wall_ms = clock.wall_ms()
     with uncollected():
-        async for part in load(store, config, wall_ms, has_new_keys=keys.is_new):
+        async for part in load(store, wall_ms, copied=copied):
             driver.restore(part)
     stages.clear()  # what came back from the disk did not come in now
     driver.handle(inputs.Started(wall_ms))

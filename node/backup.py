@@ -2,7 +2,8 @@
 
 The archive is as secret as the keys in it, so it is readable by its owner only. The API token stays
 behind: a restored home makes its own. A restored window starts new epochs
-(`tastemesh.node.home.load`), so the original may go on, as a second device.
+(`tastemesh.node.home.is_copy`), under a node key of its own, so the original may go on, as a second
+device.
 """
 
 import os

@@ -67,10 +67,8 @@ async def open_window(config: NodeConfig, own: Collection[bytes]) -> Store:
     return store
 
 
-async def load(
-    store: Store, config: NodeConfig, wall_ms: int, *, has_new_keys: bool
-) -> AsyncIterator[Restored]:
-    """Yield what a window holds, in parts, the last one with whether it is a copy.
+async def is_copy(store: Store, config: NodeConfig, *, has_new_keys: bool) -> bool:
+    """Tell whether a home is a copy, so that another one may use the same keys.
 
     A copy is a backup's, or one made by hand: then the file has another inode. Where file systems
     give those anew by themselves, a node only begins more epochs than it needs. A window that was
@@ -80,14 +78,26 @@ async def load(
     Args:
         store: the window, open.
         config: whose home it is in.
-        wall_ms: wall clock.
         has_new_keys: whether the keys were made at this start.
 
     Raises:
         StorageError: it cannot be read.
     """
     known = await store.get_meta(_PLACE) == _place(config)
-    copied = bool(await store.get_meta(COPIED)) or not (known or has_new_keys)
+    return bool(await store.get_meta(COPIED)) or not (known or has_new_keys)
+
+
+async def load(store: Store, wall_ms: int, *, copied: bool) -> AsyncIterator[Restored]:
+    """Yield what a window holds, in parts, the last one with whether it is a copy.
+
+    Args:
+        store: the window, open.
+        wall_ms: wall clock.
+        copied: see `is_copy`.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
     async for part in store.parts(wall_ms):
         yield msgspec.structs.replace(part, copied=copied and part.is_last)
 

@@ -45,6 +45,14 @@ class KeyRing:
         self.node = signers.pop(_NODE_KEY)
         self.signers = signers
 
+    def renew_node(self) -> None:
+        """Make the node's own key anew: a copied home is another node, with the same users.
+
+        Raises:
+            ConfigError: the key cannot be written.
+        """
+        self.node = create_key(self._path(_NODE_KEY), self._passphrase, replace=True)
+
     def signer(self, name: str) -> Signer:
         """Return the key of a local user.
 

@@ -48,12 +48,13 @@ def check_name(name: str) -> str:
     return name
 
 
-def create_key(path: Path, passphrase: str = "") -> Signer:
+def create_key(path: Path, passphrase: str = "", *, replace: bool = False) -> Signer:
     """Make a new identity and store its keys.
 
     Args:
-        path: a file that must not exist yet.
+        path: a file that must not exist yet, unless it is to be replaced.
         passphrase: encrypts the keys; empty leaves protection to the file's mode, 0600.
+        replace: give up the identity that the file holds.
 
     Raises:
         ConfigError: the file exists or cannot be written.
@@ -62,7 +63,11 @@ def create_key(path: Path, passphrase: str = "") -> Signer:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _whole(path, _encoded(secrets, passphrase)) as written:
-            _publish(written, path)
+            if replace:
+                written.replace(path)
+            else:
+                _link(written, path)
+        sync_folder(path.parent)
     except FileExistsError:
         raise ConfigError(f"{path} exists already; a key is never overwritten") from None
     except OSError as error:
@@ -128,7 +133,7 @@ def _whole(path: Path, content: bytes) -> Iterator[Path]:
         written.unlink(missing_ok=True)
 
 
-def _publish(written: Path, path: Path) -> None:
+def _link(written: Path, path: Path) -> None:
     """Give a file its name; raises FileExistsError where another has it."""
     try:
         os.link(written, path)
@@ -138,7 +143,6 @@ def _publish(written: Path, path: Path) -> None:
         if path.exists():
             raise FileExistsError from None
         written.rename(path)
-    sync_folder(path.parent)
 
 
 def remove_unfinished(folder: Path) -> None:

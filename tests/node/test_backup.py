@@ -1,5 +1,6 @@
 """A home in one file and back; and a home copied by hand, which must never use a number twice."""
 
+import asyncio
 import shutil
 import zipfile
 from pathlib import Path
@@ -15,6 +16,7 @@ from tastemesh.node.home import WINDOW_FILE
 from tastemesh.node.node import Node
 from tests.brokers import BrokerProcess
 from tests.node.full import full_at
+from tests.node.test_node import until
 
 pytestmark = pytest.mark.broker
 
@@ -89,6 +91,31 @@ async def test_two_copies_of_a_home_that_said_nothing_do_not_share_a_number(
             (said,) = await node.record("one")
             (slot,) = (slot for slot, each in (await slots_of(node)).items() if each == said)
             assert (min(slot[0], 1), slot[1]) == (number, 1)
+
+
+async def test_a_home_and_its_copy_run_beside_each_other(
+    tmp_path: Path, any_broker: BrokerProcess
+) -> None:
+    first = tastemesh.NodeConfig(home=tmp_path / "first", brokers=(any_broker.url,))
+    second = tastemesh.NodeConfig(home=tmp_path / "second", brokers=(any_broker.url,))
+    async with tastemesh.open_node(first) as node:
+        await node.record("before")
+        number = node.status()["node"]
+    shutil.copytree(first.home, second.home)
+    async with tastemesh.open_node(first) as node, tastemesh.open_node(second) as copy:
+        await asyncio.gather(node.connected(), copy.connected())
+        assert node.status()["node"] == number  # so its session at the broker goes on
+        assert copy.status()["node"] != number
+        assert copy.identities == node.identities
+        (said,) = await copy.record("on the second device")
+        await until(lambda: node.holds(said))  # over connections that stand
+        (said,) = await node.record("on the first")
+        await until(lambda: copy.holds(said))
+        number = copy.status()["node"]
+        links = [each for both in (node, copy) for each in both.status()["brokers"]]
+        assert [each["connection_count"] for each in links] == [1, 1]
+    async with tastemesh.open_node(second) as copy:
+        assert copy.status()["node"] == number
 
 
 def test_archives_are_private_and_replace_nothing(tmp_path: Path) -> None:
