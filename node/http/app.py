@@ -38,6 +38,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *(health.status, stream.events, health.health, health.ready),
 )
 
+ROOT = "tastemesh.root"
+"""What a request's scope calls the path that we are mounted under, as clients see it."""
+
 
 def create_app(
     node: Node,
@@ -74,8 +77,9 @@ async def _metrics(node: Node, _: Request) -> Response:
     return await health.metrics(node)
 
 
-async def _schema(_: Request) -> Response:
-    return as_response(schema(OPERATIONS, tastemesh.__version__), 200)
+async def _schema(request: Request) -> Response:
+    root = request.scope.get(ROOT, "")
+    return as_response(schema(OPERATIONS, tastemesh.__version__, root), 200)
 
 
 async def _nothing_there(scope: Scope, receive: Receive, send: Send) -> None:

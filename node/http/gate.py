@@ -67,7 +67,7 @@ class Gate:
         self._loopback_only = loopback_only
         self._page = frozenset(page)
         self._open_paths = self._page | (OPEN_PATHS if loopback_only else OPEN_MOUNTED_PATHS)
-        self._expected = b"Bearer " + token.encode("ascii")
+        self._token = token.encode("ascii")
         self._rates = rates or Rates()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,7 +94,10 @@ class Gate:
 
     def _knows_token(self, scope: Scope) -> bool:
         given = _values(scope, b"authorization")
-        return len(given) == 1 and compare_digest(given[0], self._expected)
+        if len(given) != 1:
+            return False
+        scheme, _, token = given[0].partition(b" ")
+        return scheme.lower() == b"bearer" and compare_digest(token.lstrip(b" "), self._token)
 
     def _is_foreign(self, scope: Scope, host: bytes) -> bool:
         if any(origin != b"http://" + host for origin in _values(scope, b"origin")):

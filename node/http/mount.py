@@ -13,7 +13,7 @@ from urllib.parse import quote
 from starlette.types import ASGIApp
 
 from tastemesh.errors import UsageError
-from tastemesh.node.http.app import create_app
+from tastemesh.node.http.app import ROOT, create_app
 from tastemesh.node.http.gate import ITEM_PREFIX, refuse
 from tastemesh.node.node import Node
 
@@ -76,6 +76,7 @@ class Mounted:
         path = path or "/"
         own = {name: value for name, value in scope.items() if name in _SCOPE}
         own |= {"path": path, "raw_path": _raw(raw, path), "root_path": ""}
+        own[ROOT] = raw.removesuffix(own["raw_path"]).decode("ascii", "replace")
         await self._app(own, receive, send)
 
 

@@ -31,12 +31,13 @@ _REFERENCE = "#/components/schemas/{name}"
 _ATTRIBUTE = re.compile(r"^    (\w+): (.+(?:\n {5,}.+)*)", re.MULTILINE)
 
 
-def schema(operations: Iterable[Operation], version: str) -> dict[str, Any]:
+def schema(operations: Iterable[Operation], version: str, root: str = "") -> dict[str, Any]:
     """Return the schema.
 
     Args:
         operations: the API's.
         version: of the API's software.
+        root: path that the API is mounted under, if any, without a slash at the end.
     """
     described = list(operations)
     types = [
@@ -52,7 +53,7 @@ def schema(operations: Iterable[Operation], version: str) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "tastemesh", "version": version},
-        "servers": [{"url": "/"}],
+        "servers": [{"url": root or "/"}],
         "security": [{"token": []}],
         "paths": paths,
         "components": {

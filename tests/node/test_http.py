@@ -163,6 +163,26 @@ async def test_a_body_of_a_megabyte_is_refused(client: httpx.AsyncClient) -> Non
     assert (answer.status_code, list(answer.json())) == (413, ["error"])
 
 
+async def test_what_can_be_read_can_be_asked_for_without_its_body(
+    client: httpx.AsyncClient,
+) -> None:
+    for path in ("/health", "/ready", "/metrics", "/openapi.json", "/v1/identities"):
+        whole, head = await client.get(path), await client.head(path)
+        assert (head.status_code, head.content) == (whole.status_code, b""), path
+        assert head.headers["content-type"] == whole.headers["content-type"]
+    assert int(head.headers["content-length"]) == len(whole.content)
+    for path, known in (("/v1/events", "GET"), ("/v1/endorsements", "POST, GET, HEAD")):
+        answer = await client.request("PUT", path)
+        assert answer.status_code == 405
+        assert set(answer.headers["allow"].split(", ")) == set(known.split(", "))
+
+
+async def test_the_word_before_the_token_is_read_in_any_case(client: httpx.AsyncClient) -> None:
+    for word in ("bearer", "BEARER", "Bearer "):
+        headers = {"Authorization": f"{word} {TOKEN}"}
+        assert (await client.get("/v1/status", headers=headers)).status_code == 200
+
+
 @pytest.mark.parametrize(
     "path",
     ["/v1/status", "//v1/status", "/v1/nothing", "/dashboard/nothing", "/schema", "/health/"],

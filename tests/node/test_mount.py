@@ -62,6 +62,8 @@ async def test_mounted_it_answers_as_the_daemon_does(node: Node, framework: str)
         )
         assert explained.json()["reasons"][0]["contact"] == ana.id
         assert (await client.get("/v1/nothing")).status_code == 404
+        described = (await client.get("/openapi.json")).json()
+        assert described["servers"] == [{"url": prefix}]
         wrong = await client.get("/v1/recommendations", params={"k": 0})
         assert (wrong.status_code, "k" in wrong.json()["error"]) == (400, True)
         client.headers["Authorization"] = "Bearer guess"
