@@ -72,7 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="the path of a file whose first line opens the keys")
     ] = ""
     disk_mb: Annotated[
-        int, Meta(ge=16, le=1 << 20, description="the database's bound in MiB, 16 to 1048576")
+        int, Meta(ge=32, le=1 << 20, description="the database's bound in MiB, 32 to 1048576")
     ] = DISK_BYTES >> 20
     private_kinds: Annotated[
         tuple[str, ...],
@@ -313,6 +313,8 @@ def _convert(name: str, raw: object, source: str, strict: bool) -> object:
         if name == "brokers" and isinstance(value, tuple):
             for url in value:
                 parse_broker_url(url)
+        if name == "private_kinds" and isinstance(value, tuple):
+            Sharing(private_kinds=value)
     except UsageError as error:
         raise ConfigError(f"{name} from {source}: {error}") from None
     return value

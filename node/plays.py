@@ -26,7 +26,7 @@ Kind = Annotated[
     str,
     Meta(
         description="a word, such as listen, like, skip",
-        extra_json_schema={"minLength": 1, "maxLength": 32, "pattern": "^[a-z][a-z0-9_-]*$"},
+        extra_json_schema={"minLength": 1, "maxLength": 32, "pattern": "^[a-z0-9-]+$"},
     ),
 ]
 Strength = Annotated[

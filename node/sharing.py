@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from tastemesh.errors import ConfigError
+from tastemesh.errors import ConfigError, RemoteProtocolError
 from tastemesh.gossip.inputs import Recorded
-from tastemesh.gossip.record import Interaction
+from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.record import WEIGHT_SCALE, Interaction
+from tastemesh.gossip.statements import check_statement
 from tastemesh.node.plays import Play, as_interaction
 
 
@@ -32,6 +34,12 @@ class Sharing(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not 0 <= self.least_holders <= 1_000:
             raise ConfigError(f"least_holders is {self.least_holders}; expected 0 to 1000")
+        for kind in self.private_kinds:
+            try:
+                check_statement(Interaction("any", kind, WEIGHT_SCALE), Limits())
+            except RemoteProtocolError:
+                expected = "1 to 32 of a-z, 0-9 and -"
+                raise ConfigError(f"kind {kind!r}; expected {expected}") from None
 
     def events(
         self,

@@ -44,6 +44,9 @@ def test_without_rules_nobody_is_counted() -> None:
 def test_a_wrong_number_is_refused() -> None:
     with pytest.raises(ConfigError, match="least_holders is -1; expected 0 to 1000"):
         Sharing(least_holders=-1)
+    for kind in ("", "Skip", "s" * 33):  # no interaction has it, so it would keep nothing
+        with pytest.raises(ConfigError, match=r"kind '.*'; expected 1 to 32"):
+            Sharing(private_kinds=("skip", kind))
 
 
 @pytest.mark.broker
