@@ -22,9 +22,12 @@ from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from tastemesh.errors import StorageError, UsageError
+from tastemesh.node.backing import Backing
 from tastemesh.node.events import CAPACITY, Event, Subscription
-from tastemesh.node.identities import LocalIdentity
+from tastemesh.node.identities import DEFAULT_IDENTITY, LocalIdentity
+from tastemesh.node.neighbourhood import Neighbourhood
 from tastemesh.node.node import Node, open_node
+from tastemesh.node.people import People
 from tastemesh.node.settings import NodeConfig
 
 _P = ParamSpec("_P")
@@ -187,6 +190,38 @@ class SyncIdentity(_Facade[LocalIdentity]):
     explain = _waiting(LocalIdentity.explain)
 
 
+class SyncPeople:
+    """Questions about people; `People` with methods that wait.
+
+    Args:
+        thread: where the node lives.
+        node: that node.
+    """
+
+    def __init__(self, thread: LoopThread, node: Node) -> None:
+        self._thread = thread
+        self._node = node
+
+    def around(self, limit: int, *, identity: str = DEFAULT_IDENTITY) -> Neighbourhood:
+        """See `People.around`."""
+        return self._ask(lambda people: people.around(limit, identity=identity))
+
+    def behind(self, items: list[str], *, identity: str = DEFAULT_IDENTITY) -> list[Backing]:
+        """See `People.behind`."""
+        return self._ask(lambda people: people.behind(items, identity=identity))
+
+    @property
+    def equivocators(self) -> list[bytes]:
+        """See `People.equivocators`."""
+        return self._ask(lambda people: people.equivocators)
+
+    def _ask(self, question: Callable[[People], _R]) -> _R:
+        async def run() -> _R:
+            return question(self._node.people)
+
+        return self._thread.call(run())
+
+
 class SyncSubscription(Iterator[Event]):
     """Events as an iterator that waits for the next one, and ends when the node is closed.
 
@@ -233,6 +268,8 @@ class SyncNode(_Facade[Node]):
     def __init__(self, node: Node) -> None:
         self._subject = node
         self._thread = LoopThread(node)
+        self.people = SyncPeople(self._thread, node)
+        """A user's neighbourhood, and who stands behind an item."""
 
     def open(self) -> None:
         """Open the node; `with` does it too. A server that forks does it in each worker.

@@ -11,10 +11,11 @@ import pytest
 
 import tastemesh
 from tastemesh.errors import ConfigError, StorageError, UsageError
-from tastemesh.node.blocking import SyncIdentity, SyncNode
+from tastemesh.node.blocking import SyncIdentity, SyncNode, SyncPeople
 from tastemesh.node.events import Event, RecordAccepted
 from tastemesh.node.identities import LocalIdentity
 from tastemesh.node.node import Node
+from tastemesh.node.people import People
 from tests.brokers import BrokerProcess
 
 pytestmark = pytest.mark.broker
@@ -31,7 +32,10 @@ def node(config: tastemesh.NodeConfig) -> Iterator[SyncNode]:
         yield node
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(SyncNode, Node), (SyncIdentity, LocalIdentity)])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [(SyncNode, Node), (SyncIdentity, LocalIdentity), (SyncPeople, People)],
+)
 def test_every_public_method_is_here_with_the_same_parameters(ours: type, theirs: type) -> None:
     for name, method in vars(theirs).items():
         if name.startswith("_"):
@@ -57,6 +61,9 @@ def test_it_records_endorses_recommends_and_explains(node: SyncNode) -> None:
     assert node.holds(record_id)
     assert node.records_of(ana.id)[0] == record_id
     assert node.identities["ana"] == ana.id == node.identity("ana").id
+    assert node.people.around(10, identity="ben").reached == 1
+    assert node.people.behind(["isrc:A"], identity="ben")[0].count == 1
+    assert node.people.equivocators == []
     node.connected()
     node.drain()
     assert node.status()["window"]["interactions"] == 4
