@@ -1,14 +1,21 @@
 // Builds elements. Text goes in as text, never as markup: ids and names come from strangers.
 
 const SVG = "http://www.w3.org/2000/svg";
+const UNSEEN = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu; // the two join letters, and emoji
+
+/** A text as it may be shown: what turns letters around, or hides between them, stands there by its number. */
+export function visible(text) {
+  return text.replace(UNSEEN, (each) => `\\u{${each.codePointAt(0).toString(16)}}`);
+}
 
 function fill(element, properties, children) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value === true ? "" : String(value));
+    else element.setAttribute(name, value === true ? "" : name === "value" ? value : visible(String(value)));
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  const shown = children.flat().filter((child) => child !== null && child !== undefined && child !== "");
+  element.append(...shown.map((child) => (child instanceof Node ? child : visible(String(child)))));
   return element;
 }
 
@@ -58,7 +65,7 @@ let timer = 0;
 /** Tell the user what has come of something, on the screen and by voice. */
 export function announce(text, isFault = false) {
   const notice = byId("notice");
-  notice.textContent = text;
+  notice.textContent = visible(text);
   notice.classList.toggle("is-fault", isFault);
   notice.classList.add("is-shown");
   clearTimeout(timer);

@@ -1,7 +1,7 @@
 // What the user said, newest first, and how to take it back.
 
 import { ask } from "./api.js";
-import { announce, byId, el, redraw } from "./dom.js";
+import { announce, byId, el, redraw, visible } from "./dom.js";
 import { date, itemTitle } from "./sentences.js";
 
 const PAGE = 12;
@@ -49,10 +49,11 @@ function draw(next, context, actions) {
 }
 
 function row(line, place, actions) {
-  const { title, isCode } = itemTitle(line.item);
+  const { kind, title, isCode } = itemTitle(line.item);
   return el("li", { class: "said" },
     el("div", {},
-      el("p", { class: isCode ? "is-code breaks" : "breaks", dir: "auto", title: line.item }, title),
+      el("p", { class: isCode ? "is-code breaks" : "breaks", dir: "auto", title: line.item },
+        title, kind ? el("span", { class: "kind" }, ` ${kind}`) : null),
       el("p", { class: "hint" }, `${KINDS[line.kind] ?? line.kind}, ${date(line.time_s)}`, line.private ? el("span", { class: "mark" }, "private") : null)),
     forget(`${place} ${line.item}`, line.item, "Forget", actions));
 }
@@ -63,7 +64,7 @@ function forget(key, item, text, actions) {
   const button = el("button", { type: "button", class: "quiet", "data-key": `forget ${key}`, onclick: () => press(), onblur: () => show(false) });
   const show = (isSure) => {
     button.textContent = isSure ? "Sure? Press again" : text;
-    button.setAttribute("aria-label", button.textContent + of);
+    button.setAttribute("aria-label", visible(button.textContent + of));
     button.classList.toggle("is-grave", isSure);
   };
   const press = () => {

@@ -280,6 +280,22 @@ async def test_a_node_in_trouble_says_so(house: House) -> None:
     await context.close()
 
 
+async def test_what_hides_in_an_id_is_shown_and_so_is_what_tells_two_apart(house: House) -> None:
+    (author,) = await house.node.add_identities(["hides"])
+    await author.record("song:\u202egnp.exe\u200b")
+    await author.record_many([Play(item="two:3"), Play(item="copy:3")])
+    async with opened(house, "reads", endorses=("hides",)) as page:
+        await page.get_by_role("heading", name=r"\u{202e}gnp.exe\u{200b}").wait_for()
+        for item in ("two:3", "copy:3"):
+            await page.get_by_role("button", name=f"I know it: {item}").click()
+            await page.locator("#history").get_by_text(f"3 {item[:-2]}").wait_for()
+        await page.get_by_role("button", name=r"I like it: song:\u{202e}gnp.exe\u{200b}").click()
+        await page.locator("#history").get_by_text(r"\u{202e}gnp.exe\u{200b} song").wait_for()
+        assert not {"\u202e", "\u200b"} & set(await page.content())
+    for name in ("hides", "reads"):  # the other tests know what their lists hold
+        await house.node.forget(identity=name)
+
+
 async def test_what_is_recorded_leaves_the_list_and_can_be_forgotten(house: House) -> None:
     node = house.node
     async with opened(house, "records") as page:
