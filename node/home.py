@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from tastemesh.errors import ConfigError, StorageCause, StorageError, TransportError
+from tastemesh.errors import ConfigError, StorageCause, StorageError
 from tastemesh.gossip import codec
 from tastemesh.gossip.inputs import Restored
 from tastemesh.gossip.limits import Limits
-from tastemesh.node.broker import EmbeddedBroker, is_listening
 from tastemesh.node.settings import BROKER_PORT, EMBEDDED_BROKER_URL, NodeConfig
+from tastemesh.node.shared_broker import share_broker
 from tastemesh.storage.salvage import COPIED, finish_salvage, salvage
 from tastemesh.storage.store import Store
 
@@ -119,7 +119,7 @@ def _place(config: NodeConfig) -> bytes:
 
 
 async def find_brokers(config: NodeConfig, stack: AsyncExitStack) -> tuple[str, ...]:
-    """Return the URLs of the brokers to join; the embedded one, started if need be, by default.
+    """Return the URLs of the brokers to join; by default the one that this machine's nodes share.
 
     Args:
         config: `brokers` is used, and `home` for the embedded one's files.
@@ -130,12 +130,5 @@ async def find_brokers(config: NodeConfig, stack: AsyncExitStack) -> tuple[str, 
     """
     if config.brokers:
         return config.brokers
-    if not await is_listening("127.0.0.1", BROKER_PORT):
-        broker = EmbeddedBroker(config.home / "broker", port=BROKER_PORT)
-        try:
-            await stack.enter_async_context(broker)
-        except TransportError:
-            # Another node that starts at this moment may have been the first to take the port.
-            if not await is_listening("127.0.0.1", BROKER_PORT):
-                raise
+    await share_broker(config.home / "broker", BROKER_PORT, stack)
     return (EMBEDDED_BROKER_URL,)
