@@ -137,7 +137,7 @@ async def soak(interactions: int, seed: int = 1) -> list[Sample]:
             running = asyncio.create_task(driver.run())
             tidying = asyncio.create_task(give_back_memory())
             trusted = tuple(Endorsement(_signer(n).id, 10_000) for n in range(FRIENDS))
-            await driver.say(inputs.Recorded(key.id, trusted, clock.wall_ms()))
+            await driver.hand_in(inputs.Recorded(key.id, trusted, clock.wall_ms()))
             for done in range(SAMPLE_RECORDS, interactions // BATCH + 1, SAMPLE_RECORDS):
                 await feed.send(SAMPLE_RECORDS)
                 await driver.flush()

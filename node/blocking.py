@@ -190,36 +190,29 @@ class SyncIdentity(_Facade[LocalIdentity]):
     explain = _waiting(LocalIdentity.explain)
 
 
-class SyncPeople:
-    """Questions about people; `People` with methods that wait.
+class SyncPeople(_Facade[People]):
+    """A node's people; `People` for threads.
 
     Args:
         thread: where the node lives.
-        node: that node.
+        people: of the node there.
     """
 
-    def __init__(self, thread: LoopThread, node: Node) -> None:
+    def __init__(self, thread: LoopThread, people: People) -> None:
         self._thread = thread
-        self._node = node
+        self._subject = people
 
-    def around(self, limit: int, *, identity: str = DEFAULT_IDENTITY) -> Neighbourhood:
-        """See `People.around`."""
-        return self._ask(lambda people: people.around(limit, identity=identity))
-
-    def behind(self, items: list[str], *, identity: str = DEFAULT_IDENTITY) -> list[Backing]:
-        """See `People.behind`."""
-        return self._ask(lambda people: people.behind(items, identity=identity))
+    around = _in_thread(People.around)
+    behind = _in_thread(People.behind)
 
     @property
     def equivocators(self) -> list[bytes]:
         """See `People.equivocators`."""
-        return self._ask(lambda people: people.equivocators)
 
-    def _ask(self, question: Callable[[People], _R]) -> _R:
-        async def run() -> _R:
-            return question(self._node.people)
+        async def equivocators() -> list[bytes]:
+            return self._subject.equivocators
 
-        return self._thread.call(run())
+        return self._thread.call(equivocators())
 
 
 class SyncSubscription(Iterator[Event]):
@@ -268,8 +261,6 @@ class SyncNode(_Facade[Node]):
     def __init__(self, node: Node) -> None:
         self._subject = node
         self._thread = LoopThread(node)
-        self.people = SyncPeople(self._thread, node)
-        """A user's neighbourhood, and who stands behind an item."""
 
     def open(self) -> None:
         """Open the node; `with` does it too. A server that forks does it in each worker.
@@ -343,6 +334,15 @@ class SyncNode(_Facade[Node]):
             return self._subject.identities
 
         return self._thread.call(identities())
+
+    @property
+    def people(self) -> SyncPeople:
+        """See `Node.people`."""
+
+        async def people() -> People:
+            return self._subject.people
+
+        return SyncPeople(self._thread, self._thread.call(people()))
 
     def identity(self, name: str) -> SyncIdentity:
         """See `Node.identity`."""

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from tastemesh.errors import StorageError
+from tastemesh.errors import StorageError, UsageError
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.limits import RejectReason
@@ -51,6 +51,10 @@ SLICE_S = 0.002
 RETRY_FIRST_S = 0.1
 RETRY_LAST_S = 5.0
 
+# How long closing waits for the disk, seconds (guess): a commit takes milliseconds, and
+# supervisors kill who takes too long.
+CLOSING_S = 5.0
+
 # Between two rounds of giving disk space back, seconds: eviction frees some pages a minute (guess).
 TIDY_S = 60.0
 
@@ -62,6 +66,11 @@ TIDY_S = 60.0
 INSPECT_COUNT = 2
 INSPECT_S = 0.5
 
+LocalInput = inputs.Recorded | inputs.ForgotPrivate | inputs.Rotated
+"""What a local user says."""
+
+_PRIVATE = effects.PersistPrivate | effects.PurgePrivate
+
 
 class _Turn:
     """The orders of one input, and who waits for them to be committed."""
@@ -69,7 +78,7 @@ class _Turn:
     def __init__(
         self,
         orders: list[Effect],
-        done: asyncio.Future[None] | None = None,
+        done: asyncio.Future[list[Effect]] | None = None,
         message: wire.Message | None = None,
     ) -> None:
         self.orders = orders
@@ -122,24 +131,15 @@ class Driver:
         self.unsent_count = 0
         self.internal_error_count = 0
 
-    def handle(
-        self,
-        event: inputs.Input,
-        done: asyncio.Future[None] | None = None,
-        message: wire.Message | None = None,
-    ) -> None:
+    def handle(self, event: inputs.Input, message: wire.Message | None = None) -> None:
         """Hand an input to the core and queue what it orders.
 
         Args:
             event: the input.
-            done: resolved once what it orders is committed.
-            message: acknowledged to its broker then.
-
-        Raises:
-            UsageError: a local caller's value is wrong; nothing has changed then.
+            message: acknowledged to its broker once what it orders is committed.
         """
         orders = self._core.handle(event, self._clock.now_ms())
-        self._queue(_Turn(orders, done, message))
+        self._queue(_Turn(orders, message=message))
 
     def restore(self, part: inputs.Restored) -> None:
         """Hand in what the store held, and queue what else follows: what it holds is no news."""
@@ -156,22 +156,39 @@ class Driver:
         if len(self._backlog) >= BACKLOG_TURNS:
             self._room.clear()
 
-    async def say(
-        self, event: inputs.Recorded | inputs.ForgotPrivate | inputs.Rotated
-    ) -> list[Effect]:
-        """Hand in what a local user said; return the orders once they are committed.
+    async def has_room(self) -> None:
+        """Wait until the backlog can take what a local user says.
 
         Raises:
-            UsageError: a value is wrong; nothing was recorded.
-            StorageError: the node stopped before the commit.
+            StorageError: the node has stopped.
         """
         await self._room.wait()
         self._check_running()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.handle(event, done)
-        orders = self._backlog[-1].orders
-        await done
-        return orders
+
+    def hand_in(self, *events: LocalInput) -> asyncio.Future[list[Effect]]:
+        """Hand in at once what a local user said; see `has_room`.
+
+        It is committed in one transaction, whether or not anybody waits for that.
+
+        Returns:
+            Resolved with the orders once they are committed; fails with a StorageError where the
+            node stops before that.
+
+        Raises:
+            UsageError: a value is wrong; only what came before it was recorded.
+            StorageError: the node has stopped; nothing was recorded.
+        """
+        self._check_running()
+        orders: list[Effect] = []
+        try:
+            for event in events:
+                orders += self._core.handle(event, self._clock.now_ms())
+        except UsageError:
+            self._queue(_Turn(orders))
+            raise
+        done: asyncio.Future[list[Effect]] = asyncio.get_running_loop().create_future()
+        self._queue(_Turn(orders, done))
+        return done
 
     async def run(self) -> None:
         """Take in events and carry out orders until cancelled."""
@@ -183,11 +200,28 @@ class Driver:
                 tasks.create_task(self._inspect(), name="tastemesh-inspection")
         finally:
             self._stopped = True
+            self._room.set()  # whoever waits for it is told
             for timer in self._timers:
                 timer.cancel()
+            fault = f": {self.storage_fault}" if self.storage_fault else ""
             for turn in (*self._in_hand, *self._backlog):
                 if turn.done is not None and not turn.done.done():
-                    turn.done.set_exception(StorageError("the node stopped before the commit"))
+                    turn.done.set_exception(
+                        StorageError(f"the node stopped before the commit{fault}")
+                    )
+
+    async def finish(self) -> None:
+        """Commit what was handed in, for `CLOSING_S` at most; the log says what is lost then."""
+        try:
+            async with asyncio.timeout(CLOSING_S):
+                await self.flush()
+        except TimeoutError:
+            turns = (*self._in_hand, *self._backlog)
+            _log.error(
+                "closing; the disk does not take what was said last",
+                fault=str(self.storage_fault or f"no answer for {CLOSING_S:g} s"),
+                lost_count=sum(_is_said(order) for turn in turns for order in turn.orders),
+            )
 
     async def flush(self) -> None:
         """Wait until all that was handled so far is committed and sent to the transport.
@@ -195,10 +229,7 @@ class Driver:
         Raises:
             StorageError: the node stopped before the commit.
         """
-        self._check_running()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue(_Turn([], done))
-        await done
+        await self.hand_in()
 
     def storage_report(self) -> dict[str, Any]:
         """Return how the disk is, ready for JSON."""
@@ -286,7 +317,7 @@ class Driver:
                     else:
                         self._carry_out(order)
                 if turn.done is not None and not turn.done.done():
-                    turn.done.set_result(None)
+                    turn.done.set_result(turn.orders)
                 if turn.message is not None:
                     self._transport.acknowledge(turn.message)
             self._in_hand = []
@@ -375,3 +406,8 @@ class Driver:
 
         handle = asyncio.get_running_loop().call_later(order.delay_ms / 1000, fire)
         self._timers.add(handle)
+
+
+def _is_said(order: Effect) -> bool:
+    """Tell whether an order stores what a local user said."""
+    return order.own if isinstance(order, effects.Persist) else isinstance(order, _PRIVATE)

@@ -10,7 +10,6 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,31 +17,24 @@ from typing import Any, Self
 import msgspec
 
 from tastemesh.errors import UsageError
-from tastemesh.gossip import inputs
-from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.identity import format_id, parse_id
 from tastemesh.gossip.record import Endorsement
 from tastemesh.node.advice import Advice, check_length
-from tastemesh.node.archive import Archive
 from tastemesh.node.assembly import assemble
 from tastemesh.node.clock import Clock, StepWatch, SystemClock
-from tastemesh.node.core import Core
-from tastemesh.node.driver import Driver
 from tastemesh.node.events import CAPACITY, Announcer, Subscription
 from tastemesh.node.evidence import Evidence
-from tastemesh.node.forgetting import Forgotten, plan, repeated
-from tastemesh.node.history import Export, Imported, exported, sifted
+from tastemesh.node.forgetting import Forgotten
+from tastemesh.node.history import Export, Imported, exported
 from tastemesh.node.identities import DEFAULT_IDENTITY as DEFAULT_IDENTITY
-from tastemesh.node.identities import KeyRing, LocalIdentity
+from tastemesh.node.identities import LocalIdentity
 from tastemesh.node.kernels import KERNELS
-from tastemesh.node.mqtt import MqttTransport
+from tastemesh.node.live import Live
 from tastemesh.node.people import People
-from tastemesh.node.plays import Play, as_units, record_ids
-from tastemesh.node.ranker import Listed, Ranker
+from tastemesh.node.plays import Play, as_units
+from tastemesh.node.ranker import Listed
 from tastemesh.node.settings import NodeConfig
-from tastemesh.node.sharing import NOTHING_SHARED
 from tastemesh.node.watch import Watcher
-from tastemesh.storage.store import Store
 
 
 def open_node(config: NodeConfig | Path | str) -> "Node":
@@ -63,7 +55,8 @@ class Node:
         config: see `NodeConfig`.
         clock: time; this machine's unless a test says otherwise.
 
-    Entered, it also has `people`: a user's neighbourhood, and who stands behind an item.
+    All but `is_open` and `storage_fault` is for the event loop that entered it: elsewhere, or
+    before that, a call raises `UsageError`, and once the node has stopped `StorageError`.
     """
 
     def __init__(self, config: NodeConfig, clock: Clock | None = None) -> None:
@@ -71,15 +64,10 @@ class Node:
         self._clock = StepWatch(clock or SystemClock())
         self._announcer = Announcer()
         self._stack = AsyncExitStack()
-        self._keys: KeyRing
-        self._core: Core
-        self._driver: Driver
-        self._store: Store
-        self._transport: MqttTransport
-        self._archive: Archive
-        self._ranker: Ranker
-        self._running: asyncio.Task[None]
-        self._watcher = Watcher(self._announcer, lambda: self._core.revision, self.recommend_many)
+        self._entered: Live | None = None
+        self._watcher = Watcher(
+            self._announcer, lambda: self._live.core.revision, self.recommend_many
+        )
 
     # --- life ------------------------------------------------------------------------------
 
@@ -93,16 +81,11 @@ class Node:
         """
         async with AsyncExitStack() as stack:
             parts = await assemble(self.config, self._clock, self._announcer.tell, stack)
-            self._keys, self._store, self._core, self._transport, self._driver, self._running = (
-                parts
-            )
-            self._archive = Archive(self._core, self._store, self.config)
-            self.people = People(self._core, self._keys, self._clock)
-            self._ranker = Ranker(self._core, self._clock)
-            stack.push_async_callback(self._ranker.stop)
+            live = Live(self.config, self._clock, parts)
+            stack.push_async_callback(live.ranker.stop)
             stack.push_async_callback(self._watcher.stop)
             stack.callback(self._announcer.close)
-            self._stack = stack.pop_all()
+            self._stack, self._entered = stack.pop_all(), live
         return self
 
     async def __aexit__(
@@ -111,10 +94,33 @@ class Node:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Commit what was said, leave the network and close the home."""
-        if self.storage_fault is None and not self._running.done():
-            await self._driver.flush()
-        await self._stack.aclose()
+        """Commit what was said, leave the network and close the home.
+
+        After 5 s without a disk who waits for a commit is told, and the log says what is lost.
+        """
+        try:
+            if self._entered is not None and not self._entered.running.done():
+                await self._entered.driver.finish()
+        finally:
+            await self._stack.aclose()
+
+    @property
+    def _live(self) -> Live:
+        """The parts, for whoever may use them now: each public call takes them from here."""
+        self._known.check_open()
+        return self._known
+
+    @property
+    def _known(self) -> Live:
+        if self._entered is None:
+            raise UsageError("the node is not open; enter it with `async with`")
+        self._entered.check_loop()
+        return self._entered
+
+    @property
+    def people(self) -> People:
+        """A user's neighbourhood, and who stands behind an item."""
+        return self._live.people
 
     # --- speaking --------------------------------------------------------------------------
 
@@ -155,13 +161,7 @@ class Node:
         identity: str = DEFAULT_IDENTITY,
     ) -> list[str]:
         """Say many things at once, 64 to a signed record. See `record`."""
-        author, wall_ms = self._keys.signer(identity).id, self._clock.wall_ms()
-        sharing = NOTHING_SHARED if private else self.config.sharing
-        others = partial(self._core.holder_count, without=author)
-        done: list[Effect] = []
-        for event in sharing.events(author, plays, wall_ms, others):
-            done += await self._driver.say(event)
-        return record_ids(done)
+        return await self._live.voices.record(plays, private=private, identity=identity)
 
     async def endorse(
         self, peer: str, weight: float = 1.0, *, identity: str = DEFAULT_IDENTITY
@@ -187,14 +187,14 @@ class Node:
         self, weights: Mapping[str, float], *, identity: str = DEFAULT_IDENTITY
     ) -> list[str]:
         """Say what is new of it, in as few records as it fits. See `endorse`."""
-        signer = self._keys.signer(identity)
+        live = self._live
+        author = live.keys.signer(identity).id
         said: list[Endorsement] = []
         for peer, weight in weights.items():
-            if parse_id(peer) == signer.id:
+            if parse_id(peer) == author:
                 raise UsageError("peer: nobody can endorse himself")
             said.append(Endorsement(parse_id(peer), as_units(weight, -1.0, 1.0)))
-        event = inputs.Recorded(signer.id, tuple(said), self._clock.wall_ms())
-        return record_ids(await self._driver.say(event))
+        return await live.voices.endorse(said, identity=identity)
 
     async def forget(
         self, item: str | None = None, *, identity: str = DEFAULT_IDENTITY
@@ -212,17 +212,7 @@ class Node:
             UsageError: nobody has this name.
             StorageError: the records cannot be read, or the node stopped before the commit.
         """
-        author = self._keys.signer(identity).id
-        wall_ms = self._clock.wall_ms()
-        private = self._core.private_count(author, item)
-        taken = plan(await self._archive.records_of(author), item, wall_ms)
-        if taken.forgets:
-            await self._driver.say(inputs.Recorded(author, taken.statements, wall_ms))
-        if private:
-            await self._driver.say(inputs.ForgotPrivate(author, item))
-        return Forgotten(
-            records=taken.record_count, interactions=taken.interaction_count, private=private
-        )
+        return await self._live.voices.forget(item, identity=identity)
 
     async def rotate(self, *, stolen: bool = False, identity: str = DEFAULT_IDENTITY) -> list[str]:
         """Put a local user's next key in force; his id stays.
@@ -240,15 +230,7 @@ class Node:
             ConfigError: the key file cannot be written; the older key stays in force.
             StorageError: the records cannot be read, or the node stopped before the commit.
         """
-        author = self._keys.signer(identity).id
-        wall_ms = self._clock.wall_ms()
-        again = repeated(await self._archive.records_of(author), wall_ms) if stolen else ()
-        rotations = self.config.limits.rotation_count
-        signer = self._keys.rotate(identity, self._core.cut(author, stolen), rotations)
-        done = await self._driver.say(inputs.Rotated(signer, wall_ms))
-        if again:
-            done += await self._driver.say(inputs.Recorded(author, again, wall_ms))
-        return record_ids(done)
+        return await self._live.voices.rotate(stolen=stolen, identity=identity)
 
     async def import_history(
         self,
@@ -268,12 +250,7 @@ class Node:
             UsageError: a value is wrong; nothing was recorded.
             StorageError: the records cannot be read, or the node stopped before the commit.
         """
-        author = self._keys.signer(identity).id
-        said = await self._archive.records_of(author), await self._store.private_of(author)
-        kinds = {each.kind for each in plays} if private else self.config.sharing.private_kinds
-        new, done = sifted(plays, *said, self._clock.wall_ms(), self.config.limits, kinds)
-        records = await self.record_many(new, private=private, identity=identity) if new else []
-        return msgspec.structs.replace(done, records=records)
+        return await self._live.voices.import_history(plays, private=private, identity=identity)
 
     async def export(self, *, identity: str = DEFAULT_IDENTITY) -> Export:
         """Return all that a local user has said and that is still in the window.
@@ -282,8 +259,9 @@ class Node:
             UsageError: nobody has this name.
             StorageError: the records cannot be read.
         """
-        author = self._keys.signer(identity).id
-        said = await self._archive.records_of(author), await self._store.private_of(author)
+        live = self._live
+        author = live.keys.signer(identity).id
+        said = await live.archive.records_of(author), await live.store.private_of(author)
         return exported(self.config.network, author, *said)
 
     # --- asking ----------------------------------------------------------------------------
@@ -313,10 +291,11 @@ class Node:
         Raises:
             UsageError: a value is wrong.
         """
+        live = self._live
         check_length(k)
         names = list(dict.fromkeys(identities))
-        egos = [self._keys.signer(name).id for name in names]
-        return dict(zip(names, await self._ranker.lists(egos, k), strict=True))
+        egos = [live.keys.signer(name).id for name in names]
+        return dict(zip(names, await live.ranker.lists(egos, k), strict=True))
 
     async def backup(self, path: Path) -> None:
         """Copy the window, as of now, to a new file; see `tastemesh.node.backup` for a whole home.
@@ -324,12 +303,13 @@ class Node:
         Raises:
             StorageError: it cannot be written, or is there already.
         """
-        await self._store.backup(path)
+        await self._live.store.backup(path)
 
     async def explain(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Advice | None:
         """Return an item's score and reasons for the user, or None if nothing speaks for it."""
+        live = self._live
         await KERNELS.ready()
-        return self._core.explain(self._keys.signer(identity).id, item, self._clock.wall_ms())
+        return live.core.explain(live.keys.signer(identity).id, item, self._clock.wall_ms())
 
     async def evidence(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Evidence | None:
         """Return the signed records behind an item's score, or None if nothing speaks for it.
@@ -339,7 +319,7 @@ class Node:
         advice = await self.explain(item, identity=identity)
         if advice is None:
             return None
-        return await self._archive.evidence(self._keys.signer(identity).id, advice)
+        return await self._live.archive.evidence(self._live.keys.signer(identity).id, advice)
 
     def status(self, *, bounds: bool = True) -> dict[str, Any]:
         """Return what the node is doing, ready for JSON.
@@ -347,40 +327,41 @@ class Node:
         Args:
             bounds: with the Sybil bound of the first local users, a ranking each.
         """
+        live = self._live
         return {
-            **self._core.status(self._clock.wall_ms(), bounds=bounds),
+            **live.core.status(self._clock.wall_ms(), bounds=bounds),
             "identities": self.identities,
-            "brokers": [msgspec.to_builtins(broker) for broker in self._transport.status()],
-            "storage": self._driver.storage_report() | {"bound_bytes": self.config.disk_bytes},
-            "ingest": self._driver.stages.report(),
+            "brokers": [msgspec.to_builtins(broker) for broker in live.transport.status()],
+            "storage": live.driver.storage_report() | {"bound_bytes": self.config.disk_bytes},
+            "ingest": live.driver.stages.report(),
             "clock": {
                 "steps": self._clock.step_count,
                 "last_step_s": self._clock.last_step_s,
             },
-            "internal_errors": self._driver.internal_error_count,
+            "internal_errors": live.driver.internal_error_count,
             "home": str(self.config.home),
         }
 
     @property
     def is_open(self) -> bool:
         """Whether it has been entered, not left, and has not failed."""
-        return hasattr(self, "_running") and not self._running.done()
+        return self._entered is not None and not self._entered.running.done()
 
     @property
     def is_connected(self) -> bool:
         """Whether a session with at least one broker stands."""
-        return any(broker.connected for broker in self._transport.status())
+        return any(broker.connected for broker in self._live.transport.status())
 
     @property
     def storage_fault(self) -> str | None:
         """What keeps the node from storing anything just now, or None."""
-        fault = self._driver.storage_fault
+        fault = self._entered and self._entered.driver.storage_fault
         return None if fault is None else str(fault)
 
     @property
     def identities(self) -> dict[str, str]:
         """The local users: id, 64 hex digits, by name."""
-        return {name: format_id(signer.id) for name, signer in self._keys.signers.items()}
+        return {name: format_id(signer.id) for name, signer in self._live.keys.signers.items()}
 
     def identity(self, name: str) -> LocalIdentity:
         """Return one local user, made on first use.
@@ -391,8 +372,8 @@ class Node:
         Raises:
             ConfigError: the name cannot be a file's, or the key cannot be written.
         """
-        signer = self._keys.ensure(name)
-        self._core.add_identity(signer)
+        signer = self._live.keys.ensure(name)
+        self._live.core.add_identity(signer)
         return LocalIdentity(self, name, signer.id)
 
     async def add_identities(self, names: Iterable[str]) -> list[LocalIdentity]:
@@ -403,16 +384,17 @@ class Node:
                 made.
         """
         wanted = list(names)
-        await asyncio.to_thread(self._keys.ensure_many, wanted)
+        await asyncio.to_thread(self._live.keys.ensure_many, wanted)
         return [self.identity(name) for name in wanted]
 
     def holds(self, record_id: str) -> bool:
         """Tell whether this node's window has a record, given its id as hex."""
-        return self._core.holds(bytes.fromhex(record_id))
+        return self._live.core.holds(bytes.fromhex(record_id))
 
     def records_of(self, peer: str) -> list[str]:
         """Return the ids of the records held of one identity, oldest first, as hex."""
-        return [format_id(record_id) for record_id in self._core.records_of(parse_id(peer))]
+        records = self._live.core.records_of(parse_id(peer))
+        return [format_id(record_id) for record_id in records]
 
     def events(
         self, *, watch: Iterable[str] = (), k: int = 10, capacity: int = CAPACITY
@@ -430,21 +412,29 @@ class Node:
         Raises:
             UsageError: a value is wrong.
         """
-        watched = list(dict.fromkeys(watch))
+        live, watched = self._live, list(dict.fromkeys(watch))
         for name in watched:
-            self._keys.signer(name)
+            live.keys.signer(name)
         check_length(k)
         return self._watcher.subscribe(watched, k, capacity)
 
     async def connected(self) -> None:
-        """Wait until a broker has accepted us and granted our subscriptions."""
-        await self._driver.connected.wait()
+        """Wait until a broker has accepted us and granted our subscriptions.
+
+        Raises:
+            TastemeshError: the node was closed meanwhile.
+        """
+        await self._live.until_closed(self._live.driver.connected.wait())
 
     async def failed(self) -> None:
         """Return when the node has stopped by itself, which only a bug of ours makes it do."""
-        await asyncio.wait([self._running])
+        await asyncio.wait([self._known.running])
 
     async def drain(self) -> None:
-        """Wait until all that was said is committed and acknowledged by every broker."""
-        await self._driver.flush()
-        await self._transport.drain()
+        """Wait until all that was said is committed and acknowledged by every broker.
+
+        Raises:
+            TastemeshError: the node was closed meanwhile.
+        """
+        await self._live.until_closed(self._live.driver.flush())
+        await self._live.until_closed(self._live.transport.drain())

@@ -33,8 +33,7 @@ def node(config: tastemesh.NodeConfig) -> Iterator[SyncNode]:
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [(SyncNode, Node), (SyncIdentity, LocalIdentity), (SyncPeople, People)],
+    ("ours", "theirs"), [(SyncNode, Node), (SyncIdentity, LocalIdentity), (SyncPeople, People)]
 )
 def test_every_public_method_is_here_with_the_same_parameters(ours: type, theirs: type) -> None:
     for name, method in vars(theirs).items():
@@ -64,6 +63,7 @@ def test_it_records_endorses_recommends_and_explains(node: SyncNode) -> None:
     assert node.people.around(10, identity="ben").reached == 1
     assert node.people.behind(["isrc:A"], identity="ben")[0].count == 1
     assert node.people.equivocators == []
+    assert [person.identity for person in node.people.around(1).people] == [node.identities["me"]]
     node.connected()
     node.drain()
     assert node.status()["window"]["interactions"] == 4

@@ -18,10 +18,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 import tastemesh
 from benchmarks.daemons import fill
+from tastemesh.errors import StorageError
 from tastemesh.gossip.limits import Limits
+from tastemesh.node import driver
 from tastemesh.node.clock import SystemClock
 from tastemesh.node.home import WINDOW_FILE
 from tastemesh.node.node import Node
@@ -119,7 +122,12 @@ def read_only_files(daemon: Daemon) -> Callable[[], None]:
 
 def full_disk(daemon: Daemon) -> Callable[[], None]:
     """Another file takes the rest of the disk."""
-    filler = daemon.home / "filler"
+    return filled(daemon.home)
+
+
+def filled(folder: Path) -> Callable[[], None]:
+    """Fill the disk that a folder is on, and return what frees it."""
+    filler = folder / "filler"
     with filler.open("wb", buffering=0) as file:
         size = 1 << 16
         while size:
@@ -199,6 +207,30 @@ async def test_a_disk_that_cannot_be_written(
 async def test_a_full_disk(shell: Shell, tmp_path: Path, nats_broker: BrokerProcess) -> None:
     with small_disk(tmp_path / "disk") as disk:
         await live_through(shell, disk / "home", nats_broker, full_disk, "disk-full")
+
+
+@pytest.mark.slow
+async def test_closing_on_a_full_disk_ends_and_tells_who_waits(
+    tmp_path: Path, nats_broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "CLOSING_S", 0.2)
+    with small_disk(tmp_path / "disk") as disk, capture_logs() as logged:
+        async with asyncio.timeout(DEADLINE_S):
+            with pytest.raises(StorageError, match="the disk is full"):  # from closing the store
+                async with opened(disk / "home", nats_broker, SetClock()) as node:
+                    await node.record("before")
+                    free = filled(disk)
+                    during = asyncio.create_task(node.record("during"))
+                    forgetting = asyncio.create_task(node.forget("before"))
+                    await asyncio.sleep(0)
+            for task in (during, forgetting):
+                with pytest.raises(StorageError, match=r"stopped before the commit: .* is full"):
+                    await task
+        lost = [line["lost_count"] for line in logged if line["event"].startswith("closing")]
+        assert lost == [1]
+        free()
+        async with opened(disk / "home", nats_broker, SetClock()) as node:
+            assert [said.item for said in (await node.export()).interactions] == ["before"]
 
 
 @pytest.mark.slow

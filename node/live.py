@@ -1,0 +1,72 @@
+"""An open node: what it is made of, and who may use it."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from tastemesh.errors import StorageError, TastemeshError, UsageError
+from tastemesh.node.archive import Archive
+from tastemesh.node.assembly import Parts
+from tastemesh.node.clock import Clock
+from tastemesh.node.people import People
+from tastemesh.node.ranker import Ranker
+from tastemesh.node.settings import NodeConfig
+from tastemesh.node.voices import Voices
+
+
+class Live:
+    """The parts of a node from when it is opened; every call of an application goes through here.
+
+    Args:
+        config: of the node.
+        clock: time.
+        parts: of the node, running in the event loop that makes this.
+    """
+
+    def __init__(self, config: NodeConfig, clock: Clock, parts: Parts) -> None:
+        self.keys, self.store, self.core, self.transport, self.driver, self.running = parts
+        self.archive = Archive(self.core, self.store, config)
+        self.people = People(self.core, self.keys, clock)
+        self.ranker = Ranker(self.core, clock)
+        self.voices = Voices(config, clock, parts, self.archive)
+        self._loop = asyncio.get_running_loop()
+
+    def check_loop(self) -> None:
+        """Check that the caller runs in the node's event loop: nothing here is safe elsewhere.
+
+        Raises:
+            UsageError: he does not.
+        """
+        try:
+            is_ours = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            is_ours = False
+        if not is_ours:
+            raise UsageError(
+                "this node runs in another event loop; call it there, or use "
+                "tastemesh.open_node_sync, which any thread may call"
+            )
+
+    def check_open(self) -> None:
+        """Check that the node runs.
+
+        Raises:
+            StorageError: it was closed, or has failed.
+        """
+        if self.running.done():
+            raise StorageError("the node has stopped and takes no more calls")
+
+    async def until_closed(self, waiting: Coroutine[Any, Any, object]) -> None:
+        """Wait for something, and no longer than the node is open.
+
+        Raises:
+            TastemeshError: it was closed meanwhile.
+        """
+        task = asyncio.ensure_future(waiting)
+        try:
+            await asyncio.wait([task, self.running], return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise TastemeshError("the node was closed meanwhile")
+            task.result()
+        finally:
+            task.cancel()

@@ -1,0 +1,132 @@
+"""What local users say, take back and say again: each user one thing after the other.
+
+Forgetting, a rotation and bringing in a history read first what the user has said, and then say
+what follows from it. What he said in between would be missed: it would be forgotten with the rest,
+or said twice. So one of them at a time goes on for a user, and all else that he says waits for it.
+Each is handed in whole, so that a caller who gives up, or a crash, leaves all of it or nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+from msgspec import structs
+
+from tastemesh.gossip import inputs
+from tastemesh.gossip.record import Endorsement, Said
+from tastemesh.node.archive import Archive
+from tastemesh.node.assembly import Parts
+from tastemesh.node.clock import Clock
+from tastemesh.node.driver import LocalInput
+from tastemesh.node.forgetting import Forgotten, plan, repeated
+from tastemesh.node.history import Imported, sifted
+from tastemesh.node.plays import Play, record_ids
+from tastemesh.node.settings import NodeConfig
+from tastemesh.node.sharing import NOTHING_SHARED
+
+
+class Voices:
+    """Hands in what local users say; see `tastemesh.node.node.Node` for each call.
+
+    Args:
+        config: of the node.
+        clock: time.
+        parts: of the node, running.
+        archive: reads what was said.
+    """
+
+    def __init__(self, config: NodeConfig, clock: Clock, parts: Parts, archive: Archive) -> None:
+        self._config = config
+        self._clock = clock
+        self._keys, self._store, self._core = parts.keys, parts.store, parts.core
+        self._driver = parts.driver
+        self._archive = archive
+        self._turns: dict[bytes, asyncio.Lock] = {}  # by local user, so no more than there are
+
+    async def record(self, plays: Sequence[Play], *, private: bool, identity: str) -> list[str]:
+        """Say plays; return the records' ids."""
+        author = self._keys.signer(identity).id
+        async with self._turn(author):
+            await self._driver.has_room()
+            said = self._driver.hand_in(*self._played(author, plays, private))
+        return record_ids(await said)
+
+    async def endorse(self, endorsements: Sequence[Endorsement], *, identity: str) -> list[str]:
+        """Say endorsements; return the records' ids."""
+        author = self._keys.signer(identity).id
+        async with self._turn(author):
+            await self._driver.has_room()
+            said = self._driver.hand_in(self._recorded(author, endorsements))
+        return record_ids(await said)
+
+    async def forget(self, item: str | None, *, identity: str) -> Forgotten:
+        """Take an item back, or everything."""
+        author = self._keys.signer(identity).id
+        async with self._alone(author):
+            wall_ms = self._clock.wall_ms()
+            taken = plan(await self._archive.records_of(author), item, wall_ms)
+            await self._driver.has_room()
+            private = self._core.private_count(author, item)
+            said: list[LocalInput] = []
+            if taken.forgets:
+                said.append(inputs.Recorded(author, taken.statements, wall_ms))
+            if private:
+                said.append(inputs.ForgotPrivate(author, item))
+            done = self._driver.hand_in(*said)
+        await done
+        return Forgotten(
+            records=taken.record_count, interactions=taken.interaction_count, private=private
+        )
+
+    async def rotate(self, *, stolen: bool, identity: str) -> list[str]:
+        """Put a user's next key in force; return the ids of the records that say so."""
+        author = self._keys.signer(identity).id
+        async with self._alone(author):
+            wall_ms = self._clock.wall_ms()
+            again = repeated(await self._archive.records_of(author), wall_ms) if stolen else ()
+            await self._driver.has_room()
+            # No pause from here on: a timer's renewal would be signed by the older key, above the
+            # cut. The key file comes first: a crash leaves a key that nobody has heard of yet.
+            rotations = self._config.limits.rotation_count
+            signer = self._keys.rotate(identity, self._core.cut(author, stolen), rotations)
+            said: list[LocalInput] = [inputs.Rotated(signer, wall_ms)]
+            if again:
+                said.append(inputs.Recorded(author, again, wall_ms))
+            done = self._driver.hand_in(*said)
+        return record_ids(await done)
+
+    async def import_history(
+        self, plays: Sequence[Play], *, private: bool, identity: str
+    ) -> Imported:
+        """Say the plays that a user's history lacks."""
+        author = self._keys.signer(identity).id
+        async with self._alone(author):
+            said = await self._archive.records_of(author), await self._store.private_of(author)
+            kinds = {each.kind for each in plays} if private else self._config.sharing.private_kinds
+            new, found = sifted(plays, *said, self._clock.wall_ms(), self._config.limits, kinds)
+            await self._driver.has_room()
+            done = self._driver.hand_in(*(self._played(author, new, private) if new else ()))
+        return structs.replace(found, records=record_ids(await done))
+
+    def _played(self, author: bytes, plays: Sequence[Play], private: bool) -> list[inputs.Recorded]:
+        sharing = NOTHING_SHARED if private else self._config.sharing
+        others = partial(self._core.holder_count, without=author)
+        return sharing.events(author, plays, self._clock.wall_ms(), others)
+
+    def _recorded(self, author: bytes, said: Sequence[Said]) -> inputs.Recorded:
+        return inputs.Recorded(author, tuple(said), self._clock.wall_ms())
+
+    def _turn(self, author: bytes) -> asyncio.Lock:
+        return self._turns.setdefault(author, asyncio.Lock())
+
+    @asynccontextmanager
+    async def _alone(self, author: bytes) -> AsyncIterator[None]:
+        """Keep a user's turn for several steps, with what he said before on the disk, to be read.
+
+        Raises:
+            StorageError: the node stopped before that.
+        """
+        async with self._turn(author):
+            await self._driver.flush()
+            yield

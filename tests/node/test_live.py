@@ -1,0 +1,85 @@
+"""Who may use a node: only the event loop that opened it, and only while it is open."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+import tastemesh
+from tastemesh.errors import StorageError, TastemeshError, UsageError
+from tastemesh.node.node import Node
+from tests.brokers import BrokerProcess
+from tests.node.test_node import config
+
+pytestmark = pytest.mark.broker
+
+SOMEBODY = "ab" * 32
+
+CALLS: list[Callable[[Node], Awaitable[object]]] = [
+    lambda node: node.record("item"),
+    lambda node: node.endorse(SOMEBODY),
+    lambda node: node.forget("item"),
+    lambda node: node.rotate(),
+    lambda node: node.import_history([]),
+    lambda node: node.export(),
+    lambda node: node.recommend(),
+    lambda node: node.explain("item"),
+    lambda node: node.evidence("item"),
+    lambda node: node.backup(Path("nowhere")),
+    lambda node: node.add_identities(["ana"]),
+    lambda node: node.connected(),
+    lambda node: node.drain(),
+]
+QUESTIONS: list[Callable[[Node], object]] = [
+    lambda node: node.status(),
+    lambda node: node.identities,
+    lambda node: node.identity("ana"),
+    lambda node: node.holds(SOMEBODY),
+    lambda node: node.records_of(SOMEBODY),
+    lambda node: node.events(),
+    lambda node: node.is_connected,
+    lambda node: node.people,
+]
+
+
+async def refused(node: Node, kind: type[TastemeshError], text: str) -> None:
+    for call in CALLS:
+        with pytest.raises(kind, match=text):
+            await call(node)
+    for question in QUESTIONS:
+        with pytest.raises(kind, match=text):
+            question(node)
+
+
+async def test_every_call_names_a_node_that_is_not_open_or_another_loops(
+    nats_broker: BrokerProcess, tmp_path: Path
+) -> None:
+    node = tastemesh.open_node(config(tmp_path, nats_broker))
+    await refused(node, UsageError, "the node is not open")
+    assert (node.is_open, node.storage_fault) == (False, None)
+    async with node:
+        elsewhere = refused(node, UsageError, "another event loop.*open_node_sync")
+        await asyncio.to_thread(asyncio.run, elsewhere)
+        with pytest.raises(UsageError, match="another event loop"):
+            await asyncio.to_thread(node.status)
+        await node.record("item")
+        assert [said.item for said in (await node.export()).interactions] == ["item"]
+        stopping = asyncio.create_task(node.failed())
+    await refused(node, StorageError, "the node has stopped")
+    await stopping
+    assert (node.is_open, node.storage_fault) == (False, None)
+
+
+async def test_closing_ends_who_waits_for_a_broker_that_is_not_there(tmp_path: Path) -> None:
+    nowhere = tastemesh.NodeConfig(home=tmp_path, brokers=("mqtt://127.0.0.1:9",))
+    async with asyncio.timeout(30):
+        async with tastemesh.open_node(nowhere) as node:
+            await node.record("item")
+            waiting = [asyncio.create_task(node.connected()), asyncio.create_task(node.drain())]
+            events = node.events()
+            await asyncio.sleep(0)
+        for task in waiting:
+            with pytest.raises(TastemeshError, match="closed meanwhile"):
+                await task
+        assert [event async for event in events] == []
