@@ -1,7 +1,7 @@
 """The local identities of a node: their keys on disk, and one user's side of the node."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,30 +59,42 @@ class KeyRing:
         Raises:
             UsageError: nobody has this name.
         """
-        try:
-            return self.signers[name]
-        except KeyError:
+        signer = self.signers.get(name)
+        if signer is None:
             known = [*list(self.signers)[:5], "…"] if len(self.signers) > 5 else list(self.signers)
-            raise UsageError(
-                f"identity {name!r} is not on this node; it has {', '.join(known)}"
-            ) from None
+            raise UsageError(f"identity {name!r} is not on this node; it has {', '.join(known)}")
+        return signer
 
-    def ensure(self, name: str) -> Signer:
-        """Return the key of a local user, made and stored on first use. Safe from any thread.
+    def check(self, name: str) -> None:
+        """Check whether a local user can have this name.
 
         Raises:
-            ConfigError: the name cannot be a file's, or the key cannot be written.
+            ConfigError: it cannot be a file's.
         """
         if name == _NODE_KEY:
             raise ConfigError(f"identity name {name!r} is taken by the node's own key")
-        with self._lock:
-            if check_name(name) not in self.signers:
-                self.signers[name] = create_key(self._path(name), self._passphrase)
-            return self.signers[name]
+        check_name(name)
 
-    def ensure_many(self, names: Iterable[str]) -> list[Signer]:
-        """Return the keys of several local users. See `ensure`."""
-        return [self.ensure(name) for name in names]
+    def make(self, name: str) -> Signer:
+        """Return the key of a local user, made and stored on first use. Safe from any thread.
+
+        Nobody has the name before `join`.
+
+        Raises:
+            ConfigError: the name cannot be a file's, or the key cannot be read or written.
+        """
+        self.check(name)
+        with self._lock:
+            if name in self.signers:
+                return self.signers[name]
+            path = self._path(name)
+            if path.exists():  # by a call at the same time
+                return load_key(path, self._passphrase)
+            return create_key(path, self._passphrase)
+
+    def join(self, name: str, signer: Signer) -> Signer:
+        """Give a local user the key that `make` made; return the one that he has from now on."""
+        return self.signers.setdefault(name, signer)
 
     def rotate(self, name: str, cut: tuple[int, int], rotation_count: int) -> Signer:
         """Put a local user's next key in force; it is on the disk when this returns.

@@ -1,10 +1,11 @@
 """An open node: what it is made of, and who may use it."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from tastemesh.errors import StorageError, TastemeshError, UsageError
+from tastemesh.gossip.signer import Signer
 from tastemesh.node.archive import Archive
 from tastemesh.node.assembly import Parts
 from tastemesh.node.clock import Clock
@@ -55,6 +56,31 @@ class Live:
         """
         if self.running.done():
             raise StorageError("the node has stopped and takes no more calls")
+
+    def join(self, name: str, made: Signer) -> Signer:
+        """Have somebody with a key be a local user; return the key that counts."""
+        signer = self.keys.join(name, made)
+        self.core.add_identity(signer)
+        return signer
+
+    async def make(self, names: Sequence[str]) -> list[Signer]:
+        """Return the keys of local users, made in a thread and joined where they are new.
+
+        A caller who gives up leaves nobody half made, with a key and no place in the network.
+
+        Raises:
+            ConfigError: a name cannot be a file's, and nobody is made; or a key cannot be written,
+                and those before it are made.
+        """
+        for name in names:
+            self.keys.check(name)
+
+        async def make() -> list[Signer]:
+            return [
+                self.join(name, await asyncio.to_thread(self.keys.make, name)) for name in names
+            ]
+
+        return await asyncio.shield(asyncio.create_task(make()))
 
     async def until_closed(self, waiting: Coroutine[Any, Any, object]) -> None:
         """Wait for something, and no longer than the node is open.

@@ -372,20 +372,19 @@ class Node:
         Raises:
             ConfigError: the name cannot be a file's, or the key cannot be written.
         """
-        signer = self._live.keys.ensure(name)
-        self._live.core.add_identity(signer)
-        return LocalIdentity(self, name, signer.id)
+        live = self._live
+        return LocalIdentity(self, name, live.join(name, live.keys.make(name)).id)
 
     async def add_identities(self, names: Iterable[str]) -> list[LocalIdentity]:
         """Return several local users, made on first use, their keys written in a thread.
 
         Raises:
-            ConfigError: a name cannot be a file's, or a key cannot be written; those before it are
-                made.
+            ConfigError: a name cannot be a file's, and nobody is made; or a key cannot be written,
+                and those before it are made.
         """
         wanted = list(names)
-        await asyncio.to_thread(self._live.keys.ensure_many, wanted)
-        return [self.identity(name) for name in wanted]
+        made = await self._live.make(wanted)
+        return [LocalIdentity(self, name, key.id) for name, key in zip(wanted, made, strict=True)]
 
     def holds(self, record_id: str) -> bool:
         """Tell whether this node's window has a record, given its id as hex."""

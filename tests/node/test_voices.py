@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import tastemesh
-from tastemesh.errors import StorageError
+from tastemesh.errors import StorageError, UsageError
 from tastemesh.node.node import Node
 from tastemesh.node.plays import Play
 from tests.brokers import BrokerProcess
@@ -112,3 +112,21 @@ async def test_a_rotation_after_the_end_leaves_the_key_file_alone(
     with pytest.raises(StorageError, match="has stopped; nothing was recorded"):
         await voices.rotate(stolen=True, identity="me")
     assert (tmp_path / "keys" / "me.key").read_bytes() == key
+
+
+async def test_new_users_are_whole_or_not_there(nats_broker: BrokerProcess, tmp_path: Path) -> None:
+    async with tastemesh.open_node(config(tmp_path, nats_broker)) as node:
+        with pytest.raises(UsageError, match="identity name 'BAD'"):
+            await node.add_identities(["ok", "BAD"])
+        assert "ok" not in node.identities
+        assert not (tmp_path / "keys" / "ok.key").exists()
+        for turns in range(1, 12):
+            task = asyncio.create_task(node.add_identities([f"a{turns}", f"b{turns}"]))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            for name in node.identities:
+                await node.record("p", identity=name)
+        again = await asyncio.gather(*(node.add_identities(["same"]) for _ in range(8)))
+        assert len({user.id for (user,) in again}) == 1
