@@ -27,6 +27,7 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.node import driver
 from tastemesh.node.clock import SystemClock
 from tastemesh.node.home import WINDOW_FILE
+from tastemesh.node.http import commits
 from tastemesh.node.node import Node
 from tests.brokers import BrokerProcess
 from tests.node.daemons import DEADLINE_S, Daemon, Shell, running
@@ -207,6 +208,26 @@ async def test_a_disk_that_cannot_be_written(
 async def test_a_full_disk(shell: Shell, tmp_path: Path, nats_broker: BrokerProcess) -> None:
     with small_disk(tmp_path / "disk") as disk:
         await live_through(shell, disk / "home", nats_broker, full_disk, "disk-full")
+
+
+@pytest.mark.slow
+async def test_what_was_begun_on_a_full_disk_is_finished_when_it_is_free_again(
+    tmp_path: Path, nats_broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "COMMIT_S", 0.2)
+    with small_disk(tmp_path / "disk") as disk:
+        async with opened(disk / "home", nats_broker, SetClock()) as node:
+            await node.record("regretted")
+            await node.record("regretted", private=True)
+            free = filled(disk)
+            with pytest.raises(StorageError, match=r"full.*kept in memory, and tried again"):
+                await commits.committed(node, node.forget("regretted"))
+            with pytest.raises(StorageError, match=r"full.*nothing was recorded"):
+                await commits.committed(node, node.record("refused"))
+            free()
+            async with asyncio.timeout(DEADLINE_S):
+                while (await node.export()).interactions or node.storage_fault:
+                    await asyncio.sleep(0.02)
 
 
 @pytest.mark.slow
