@@ -33,6 +33,8 @@ def check_length(k: int) -> None:
     Raises:
         UsageError: it is not 1 to 1,000.
     """
+    if not isinstance(k, int):
+        raise UsageError(f"k is {k!r}; expected a whole number, 1 to 1000")
     if not 1 <= k <= 1000:
         raise UsageError(f"k is {k}; expected 1 to 1000")
 

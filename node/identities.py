@@ -11,10 +11,10 @@ from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import Advice
 from tastemesh.node.forgetting import Forgotten
 from tastemesh.node.keys import check_name, create_key, load_key, remove_unfinished, rotate_key
+from tastemesh.node.plays import Play, check_text
 
 if TYPE_CHECKING:
     from tastemesh.node.node import Node
-    from tastemesh.node.plays import Play
 
 DEFAULT_IDENTITY = "me"
 _NODE_KEY = "node"
@@ -59,6 +59,7 @@ class KeyRing:
         Raises:
             UsageError: nobody has this name.
         """
+        check_text("identity", name)
         signer = self.signers.get(name)
         if signer is None:
             known = [*list(self.signers)[:5], "…"] if len(self.signers) > 5 else list(self.signers)
@@ -73,6 +74,7 @@ class KeyRing:
         """
         if name == _NODE_KEY:
             raise ConfigError(f"identity name {name!r} is taken by the node's own key")
+        check_text("identity name", name)
         check_name(name)
 
     def make(self, name: str) -> Signer:
@@ -150,7 +152,7 @@ class LocalIdentity:
             item, kind=kind, weight=weight, time_s=time_s, private=private, identity=self.name
         )
 
-    async def record_many(self, plays: "Sequence[Play]", *, private: bool = False) -> list[str]:
+    async def record_many(self, plays: Sequence[Play], *, private: bool = False) -> list[str]:
         """See `Node.record_many`."""
         return await self._node.record_many(plays, private=private, identity=self.name)
 

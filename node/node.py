@@ -17,7 +17,7 @@ from typing import Any, Self
 import msgspec
 
 from tastemesh.errors import UsageError
-from tastemesh.gossip.identity import format_id, parse_id
+from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.record import Endorsement
 from tastemesh.node.advice import Advice, check_length
 from tastemesh.node.assembly import assemble
@@ -31,7 +31,7 @@ from tastemesh.node.identities import LocalIdentity
 from tastemesh.node.kernels import KERNELS
 from tastemesh.node.live import Live
 from tastemesh.node.people import People
-from tastemesh.node.plays import Play, as_units
+from tastemesh.node.plays import Play, as_id, as_units, check_text
 from tastemesh.node.ranker import Listed
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.watch import Watcher
@@ -191,9 +191,10 @@ class Node:
         author = live.keys.signer(identity).id
         said: list[Endorsement] = []
         for peer, weight in weights.items():
-            if parse_id(peer) == author:
+            subject = as_id("peer id", peer)
+            if subject == author:
                 raise UsageError("peer: nobody can endorse himself")
-            said.append(Endorsement(parse_id(peer), as_units(weight, -1.0, 1.0)))
+            said.append(Endorsement(subject, as_units(weight, -1.0, 1.0)))
         return await live.voices.endorse(said, identity=identity)
 
     async def forget(
@@ -212,6 +213,8 @@ class Node:
             UsageError: nobody has this name.
             StorageError: the records cannot be read, or the node stopped before the commit.
         """
+        if item is not None:
+            check_text("item", item)
         return await self._live.voices.forget(item, identity=identity)
 
     async def rotate(self, *, stolen: bool = False, identity: str = DEFAULT_IDENTITY) -> list[str]:
@@ -308,6 +311,7 @@ class Node:
     async def explain(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Advice | None:
         """Return an item's score and reasons for the user, or None if nothing speaks for it."""
         live = self._live
+        check_text("item", item)
         await KERNELS.ready()
         return live.core.explain(live.keys.signer(identity).id, item, self._clock.wall_ms())
 
@@ -388,11 +392,11 @@ class Node:
 
     def holds(self, record_id: str) -> bool:
         """Tell whether this node's window has a record, given its id as hex."""
-        return self._live.core.holds(bytes.fromhex(record_id))
+        return self._live.core.holds(as_id("record id", record_id))
 
     def records_of(self, peer: str) -> list[str]:
         """Return the ids of the records held of one identity, oldest first, as hex."""
-        records = self._live.core.records_of(parse_id(peer))
+        records = self._live.core.records_of(as_id("peer id", peer))
         return [format_id(record_id) for record_id in records]
 
     def events(

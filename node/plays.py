@@ -1,5 +1,6 @@
 """What a local user says, in the units of the application, and in those of the wire."""
 
+from numbers import Real
 from typing import Annotated
 
 import msgspec
@@ -7,7 +8,7 @@ from msgspec import Meta
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip.effects import Effect, Persist
-from tastemesh.gossip.identity import format_id
+from tastemesh.gossip.identity import format_id, parse_id
 from tastemesh.gossip.record import WEIGHT_SCALE, Interaction
 
 # What the wire format allows, for schemas alone: the core checks it, and names it better.
@@ -58,12 +59,37 @@ class Play(msgspec.Struct, frozen=True, kw_only=True):
     time_s: PastTime = None
 
 
+def check_text(name: str, value: object) -> None:
+    """Check that a value from an application is text at all; the core checks what it says.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not isinstance(value, str):
+        raise UsageError(f"{name} is {value!r}; expected text")
+
+
+def as_id(name: str, text: str) -> bytes:
+    """Return the id of a peer or a record that 64 hex digits spell.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    check_text(name, text)
+    try:
+        return parse_id(text)
+    except UsageError:
+        raise UsageError(f"{name} {text!r} is not 64 hex digits") from None
+
+
 def as_units(weight: float, low: float, high: float) -> int:
     """Return a weight as the wire has it, in units of 1 / `WEIGHT_SCALE`.
 
     Raises:
-        UsageError: it is not within [low, high].
+        UsageError: it is no number, or not within [low, high].
     """
+    if not isinstance(weight, Real):
+        raise UsageError(f"weight is {weight!r}; expected a number, {low:g} to {high:g}")
     if not low <= weight <= high:  # also refuses NaN
         raise UsageError(f"weight is {weight}; expected {low:g} to {high:g}")
     return round(weight * WEIGHT_SCALE)
@@ -73,13 +99,19 @@ def as_interaction(play: Play, wall_ms: int) -> Interaction:
     """Return a play as the statement that is signed at `wall_ms`.
 
     Raises:
-        UsageError: its weight or time is out of range.
+        UsageError: a value is of another type, or its weight or time is out of range.
     """
+    if not isinstance(play, Play):
+        raise UsageError(f"{play!r} is no tastemesh.Play")
+    check_text("item", play.item)
+    check_text("kind", play.kind)
     units = as_units(play.weight, 0.0, 1.0)
     if units == 0:
         raise UsageError(f"weight is {play.weight}; expected above 0, to 1")
     if play.time_s is None:
         return Interaction(play.item, play.kind, units)
+    if not isinstance(play.time_s, Real):
+        raise UsageError(f"time_s is {play.time_s!r}; expected seconds since 1970")
     if not 0 <= play.time_s * 1000 <= wall_ms:
         raise UsageError(f"time_s is {play.time_s}; expected seconds since 1970, not the future")
     return Interaction(play.item, play.kind, units, wall_ms - int(play.time_s * 1000))

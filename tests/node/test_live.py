@@ -9,6 +9,7 @@ import pytest
 import tastemesh
 from tastemesh.errors import StorageError, TastemeshError, UsageError
 from tastemesh.node.node import Node
+from tastemesh.node.plays import Play
 from tests.brokers import BrokerProcess
 from tests.node.test_node import config
 
@@ -83,3 +84,36 @@ async def test_closing_ends_who_waits_for_a_broker_that_is_not_there(tmp_path: P
             with pytest.raises(TastemeshError, match="closed meanwhile"):
                 await task
         assert [event async for event in events] == []
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda node: node.record(5), "item is 5; expected text"),
+        (lambda node: node.record("item", kind=None), "kind is None; expected text"),
+        (lambda node: node.record("item", weight="1"), "weight is '1'; expected a number"),
+        (lambda node: node.record("item", time_s="2020"), "time_s is '2020'; expected seconds"),
+        (lambda node: node.record("item", identity=5), "identity is 5; expected text"),
+        (lambda node: node.record_many(["item"]), "'item' is no tastemesh.Play"),
+        (lambda node: node.import_history(["item"]), "'item' is no tastemesh.Play"),
+        (lambda node: node.endorse(None), "peer id is None; expected text"),
+        (lambda node: node.endorse("zz"), "peer id 'zz' is not 64 hex digits"),
+        (lambda node: node.forget(5), "item is 5; expected text"),
+        (lambda node: node.explain(5), "item is 5; expected text"),
+        (lambda node: node.recommend("10"), "k is '10'; expected a whole number"),
+        (lambda node: node.recommend(2.5), "k is 2.5; expected a whole number"),
+        (lambda node: node.add_identities([5]), "identity name is 5; expected text"),
+    ],
+)
+async def test_values_of_a_wrong_type_are_named(
+    nats_broker: BrokerProcess,
+    tmp_path: Path,
+    call: Callable[[Node], Awaitable[object]],
+    text: str,
+) -> None:
+    async with tastemesh.open_node(config(tmp_path, nats_broker)) as node:
+        with pytest.raises(UsageError, match=text):
+            await call(node)
+        with pytest.raises(UsageError, match="record id 'zz' is not 64 hex digits"):
+            node.holds("zz")
+        await node.record_many([Play(item="item", weight=1)])
