@@ -14,6 +14,7 @@ from functools import partial
 from msgspec import structs
 
 from tastemesh.gossip import inputs
+from tastemesh.gossip.private import kept
 from tastemesh.gossip.record import Endorsement, Said
 from tastemesh.node.archive import Archive
 from tastemesh.node.assembly import Parts
@@ -87,7 +88,7 @@ class Voices:
             again = repeated(await self._archive.records_of(author), wall_ms) if stolen else ()
             await self._driver.has_room()
             # No pause from here on: a timer's renewal would be signed by the older key, above the
-            # cut. The key file comes first: a crash leaves a key that nobody has heard of yet.
+            # cut. The key file comes first: nothing is ever signed by a key that a crash loses.
             rotations = self._config.limits.rotation_count
             signer = self._keys.rotate(identity, self._core.cut(author, stolen), rotations)
             said: list[LocalInput] = [inputs.Rotated(signer, wall_ms)]
@@ -112,7 +113,10 @@ class Voices:
     def _played(self, author: bytes, plays: Sequence[Play], private: bool) -> list[inputs.Recorded]:
         sharing = NOTHING_SHARED if private else self._config.sharing
         others = partial(self._core.holder_count, without=author)
-        return sharing.events(author, plays, self._clock.wall_ms(), others)
+        events = sharing.events(author, plays, self._clock.wall_ms(), others)
+        if len(events) > 1:  # what stays here is handed in last, and is not to be refused then
+            kept(events[-1], self._config.limits)
+        return events
 
     def _recorded(self, author: bytes, said: Sequence[Said]) -> inputs.Recorded:
         return inputs.Recorded(author, tuple(said), self._clock.wall_ms())

@@ -10,6 +10,7 @@ import tastemesh
 from tastemesh.errors import StorageError, UsageError
 from tastemesh.node.node import Node
 from tastemesh.node.plays import Play
+from tastemesh.node.sharing import Sharing
 from tests.brokers import BrokerProcess
 from tests.node.test_node import config
 
@@ -78,6 +79,18 @@ async def test_a_history_that_comes_several_times_at_once_comes_once(
         )
         assert [(each.added, each.known) for each in done] == [(6, 0), (0, 6), (0, 6)]
         assert await items(node) == ITEMS
+
+
+async def test_one_wrong_play_keeps_all_others_from_being_said(
+    nats_broker: BrokerProcess, tmp_path: Path
+) -> None:
+    rules = Sharing(private_kinds=("skip",))
+    async with tastemesh.open_node(config(tmp_path, nats_broker, sharing=rules)) as node:
+        for wrong in (Play(item="", kind="skip"), Play(item="")):
+            said = [Play(item="good"), Play(item="good", kind="skip"), wrong]
+            with pytest.raises(UsageError, match="item id of 0 bytes"):
+                await node.record_many(said)
+            assert await items(node) == []
 
 
 async def test_who_gives_up_forgetting_leaves_all_of_it_or_nothing(
