@@ -22,10 +22,8 @@ from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from tastemesh.errors import StorageError, UsageError
-from tastemesh.node.backing import Backing
 from tastemesh.node.events import CAPACITY, Event, Subscription
-from tastemesh.node.identities import DEFAULT_IDENTITY, LocalIdentity
-from tastemesh.node.neighbourhood import Neighbourhood
+from tastemesh.node.identities import LocalIdentity
 from tastemesh.node.node import Node, open_node
 from tastemesh.node.people import People
 from tastemesh.node.settings import NodeConfig

@@ -14,16 +14,16 @@ from tests.node.full import full_at
 
 def test_a_key_that_a_full_disk_cut_short_leaves_nothing(tmp_path: Path) -> None:
     ring = KeyRing(tmp_path, "")
-    held = ring.ensure("there").id
+    held = ring.make("there").id
     for byte_count in (0, 100):
         with full_at(byte_count), pytest.raises(ConfigError, match=r"cannot write the key file"):
-            ring.ensure("full")
+            ring.make("full")
         assert sorted(each.name for each in tmp_path.iterdir()) == [
             "me.key",
             "node.key",
             "there.key",
         ]
-    made = ring.ensure("full")  # there is room again
+    made = ring.make("full")  # there is room again
     again = KeyRing(tmp_path, "")
     assert (again.signers["full"].id, again.signers["there"].id) == (made.id, held)
 
@@ -45,7 +45,7 @@ def test_what_a_crash_left_is_no_key_and_goes_at_the_next_start(tmp_path: Path) 
     ring = KeyRing(tmp_path, "")
     assert list(ring.signers) == ["me"]
     assert not (tmp_path / "half.new").exists()
-    ring.ensure("half")
+    ring.make("half")
 
 
 def test_a_key_is_never_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
