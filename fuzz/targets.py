@@ -13,7 +13,7 @@ from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec, effects, inputs, reconcile
 from tastemesh.gossip.engine import GossipEngine
 from tastemesh.gossip.greetings import HEARD_COUNT
-from tastemesh.gossip.inbox import Message
+from tastemesh.gossip.inbox import Message, read_message
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import authenticate_presence, parse_presence, sign_presence
 from tastemesh.gossip.proofs import encode_proof, open_proof
@@ -82,6 +82,8 @@ def decoders(data: bytes) -> None:
     """Give the bytes to each decoder; each may refuse them, and do nothing else."""
     attempts = (
         lambda: codec.decode(data, NETWORK, WIRE),
+        lambda: shard_of(codec.parse(data, NETWORK, WIRE).author),  # what comes before who signed
+        lambda: read_message(data, WIRE).introduction,
         lambda: codec.unpack_bundle(data, WIRE),
         lambda: parse_presence(data, NETWORK),
         lambda: authenticate_presence(data),
@@ -144,13 +146,17 @@ class Core:
             self._hear_inbox,
             self._hear_proof,
             self._hear_altered,
+            self._hear_crafted,
             self._pass_time,
             self._turn_broker,
             self._say,
             self._change_trust,
-        )[script.number(11)](script)
+        )[script.number(12)](script)
         for name, (count, most) in self.sizes().items():
             assert count <= most, f"{name}: {count}, at most {most}"
+        # What is held and what was ordered to be stored never part.
+        assert len(self._store) == len(self.engine.window)
+        assert all(record_id in self.engine.window for record_id in self._store)
 
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Return (how many, at most) of everything that is keyed by what others send."""
@@ -164,7 +170,6 @@ class Core:
             "passed over": (len(engine._sync._passed), limits.passed_count),
             "greetings": (len(engine._greetings), HEARD_COUNT),
             "sightings": (len(engine.brokers._sightings), limits.sighting_count),
-            "stored": (len(self._store), len(engine.window)),
         }
 
     def _hear_anything(self, script: Script) -> None:
@@ -262,6 +267,21 @@ class Core:
         payload[script.number(256) * len(payload) // 256] ^= script.number(256)
         topic = sent.topic if script.number(2) else inbox_topic(NETWORK, NODE.id)
         self._hear(topic, bytes(payload))
+
+    def _hear_crafted(self, script: Script) -> None:
+        """Send a genuine record, if there is one, and behind it one with a part of some length."""
+        author = AUTHORS[script.number(len(AUTHORS))]
+        body = [1, NETWORK, author.id, 0, 1 + script.number(64), b"", self.wall_ms, [[9]]]
+        lengths = (0, 1, 16, 31, 32, 33, 64, 65)
+        if script.number(2):
+            body[script.number(len(body))] = bytes(lengths[script.number(8)])
+        raw, public = msgspec.msgpack.encode(body), author.public
+        signature = author.sign(codec.RECORD_DOMAIN + raw)
+        envelope = [raw, public.key, public.next_digest, signature, author.lineage]
+        if script.number(2):
+            envelope[script.number(len(envelope))] = bytes(lengths[script.number(8)])
+        bundle = [each.envelope for each in self._records[-1:]] + [msgspec.msgpack.encode(envelope)]
+        self._hear(records_topic(NETWORK, shard_of(author.id)), msgspec.msgpack.encode(bundle))
 
     def _pass_time(self, script: Script) -> None:
         self.now_ms += (1, 1_000, 60_000, 3_600_000, 86_400_000)[script.number(5)]

@@ -15,15 +15,16 @@ or raises `RemoteProtocolError` with a `RejectReason`: no bytes whatever make it
 
 from collections.abc import Callable
 from hashlib import sha256
+from typing import Annotated
 
 import msgspec
 
 from tastemesh.errors import RemoteProtocolError, UsageError
-from tastemesh.gossip.identity import PublicIdentity, id_of
+from tastemesh.gossip.identity import ID_BYTES, PublicIdentity, id_of
 from tastemesh.gossip.limits import Limits, RejectReason
-from tastemesh.gossip.lineage import Lineage, Lineages
+from tastemesh.gossip.lineage import Lineage, Lineages, Step
 from tastemesh.gossip.record import Record, Said, Statement, Unknown
-from tastemesh.gossip.signatures import SMALL_ORDER_POINTS, verify
+from tastemesh.gossip.signatures import KEY_BYTES, SIGNATURE_BYTES, SMALL_ORDER_POINTS, verify
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.statements import MAX_EPOCH, MAX_INT64, are_interactions, check_statements
 
@@ -35,6 +36,13 @@ Verify = Callable[[bytes, bytes, bytes], bool]
 
 VERSION = 1
 PREV_BYTES = 16
+DIGEST_BYTES = 32
+
+# Each has one length, and nothing that has another is looked at any further.
+_Id = Annotated[bytes, msgspec.Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
+_Key = Annotated[bytes, msgspec.Meta(min_length=KEY_BYTES, max_length=KEY_BYTES)]
+_Digest = Annotated[bytes, msgspec.Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
+_Signature = Annotated[bytes, msgspec.Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
 
 RECORD_DOMAIN = b"tastemesh/1/record\x00"
 _KNOWN_TAGS = (1, 2, 3, 4)
@@ -47,7 +55,7 @@ _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class _Body(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     version: int
     network: str
-    author: bytes
+    author: _Id
     epoch: int
     seq: int
     prev: bytes
@@ -60,7 +68,7 @@ class _OpenBody(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fie
 
     version: int
     network: str
-    author: bytes
+    author: _Id
     epoch: int
     seq: int
     prev: bytes
@@ -70,9 +78,9 @@ class _OpenBody(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fie
 
 class _Envelope(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     body: bytes
-    key: bytes
-    next_digest: bytes
-    signature: bytes
+    key: _Key
+    next_digest: _Digest
+    signature: _Signature
     lineage: Lineage | None
 
 
@@ -224,6 +232,8 @@ def read(opened: Opened, network: str, limits: Limits, *, is_known: bool = False
         and len(body.prev) in (0, PREV_BYTES)
     ):
         raise RemoteProtocolError(RejectReason.MALFORMED, "epoch, seq, date or prev out of range")
+    if outer.lineage is not None and not _has_form(outer.lineage, limits):
+        raise RemoteProtocolError(RejectReason.MALFORMED, "lineage: a length or a count")
     return Record(
         opened.record_id,
         body.author,
@@ -235,6 +245,17 @@ def read(opened: Opened, network: str, limits: Limits, *, is_known: bool = False
         opened.envelope,
         outer.lineage,
         are_interactions(statements) if is_known else check_statements(statements, limits),
+    )
+
+
+def _has_form(lineage: Lineage, limits: Limits) -> bool:
+    """Tell whether a lineage has as many steps as it may, and all in it the lengths that it has."""
+    commitments: tuple[Lineage | Step, ...] = (lineage, *lineage.steps)
+    return (
+        1 <= len(lineage.steps) <= limits.rotation_count
+        and all(len(each.key) == KEY_BYTES for each in commitments)
+        and all(len(each.next_digest) == DIGEST_BYTES for each in commitments)
+        and all(len(step.signature) == SIGNATURE_BYTES for step in lineage.steps)
     )
 
 

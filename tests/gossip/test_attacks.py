@@ -88,6 +88,20 @@ def test_altered_record_no_flipped_bit_gets_in() -> None:
         assert not count(cores.hear(0, topic, bundle), effects.Accepted), at
 
 
+def test_an_author_of_no_bytes_costs_nobody_elses_record_in_the_bundle() -> None:
+    cores = Cores([ANA])
+    genuine = written(BEN, 1)
+    body = msgspec.msgpack.encode([1, NETWORK, b"", 0, 1, b"", WALL_MS, [[1, "s", "listen", 1, 0]]])
+    public = BEN.public
+    unowned = [body, public.key, public.next_digest, bytes(64), None]
+    first, second, refused = push(cores, 0, genuine, msgspec.msgpack.encode(unowned))
+    assert first == effects.Persist(genuine, WALL_MS)
+    assert second == effects.Accepted(genuine, WALL_MS)
+    assert isinstance(refused, effects.Misbehaved)
+    assert refused.reason is RejectReason.MALFORMED
+    assert genuine.id in cores.engines[0].window
+
+
 def test_replay_of_old_records_changes_nothing_and_a_forgotten_one_stays_forgotten() -> None:
     cores = Cores([ANA], Limits(window_age_ms=DAY_MS))
     first = written(BEN, 1)

@@ -179,6 +179,51 @@ def test_each_breach_has_its_reason(envelope: bytes, expected: RejectReason) -> 
     assert reason(envelope) is expected
 
 
+ROTATED = SIGNER.rotated(b"\x02" * 32, b"\x03" * 32, (0, 7))
+WHOLE = msgspec.msgpack.decode(
+    codec.sign_record(
+        ROTATED, "main", 1, 1, b"", 5, (Interaction("x", "like", 1),), LIMITS
+    ).envelope
+)
+
+
+@pytest.mark.parametrize(
+    "place", [(1,), (2,), (3,), (4, 0), (4, 1), (4, 2, 0, 0), (4, 2, 0, 1), (4, 2, 0, 4)]
+)
+@pytest.mark.parametrize("cut", [slice(0, 0), slice(0, -1), slice(1, None), None])
+def test_each_key_digest_and_signature_has_one_length(
+    place: tuple[int, ...], cut: slice | None
+) -> None:
+    altered = msgspec.msgpack.decode(msgspec.msgpack.encode(WHOLE))
+    assert reason(msgspec.msgpack.encode(altered)) is None
+    *path, last = place
+    inner = altered
+    for step in path:
+        inner = inner[step]
+    inner[last] = inner[last] + b"\0" if cut is None else inner[last][cut]
+    with pytest.raises(RemoteProtocolError) as caught:  # before anybody is asked who signed
+        codec.parse(msgspec.msgpack.encode(altered), "main", LIMITS)
+    assert caught.value.reason is RejectReason.MALFORMED
+
+
+@pytest.mark.parametrize("size", [0, 1, 31, 33])
+def test_an_author_is_32_bytes(size: int) -> None:
+    for said in ([[1, "x", "like", 1, 0]], [[9]]):
+        envelope = sealed(body(author=bytes(size), statements=said))
+        with pytest.raises(RemoteProtocolError) as caught:
+            codec.parse(envelope, "main", LIMITS)
+        assert caught.value.reason is RejectReason.MALFORMED
+
+
+@pytest.mark.parametrize("count", [0, 17])
+def test_a_lineage_has_1_to_16_steps(count: int) -> None:
+    first, digest, steps = WHOLE[4]
+    envelope = msgspec.msgpack.encode([*WHOLE[:4], [first, digest, steps * count]])
+    with pytest.raises(RemoteProtocolError) as caught:
+        codec.parse(envelope, "main", LIMITS)
+    assert caught.value.reason is RejectReason.MALFORMED
+
+
 def test_a_valid_body_under_a_weak_key_or_a_foreign_signature_is_refused() -> None:
     for key in sorted(SMALL_ORDER_POINTS):
         public = PublicIdentity(key, bytes(32))

@@ -112,11 +112,23 @@ def refused() -> dict[str, bytes]:
     scalar = int.from_bytes(outer[3][32:], "little") + order
     malleable = [*outer[:3], outer[3][:32] + scalar.to_bytes(32, "little"), None]
     one = [1, "x", "listen", 1, 0]
+    new = msgspec.msgpack.decode(RECORDS["a rotation, in the first record of the new key"].envelope)
+    step = new[4][2][0]
+    committed = [*new[:4], [*new[4][:2], [[step[0], step[1] + b"\0", *step[2:]]]]]
     return {
         "another signature": msgspec.msgpack.encode(flipped),
         "a scalar not below the group's order": msgspec.msgpack.encode(malleable),
         "a key of small order": msgspec.msgpack.encode(weak),
         "somebody else's name": altered({2: BOB.id}),
+        "an author of no bytes": altered({2: b""}),
+        "an author of 33 bytes": altered({2: ALICE.id + b"\0"}),
+        "a key of 31 bytes": msgspec.msgpack.encode([outer[0], outer[1][:-1], *outer[2:]]),
+        "a byte moved from the digest to the key": msgspec.msgpack.encode(
+            [outer[0], outer[1] + outer[2][:1], outer[2][1:], *outer[3:]]
+        ),
+        "no signature": msgspec.msgpack.encode([*outer[:3], b"", None]),
+        "a rotation that commits to 33 bytes": msgspec.msgpack.encode(committed),
+        "a lineage without a rotation": msgspec.msgpack.encode([*new[:4], [*new[4][:2], []]]),
         "version 2": altered({0: 2}),
         "another network": altered({1: "other"}),
         "no statement": altered({7: []}),
