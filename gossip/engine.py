@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
-from tastemesh.errors import RemoteProtocolError, UsageError
+from tastemesh.errors import InternalError, RemoteProtocolError, UsageError
 from tastemesh.gossip import codec, effects, inputs
 from tastemesh.gossip.admission import Admission, Rejections
 from tastemesh.gossip.announcements import Announcements
@@ -282,19 +282,24 @@ class GossipEngine:
         """Take a message; what `handle` does with the commonest of its inputs."""
         channel, shard = place_of(event.topic, self.network)
         shed = self._shed(channel, shard, event, now_ms)
+        made: list[Effect] = []
         try:
-            done = self._hear(channel, shard, event, now_ms)
+            done = self._hear(channel, shard, event, now_ms, made)
         except RemoteProtocolError as error:
-            done = [self.rejected.refuse(error.reason, detail=error.detail)]
+            done = [*made, self.rejected.refuse(error.reason, detail=error.detail)]
+        except Exception as error:  # of ours; what it is about is held already
+            raise InternalError(made + shed) from error
         return done + shed if shed else done
 
-    def _hear(self, channel: str, shard: int, event: inputs.Received, now_ms: int) -> list[Effect]:
+    def _hear(
+        self, channel: str, shard: int, event: inputs.Received, now_ms: int, made: list[Effect]
+    ) -> list[Effect]:
         if channel == "h" and shard >= 0:
             return self._hear_presence(event, now_ms)
         if channel == "r" and shard >= 0:
-            return self._take_bundle(event.payload, shard, event, now_ms)
+            return self._take_bundle(event.payload, shard, event, now_ms, made)
         if channel == "n" and event.topic == self._inbox:
-            return self._take_inbox(event, now_ms)
+            return self._take_inbox(event, now_ms, made)
         if channel == "c" and shard >= 0:
             return self._held.hear_proof(event.payload, now_ms)
         raise RemoteProtocolError(RejectReason.UNEXPECTED_TOPIC, "not a topic of ours")
@@ -314,10 +319,10 @@ class GossipEngine:
         shard: int | None,
         event: inputs.Received,
         now_ms: int,
+        done: list[Effect],
         sender: bytes = b"",
     ) -> list[Effect]:
         """Take records that were pushed to a shard, or that reconciliation brought (None)."""
-        done: list[Effect] = []
         for opened in self._reader.unpack(payload):
             try:
                 done += self._take_envelope(opened, shard, event, now_ms)
@@ -381,7 +386,7 @@ class GossipEngine:
             return False
         return self._greetings.is_up_to_us(newcomer, len(self.peers), now_ms)
 
-    def _take_inbox(self, event: inputs.Received, now_ms: int) -> list[Effect]:
+    def _take_inbox(self, event: inputs.Received, now_ms: int, made: list[Effect]) -> list[Effect]:
         message, mask = read_message(event.payload, self.limits), self.interest.mask
         if message.is_proof:
             return self._held.hear_proof(message.content, now_ms)
@@ -390,7 +395,7 @@ class GossipEngine:
         if not self._sync.expects(message.sender):
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "records that nobody asked for")
         self._sync.pay(len(message.content), now_ms)
-        done = self._take_bundle(message.content, None, event, now_ms, message.sender)
+        done = self._take_bundle(message.content, None, event, now_ms, made, message.sender)
         accepted = [e.record.author for e in done if isinstance(e, effects.Accepted)]
         if accepted:
             self._sync.note_brought()

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import msgspec
 import numpy as np
 
+from tastemesh.errors import InternalError
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect, EvictReason
 from tastemesh.gossip.engine import GossipEngine
@@ -101,9 +102,14 @@ class Core:
         Raises:
             UsageError: a local caller's value is wrong (`Recorded`, `ForgotPrivate`, `Rotated`);
                 nothing has changed then.
+            InternalError: a fault of ours, half way through a message.
         """
         if type(event) is inputs.Received:  # the commonest by far, and mostly nothing comes of it
-            done = self._receive(event, now_ms)
+            try:
+                done = self._receive(event, now_ms)
+            except InternalError as error:
+                self._follow(error.done)
+                raise
             if done:
                 self._follow(done)
             return done

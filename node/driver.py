@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from tastemesh.errors import StorageError, UsageError
+from tastemesh.errors import InternalError, StorageError, UsageError
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.limits import RejectReason
@@ -268,13 +268,14 @@ class Driver:
                     if message is not None:
                         count = self.stages.counts[Stage.DECODE] - looked_at
                         self.stages.handled(count, since_s, within_s)
-                except Exception:
+                except Exception as error:
                     # The core never raises for what others send; if it does, that is our bug, and
-                    # whoever found it must not be able to stop the node with it.
+                    # whoever found it must not be able to stop the node with it. What it ordered
+                    # before is carried out, and the message acknowledged, or it would come again.
                     self.internal_error_count += 1
                     _log.exception("internal error", event_type=type(event).__name__)
-                    if message is not None:  # nor to do it again with the same message
-                        self._transport.acknowledge(message)
+                    orders = error.done if isinstance(error, InternalError) else []
+                    self._queue(_Turn(orders, message=message))
 
     def _as_input(self, event: wire.Event) -> inputs.Input:
         wall_ms = self._clock.wall_ms()

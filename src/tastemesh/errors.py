@@ -10,10 +10,12 @@
     ├── RemoteProtocolError         what a peer sent is not a valid record; carries a RejectReason
     ├── TransportError              a broker cannot be reached or refused us
     ├── StorageError                the window's database cannot be read or written
+    ├── InternalError               a fault of ours, half way through a message; has what was done
     └── DataError                   a bad line in a file; names file, line and what was expected
 """
 
 from enum import StrEnum
+from typing import Any
 
 
 class TastemeshError(Exception):
@@ -51,6 +53,21 @@ class RemoteProtocolError(TastemeshError):
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail
+
+
+class InternalError(TastemeshError):
+    """A fault of ours came up half way through a message; its cause is the exception itself.
+
+    What the core had taken in by then it holds, so what it ordered has to be carried out all the
+    same: state and orders must not part.
+
+    Args:
+        done: the effects made before.
+    """
+
+    def __init__(self, done: list[Any]) -> None:
+        super().__init__(f"{len(done)} orders were made before")
+        self.done = done
 
 
 class TransportError(TastemeshError):
