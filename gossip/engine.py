@@ -306,9 +306,9 @@ class GossipEngine:
 
     def _shed(self, channel: str, shard: int, event: inputs.Received, now_ms: int) -> list[Effect]:
         """Count what came in, and read less at once where a period's budget is used up."""
-        if shard < 0 or channel not in ("r", "h"):
+        if shard < 0 or channel not in ("r", "h", "c"):
             return []
-        interest = self.interest if channel == "r" else self._presence_interest
+        interest = self._presence_interest if channel == "h" else self.interest
         if interest.hear(shard, len(event.payload)) and interest.refresh(now_ms, early=True):
             return [self._subscribe()]
         return []
@@ -388,13 +388,13 @@ class GossipEngine:
 
     def _take_inbox(self, event: inputs.Received, now_ms: int, made: list[Effect]) -> list[Effect]:
         message, mask = read_message(event.payload, self.limits), self.interest.mask
-        if message.is_proof:
-            return self._held.hear_proof(message.content, now_ms)
-        if not message.is_bundle:
+        if not (message.is_bundle or message.is_proof):
             return self._sync.answer(message, mask, self._reader, event, now_ms)
         if not self._sync.expects(message.sender):
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "records that nobody asked for")
         self._sync.pay(len(message.content), now_ms)
+        if message.is_proof:
+            return self._held.hear_proof(message.content, now_ms)
         done = self._take_bundle(message.content, None, event, now_ms, made, message.sender)
         accepted = [e.record.author for e in done if isinstance(e, effects.Accepted)]
         if accepted:

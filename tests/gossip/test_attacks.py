@@ -12,7 +12,14 @@ from tastemesh.gossip.ranges import END, FrameWriter, Part
 from tastemesh.gossip.reconcile import initiate
 from tastemesh.gossip.record import Forget, Interaction, Record
 from tastemesh.gossip.signer import Signer
-from tastemesh.gossip.topics import ALL_SHARDS, inbox_topic, presence_topic, records_topic, shard_of
+from tastemesh.gossip.topics import (
+    ALL_SHARDS,
+    control_topic,
+    inbox_topic,
+    presence_topic,
+    records_topic,
+    shard_of,
+)
 from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, secret
 
 LIMITS = Limits()
@@ -170,6 +177,55 @@ def test_flooding_by_1000_fresh_identities_leaves_friends_and_a_bounded_cost() -
         push(cores, 0, written(person(f"fresh {n}"), 1))
     assert cores.engines[0].window.statement_count <= 1_000
     assert {record.id for record in friends[:250]} <= cores.held(0)
+
+
+def proof_by(signer: Signer, author: bytes, seq: int, *, is_signed: bool) -> bytes:
+    """Return two records in one slot of an author, in the form of a proof."""
+    found: dict[bytes, bytes] = {}
+    for item in ("left", "right"):
+        body = msgspec.msgpack.encode(
+            [1, NETWORK, author, 0, seq, b"", WALL_MS, [[1, item, "listen", 1, 0]]]
+        )
+        signature = signer.sign(codec.RECORD_DOMAIN + body) if is_signed else bytes(63) + b"\1"
+        envelope = [body, signer.public.key, signer.public.next_digest, signature, None]
+        found[codec.record_id(body)] = msgspec.msgpack.encode(envelope)
+    return msgspec.msgpack.encode([found[each] for each in sorted(found)])
+
+
+def test_proofs_of_nothing_keep_no_record_out_and_too_many_are_not_read() -> None:
+    cores = Cores([ANA], Limits(stranger_rate_per_s=1.0, stranger_burst_count=100))
+    engine, topic = cores.engines[0], control_topic(NETWORK, shard_of(BEN.id))
+    for seq in range(1, 201):  # in another's name: no signature is checked, nothing is used up
+        cores.hear(0, topic, proof_by(EVE, BEN.id, seq, is_signed=True))
+    assert engine.rejected == {RejectReason.WRONG_AUTHOR: 200}
+    cid = person("cid")
+    convicted = cores.hear(0, topic, proof_by(cid, cid.id, 1, is_signed=True))
+    assert count(convicted, effects.Convicted) == 1
+    for seq in range(1, 201):  # in one's own, without signatures: what proofs have, and no more
+        cores.hear(0, topic, proof_by(EVE, EVE.id, seq, is_signed=False))
+    assert engine.rejected[RejectReason.BAD_SIGNATURE] == 100 * 0.1 - 2
+    assert engine.rejected[RejectReason.VERIFY_BUDGET] == 192
+    dans = [written(person(f"dan {n}"), 1) for n in range(100)]
+    assert sum(count(push(cores, 0, each), effects.Accepted) for each in dans) == 100
+    burst_bytes = 4 * LIMITS.inbound_bytes_per_s * LIMITS.interest_period_ms // 1000
+    proof = proof_by(EVE, EVE.id, 1, is_signed=False)
+    done: list[Effect] = []
+    for _ in range(burst_bytes // len(proof)):
+        done += cores.hear(0, topic, proof)
+    (subscribed,) = (each for each in done if isinstance(each, effects.Subscribe))
+    assert topic not in subscribed.passing
+
+
+def test_proofs_in_the_inbox_are_of_an_exchange() -> None:
+    cores = Cores([ANA])
+    proof = proof_by(EVE, EVE.id, 1, is_signed=True)
+    payload, inbox = message(BEN, 2, proof), inbox_topic(NETWORK, cores.nodes[0].id)
+    (refused,) = cores.hear(0, inbox, payload)
+    assert isinstance(refused, effects.Misbehaved)
+    assert refused.reason is RejectReason.SYNC_BUDGET
+    meet(cores, 0, BEN)
+    cores.pass_time(LIMITS.sync_period_ms)
+    assert count(cores.hear(0, inbox, payload), effects.Convicted) == 1
 
 
 def test_oversized_and_deeply_nested_bytes_are_refused_in_every_channel() -> None:
