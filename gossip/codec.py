@@ -108,6 +108,16 @@ _tag_decoder = msgspec.msgpack.Decoder(int)
 _bundle_decoder = msgspec.msgpack.Decoder(list[bytes])
 
 
+_SHORTEST_BODY = _OpenBody(VERSION, "n", bytes(ID_BYTES), 0, 1, b"", 0, [msgspec.Raw(b"\x91\x01")])
+_SHORTEST = _Envelope(_encoder.encode(_SHORTEST_BODY), bytes(32), bytes(32), bytes(64), None)
+
+LEAST_ENVELOPE_BYTES = len(_encoder.encode(_SHORTEST))
+"""No envelope is smaller: a record whose one statement is a bare tag, in a network of one letter.
+
+MessagePack has no shorter encoding of anything in it than ours.
+"""
+
+
 def _decode_open(body: bytes) -> tuple[_OpenBody, tuple[Statement, ...]]:
     """Decode a body some of whose statements may be of unknown kinds."""
     opened = _open_body_decoder.decode(body)
@@ -388,11 +398,17 @@ def _wrap(body: bytes, signer: Signer) -> bytes:
 
 
 def pack_bundles(envelopes: list[bytes], limits: Limits) -> list[bytes]:
-    """Pack envelopes into as few MQTT payloads as `limits.payload_bytes` allows, in order."""
+    """Pack envelopes into as few MQTT payloads as `limits.payload_bytes` allows, in order.
+
+    One that is too small to be any is left out: a disk may have cut it, and the others it travels
+    with would be refused for it.
+    """
     bundles: list[bytes] = []
     batch: list[bytes] = []
     size = 8  # array header
     for envelope in envelopes:
+        if len(envelope) < LEAST_ENVELOPE_BYTES:
+            continue
         cost = len(envelope) + 5  # bin header
         if batch and size + cost > limits.payload_bytes:
             bundles.append(_encoder.encode(batch))
@@ -405,16 +421,26 @@ def pack_bundles(envelopes: list[bytes], limits: Limits) -> list[bytes]:
 
 
 def unpack_bundle(payload: bytes, limits: Limits) -> list[bytes]:
-    """Return the envelopes in an MQTT payload, unchecked.
+    """Return the envelopes in an MQTT payload, unchecked but for their size.
+
+    One that is too small to be any refuses the whole: each would cost a report, and 64 KiB hold
+    32,000 of them. So a bundle has 350 envelopes at most.
 
     Raises:
-        RemoteProtocolError: too large, or not a bundle.
+        RemoteProtocolError: too large, not a bundle, or with what cannot be an envelope.
     """
     if len(payload) > limits.payload_bytes:
         raise RemoteProtocolError(
             RejectReason.OVERSIZED, f"{len(payload)} bytes; at most {limits.payload_bytes}"
         )
     try:
-        return _bundle_decoder.decode(payload)
+        envelopes = _bundle_decoder.decode(payload)
     except _UNDECODABLE as error:
         raise RemoteProtocolError(RejectReason.MALFORMED, f"bundle: {error}") from None
+    if envelopes and min(map(len, envelopes)) < LEAST_ENVELOPE_BYTES:
+        short = sum(len(envelope) < LEAST_ENVELOPE_BYTES for envelope in envelopes)
+        raise RemoteProtocolError(
+            RejectReason.MALFORMED,
+            f"bundle: {short} of {len(envelopes)} envelopes below {LEAST_ENVELOPE_BYTES} bytes",
+        )
+    return envelopes

@@ -98,7 +98,8 @@ def test_altered_record_no_flipped_bit_gets_in() -> None:
 def test_an_author_of_no_bytes_costs_nobody_elses_record_in_the_bundle() -> None:
     cores = Cores([ANA])
     genuine = written(BEN, 1)
-    body = msgspec.msgpack.encode([1, NETWORK, b"", 0, 1, b"", WALL_MS, [[1, "s", "listen", 1, 0]]])
+    said = [[1, "a song with a long name", "listen", 1, 0]]
+    body = msgspec.msgpack.encode([1, NETWORK, b"", 0, 1, b"", WALL_MS, said])
     public = BEN.public
     unowned = [body, public.key, public.next_digest, bytes(64), None]
     first, second, refused = push(cores, 0, genuine, msgspec.msgpack.encode(unowned))

@@ -133,7 +133,7 @@ def test_a_second_record_under_one_number_is_equivocation_and_the_first_stays() 
 def test_a_bad_record_does_not_take_the_good_ones_beside_it_down() -> None:
     core = engine()
     good = written()
-    payload = msgspec.msgpack.encode([b"rubbish", good.envelope, good.envelope[:-1] + b"\x00"])
+    payload = msgspec.msgpack.encode([b"rubbish" * 30, good.envelope, good.envelope[:-1] + b"\x00"])
     topic = records_topic("main", shard_of(FRIEND.id))
     done = core.handle(inputs.Received("b", topic, payload, WALL_MS), 0)
     assert effects.Accepted(good, WALL_MS) in done

@@ -31,7 +31,7 @@ ENVELOPES = envelopes("main", COUNT)
 PAYLOADS = [codec.pack_bundles([each], LIMITS)[0] for each in ENVELOPES]
 FORGED = ENVELOPES[-1][:-5] + bytes(4) + ENVELOPES[-1][-1:]
 (ELSEWHERE,) = envelopes("another", 1)
-(MIXED,) = codec.pack_bundles([ENVELOPES[0], FORGED, ELSEWHERE, b"no envelope"], LIMITS)
+(MIXED,) = codec.pack_bundles([ENVELOPES[0], FORGED, ELSEWHERE, b"no envelope" * 20], LIMITS)
 
 
 def ids(seqs: range) -> set[bytes]:
