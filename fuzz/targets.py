@@ -166,7 +166,12 @@ class Core:
             "peers": (len(engine.peers), limits.peer_count),
             "proofs": (len(engine.intake.proofs), limits.proof_count),
             "lineages": (len(engine.intake.lineages), limits.lineage_count),
-            "buckets": (len(engine.intake._rates._buckets), limits.author_bucket_count),
+            "buckets": (len(engine.intake._pushed._buckets), limits.author_bucket_count),
+            "buckets of brought": (
+                len(engine.intake._brought._buckets),
+                limits.author_bucket_count,
+            ),
+            "forgeries": (len(engine.intake._forgeries), 2 * len(_BROKERS)),
             "passed over": (len(engine._sync._passed), limits.passed_count),
             "greetings": (len(engine._greetings), HEARD_COUNT),
             "sightings": (len(engine.brokers._sightings), limits.sighting_count),

@@ -167,7 +167,7 @@ class Admission:
         return [effects.Convicted(first.author, first.author in self._authorship)]
 
     def take(
-        self, record: Record, opened: Opened, shard: int | None, now_ms: int, wall_ms: int
+        self, record: Record, opened: Opened, shard: int | None, event: inputs.Received, now_ms: int
     ) -> list[Effect]:
         """Pass a record through the checks, and into the window.
 
@@ -175,15 +175,17 @@ class Admission:
             record: as `Intake.read` returned it; not held, nor passed over.
             opened: what it was read from.
             shard: of the topic that it was pushed to, None where reconciliation brought it.
+            event: what it came in.
             now_ms: monotonic time.
-            wall_ms: wall clock.
 
         Raises:
             RemoteProtocolError: with the reason; nothing follows from the record then.
         """
         author = record.author
         own, reached = author in self._authorship, author in self.reached
-        objection = self._intake.admit(record, opened, shard, now_ms, own=own, reached=reached)
+        objection = self._intake.admit(
+            record, opened, shard, event.broker, now_ms, own=own, reached=reached
+        )
         if objection is not None:
             self._overrule(record, now_ms)
             raise objection
@@ -193,7 +195,7 @@ class Admission:
             if shard is None:
                 self._overrule(record, now_ms)
             return [*learnt, self._rejected.refuse(objection.reason, detail=objection.detail)]
-        return [*learnt, *self.admit(record, wall_ms)]
+        return [*learnt, *self.admit(record, event.wall_ms)]
 
     def _overrule(self, record: Record, now_ms: int) -> None:
         """Pass an authentic record over until the next review."""

@@ -134,7 +134,7 @@ class Brokers:
         if print_of(opened.envelope) == sighting.envelope_print:
             sighting.note_delivered(broker, now_ms)
             return True
-        if not self._checks.take(now_ms):
+        if not self._checks.take(1, now_ms):
             sighting.excuse(broker)
             raise RemoteProtocolError(RejectReason.VERIFY_BUDGET, "too many copies that differ")
         return False

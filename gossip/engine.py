@@ -344,12 +344,11 @@ class GossipEngine:
             return []
         record = self.intake.read(opened, event.wall_ms)
         if is_known:  # other bytes around a body that we hold: no push of its author's
-            reached = record.author in self._held.reached
-            objection = self.intake.admit(record, opened, None, now_ms, own=True, reached=reached)
+            objection = self.intake.admit(record, opened, None, event.broker, now_ms, own=True)
             if objection is None:
                 self.brokers.note_valid(record_id, broker, now_ms)
             raise objection or RemoteProtocolError(RejectReason.DUPLICATE, "in another envelope")
-        done = self._held.take(record, opened, shard, now_ms, event.wall_ms)
+        done = self._held.take(record, opened, shard, event, now_ms)
         if record_id in self.window:
             self.brokers.note_new(record, broker, now_ms, self._carrying_count)
         return done

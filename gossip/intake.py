@@ -3,11 +3,18 @@
 ::
 
     body, limits, network -> date -> shard -> rate -> convicted? taken back? key rotated out?
-    -> the author's key? -> budget for strangers -> rotations, signature
+    -> the author's key? -> budget for signatures -> signature, and those of rotations not known yet
 
 Nothing before the signature is believed to be the author's doing: it may be asked for, never
 charged to him. What brings a lineage that would be news is heard out, whatever is held against its
 author: it may be a thief's doing, which the lineage voids.
+
+Each signature that is checked is paid for. A stranger's comes out of one bucket for all strangers.
+Those of whom trust reaches cost nothing while they fit: only forgeries in their names are paid, out
+of a bucket for each broker and way in, and only past that do they wait in line with strangers. So
+whoever forges has to send more a second than two buckets earn, and keeps out what comes by the very
+way that he uses: what others push he does not by filling an inbox, and what came through another
+broker not at all.
 """
 
 from tastemesh.errors import RemoteProtocolError
@@ -26,6 +33,10 @@ from tastemesh.gossip.topics import shard_of
 # bytes a check at least, sends more than a node takes in, and the shard is read no more.
 _PROOF_SHARE = 0.1
 
+# Likewise for forgeries in a trusted name, of one broker and way in. Pushed ones cannot empty it:
+# as each has 187 bytes at least, they are more than a node takes in, and the shard is read no more.
+_FORGERY_SHARE = 0.1
+
 
 class Intake:
     """What one node lets in.
@@ -40,17 +51,32 @@ class Intake:
         self._network = network
         self._limits = limits
         self._reader = reader
-        self._rates = AuthorRates(limits)
+        rate, bucket_count = limits.author_rate_per_s, limits.author_bucket_count
+        self._pushed = AuthorRates(rate, limits.author_burst_count, bucket_count)
+        # Of what reconciliation brings, all that a window has of one author at once: who catches up
+        # is not slowed, and past that nobody can say more by this way than by pushing.
+        self._brought = AuthorRates(
+            rate,
+            limits.author_interaction_count
+            + limits.author_endorsement_count
+            + limits.author_notice_count,
+            bucket_count,
+        )
         # Of signature checks for all whom trust does not reach: what costs a stranger nothing, a
         # fresh identity, must not cost us a core. What is refused here comes again by
         # reconciliation when there is budget.
         self._strangers = Bucket(limits.stranger_rate_per_s, float(limits.stranger_burst_count))
-        self._for_proofs = Bucket(
-            limits.stranger_rate_per_s * _PROOF_SHARE, limits.stranger_burst_count * _PROOF_SHARE
-        )
+        self._for_proofs = self._share(_PROOF_SHARE)
+        self._forgeries: dict[tuple[str, bool], Bucket] = {}  # by broker, and whether it was pushed
         self.lineages = Lineages(limits)
         self.proofs = Proofs(limits)
         self.tombstones = Tombstones()
+
+    def _share(self, share: float) -> Bucket:
+        limits = self._limits
+        dearest = 2 * (1 + limits.rotation_count)  # a proof against who has rotated all his keys
+        full = max(limits.stranger_burst_count * share, dearest)
+        return Bucket(limits.stranger_rate_per_s * share, full)
 
     def read(self, opened: Opened, wall_ms: int) -> Record:
         """Return what an envelope says, its form and date checked, but not who says it.
@@ -70,10 +96,11 @@ class Intake:
         record: Record,
         opened: Opened,
         shard: int | None,
+        broker: str,
         now_ms: int,
         *,
-        own: bool,
-        reached: bool,
+        own: bool = False,
+        reached: bool = False,
     ) -> RemoteProtocolError | None:
         """Check that a record may come in and that its author signed it.
 
@@ -81,6 +108,7 @@ class Intake:
             record: as `read` returned it.
             opened: what it was read from.
             shard: of the topic that it was pushed to, None where reconciliation brought it.
+            broker: through which it came, by our name for it.
             now_ms: monotonic time.
             own: whether its author is local.
             reached: whether trust reaches its author.
@@ -92,25 +120,60 @@ class Intake:
             RemoteProtocolError: with the reason.
         """
         author = record.author
-        tokens: float | None = None
-        if shard is not None:
-            if shard != shard_of(author):
-                raise RemoteProtocolError(RejectReason.UNEXPECTED_TOPIC, "another author's shard")
-            if not own:
-                tokens = self._rates.tokens(author, now_ms)
-                if tokens < 1.0:
-                    raise RemoteProtocolError(RejectReason.RATE, "pushed too fast")
+        if shard is not None and shard != shard_of(author):
+            raise RemoteProtocolError(RejectReason.UNEXPECTED_TOPIC, "another author's shard")
+        rates = self._brought if shard is None else self._pushed
+        tokens = 1.0 if own else rates.tokens(author, now_ms)
+        if tokens < 1.0:
+            raise RemoteProtocolError(RejectReason.RATE, "more of one author than may come at once")
         objection = self.objection(record)
         if objection is not None and shard is not None:
             raise objection
-        check_key(record, opened)
-        if not (own or reached) and not self._strangers.take(now_ms):
-            raise RemoteProtocolError(RejectReason.VERIFY_BUDGET, "too many strangers at once")
-        self.lineages.verify(author, record.lineage)
-        self._reader.authenticate(record, opened)
-        if tokens is not None:
-            self._rates.spend(author, tokens, now_ms)
+        paying = self._strangers
+        if own or reached:
+            paying = self._paying(record, (broker, shard is not None), now_ms)
+        count = self._authenticate(record, opened, paying, now_ms)
+        if paying is not self._strangers:
+            paying.give_back(count)
+        if not own:
+            rates.spend(author, tokens, now_ms)
         return objection
+
+    def _paying(self, record: Record, way: tuple[str, bool], now_ms: int) -> Bucket:
+        """Return what a record in a trusted name is checked from, given the way that it came."""
+        if way not in self._forgeries:
+            self._forgeries[way] = self._share(_FORGERY_SHARE)
+        forgeries = self._forgeries[way]
+        count = 1 + self.lineages.unchecked(record.author, record.lineage)
+        return forgeries if forgeries.tokens(now_ms) >= count else self._strangers
+
+    def _authenticate(self, record: Record, opened: Opened, paying: Bucket, now_ms: int) -> int:
+        """Check that the key behind a record is the author's, holds, and signed it.
+
+        Args:
+            record: as `read` returned it.
+            opened: what it was read from.
+            paying: gives a token for each signature, before it is checked.
+            now_ms: monotonic time.
+
+        Returns:
+            How many tokens were taken.
+
+        Raises:
+            RemoteProtocolError: with the reason.
+        """
+        check_key(record, opened)
+        self._pay(1, paying, now_ms)
+        self._reader.authenticate(record, opened)
+        unchecked = self.lineages.unchecked(record.author, record.lineage)
+        if unchecked:
+            self._pay(unchecked, paying, now_ms)
+            self.lineages.verify(record.author, record.lineage)
+        return 1 + unchecked
+
+    def _pay(self, count: int, paying: Bucket, now_ms: int) -> None:
+        if not paying.take(count, now_ms):
+            raise RemoteProtocolError(RejectReason.VERIFY_BUDGET, "too many signatures at once")
 
     def objection(self, record: Record) -> RemoteProtocolError | None:
         """Return what is held against a record, whoever signed it, or None."""
@@ -151,12 +214,7 @@ class Intake:
             raise RemoteProtocolError(RejectReason.DUPLICATE, "a proof that is known")
         if not self.proves(first, second):
             raise revoked()
-        both = [(record, self._reader.open(record.envelope)) for record in pair]
-        for record, opened in both:
-            check_key(record, opened)
-        for record, opened in both:
-            if not self._for_proofs.take(now_ms):
-                raise RemoteProtocolError(RejectReason.VERIFY_BUDGET, "too many proofs at once")
-            self.lineages.verify(author, record.lineage)
-            self._reader.authenticate(record, opened)
+        for record in pair:
+            opened = self._reader.open(record.envelope)
+            self._authenticate(record, opened, self._for_proofs, now_ms)
         return pair

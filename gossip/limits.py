@@ -80,15 +80,17 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             and an attacker pays each with an identity.
         reserved_share: local; share of the window that authors reached by trust can always use,
             0.8 (design, section 5): a flood of fresh identities shares the rest.
-        author_rate_per_s: local; records a second that one author may push for long, 2. A person
-            produces a handful a minute; catching up goes through reconciliation, which is not
-            subject to it. Guess, with a wide margin.
+        author_rate_per_s: local; records a second of one author that are taken in for long, 2. A
+            person produces a handful a minute. Guess, with a wide margin.
         author_burst_count: local; records that one author may push at once, 256: an import of a
-            listening history of 16,384 interactions in batches of 64.
-        author_bucket_count: local; authors whose push rate is remembered, 8,192, least recently
-            seen forgotten first; about 1 MB.
+            listening history of 16,384 interactions in batches of 64. Of what reconciliation brings
+            it is what a window has of one author, 820: his whole history.
+        author_bucket_count: local; authors whose rate is remembered, 8,192 for each way in, least
+            recently seen forgotten first; about 1 MB each.
         stranger_rate_per_s: local; signatures a second that are checked for authors whom trust does
-            not reach, 1,000: an eighth to a quarter of one core, however many identities flood.
+            not reach, 1,000: an eighth to a quarter of one core, however many identities flood. A
+            tenth of that, and of the next, is for proofs, and for forgeries in the names of those
+            whom trust reaches, per broker and way in.
         stranger_burst_count: local; such checks that may be saved up, 60,000: a minute's worth, so
             that a newcomer, whom nobody is close to yet, catches up with a large network at once.
         inbound_bytes_per_s: local; pushed records that a node takes in, 4,096: all of a network of

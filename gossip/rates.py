@@ -1,22 +1,22 @@
-"""How fast one author may push, and how many signatures of strangers are checked: token buckets."""
-
-from tastemesh.gossip.limits import Limits
+"""How fast one author's records come in, and how many signatures are checked: token buckets."""
 
 
 class AuthorRates:
-    """Token buckets keyed by author, at most `Limits.author_bucket_count`, least recent out first.
+    """Token buckets keyed by author, so many at most, least recent out first.
 
     An author who comes back after being forgotten starts with a full bucket: with 8,192 buckets he
     needs as many other *signing* identities in between, and those pay a verification each.
 
     Args:
-        limits: rate, burst and bucket count are used.
+        rate_per_s: records a second that an author may have for long.
+        burst_count: records that he may have at once.
+        bucket_count: authors who are remembered.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self._full = float(limits.author_burst_count)
-        self._rate_per_ms = limits.author_rate_per_s / 1000
-        self._bucket_count = limits.author_bucket_count
+    def __init__(self, rate_per_s: float, burst_count: int, bucket_count: int) -> None:
+        self._full = float(burst_count)
+        self._rate_per_ms = rate_per_s / 1000
+        self._bucket_count = bucket_count
         self._buckets: dict[bytes, tuple[float, int]] = {}  # tokens left, as of this monotonic ms
 
     def spend(self, author: bytes, tokens: float, now_ms: int) -> None:
@@ -34,7 +34,7 @@ class AuthorRates:
             del buckets[next(iter(buckets))]
 
     def tokens(self, author: bytes, now_ms: int) -> float:
-        """Return how many tokens this author has, taking none; below 1 he pushes too fast.
+        """Return how many tokens this author has, taking none; below 1 they come too fast.
 
         It may be asked before it is known who signed: nobody can spend another's tokens.
         """
@@ -66,12 +66,16 @@ class Bucket:
         self._at_ms = now_ms
         return self._tokens
 
-    def take(self, now_ms: int) -> bool:
-        """Take one token; False if there is none."""
-        if self.tokens(now_ms) < 1.0:
+    def take(self, count: int, now_ms: int) -> bool:
+        """Take so many tokens; False if there are fewer, and then none is taken."""
+        if self.tokens(now_ms) < count:
             return False
-        self._tokens -= 1.0
+        self._tokens -= count
         return True
+
+    def give_back(self, count: int) -> None:
+        """Put back tokens that were taken."""
+        self._tokens = min(self._full, self._tokens + count)
 
     def spend(self, tokens: float, now_ms: int) -> None:
         """Take tokens, whether they are there or not."""

@@ -194,7 +194,7 @@ def proof_by(signer: Signer, author: bytes, seq: int, *, is_signed: bool) -> byt
 
 
 def test_proofs_of_nothing_keep_no_record_out_and_too_many_are_not_read() -> None:
-    cores = Cores([ANA], Limits(stranger_rate_per_s=1.0, stranger_burst_count=100))
+    cores = Cores([ANA], Limits(stranger_rate_per_s=1.0, stranger_burst_count=1_000))
     engine, topic = cores.engines[0], control_topic(NETWORK, shard_of(BEN.id))
     for seq in range(1, 201):  # in another's name: no signature is checked, nothing is used up
         cores.hear(0, topic, proof_by(EVE, BEN.id, seq, is_signed=True))
@@ -204,10 +204,10 @@ def test_proofs_of_nothing_keep_no_record_out_and_too_many_are_not_read() -> Non
     assert count(convicted, effects.Convicted) == 1
     for seq in range(1, 201):  # in one's own, without signatures: what proofs have, and no more
         cores.hear(0, topic, proof_by(EVE, EVE.id, seq, is_signed=False))
-    assert engine.rejected[RejectReason.BAD_SIGNATURE] == 100 * 0.1 - 2
-    assert engine.rejected[RejectReason.VERIFY_BUDGET] == 192
-    dans = [written(person(f"dan {n}"), 1) for n in range(100)]
-    assert sum(count(push(cores, 0, each), effects.Accepted) for each in dans) == 100
+    assert engine.rejected[RejectReason.BAD_SIGNATURE] == 1_000 * 0.1 - 2
+    assert engine.rejected[RejectReason.VERIFY_BUDGET] == 102
+    dans = [written(person(f"dan {n}"), 1) for n in range(500)]
+    assert sum(count(push(cores, 0, each), effects.Accepted) for each in dans) == 500
     burst_bytes = 4 * LIMITS.inbound_bytes_per_s * LIMITS.interest_period_ms // 1000
     proof = proof_by(EVE, EVE.id, 1, is_signed=False)
     done: list[Effect] = []
@@ -227,6 +227,90 @@ def test_proofs_in_the_inbox_are_of_an_exchange() -> None:
     meet(cores, 0, BEN)
     cores.pass_time(LIMITS.sync_period_ms)
     assert count(cores.hear(0, inbox, payload), effects.Convicted) == 1
+
+
+def rotated_often(name: str) -> Signer:
+    """Return an identity that has rotated its key as often as it may."""
+    signer, following = person(name), secret(f"{name} next")
+    for n in range(LIMITS.rotation_count):
+        after = secret(f"{name} {n}")
+        signer, following = signer.rotated(following, after, (0, n + 1)), after
+    return signer
+
+
+def test_each_signature_that_a_strangers_record_brings_is_paid_for() -> None:
+    cores = Cores([ANA], Limits(stranger_rate_per_s=0.0, stranger_burst_count=100))
+    rejected = cores.engines[0].rejected
+    thief = rotated_often("thief")
+    for seq in range(20, 40):
+        outer = msgspec.msgpack.decode(written(thief, seq).envelope)
+        outer[4][2][-1][4] = bytes(63) + b"\1"  # the last rotation's signature
+        push(cores, 0, msgspec.msgpack.encode(outer))
+    assert rejected[RejectReason.BAD_SIGNATURE] == 100 // 17
+    assert rejected[RejectReason.VERIFY_BUDGET] == 20 - 100 // 17
+
+    cores = Cores([ANA], Limits(stranger_rate_per_s=0.0, stranger_burst_count=100))
+    rejected = cores.engines[0].rejected
+    for seq in range(20, 70):  # the record's own first: no rotation is looked at
+        outer = msgspec.msgpack.decode(written(thief, seq).envelope)
+        outer[3] = bytes(63) + b"\1"
+        push(cores, 0, msgspec.msgpack.encode(outer))
+    assert rejected == {RejectReason.BAD_SIGNATURE: 50}
+    honest = rotated_often("honest")  # his rotations are paid for once
+    done = [push(cores, 0, written(honest, seq)) for seq in range(20, 60)]
+    assert sum(count(each, effects.Accepted) for each in done) == 50 - LIMITS.rotation_count
+
+
+def test_forgeries_in_a_trusted_name_are_bounded_and_keep_out_what_comes_by_their_way_alone() -> (
+    None
+):
+    limits = Limits(stranger_rate_per_s=10.0, stranger_burst_count=1_000)
+    cores = Cores([ANA], limits, ("one", "two"))
+    rejected, inbox = cores.engines[0].rejected, inbox_topic(NETWORK, cores.nodes[0].id)
+    cores.tell(0, inputs.TrustChanged((BEN.id,)))
+    meet(cores, 0, EVE)
+    cores.pass_time(limits.sync_period_ms)
+
+    def brought(broker: str, *envelopes: bytes) -> int:
+        done: list[Effect] = []
+        for bundle in codec.pack_bundles(list(envelopes), Limits(payload_bytes=60_000)):
+            done += cores.hear(0, inbox, message(EVE, 1, bundle), broker)
+        return count(done, effects.Accepted)
+
+    def forged(seq: int) -> bytes:
+        outer = msgspec.msgpack.decode(written(BEN, seq).envelope)
+        return msgspec.msgpack.encode([*outer[:3], bytes(63) + b"\1", None])
+
+    assert brought("one", *[forged(seq) for seq in range(1_000, 1_050)]) == 0
+    genuine = [written(BEN, seq).envelope for seq in range(1, 400)]
+    assert brought("one", *genuine[:200]) == 200  # they cost nothing
+    assert brought("one", *[forged(seq) for seq in range(2_000, 4_000)]) == 0
+    assert rejected[RejectReason.BAD_SIGNATURE] == 100 + 1_000  # a tenth, and the strangers'
+    assert brought("one", genuine[200]) == 0
+    assert brought("two", genuine[200]) == 1
+    assert count(push(cores, 0, genuine[201]), effects.Accepted) == 1
+    cores.pass_time(2_000)
+    assert brought("one", genuine[202]) == 1
+
+
+def test_who_floods_by_reconciliation_gets_a_windows_worth_and_then_his_rate() -> None:
+    cores = Cores([ANA])
+    inbox = inbox_topic(NETWORK, cores.nodes[0].id)
+    cores.tell(0, inputs.TrustChanged((BEN.id,)))
+    meet(cores, 0, EVE)
+    cores.pass_time(LIMITS.sync_period_ms)
+    at_once = 500 + 256 + 64  # interactions, endorsements and notices that a window has of one
+    for author in (BEN, person("a stranger")):
+        dated = [written(author, n, created_ms=WALL_MS + n) for n in range(1, 2_001)]
+        records = [record.envelope for record in dated]
+        done: list[Effect] = []
+        for bundle in codec.pack_bundles(records, Limits(payload_bytes=60_000)):
+            done += cores.hear(0, inbox, message(EVE, 1, bundle))
+        assert count(done, effects.Accepted) == at_once
+    assert cores.engines[0].rejected == {RejectReason.RATE: 2 * (2_000 - at_once)}
+    cores.pass_time(10_000)
+    (bundle,) = codec.pack_bundles(records[-50:], LIMITS)
+    assert count(cores.hear(0, inbox, message(EVE, 1, bundle)), effects.Accepted) == 20
 
 
 def test_oversized_and_deeply_nested_bytes_are_refused_in_every_channel() -> None:
