@@ -306,7 +306,12 @@ class Admission:
         """Prove what these records, fetched from the store, are disputed for."""
         done: list[Effect] = []
         for envelope in envelopes:
-            first = self._reader.parse(self._reader.open(envelope))
+            try:
+                first = self._reader.parse(self._reader.open(envelope))
+            except RemoteProtocolError as error:  # `inspect` will come upon it, too
+                said = f"a disputed stored record: {error.detail}"
+                done.append(self._rejected.refuse(RejectReason.DAMAGED, detail=said))
+                continue
             second = self._disputes.close(first)
             if second is None or first.author in self._intake.proofs:
                 continue
