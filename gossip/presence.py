@@ -4,6 +4,10 @@ A node signs presence with a key of its own, not with an identity's, so an inbox
 who lives behind it. It says which shards the node reads, so that two nodes reconcile what both want
 and nothing else; a broker sees that anyway. Presence is soft state: unheard of for
 `Limits.peer_age_ms`, forgotten (`tastemesh.gossip.sampling`).
+
+The presence with which a node introduces itself in an inbox is signed for that inbox and for one
+exchange. Otherwise whoever hears it, in public or in an inbox of his own, could begin an exchange
+in its name with anybody.
 """
 
 import msgspec
@@ -17,6 +21,7 @@ from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import ALL_SHARDS
 
 _PRESENCE_DOMAIN = b"tastemesh/1/presence\x00"
+_INTRODUCTION_DOMAIN = b"tastemesh/1/introduction\x00"
 _PRESENCE_BYTES = 512  # the longest valid message has about 300
 
 
@@ -65,7 +70,9 @@ class Presence(msgspec.Struct, frozen=True):
             raise RemoteProtocolError(RejectReason.TOO_OLD, "presence replayed or delayed")
 
 
-def sign_presence(signer: Signer, network: str, wall_ms: int, mask: int = ALL_SHARDS) -> bytes:
+def sign_presence(
+    signer: Signer, network: str, wall_ms: int, mask: int = ALL_SHARDS, context: bytes = b""
+) -> bytes:
     """Return this node's presence message.
 
     Args:
@@ -73,12 +80,13 @@ def sign_presence(signer: Signer, network: str, wall_ms: int, mask: int = ALL_SH
         network: network id.
         wall_ms: wall clock.
         mask: the shards that it reads.
+        context: for an introduction, the id of the node that it is for and the salt of the
+            exchange; empty where it is published.
     """
     body = _encoder.encode(_Presence(1, network, signer.id, wall_ms, mask))
     public = signer.public
-    return _encoder.encode(
-        _SignedPresence(body, public.key, public.next_digest, signer.sign(_PRESENCE_DOMAIN + body))
-    )
+    signature = signer.sign(_signed(body, context))
+    return _encoder.encode(_SignedPresence(body, public.key, public.next_digest, signature))
 
 
 def parse_presence(payload: bytes, network: str) -> Presence:
@@ -99,19 +107,24 @@ def parse_presence(payload: bytes, network: str) -> Presence:
     return Presence(inner.node, inner.shards, inner.sent_ms)
 
 
-def authenticate_presence(payload: bytes, verify: Verify = verify) -> None:
+def authenticate_presence(payload: bytes, verify: Verify = verify, context: bytes = b"") -> None:
     """Check that the key in a presence message signed it.
 
     Args:
         payload: as received.
         verify: checks a signature, or knows the answer already.
+        context: as for `sign_presence`.
 
     Raises:
         RemoteProtocolError: with the reason; the only exception for any bytes.
     """
     outer, _ = _decoded(payload)
-    if not verify(outer.key, _PRESENCE_DOMAIN + outer.body, outer.signature):
+    if not verify(outer.key, _signed(outer.body, context), outer.signature):
         raise RemoteProtocolError(RejectReason.BAD_SIGNATURE, "the signature does not fit")
+
+
+def _signed(body: bytes, context: bytes) -> bytes:
+    return (_INTRODUCTION_DOMAIN if context else _PRESENCE_DOMAIN) + context + body
 
 
 def _decoded(payload: bytes) -> tuple[_SignedPresence, _Presence]:

@@ -63,6 +63,6 @@ class Reader:
         """Return what a presence message says; see `presence.parse_presence`."""
         return parse_presence(payload, self._network)
 
-    def authenticate_presence(self, payload: bytes) -> None:
+    def authenticate_presence(self, payload: bytes, context: bytes = b"") -> None:
         """Check who sent it; see `presence.authenticate_presence`."""
-        authenticate_presence(payload, self._verify)
+        authenticate_presence(payload, self._verify, context)

@@ -5,13 +5,14 @@ through the peers' inboxes (`tastemesh.gossip.inbox`); each side then sends the 
 other turns out to lack. A newcomer catches up the same way, with several peers at once until one
 has been of use.
 
-Frames are answered only to nodes that announced themselves, within a budget per peer and one for
-all; records are taken only while an exchange with their sender goes on.
+A frame is answered only if it belongs to an exchange that its sender or this node began, within a
+budget per peer and one for all (`tastemesh.gossip.exchanges`); records are taken only while an
+exchange with their sender goes on.
 
 Only the shards that both read are compared. The first frame of an exchange brings its sender's
 presence with it (tag 3; `tastemesh.gossip.guests`), which says what he reads now. What the other
 reads now he may not know: so whoever is asked for other shards than both read begins anew with
-those, and shows his own presence.
+those, and shows his own presence. The salt stays: by it the other knows that he is answered.
 
 Records that this node refused or evicted stay in the compared set for a while (*passed over*), or
 every exchange would bring them again.
@@ -24,18 +25,16 @@ a window's worth, or a newcomer would wait for hours. Both sides pay for what co
 the mean this bounds what a node is asked for by honest others, too.
 """
 
-from collections import Counter
 from collections.abc import Callable
-from hashlib import sha256
 
 import msgspec
 
-from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec, inbox, reconcile
 from tastemesh.gossip.effects import Effect, Fetch, Send
+from tastemesh.gossip.exchanges import Exchanges
 from tastemesh.gossip.guests import Guests
 from tastemesh.gossip.inputs import Fetched, Received
-from tastemesh.gossip.limits import Limits, RejectReason
+from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.rates import Bucket
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
@@ -65,10 +64,6 @@ _VAIN_ROUNDS = 2
 # bundle of a long exchange may be late.
 _PARTNER_PERIODS = 4
 
-# Frames answered in one sync period over all peers: eight exchanges at their longest. More would
-# only be somebody pretending to be many.
-_ANSWERED_PEERS = 8
-
 
 class Sync:
     """This node's side of every exchange.
@@ -79,7 +74,8 @@ class Sync:
         limits: budgets and frame size.
         peers: whom to exchange with.
         seed: keys the salts.
-        present: returns our presence of a date (ms), given the shards that we read.
+        present: returns our presence of a date (ms), given the shards that we read and what it is
+            signed for.
     """
 
     def __init__(
@@ -89,21 +85,20 @@ class Sync:
         limits: Limits,
         peers: Peers,
         seed: bytes,
-        present: Callable[[int, int], bytes],
+        present: Callable[[int, int, bytes], bytes],
     ) -> None:
         self._node = node
         self._network = network
         self._limits = limits
         self._peers = peers
         self._guests = Guests(limits, peers)
-        self._seed = seed
+        self._exchanges = Exchanges(limits, seed)
         self._present = present
-        self._exchanges = self._salts = 0
+        self._asked_count = 0
         self._items = reconcile.ItemSet()
         self._held: dict[bytes, tuple[int, bytes]] = {}  # (date, author) of what is in the window
         self._passed: dict[bytes, tuple[int, bytes]] = {}  # (date, author), oldest memory first
-        self._answered: Counter[bytes] = Counter()
-        self._answered_since_ms = 0
+        self._period_began_ms = 0
         self._partners: dict[bytes, int] = {}
         self._asked: dict[bytes, int] = {}  # with whom this node began, this period: over what mask
         self._answered_us = False
@@ -188,10 +183,8 @@ class Sync:
             now_ms: monotonic time.
             wall_ms: wall clock, from which the last minutes are counted.
         """
-        since_ms = self._since_ms(now_ms, wall_ms)
         horizon_ms = now_ms - _PARTNER_PERIODS * self._limits.sync_period_ms
         self._partners = {n: at for n, at in self._partners.items() if at >= horizon_ms}
-        self._guests.forget_silent(horizon_ms)
         self._rounds += 1
         self._note_read(mask)
         if self._rounds - self._opened_round > _NEWCOMER_PERIODS:
@@ -204,24 +197,33 @@ class Sync:
         chosen = self._chosen(wanted, mask)
         self._vain_rounds = (self._vain_rounds + 1) % (_VAIN_ROUNDS + 1)
         self._answered_us |= not chosen
-        if not chosen:
-            return []
         done: list[Effect] = []
-        presence = self._present(wall_ms, mask)
         for peer in chosen:
-            self._exchanges += 1
-            broker = brokers[self._exchanges % len(brokers)] if brokers else ""
-            done.append(self._ask(peer, mask, since_ms, presence, broker, now_ms))
+            self._asked_count += 1
+            broker = brokers[self._asked_count % len(brokers)] if brokers else ""
+            done.append(self._ask(peer, mask, broker, now_ms, wall_ms))
         return done
 
-    def _ask(
-        self, peer: bytes, mask: int, since_ms: int, presence: bytes, broker: str, now_ms: int
-    ) -> Send:
+    def _ask(self, peer: bytes, mask: int, broker: str, now_ms: int, wall_ms: int) -> Send:
         """Begin an exchange with a peer."""
         common = self._asked[peer] = self._peers.mask(peer) & mask
         self._partners[peer] = now_ms
-        frame = reconcile.initiate(self._items, self._salt(), self._limits, since_ms, common)
-        content = inbox.introduction(presence, frame)
+        salt, since_ms = self._exchanges.begin(peer), self._since_ms(now_ms, wall_ms)
+        return self._introduce(peer, salt, mask, since_ms, common, broker, wall_ms)
+
+    def _introduce(
+        self,
+        peer: bytes,
+        salt: bytes,
+        mask: int,
+        since_ms: int,
+        common: int,
+        broker: str,
+        wall_ms: int,
+    ) -> Send:
+        """Send a first frame, of the shards that both read, and our presence."""
+        frame = reconcile.initiate(self._items, salt, self._limits, since_ms, common)
+        content = inbox.introduction(self._present(wall_ms, mask, peer + salt), frame)
         return self._to(peer, inbox.INTRODUCED, content, common, broker)
 
     def _asked_instead(
@@ -234,8 +236,7 @@ class Sync:
         peer = self._peers.pick(wanted)
         if peer is None or peer in self._asked:
             return []
-        presence = self._present(wall_ms, mask)
-        return [self._ask(peer, mask, self._since_ms(now_ms, wall_ms), presence, broker, now_ms)]
+        return [self._ask(peer, mask, broker, now_ms, wall_ms)]
 
     def _since_ms(self, now_ms: int, wall_ms: int) -> int:
         """Return from which date on there is credit to compare."""
@@ -270,15 +271,11 @@ class Sync:
         self._due = (self._due & mask) or mask
         self._read = mask
 
-    def _salt(self) -> bytes:
-        self._salts += 1
-        return sha256(self._seed + self._salts.to_bytes(8, "big")).digest()
-
     def _begin_period(self, now_ms: int) -> None:
-        if now_ms - self._answered_since_ms >= self._limits.sync_period_ms:
-            self._answered.clear()
+        if now_ms - self._period_began_ms >= self._limits.sync_period_ms:
+            self._exchanges.begin_period()
             self._guests.begin_period()
-            self._answered_since_ms = now_ms
+            self._period_began_ms = now_ms
 
     def note_brought(self) -> None:
         """Note that an exchange brought records: there may be more to come."""
@@ -305,25 +302,26 @@ class Sync:
             now_ms: monotonic time.
 
         Raises:
-            RemoteProtocolError: the frame is malformed, its sender unknown, or over its budget.
+            RemoteProtocolError: the frame is malformed, of no exchange, or over its budget.
         """
         broker, wall_ms, sender = event.broker, event.wall_ms, message.sender
         self._begin_period(now_ms)
-        introduction, frame, common = message.introduction, message.content, message.mask
+        introduction, common = message.introduction, message.mask
+        frame = message.content if introduction is None else introduction.frame
+        salt = reconcile.salt_of(frame, self._limits)
+        self._exchanges.check(sender, salt, introduced=introduction is not None)
+        is_ours = self._exchanges.is_ours(sender, salt)
         if introduction is not None:
-            frame = introduction.frame
             common = mask & self._guests.look_at(
-                sender, introduction.presence, reader, wall_ms, now_ms
+                sender,
+                introduction.presence,
+                self._node + salt,
+                reader,
+                wall_ms,
+                now_ms,
+                asked=is_ours,
             )
-        if not (sender in self._peers or sender in self._guests):
-            raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "a frame from a stranger")
-        budget = self._limits.sync_reply_count
-        if self._answered[sender] >= budget or (
-            # Whom we asked ourselves we hear out, however many others write to us.
-            sender not in self._asked and self._answered.total() >= budget * _ANSWERED_PEERS
-        ):
-            raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "too many frames in a period")
-        self._answered[sender] += 1
+        self._exchanges.charge(sender, salt)
         self.pay(len(frame), now_ms)
         if sender in self._partners:
             self._answered_us = True
@@ -340,9 +338,8 @@ class Sync:
             done += self._asked_instead(asked & ~compared, mask, broker, now_ms, wall_ms)
         if common != message.mask:
             since_ms = reconcile.since_ms_of(frame, self._limits)
-            again = reconcile.initiate(self._items, self._salt(), self._limits, since_ms, common)
-            content = inbox.introduction(self._present(wall_ms, mask), again)
-            return [self._to(sender, inbox.INTRODUCED, content, common, broker), *done]
+            again = self._introduce(sender, salt, mask, since_ms, common, broker, wall_ms)
+            return [again, *done]
         reply = reconcile.respond(self._items, frame, self._limits, common)
         missing = tuple(record_id for record_id in reply.have if record_id not in self._passed)
         if missing:
@@ -350,7 +347,7 @@ class Sync:
             done.append(Fetch(missing, inbox_topic(self._network, sender), broker))
         if reply.frame is not None:
             done.append(self._to(sender, inbox.FRAME, reply.frame, common, broker))
-        elif reply.farewell is not None and sender not in self._asked:
+        elif reply.farewell is not None and not is_ours:
             done.append(self._to(sender, inbox.FRAME, reply.farewell, common, broker))
         return done
 

@@ -133,6 +133,6 @@ class SharedReader(Reader):
         """See `Reader.presence`."""
         return self._presences.recall(payload, payload)
 
-    def authenticate_presence(self, payload: bytes) -> None:
+    def authenticate_presence(self, payload: bytes, context: bytes = b"") -> None:
         """See `Reader.authenticate_presence`."""
-        self._verdicts.recall(payload, payload)
+        self._verdicts.recall(payload + context, payload, context)

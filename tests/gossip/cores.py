@@ -7,9 +7,13 @@ from hashlib import sha256
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.engine import GossipEngine
+from tastemesh.gossip.inbox import INTRODUCED, Message, introduction, written
 from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.presence import sign_presence
+from tastemesh.gossip.reconcile import salt_of
 from tastemesh.gossip.record import Interaction, Said
 from tastemesh.gossip.signer import Signer
+from tastemesh.gossip.topics import ALL_SHARDS
 
 WALL_MS = 1_700_000_000_000
 NETWORK = "main"
@@ -26,6 +30,20 @@ def person(name: str) -> Signer:
 
 def listen(item: str) -> Interaction:
     return Interaction(item, "listen", 10_000)
+
+
+def introduce(
+    who: Signer,
+    to: bytes,
+    frame: bytes,
+    wall_ms: int = WALL_MS,
+    reads: int = ALL_SHARDS,
+    mask: int = ALL_SHARDS,
+) -> bytes:
+    """Return an inbox message that begins an exchange, as an honest node would."""
+    context = to + salt_of(frame, Limits())
+    presence = sign_presence(who, NETWORK, wall_ms, reads, context)
+    return written(Message(INTRODUCED, who.id, introduction(presence, frame), mask))
 
 
 class Cores:

@@ -13,8 +13,9 @@ from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.presence import sign_presence
 from tastemesh.gossip.reconcile import ItemSet, initiate
 from tastemesh.gossip.sampling import Peers
+from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import ALL_SHARDS, SHARD_COUNT, inbox_topic, presence_topic, shard_of
-from tests.gossip.cores import BROKER, NETWORK, Cores, listen, person, secret
+from tests.gossip.cores import BROKER, NETWORK, Cores, introduce, listen, person, secret
 
 LIMITS = Limits()
 MINUTE_MS = 60_000
@@ -74,6 +75,11 @@ def test_announcements_are_spread_and_a_crowd_does_not_speak_at_once() -> None:
     assert all(len(engine.peers) == 11 for engine in cores.engines)
 
 
+def introduction_of(cores: Cores, who: Signer, wall_ms: int) -> bytes:
+    context = cores.nodes[0].id + b"s" * 16
+    return sign_presence(who, NETWORK, wall_ms, context=context)
+
+
 def introduced(cores: Cores, sender: object, presence: bytes, frame: bytes) -> list[object]:
     content = msgspec.msgpack.encode([presence, frame])
     payload = msgspec.msgpack.encode([3, sender, content, ALL_SHARDS])
@@ -84,7 +90,7 @@ def test_a_stranger_who_introduces_himself_is_answered_and_stays_out_of_the_tabl
     cores = Cores([ANA])
     cores.say(0, listen("x"))
     frame = initiate(ItemSet(), b"s" * 16, LIMITS)
-    hello = sign_presence(BEN, NETWORK, cores.wall_ms)
+    hello = introduction_of(cores, BEN, cores.wall_ms)
     bare = msgspec.msgpack.encode([0, BEN.id, frame, ALL_SHARDS])
     inbox = inbox_topic(NETWORK, cores.nodes[0].id)
     (refused,) = cores.hear(0, inbox, bare)
@@ -93,7 +99,8 @@ def test_a_stranger_who_introduces_himself_is_answered_and_stays_out_of_the_tabl
     assert {e.topic for e in sent} == {inbox_topic(NETWORK, BEN.id)}
     assert any(isinstance(e, effects.Send) for e in cores.hear(0, inbox, bare))
     assert BEN.id not in cores.engines[0].peers
-    cores.pass_time(5 * LIMITS.sync_period_ms)
+    other = initiate(ItemSet(), b"t" * 16, LIMITS)
+    bare = msgspec.msgpack.encode([0, BEN.id, other, ALL_SHARDS])
     (refused,) = cores.hear(0, inbox, bare)
     assert isinstance(refused, effects.Misbehaved)
 
@@ -102,24 +109,46 @@ def test_an_introduction_must_be_fresh_signed_and_the_senders_and_there_are_not_
     cores = Cores([ANA])
     frame = initiate(ItemSet(), b"s" * 16, LIMITS)
     now = cores.wall_ms
-    good = sign_presence(BEN, NETWORK, now)
+    good = introduction_of(cores, BEN, now)
     for presence, reason in (
-        (sign_presence(person("eve"), NETWORK, now), RejectReason.WRONG_AUTHOR),
-        (sign_presence(BEN, NETWORK, now - 181_000), RejectReason.TOO_OLD),
+        (introduction_of(cores, person("eve"), now), RejectReason.WRONG_AUTHOR),
+        (introduction_of(cores, BEN, now - 181_000), RejectReason.TOO_OLD),
         (sign_presence(BEN, "other", now), RejectReason.WRONG_NETWORK),
+        (sign_presence(BEN, NETWORK, now), RejectReason.BAD_SIGNATURE),
         (good[:-1] + bytes([good[-1] ^ 1]), RejectReason.BAD_SIGNATURE),
         (b"", RejectReason.MALFORMED),
     ):
         (refused,) = introduced(cores, BEN.id, presence, frame)
         assert isinstance(refused, effects.Misbehaved)
         assert refused.reason == reason
+    assert strangers_answered(cores, frame) == 16
+
+
+def strangers_answered(cores: Cores, frame: bytes) -> int:
     answered = 0
-    for number in range(100):
+    for number in range(30):
         fake = person(f"fake {number}")
-        hello = sign_presence(fake, NETWORK, now)
+        hello = introduction_of(cores, fake, cores.wall_ms)
         done = introduced(cores, fake.id, hello, frame)
         answered += any(isinstance(e, effects.Send) for e in done)
-    assert answered == 16 - 1  # the one whose signature was looked at
+    return answered
+
+
+def test_introductions_that_do_not_hold_keep_strangers_out_only_by_the_thousand() -> None:
+    cores = Cores([ANA])
+    frame = initiate(ItemSet(), b"s" * 16, LIMITS)
+    hello = introduction_of(cores, BEN, cores.wall_ms)
+    forged = hello[:-1] + bytes([hello[-1] ^ 1])
+    for count, reason, answered in (
+        (1_024, RejectReason.BAD_SIGNATURE, 0),
+        (1_000, RejectReason.BAD_SIGNATURE, 16),
+    ):
+        cores.pass_time(LIMITS.sync_period_ms)
+        for _ in range(count):
+            (refused,) = introduced(cores, BEN.id, forged, frame)
+            assert isinstance(refused, effects.Misbehaved)
+            assert refused.reason == reason
+        assert strangers_answered(cores, frame) == answered
 
 
 def test_whom_we_asked_is_heard_out_however_many_others_write() -> None:
@@ -129,15 +158,16 @@ def test_whom_we_asked_is_heard_out_however_many_others_write() -> None:
         cores.say(1, listen(f"{n}"))
     cores.pass_time(2_000)
     frame = initiate(ItemSet(), b"s" * 16, LIMITS)
-    inbox = inbox_topic(NETWORK, cores.nodes[0].id)
-    for n in range(20):
-        fake = person(f"fake {n}")
+    node = cores.nodes[0].id
+    inbox = inbox_topic(NETWORK, node)
+    fakes = [person(f"fake {n}") for n in range(20)]
+    for fake in fakes:
         topic = presence_topic(NETWORK, shard_of(fake.id))
         cores.hear(0, topic, sign_presence(fake, NETWORK, cores.wall_ms))
     held: set[bytes] = set()
     while not held and cores.now_ms < 20 * MINUTE_MS:
         for n in range(200):
-            flood = msgspec.msgpack.encode([0, person(f"fake {n % 20}").id, frame, ALL_SHARDS])
+            flood = introduce(fakes[n % 20], node, frame, cores.wall_ms)
             cores.tell(0, inputs.Received(BROKER, inbox, flood, cores.wall_ms))
         cores.pass_time(LIMITS.sync_period_ms)
         held = cores.held(0)

@@ -8,7 +8,7 @@ from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.itemset import ItemSet
 from tastemesh.gossip.limits import DAY_MS, Limits, RejectReason
 from tastemesh.gossip.presence import sign_presence
-from tastemesh.gossip.ranges import END, FrameWriter, Part
+from tastemesh.gossip.ranges import END, FrameWriter, Listing, Part
 from tastemesh.gossip.reconcile import initiate
 from tastemesh.gossip.record import Forget, Interaction, Record
 from tastemesh.gossip.signer import Signer
@@ -20,7 +20,7 @@ from tastemesh.gossip.topics import (
     records_topic,
     shard_of,
 )
-from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, secret
+from tests.gossip.cores import NETWORK, WALL_MS, Cores, introduce, listen, person, secret
 
 LIMITS = Limits()
 ANA, BEN, EVE = person("ana"), person("ben"), person("eve")
@@ -340,14 +340,15 @@ def test_oversized_and_deeply_nested_bytes_are_refused_in_every_channel() -> Non
 def test_inbox_spam_is_answered_within_the_budget() -> None:
     cores = Cores([ANA])
     push(cores, 0, *[written(BEN, n) for n in range(1, 100)])
-    inbox = inbox_topic(NETWORK, cores.nodes[0].id)
+    node = cores.nodes[0].id
+    inbox = inbox_topic(NETWORK, node)
     frame = initiate(ItemSet(), b"s" * 16, LIMITS)
     answers = refused = 0
     for n in range(300):  # a hundred senders, three frames each, all in one period
         sender = person(f"spammer {n // 3}")
         if n % 3 == 0:
             meet(cores, 0, sender)
-        done = cores.hear(0, inbox, message(sender, 0, frame, ALL_SHARDS))
+        done = cores.hear(0, inbox, introduce(sender, node, frame, cores.wall_ms))
         answers += count(done, effects.Send) > 0
         refused += count(done, effects.Misbehaved)
     assert answers == LIMITS.sync_reply_count * 8
@@ -364,13 +365,14 @@ def test_poisoned_reconciliation_ends_with_the_budget_and_takes_nothing_away() -
         cores.say(1, listen(f"{n}"))
     held = cores.held(0)
     meet(cores, 0, EVE)
-    inbox = inbox_topic(NETWORK, cores.nodes[0].id)
+    node = cores.nodes[0].id
+    inbox = inbox_topic(NETWORK, node)
     sent_bytes = 0
     for n in range(500):
         writer = FrameWriter(secret(f"salt {n}")[:16], LIMITS.sync_frame_bytes)
         lie = secret(f"lie {n}")[:8]  # a digest that no set has: the range is always different
         writer.put([Part(END, bytes(8), lie)])
-        done = cores.hear(0, inbox, message(EVE, 0, writer.encoded(), ALL_SHARDS))
+        done = cores.hear(0, inbox, introduce(EVE, node, writer.encoded(), cores.wall_ms))
         sent_bytes += sum(len(e.payload) for e in done if isinstance(e, effects.Send))
     assert cores.held(0) == held
     assert sent_bytes <= LIMITS.sync_reply_count * (LIMITS.sync_frame_bytes + 100)
@@ -378,6 +380,38 @@ def test_poisoned_reconciliation_ends_with_the_budget_and_takes_nothing_away() -
     cores.carry = lambda s, r, m, b: True
     cores.pass_time(60_000)
     assert cores.held(0) == cores.held(1)
+
+
+def test_frames_in_a_peers_name_cost_nobody_records_and_nobody_an_exchange() -> None:
+    people = [person(f"p{n}") for n in range(4)]
+    cores = Cores(people)
+    replayed: dict[bytes, bytes] = {}
+
+    def carry(sender: int, reader: int, sent: effects.Send, broker: str) -> bool:
+        if "/h/" in sent.topic:
+            replayed[cores.nodes[sender].id] = sent.payload
+        return "/r/" not in sent.topic  # so reconciliation is the only way
+
+    cores.carry = carry
+    cores.pass_time(60_000)
+    writer = FrameWriter(bytes(16), LIMITS.sync_frame_bytes)
+    writer.put([Part(END, bytes(8), Listing(b""))])  # lacks everything
+    cores.say(0, listen("song"))
+    for _ in range(6):
+        for reader, node in enumerate(cores.nodes):
+            inbox = inbox_topic(NETWORK, node.id)
+            for peer in cores.nodes:
+                shown = msgspec.msgpack.encode([replayed[peer.id], writer.encoded()])
+                for payload in (
+                    message(peer, 0, b""),
+                    message(peer, 0, writer.encoded(), ALL_SHARDS),
+                    message(peer, 3, shown, ALL_SHARDS),
+                ):
+                    for _ in range(20 if peer is not node else 0):
+                        (refused,) = cores.hear(reader, inbox, payload)
+                        assert isinstance(refused, effects.Misbehaved)
+        cores.pass_time(LIMITS.sync_period_ms)
+    assert all(len(cores.held(n)) == 1 for n in range(4))
 
 
 def test_eclipse_of_a_newcomer_by_ten_fakes_to_an_honest_node() -> None:

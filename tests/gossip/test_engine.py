@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tastemesh.errors import UsageError
-from tastemesh.gossip import codec, effects, inputs
+from tastemesh.gossip import codec, effects, inputs, reconcile
 from tastemesh.gossip.effects import Effect, EvictReason
 from tastemesh.gossip.engine import GossipEngine
 from tastemesh.gossip.limits import DAY_MS, Limits, RejectReason
@@ -23,6 +23,7 @@ from tastemesh.gossip.topics import (
     records_topic,
     shard_of,
 )
+from tests.gossip.cores import introduce
 
 LIMITS = Limits()
 WALL_MS = 1_700_000_000_000
@@ -259,14 +260,21 @@ def test_two_cores_reconcile_what_pushing_lost() -> None:
 
 def test_frames_from_strangers_and_over_the_budget_are_refused() -> None:
     core = engine(Limits(sync_reply_count=2))
-    inbox = inbox_topic("main", NODE.id)
-    frame = msgspec.msgpack.encode([0, OTHER_NODE.id, b"x", ALL_SHARDS])
-    received = inputs.Received("b", inbox, frame, WALL_MS)
-    assert reasons(core.handle(received, 0)) == [RejectReason.SYNC_BUDGET]
     topic = presence_topic("main", shard_of(OTHER_NODE.id))
     core.handle(inputs.Received("b", topic, sign_presence(OTHER_NODE, "main", WALL_MS), WALL_MS), 0)
-    seen = [reasons(core.handle(received, 0)) for _ in range(3)]
-    assert seen == [[RejectReason.MALFORMED], [RejectReason.MALFORMED], [RejectReason.SYNC_BUDGET]]
+
+    def seen(payload: bytes) -> list[RejectReason]:
+        received = inputs.Received("b", inbox_topic("main", NODE.id), payload, WALL_MS)
+        return reasons(core.handle(received, 0))
+
+    frame = reconcile.initiate(reconcile.ItemSet(), b"s" * 16, LIMITS)
+    for sender in (FRIEND, OTHER_NODE):  # a peer has to begin an exchange as well
+        bare = msgspec.msgpack.encode([0, sender.id, frame, ALL_SHARDS])
+        assert seen(bare) == [RejectReason.SYNC_BUDGET]
+    rubbish = msgspec.msgpack.encode([0, OTHER_NODE.id, b"x", ALL_SHARDS])
+    assert [seen(rubbish) for _ in range(4)] == 4 * [[RejectReason.MALFORMED]]
+    hello = introduce(OTHER_NODE, NODE.id, frame)
+    assert [seen(each) for each in (hello, bare, bare)] == [[], [], [RejectReason.SYNC_BUDGET]]
 
 
 def test_records_age_out() -> None:

@@ -193,7 +193,11 @@ def vectors() -> dict[str, Any]:
     presence = sign_presence(BOB, NETWORK, CREATED_MS, mask=0b1011)
     authenticate_presence(presence)
     assert parse_presence(presence, NETWORK).node == BOB.id
-    introduction = msgspec.msgpack.encode(Introduction(presence, b"\x92\xc4\x00\x90"))
+    salt = secret("salt")[:16]
+    frame = msgspec.msgpack.encode([salt, []])
+    shown = sign_presence(BOB, NETWORK, CREATED_MS, mask=0b1011, context=ALICE.id + salt)
+    authenticate_presence(shown, context=ALICE.id + salt)
+    introduction = msgspec.msgpack.encode(Introduction(shown, frame))
     conflicting = written(ALICE, 0, 1, Interaction("another", "listen", 1))
     bundle = codec.pack_bundles([PLAYED.envelope, RECORDS["a forget"].envelope], LIMITS)
     unknown = altered({7: [[9, "of", "the", "future"], [1, "x", "listen", 1, 0]]})
@@ -228,7 +232,7 @@ def vectors() -> dict[str, Any]:
         "inbox": {
             "topic": inbox_topic(NETWORK, ALICE.id),
             "bundle": msgspec.msgpack.encode(Message(1, BOB.id, bundle[0], 0)).hex(),
-            "frame": msgspec.msgpack.encode(Message(0, BOB.id, b"\x92\xc4\x00\x90", 11)).hex(),
+            "frame": msgspec.msgpack.encode(Message(0, BOB.id, frame, 11)).hex(),
             "introduction": msgspec.msgpack.encode(Message(3, BOB.id, introduction, 11)).hex(),
         },
         "reconciliation": reconciliation(),
