@@ -413,7 +413,7 @@ class GossipEngine:
                 return [effects.Send(event.topic, bundle, event.broker) for bundle in bundles]
             case "c":
                 return self._held.settle(event.envelopes, now_ms)
-        return self._sync.deliver(event)
+        return self._sync.deliver(event, now_ms)
 
     def _convince(self, peer: bytes, author: bytes, broker: str) -> list[Effect]:
         """Send a peer, once a period, the proof against whom it still listens to."""

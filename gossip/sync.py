@@ -6,8 +6,8 @@ other turns out to lack. A newcomer catches up the same way, with several peers 
 has been of use.
 
 A frame is answered only if it belongs to an exchange that its sender or this node began, within a
-budget per peer and one for all (`tastemesh.gossip.exchanges`); records are taken only while an
-exchange with their sender goes on.
+budget per peer and one for all (`tastemesh.gossip.exchanges`); what goes out is bounded in bytes
+(`tastemesh.gossip.shipments`). Records are taken only while an exchange with their sender goes on.
 
 Only the shards that both read are compared. The first frame of an exchange brings its sender's
 presence with it (tag 3; `tastemesh.gossip.guests`), which says what he reads now. What the other
@@ -39,6 +39,7 @@ from tastemesh.gossip.rates import Bucket
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
 from tastemesh.gossip.sampling import Peers
+from tastemesh.gossip.shipments import Shipments
 from tastemesh.gossip.topics import inbox_topic, shard_of
 
 # What an exchange compares where there is no budget for more: ten sync periods, so that a fifth of
@@ -93,6 +94,7 @@ class Sync:
         self._peers = peers
         self._guests = Guests(limits, peers)
         self._exchanges = Exchanges(limits, seed)
+        self._shipments = Shipments(limits)
         self._present = present
         self._asked_count = 0
         self._items = reconcile.ItemSet()
@@ -273,8 +275,8 @@ class Sync:
 
     def _begin_period(self, now_ms: int) -> None:
         if now_ms - self._period_began_ms >= self._limits.sync_period_ms:
-            self._exchanges.begin_period()
-            self._guests.begin_period()
+            for each in (self._exchanges, self._guests, self._shipments):
+                each.begin_period()
             self._period_began_ms = now_ms
 
     def note_brought(self) -> None:
@@ -341,18 +343,20 @@ class Sync:
             again = self._introduce(sender, salt, mask, since_ms, common, broker, wall_ms)
             return [again, *done]
         reply = reconcile.respond(self._items, frame, self._limits, common)
-        missing = tuple(record_id for record_id in reply.have if record_id not in self._passed)
-        if missing:
-            missing = missing[: self._limits.sync_record_count]
-            done.append(Fetch(missing, inbox_topic(self._network, sender), broker))
+        missing = [record_id for record_id in reply.have if record_id not in self._passed]
+        topic = inbox_topic(self._network, sender)
+        sent = self._shipments.choose(topic, missing[: self._limits.sync_record_count], now_ms)
+        if sent:
+            done.append(Fetch(sent, topic, broker))
         if reply.frame is not None:
             done.append(self._to(sender, inbox.FRAME, reply.frame, common, broker))
         elif reply.farewell is not None and not is_ours:
             done.append(self._to(sender, inbox.FRAME, reply.farewell, common, broker))
         return done
 
-    def deliver(self, event: Fetched) -> list[Effect]:
-        """Send fetched records to the peer that lacks them."""
+    def deliver(self, event: Fetched, now_ms: int) -> list[Effect]:
+        """Send fetched records to the peer that lacks them, as many as it may be sent."""
+        envelopes = self._shipments.fit(event.topic, event.envelopes, now_ms)
         room = msgspec.structs.replace(
             self._limits, payload_bytes=self._limits.payload_bytes - inbox.WRAPPER_BYTES
         )
@@ -362,7 +366,7 @@ class Sync:
                 inbox.written(inbox.Message(inbox.BUNDLE, self._node, bundle, 0)),
                 event.broker,
             )
-            for bundle in codec.pack_bundles(list(event.envelopes), room)
+            for bundle in codec.pack_bundles(envelopes, room)
         ]
 
     def convince(self, peer: bytes, proof: bytes, broker: str) -> Send:

@@ -414,6 +414,40 @@ def test_frames_in_a_peers_name_cost_nobody_records_and_nobody_an_exchange() -> 
     assert all(len(cores.held(n)) == 1 for n in range(4))
 
 
+def test_what_a_peer_is_sent_is_bounded_in_bytes_and_never_twice_in_a_period() -> None:
+    limits = Limits(window_statement_count=100_000)
+    cores = Cores([ANA], limits)
+    for a in range(30):
+        said = [listen(f"{a} {n} {'x' * 230}") for n in range(64)]
+        push(cores, 0, *[written(person(f"author {a}"), s, *said) for s in range(1, 8)])
+    assert sum(map(len, cores.stores[0].values())) > 3_300_000
+    cores.engines[0].interest.mask = ALL_SHARDS  # it read less of such a flood
+    node = cores.nodes[0].id
+    cores.now_ms += limits.sync_period_ms
+    mean_bytes = limits.statement_bytes / 2
+    full_bytes = 2 * limits.sync_reply_count * (limits.sync_frame_bytes // 16) * mean_bytes
+    assert full_bytes < 12 * 1024 * 1024  # of the outbox's 16
+    sent: list[int] = []
+    for number in range(9):
+        peer = person(f"peer {number}")
+        ids: list[bytes] = []
+        size = 0
+        for _ in range(LIMITS.sync_reply_count):
+            writer = FrameWriter(secret(f"{number}")[:16], LIMITS.sync_frame_bytes)
+            writer.put([Part(END, bytes(8), Listing(b""))])
+            payload = introduce(peer, node, writer.encoded(), cores.wall_ms)
+            done = cores.hear(0, inbox_topic(NETWORK, node), payload)
+            ids += [i for e in done if isinstance(e, effects.Fetch) for i in e.record_ids]
+            bundles = [e.payload for e in done if isinstance(e, effects.Send)]
+            size += sum(len(each) for each in bundles if msgspec.msgpack.decode(each)[0] == 1)
+        assert len(set(ids)) == len(ids)
+        sent.append(size)
+    assert sent[0] == max(sent) > 3_300_000  # all that there is
+    assert sum(sent) <= 1.01 * full_bytes
+    cores.now_ms += limits.sync_period_ms
+    assert cores.engines[0]._sync._shipments._spare.tokens(cores.now_ms) == full_bytes
+
+
 def test_eclipse_of_a_newcomer_by_ten_fakes_to_an_honest_node() -> None:
     cores = Cores([person(f"p{n}") for n in range(6)])
     cores.carry = lambda s, r, m, b: r != 5 or "/r/" not in m.topic  # p5 is not pushed anything
