@@ -276,7 +276,5 @@ def test_what_a_convict_says_is_not_sent_again_and_again() -> None:
 def test_a_disputed_record_that_the_disk_has_altered_is_counted_and_proves_nothing() -> None:
     cores = Cores([person("p")])
     push(cores, 0, written("left"))
-    done = cores.tell(0, inputs.Fetched((b"\x90",), control_topic(NETWORK, shard_of(EVE.id))))
-    assert [each.reason for each in done if isinstance(each, effects.Misbehaved)] == [
-        RejectReason.DAMAGED
-    ]
+    cores.tell(0, inputs.Fetched((b"\x90",), control_topic(NETWORK, shard_of(EVE.id))))
+    assert cores.engines[0].rejected == {RejectReason.DAMAGED: 1}
