@@ -57,6 +57,9 @@ class Interactions(msgspec.Struct, frozen=True, kw_only=True):
         item: int32, shape [rows].
         weight: float32, shape [rows], above zero: plays, a rating, or 1.
         time_s: int64, shape [rows], seconds since 1970 UTC of the first interaction; None without.
+        turn: int8, shape [rows], where there are no times: -1 for rows that were witnessed before
+            the others, 1 for rows witnessed after them, all at once; 0 for those whose order nobody
+            knows. None: all 0.
         counts: what the loader left out.
     """
 
@@ -66,6 +69,7 @@ class Interactions(msgspec.Struct, frozen=True, kw_only=True):
     item: NDArray[np.int32]
     weight: NDArray[np.float32]
     time_s: NDArray[np.int64] | None = None
+    turn: NDArray[np.int8] | None = None
     counts: LoadCounts = LoadCounts()
 
     def __len__(self) -> int:
@@ -79,6 +83,7 @@ class Interactions(msgspec.Struct, frozen=True, kw_only=True):
             item=self.item[chosen],
             weight=self.weight[chosen],
             time_s=None if self.time_s is None else self.time_s[chosen],
+            turn=None if self.turn is None else self.turn[chosen],
         )
 
 

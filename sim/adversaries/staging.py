@@ -128,8 +128,11 @@ def _with_profiles(
     sizes = [len(items) for items in held]
     user = np.repeat(attackers, sizes)
     item = np.concatenate(held).astype(np.int32)
-    time_s = None
-    if train.time_s is not None:
+    time_s = turn = None
+    if train.time_s is None:
+        place = np.array([-1 if profile.early else 1 for profile in profiles], np.int8)
+        turn = np.concatenate([np.zeros(len(train), np.int8), np.repeat(place, sizes)])
+    else:
         before, after = int(train.time_s.min()) - 1, int(train.time_s.max()) + 1
         seen = np.array([before if profile.early else after for profile in profiles], np.int64)
         time_s = np.concatenate([train.time_s, np.repeat(seen, sizes)])
@@ -140,6 +143,7 @@ def _with_profiles(
         item=np.concatenate([train.item, item]),
         weight=np.concatenate([train.weight, np.full(len(item), train.weight.max(), np.float32)]),
         time_s=time_s,
+        turn=turn,
     )
 
 

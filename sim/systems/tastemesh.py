@@ -4,7 +4,8 @@ The training part becomes one window and one endorsement graph, and `tastemesh.n
 for each user in turn. What an experiment's data lack is filled in:
 
 - arrival: interactions arrive in the order of their times, those of one time at once; without times
-  in an order drawn by lot, as a node always sees some order;
+  in an order drawn by lot, as a node always sees some order. What an attack adds there comes before
+  or after all that (`Interactions.turn`), so that it does not deal out the honest order anew;
 - weights: a holding weighs log(1 + w) / log(1 + the user's largest w), in (0, 1]. One rule for
   plays, ratings and counts;
 - ids: the file's, as bytes.
@@ -159,9 +160,8 @@ def window_of(train: Interactions, seed: int = 0) -> View:
         seed: of the order of arrival where there are no times.
     """
     if train.time_s is None:
-        order = np.random.default_rng([seed, 5]).permutation(len(train))
+        order, record = _drawn_arrival(train, seed)
         time_s = np.zeros(len(train), np.int64)
-        record = np.arange(1, len(train) + 1)
     else:
         order = np.argsort(train.time_s, kind="stable")
         time_s = np.clip(train.time_s, 0, _TIME_MAX_S)[order]
@@ -179,6 +179,18 @@ def window_of(train: Interactions, seed: int = 0) -> View:
         record,
     )
     return view
+
+
+def _drawn_arrival(train: Interactions, seed: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Return undated rows in the order in which they arrive, and the record that each is in."""
+    turn = np.zeros(len(train), np.int8) if train.turn is None else train.turn
+    early, usual, late = (np.flatnonzero(turn == when) for when in (-1, 0, 1))
+    lot = np.random.default_rng([seed, 5]).permutation(len(usual))
+    order = np.concatenate([early, usual[lot], late])
+    begins = np.ones(len(train), np.int64)
+    begins[1 : len(early)] = 0
+    begins[len(early) + len(usual) + 1 :] = 0
+    return order, np.cumsum(begins)
 
 
 def graph_of(endorsements: Endorsements | None) -> EndorsementGraph:

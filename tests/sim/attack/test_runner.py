@@ -52,6 +52,23 @@ def test_without_an_attack_edge_nothing_at_all_is_gained(cells: list[Cell]) -> N
     assert all(c.honest_ndcg_at_10 == c.honest_ndcg_at_10_clean for c in mine)
 
 
+def test_undated_data_are_in_the_same_order_under_attack(
+    community: Community, small: AttackOptions
+) -> None:
+    interactions, endorsements = community
+    undated = msgspec.structs.replace(interactions, time_s=None)
+    options = msgspec.structs.replace(
+        small,
+        strategies=("whitewash", "early-spam", "copycat"),
+        systems=("tastemesh",),
+        attack_edges=(0,),
+        seeds=1,
+    )
+    found = run_attacks(undated, endorsements, options)
+    assert [c.honest_ndcg_at_10 for c in found] == [c.honest_ndcg_at_10_clean for c in found]
+    assert {c.niche_collateral for c in found} <= {0.0, None}
+
+
 def test_neither_exposure_nor_trust_exceeds_the_bound(cells: list[Cell]) -> None:
     mine = [c for c in cells if c.system == "tastemesh"]
     assert any(c.sybil_mass for c in mine)

@@ -104,6 +104,21 @@ def test_weights_and_arrival() -> None:
     assert lots[0].record.tolist() == [1, 2, 3]
 
 
+def test_what_is_added_to_undated_rows_comes_before_or_after_them() -> None:
+    honest = Interactions(
+        user_ids=("a", "b"),
+        item_ids=tuple("tuvwxyz"),
+        user=np.array([0, 0, 0, 0, 0, 1, 1, 1, 1], np.int32),
+        item=np.array([0, 1, 2, 3, 4, 5, 6, 0, 1], np.int32),
+        weight=np.arange(1, 10, dtype=np.float32),
+    )
+    alone = window_of(honest.rows(honest.user == 0), 3).interactions()
+    turn = np.array([0] * 5 + [1, 1, -1, -1], np.int8)
+    rows = window_of(msgspec.structs.replace(honest, turn=turn), 3).interactions()
+    assert rows.weight[2:7].tolist() == alone.weight.tolist()
+    assert rows.record.tolist() == [1, 1, 2, 3, 4, 5, 6, 7, 7]
+
+
 @pytest.mark.parametrize("user_count", [20, 30])
 def test_the_item_model_is_ease_on_either_side(user_count: int, community: Interactions) -> None:
     """25 items: 20 users have their matrix inverted, of 30 the items' is."""
