@@ -151,6 +151,7 @@ def evaluate(
     people = endorsements.aligned(interactions.user_ids) if endorsements is not None else None
     outer = split(interactions, options, seed)
     inner = _thinned(validation_split(outer.train, options, seed), seed)
+    known, known_inside = outer.known(people), inner.known(people)
     grids = {name: _grid(system, people is not None) for name, system in systems.items()}
     steps = _Steps(sum(len(grid) + 1 for grid in grids.values()), progress)
     test = _Test(outer)
@@ -158,8 +159,8 @@ def evaluate(
     skipped: dict[str, str] = {}
     for name, system in systems.items():
         try:
-            parameters = _tuned(system, grids[name], inner, people, steps)
-            runs[name] = _measured(system, parameters, outer, people, clock, steps)
+            parameters = _tuned(system, grids[name], inner, known_inside, steps)
+            runs[name] = _measured(system, parameters, outer, known, clock, steps)
         except UsageError as error:
             skipped[name] = str(error)
         steps.close(len(grids[name]) + 1)
@@ -182,7 +183,8 @@ def evaluate(
         results=rows,
         skipped=skipped,
         notices=interactions.counts.notices()
-        + (endorsements.counts.notices() if endorsements is not None else []),
+        + (endorsements.counts.notices() if endorsements is not None else [])
+        + _left_out(people, known),
     )
 
 
@@ -229,6 +231,12 @@ def _beyond_accuracy(row: MethodResult) -> tuple[str, str, str, str]:
         f"{row.popularity_overlap_at_10:.3f}",
         f"{row.novelty_at_10:.2f}",
     )
+
+
+def _left_out(people: Endorsements | None, known: Endorsements | None) -> list[str]:
+    if people is None or known is None or len(known) == len(people):
+        return []
+    return [f"{len(people) - len(known):,} of {len(people):,} endorsements left out: made later"]
 
 
 class _Run(msgspec.Struct, frozen=True):

@@ -109,6 +109,16 @@ class Endorsements(msgspec.Struct, frozen=True, kw_only=True):
     def __len__(self) -> int:
         return len(self.source)
 
+    def rows(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Endorsements":
+        """Return the chosen rows (a mask or positions) over the same ids."""
+        return msgspec.structs.replace(
+            self,
+            source=self.source[chosen],
+            subject=self.subject[chosen],
+            weight=self.weight[chosen],
+            time_s=None if self.time_s is None else self.time_s[chosen],
+        )
+
     def aligned(self, user_ids: Sequence[str]) -> "Endorsements":
         """Return the same endorsements with positions that agree with those of `user_ids`.
 

@@ -2,8 +2,9 @@
 
 Three ways, each a function of the seed alone. A random split lets a system see a user's later taste
 and everybody's future: it flatters (about 1.6 times the recall of a split by time, measured). A
-user-time split still leaks the others' future; a global-time split leaks nothing. Both parts keep
-the id tables of the whole.
+user-time split still leaks the others' future; a global-time split leaks nothing, neither of what
+people took up nor of whom they endorsed, where that is dated. Both parts keep the id tables of the
+whole.
 """
 
 import math
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
 from tastemesh.sim.datasets import parse_time_s
-from tastemesh.sim.interactions import Interactions
+from tastemesh.sim.interactions import Endorsements, Interactions
 
 SplitKind: TypeAlias = Literal["random", "user-time", "global-time"]
 
@@ -47,13 +48,27 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
         train: what a system may learn from, all users' rows.
         test: the held-out rows of the test users, none of a pair that is in `train`.
         test_users: int32, rising: users with enough training rows and at least one held out.
-        cutoff: for ``global-time``, the moment as ISO text.
+        cutoff_s: for ``global-time``, the moment in seconds since 1970 UTC.
     """
 
     train: Interactions
     test: Interactions
     test_users: NDArray[np.int32]
-    cutoff: str | None = None
+    cutoff_s: int | None = None
+
+    @property
+    def cutoff(self) -> str | None:
+        """Return the moment as ISO text, None without."""
+        return None if self.cutoff_s is None else _iso(self.cutoff_s)
+
+    def known(self, endorsements: Endorsements | None) -> Endorsements | None:
+        """Return the endorsements that a system may learn from: dated ones before the cutoff.
+
+        Of a pair the data hold the latest statement only, so one that was repeated later is out.
+        """
+        if endorsements is None or endorsements.time_s is None or self.cutoff_s is None:
+            return endorsements
+        return endorsements.rows(endorsements.time_s < self.cutoff_s)
 
 
 def split(interactions: Interactions, options: SplitOptions, seed: int = 0) -> Split:
@@ -68,7 +83,7 @@ def split(interactions: Interactions, options: SplitOptions, seed: int = 0) -> S
         UsageError: an option is out of range, times are missing, or nobody is left to ask.
     """
     _check(interactions, options)
-    cutoff = None
+    cutoff_s = None
     if options.kind == "random":
         held_out = _last_of_each_user(interactions, None, options.test_fraction, seed)
     elif options.kind == "user-time":
@@ -80,8 +95,7 @@ def split(interactions: Interactions, options: SplitOptions, seed: int = 0) -> S
         assert times_s is not None  # _check
         cutoff_s = _cutoff_s(times_s, options)
         held_out = times_s >= cutoff_s
-        cutoff = datetime.fromtimestamp(cutoff_s, UTC).isoformat()
-    return _parts(interactions, held_out, options, cutoff)
+    return _parts(interactions, held_out, options, cutoff_s)
 
 
 def validation_split(train: Interactions, options: SplitOptions, seed: int = 0) -> Split:
@@ -145,7 +159,7 @@ def _parts(
     interactions: Interactions,
     held_out: NDArray[np.bool_],
     options: SplitOptions,
-    cutoff: str | None,
+    cutoff_s: int | None,
 ) -> Split:
     train, test = interactions.rows(~held_out), interactions.rows(held_out)
     user_count = len(interactions.user_ids)
@@ -157,11 +171,15 @@ def _parts(
     known = np.bincount(train.user, minlength=user_count) >= options.min_interactions
     test = test.rows(fresh & known[test.user])
     if not len(test):
-        when = f" from {cutoff} on" if cutoff else ""
+        when = f" from {_iso(cutoff_s)} on" if cutoff_s is not None else ""
         raise UsageError(
             f"--split {options.kind}: no user has {options.min_interactions} training items "
             f"(--min-interactions) and one held out{when}"
         )
     return Split(
-        train=train, test=test, test_users=np.unique(test.user).astype(np.int32), cutoff=cutoff
+        train=train, test=test, test_users=np.unique(test.user).astype(np.int32), cutoff_s=cutoff_s
     )
+
+
+def _iso(moment_s: int) -> str:
+    return datetime.fromtimestamp(moment_s, UTC).isoformat()

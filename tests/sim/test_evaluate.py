@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from datetime import datetime
 
 import msgspec
 import numpy as np
@@ -99,6 +100,35 @@ def test_all_but_the_times_depends_on_the_seed_alone() -> None:
 
     assert told(1) == told(1)
     assert told(1) != told(2)
+
+
+def test_endorsements_made_after_the_cutoff_teach_nothing() -> None:
+    dated = msgspec.structs.replace(
+        circles(), time_s=1_000 + np.random.default_rng(1).permutation(12 * USER_COUNT)
+    )
+    options = SplitOptions(kind="global-time", test_fraction=0.3)
+    names = ["tastemesh", "friends"]
+
+    def told(people: Endorsements) -> Evaluation:
+        return evaluate(dated, people, options, names, clock=ticking())
+
+    early, late, nobody = (
+        msgspec.structs.replace(friends(), time_s=np.full(USER_COUNT, when))
+        for when in (0, 10**6, 10**6)
+    )
+    used, unused = told(early), told(late)
+    assert used.results == told(friends()).results
+    assert used.notices == ["2 bad lines skipped"]
+    assert unused.notices[1:] == ["60 of 60 endorsements left out: made later"]
+    assert unused.results == told(nobody.rows(np.zeros(USER_COUNT, bool))).results
+    assert unused.results != used.results
+    (cutoff,) = {used.cutoff, unused.cutoff}
+    assert cutoff is not None
+    at_s = int(datetime.fromisoformat(cutoff).timestamp())
+    assert told(msgspec.structs.replace(early, time_s=np.full(USER_COUNT, at_s))).notices[1:]
+    # What was said between the two cutoffs is known at the second, not while parameters are chosen.
+    between = told(msgspec.structs.replace(early, time_s=np.full(USER_COUNT, at_s - 1)))
+    assert between.results[0] == used.results[0]
 
 
 def test_a_method_that_cannot_run_is_left_out_with_its_reason(
