@@ -60,6 +60,7 @@ class Interactions(msgspec.Struct, frozen=True, kw_only=True):
         turn: int8, shape [rows], where there are no times: -1 for rows that were witnessed before
             the others, 1 for rows witnessed after them, all at once; 0 for those whose order nobody
             knows. None: all 0.
+        added_item_count: how many of the last items an attack added.
         counts: what the loader left out.
     """
 
@@ -70,6 +71,7 @@ class Interactions(msgspec.Struct, frozen=True, kw_only=True):
     weight: NDArray[np.float32]
     time_s: NDArray[np.int64] | None = None
     turn: NDArray[np.int8] | None = None
+    added_item_count: int = 0
     counts: LoadCounts = LoadCounts()
 
     def __len__(self) -> int:

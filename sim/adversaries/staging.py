@@ -144,6 +144,7 @@ def _with_profiles(
         weight=np.concatenate([train.weight, np.full(len(item), train.weight.max(), np.float32)]),
         time_s=time_s,
         turn=turn,
+        added_item_count=1,
     )
 
 

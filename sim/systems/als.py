@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from tastemesh.sim.interactions import Endorsements, Interactions
-from tastemesh.sim.systems.matrices import binary_matrix, rank_by_scores, row_of_entry, row_sizes
+from tastemesh.sim.systems.matrices import (
+    binary_matrix,
+    rank_by_scores,
+    row_of_entry,
+    row_sizes,
+    tie_lots,
+)
 from tastemesh.sim.systems.system import Parameters
 
 _SWEEPS = 10  # the paper has 16; 8 were as accurate to 0.001 of ndcg@10 (measured)
@@ -49,6 +55,7 @@ class Als:
         reg, alpha0 = float(parameters["reg"]), float(parameters["alpha0"])
         rng = np.random.default_rng([self._seed, factors])
         self._owned = binary_matrix(train)
+        self._lots = tie_lots(train)
         holders = self._owned.T.tocsr()
         users, items = (
             rng.normal(0.0, _FIRST_DEVIATION / np.sqrt(factors), (size, factors)).astype(np.float32)
@@ -66,6 +73,7 @@ class Als:
             self._owned,
             users,
             k,
+            self._lots,
             above=-np.inf,
         )
 

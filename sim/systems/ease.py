@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 
 from tastemesh.errors import UsageError
 from tastemesh.sim.interactions import Endorsements, Interactions
-from tastemesh.sim.systems.matrices import binary_matrix, rank_by_scores
+from tastemesh.sim.systems.matrices import binary_matrix, rank_by_scores, tie_lots
 from tastemesh.sim.systems.system import Parameters
 
 _MAX_BYTES = 4 << 30  # 18,918 on the smaller side; guess at what a small machine can spare
@@ -45,6 +45,7 @@ class Ease:
         """
         strength = float(parameters["lambda"])
         owned = binary_matrix(train)
+        self._lots = tie_lots(train)
         self._by_item = owned.shape[1] <= owned.shape[0]
         size = min(owned.shape)
         if size * size * _BYTES_A_CELL > _MAX_BYTES:
@@ -65,7 +66,7 @@ class Ease:
 
     def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
         """Return each user's best items, shape [n, k]."""
-        return rank_by_scores(self._score, self._owned, users, k, above=-np.inf)
+        return rank_by_scores(self._score, self._owned, users, k, self._lots, above=-np.inf)
 
     def _score(self, block: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return scores that are right for items a user does not own (the diagonal is left in)."""

@@ -11,6 +11,7 @@ from tastemesh.sim.systems.matrices import (
     inverse,
     rank_by_scores,
     scaled,
+    tie_lots,
 )
 from tastemesh.sim.systems.system import Parameters
 
@@ -29,6 +30,7 @@ class Friends:
     ) -> None:
         """Keep who holds what and who endorses whom; distrust is left out."""
         self._owned = binary_matrix(train)
+        self._lots = tie_lots(train)
         discount = inverse(column_sizes(self._owned), float(parameters["discount"]))
         self._items = scaled(self._owned, columns=discount)
         count = len(train.user_ids)
@@ -37,7 +39,7 @@ class Friends:
 
     def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
         """Return each user's best items, shape [n, k]; none that no endorsed person holds."""
-        return rank_by_scores(self._score, self._owned, users, k)
+        return rank_by_scores(self._score, self._owned, users, k, self._lots)
 
     def _score(self, block: NDArray[np.int32]) -> NDArray[np.float32]:
         return csr_array(self._friends[block] @ self._items).toarray().astype(np.float32)

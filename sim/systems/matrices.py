@@ -60,6 +60,18 @@ def inverse(sizes: NDArray[np.integer], power: float = 1.0) -> NDArray[np.float6
     return np.where(sizes > 0, np.maximum(sizes, 1).astype(np.float64) ** -power, 0.0)
 
 
+def tie_lots(train: Interactions) -> NDArray[np.float64]:
+    """Return a lot for each item, by which equal scores are ordered, least first.
+
+    It depends on the number of items only, so that no method gains from the order in which a file
+    names its items. Items that an attack added draw theirs from another stream: the others are
+    ordered as without them.
+    """
+    count = len(train.item_ids) - train.added_item_count
+    added = np.random.default_rng([count, 1]).uniform(-0.5, count - 0.5, train.added_item_count)
+    return np.concatenate([np.random.default_rng(count).permutation(count), added])
+
+
 def strongest_products(
     left: csr_array,
     right: csr_array,
@@ -125,25 +137,23 @@ def rank_by_scores(
     owned: csr_array,
     users: NDArray[np.int32],
     k: int,
+    lots: NDArray[np.float64],
     above: float = 0.0,
 ) -> NDArray[np.int32]:
     """Return the k items with the highest scores that a user does not own and that anybody holds.
-
-    Equal scores are ordered by a lot that depends on the number of items only, so that no method
-    gains from the order in which a file names its items.
 
     Args:
         score: gives a fresh array of shape [users, items] for a block of users.
         owned: shape [users, items].
         users: rows of `owned`, shape [n].
         k: length of a list.
+        lots: of each item, from `tie_lots`.
         above: items that do not score more are left out.
 
     Returns:
         int32, shape [n, k], -1 where a list ends early.
     """
     item_count = owned.shape[1]
-    lot = np.random.default_rng(item_count).permutation(item_count)
     nobody = np.flatnonzero(column_sizes(owned) == 0)
     size = max(1, _BLOCK_CELLS // max(1, item_count))
     ranked = np.full((len(users), k), -1, dtype=np.int32)
@@ -154,17 +164,17 @@ def rank_by_scores(
         scores[row_of_entry(own), own.indices] = -np.inf
         scores[:, nobody] = -np.inf
         scores[~(scores > above)] = -np.inf
-        ranked[start : start + size] = _heads(scores, k, lot)
+        ranked[start : start + size] = _heads(scores, k, lots)
     return ranked
 
 
-def _heads(scores: NDArray[np.float32], k: int, lot: NDArray[np.int64]) -> NDArray[np.int32]:
+def _heads(scores: NDArray[np.float32], k: int, lots: NDArray[np.float64]) -> NDArray[np.int32]:
     """Return the columns of each row's k largest values above minus infinity, largest first."""
     row_count, column_count = scores.shape
     at = max(0, column_count - k)
     kth = np.partition(scores, at, axis=1)[:, at, None]
     rows, columns = np.nonzero((scores >= kth) & (scores > -np.inf))
-    order = np.lexsort((lot[columns], -scores[rows, columns], rows))
+    order = np.lexsort((lots[columns], -scores[rows, columns], rows))
     rows, columns = rows[order], columns[order]
     place = np.arange(len(rows)) - np.searchsorted(rows, rows)
     shown = place < k

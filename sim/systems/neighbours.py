@@ -17,6 +17,7 @@ from tastemesh.sim.systems.matrices import (
     row_of_entry,
     row_sizes,
     strongest_products,
+    tie_lots,
 )
 from tastemesh.sim.systems.system import Parameters
 
@@ -37,6 +38,7 @@ class UserKNN:
         self._k = int(parameters["k"])
         self._shrink = float(parameters["shrink"])
         self._owned = binary_matrix(train)
+        self._lots = tie_lots(train)
         self._holders = self._owned.T.tocsr()
         self._sizes = row_sizes(self._owned)
 
@@ -47,7 +49,7 @@ class UserKNN:
             near = strongest_products(self._owned, self._holders, self._k, self._cosine, block)
             return np.asarray((near @ self._owned).toarray(), dtype=np.float32)
 
-        return rank_by_scores(score, self._owned, users, k)
+        return rank_by_scores(score, self._owned, users, k, self._lots)
 
     def _cosine(self, common: csr_array, users: NDArray[np.intp]) -> None:
         _to_cosine(common, users, self._sizes, self._shrink)
@@ -71,6 +73,7 @@ class ItemKNN:
         third, for it does not let an item that one user holds crowd out the rest (measured).
         """
         self._owned = binary_matrix(train)
+        self._lots = tie_lots(train)
         sizes = column_sizes(self._owned)
         shrink = float(parameters["shrink"])
         near = strongest_products(
@@ -88,6 +91,7 @@ class ItemKNN:
             self._owned,
             users,
             k,
+            self._lots,
         )
 
 

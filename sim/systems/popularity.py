@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.sim.interactions import Endorsements, Interactions
-from tastemesh.sim.systems.matrices import binary_matrix, column_sizes, rank_by_scores
+from tastemesh.sim.systems.matrices import binary_matrix, column_sizes, rank_by_scores, tie_lots
 from tastemesh.sim.systems.system import Parameters
 
 
@@ -22,10 +22,11 @@ class Popularity:
     ) -> None:
         """Count the holders of each item."""
         self._owned = binary_matrix(train)
+        self._lots = tie_lots(train)
         self._holders = column_sizes(self._owned).astype(np.float32)
 
     def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
         """Return the most popular items that each user does not own, shape [n, k]."""
         return rank_by_scores(
-            lambda block: np.tile(self._holders, (len(block), 1)), self._owned, users, k
+            lambda block: np.tile(self._holders, (len(block), 1)), self._owned, users, k, self._lots
         )

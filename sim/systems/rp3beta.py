@@ -19,6 +19,7 @@ from tastemesh.sim.systems.matrices import (
     row_sizes,
     scaled,
     strongest_products,
+    tie_lots,
 )
 from tastemesh.sim.systems.system import Parameters
 
@@ -54,6 +55,7 @@ class RP3Beta:
             block.data[items[row_of_entry(block)] == block.indices] = 0.0
 
         self._owned = owned
+        self._lots = tie_lots(train)
         self._steps = strongest_products(to_user, to_item, int(parameters["k"]), without_self)
 
     def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
@@ -63,4 +65,5 @@ class RP3Beta:
             self._owned,
             users,
             k,
+            self._lots,
         )

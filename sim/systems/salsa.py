@@ -18,6 +18,7 @@ from tastemesh.sim.systems.matrices import (
     rank_by_scores,
     row_sizes,
     scaled,
+    tie_lots,
 )
 from tastemesh.sim.systems.system import Parameters
 
@@ -41,12 +42,13 @@ class Salsa:
         """Lay out the half-steps, transposed so that a block of users is one dense product."""
         self._restart = float(parameters["restart"])
         self._owned = binary_matrix(train)
+        self._lots = tie_lots(train)
         self._to_item = scaled(self._owned, rows=inverse(row_sizes(self._owned))).T.tocsr()
         self._to_user = scaled(self._owned, columns=inverse(column_sizes(self._owned)))
 
     def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
         """Return each user's best items, shape [n, k]; none that no walk reaches."""
-        return rank_by_scores(self._score, self._owned, users, k)
+        return rank_by_scores(self._score, self._owned, users, k, self._lots)
 
     def _score(self, block: NDArray[np.int32]) -> NDArray[np.float32]:
         parts = [

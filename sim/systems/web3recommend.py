@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from tastemesh.sim.interactions import Endorsements, Interactions
-from tastemesh.sim.systems.matrices import column_sizes, rank_by_scores
+from tastemesh.sim.systems.matrices import column_sizes, rank_by_scores, tie_lots
 from tastemesh.sim.systems.similarity_trust import TRUSTED_COUNT, affinities, most_similar
 from tastemesh.sim.systems.system import Parameters
 from tastemesh.sim.systems.trusting_walks import Adjacency, first_visits, walk
@@ -74,6 +74,7 @@ class Web3Recommend:
             if parameters["trust"] == "endorsements" and endorsements is not None:
                 trust = _filled_up(endorsements, trust)
         self._owned = affinity
+        self._lots = tie_lots(train)
         self._affinity = Adjacency(affinity)
         # People without interactions hold nothing to walk to.
         self._trust = Adjacency(csr_array(trust[:user_count, :user_count]))
@@ -82,7 +83,9 @@ class Web3Recommend:
     def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
         """Return each user's best items, shape [n, k]; fewer than k where walks reach fewer."""
         rng = np.random.default_rng([self._seed, 3])
-        return rank_by_scores(lambda block: self._scores(block, rng), self._owned, users, k)
+        return rank_by_scores(
+            lambda block: self._scores(block, rng), self._owned, users, k, self._lots
+        )
 
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return each item's share of a user's visits after the decay, own items included.

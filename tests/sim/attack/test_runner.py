@@ -69,6 +69,22 @@ def test_undated_data_are_in_the_same_order_under_attack(
     assert {c.niche_collateral for c in found} <= {0.0, None}
 
 
+def test_who_says_nothing_moves_no_other_systems_ties(
+    community: Community, small: AttackOptions
+) -> None:
+    options = msgspec.structs.replace(
+        small,
+        strategies=("whitewash",),
+        systems=("popularity", "userknn", "rp3beta", "salsa"),
+        identities=(1,),
+        attack_edges=(0,),
+        seeds=1,
+    )
+    for cell in run_attacks(*community, options):
+        assert cell.honest_ndcg_at_10 == cell.honest_ndcg_at_10_clean, cell.system
+        assert cell.niche_collateral in (0.0, None)
+
+
 def test_neither_exposure_nor_trust_exceeds_the_bound(cells: list[Cell]) -> None:
     mine = [c for c in cells if c.system == "tastemesh"]
     assert any(c.sybil_mass for c in mine)

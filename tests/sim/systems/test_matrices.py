@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from tastemesh.sim.interactions import Interactions
 from tastemesh.sim.systems import matrices
-from tastemesh.sim.systems.matrices import rank_by_scores, scaled, strongest_products
+from tastemesh.sim.systems.matrices import rank_by_scores, scaled, strongest_products, tie_lots
 
 NOBODY_OWNS_ANY_OF = csr_array((3, 6), dtype=np.float32)
 
@@ -15,15 +16,42 @@ def owned_by(rows: list[list[int]]) -> csr_array:
     return csr_array(np.array(rows, dtype=np.float32))
 
 
+def lots_of(item_count: int, added: int = 0) -> NDArray[np.float64]:
+    return tie_lots(
+        Interactions(
+            user_ids=(),
+            item_ids=tuple(map(str, range(item_count + added))),
+            user=np.empty(0, np.int32),
+            item=np.empty(0, np.int32),
+            weight=np.empty(0, np.float32),
+            added_item_count=added,
+        )
+    )
+
+
+def test_an_added_item_leaves_the_order_of_equals_as_it_was() -> None:
+    assert lots_of(300, 1)[:300].tolist() == lots_of(300).tolist()
+    assert sorted(lots_of(300).tolist()) == list(range(300))
+    places = [
+        np.searchsorted(np.sort(lots_of(count)), lots_of(count, 1)[-1]) / count
+        for count in range(50, 250)
+    ]
+    assert 0.4 < np.mean(places) < 0.6  # neither first nor last as a rule
+
+
 def test_lists_leave_out_what_is_owned_unknown_or_scores_too_little() -> None:
     owned = owned_by([[1, 0, 0, 0, 0], [0, 1, 1, 1, 0]])
     scores = np.array([[9, 5, 7, 0, 8], [1, 9, 9, 9, 9]], dtype=np.float32)
     users = np.array([1, 0], dtype=np.int32)
-    ranked = rank_by_scores(lambda block: scores[block].copy(), owned, users, 3)
+    ranked = rank_by_scores(lambda block: scores[block].copy(), owned, users, 3, lots_of(5))
     assert ranked.tolist() == [[0, -1, -1], [2, 1, -1]]
-    ranked = rank_by_scores(lambda block: scores[block].copy(), owned, users, 2, above=6.0)
+    ranked = rank_by_scores(
+        lambda block: scores[block].copy(), owned, users, 2, lots_of(5), above=6.0
+    )
     assert ranked.tolist() == [[-1, -1], [2, -1]]
-    ranked = rank_by_scores(lambda block: -scores[block], owned, users, 4, above=-np.inf)
+    ranked = rank_by_scores(
+        lambda block: -scores[block], owned, users, 4, lots_of(5), above=-np.inf
+    )
     assert ranked.tolist() == [[0, -1, -1, -1], [3, 1, 2, -1]]
 
 
@@ -32,7 +60,7 @@ def test_equal_scores_are_ordered_by_a_lot_and_the_same_for_all() -> None:
     owned = csr_array(np.vstack([owned.toarray(), np.ones(400, dtype=np.float32)]))
     users = np.array([0, 1], dtype=np.int32)
     ranked = rank_by_scores(
-        lambda block: np.ones((len(block), 400), dtype=np.float32), owned, users, 50
+        lambda block: np.ones((len(block), 400), dtype=np.float32), owned, users, 50, lots_of(400)
     )
     common = [item for item in ranked[0].tolist() if item in ranked[1]]
     assert common == [item for item in ranked[1].tolist() if item in ranked[0]]
@@ -45,7 +73,7 @@ def test_lists_are_the_best_in_order(seed: int, k: int) -> None:
     scores = rng.integers(-2, 5, (6, 9)).astype(np.float32)
     owned = csr_array((rng.random((6, 9)) < 0.4).astype(np.float32))
     ranked = rank_by_scores(
-        lambda block: scores[block].copy(), owned, np.arange(6, dtype=np.int32), k
+        lambda block: scores[block].copy(), owned, np.arange(6, dtype=np.int32), k, lots_of(9)
     )
     known = owned.sum(axis=0) > 0
     for user in range(6):
