@@ -147,6 +147,8 @@ def evaluate(
     """
     options = options or SplitOptions()
     names = list(methods or SYSTEMS)
+    if len(set(names)) < len(names):
+        raise UsageError(f"--methods {','.join(names)}: expected each once")
     systems = {name: make_system(name, seed) for name in names}
     people = endorsements.aligned(interactions.user_ids) if endorsements is not None else None
     outer = split(interactions, options, seed)

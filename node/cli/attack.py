@@ -1,6 +1,7 @@
 """`tastemesh attack`."""
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -31,13 +32,25 @@ from tastemesh.sim.adversaries.strategies import STRATEGIES
 from tastemesh.sim.adversaries.white_box import WHITE_BOX
 from tastemesh.sim.attack.backends import open_backend
 from tastemesh.sim.attack.journal import Journal
-from tastemesh.sim.attack.options import SYSTEMS, AttackOptions, fingerprint
+from tastemesh.sim.attack.options import (
+    ATTACK_EDGES,
+    SYSTEMS,
+    AttackOptions,
+    check_options,
+    fingerprint,
+)
 from tastemesh.sim.attack.report import prepare_report, write_report
 from tastemesh.sim.attack.runner import run_attacks
 from tastemesh.sim.attack.summary import Row, summary
 from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.systems.registry import SYSTEMS as COMPARED
+from tastemesh.sim.systems.registry import VARIANTS
 
 TABLE_COLUMNS = 120  # what the table takes
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ",".join(map(str, numbers))
 
 
 class BackendName(StrEnum):
@@ -65,15 +78,24 @@ def attack(
         ),
     ] = "all",
     systems: Annotated[
-        str, typer.Option(metavar="a,b,...", help="Compared on the same view.")
+        str,
+        typer.Option(
+            metavar="a,b,...",
+            help=f"Compared on the same view. Of: {', '.join(COMPARED)}; and ours with one "
+            f"deviation undone: {', '.join(VARIANTS)}.",
+        ),
     ] = ",".join(SYSTEMS),
     identities: Annotated[
         str, typer.Option(metavar="N,N,...", help="How many the attacker mints.")
     ] = "1,10,100",
     attack_edges: Annotated[
-        str,
-        typer.Option(metavar="N,N,...", help="How many honest users are deceived into endorsing."),
-    ] = "0,1,5",
+        str | None,
+        typer.Option(
+            metavar="N,N,...",
+            help="How many honest users are deceived into endorsing.",
+            show_default=f"{_listed(ATTACK_EDGES)}; without endorsements 0",
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell.")] = 5,
     egos: Annotated[
         int, typer.Option(min=1, help="Users asked, who have endorsed somebody.")
@@ -111,20 +133,21 @@ def attack(
     """
     if interactions is None:
         raise UsageError("--interactions is missing; expected a CSV or TSV file")
+    tried = AttackOptions(
+        strategies=tuple(STRATEGIES) if strategies == "all" else _names(strategies),
+        systems=_names(systems),
+        identities=_numbers("identities", identities),
+        attack_edges=_edges(attack_edges, has_endorsements=endorsements is not None),
+        seeds=seeds,
+        egos=egos,
+        egos_without_endorsements=egos_without_endorsements,
+    )
+    check_options(tried, has_endorsements=endorsements is not None)
     loaded = read_interactions(interactions, columns, min_weight, skip_bad)
     vouched = (
         read_endorsements(endorsements, endorsement_columns, undirected, skip_bad)
         if endorsements is not None
         else None
-    )
-    options = AttackOptions(
-        strategies=tuple(STRATEGIES) if strategies == "all" else _names(strategies),
-        systems=_names(systems),
-        identities=_numbers("identities", identities),
-        attack_edges=_numbers("attack-edges", attack_edges) if vouched is not None else (0,),
-        seeds=seeds,
-        egos=egos,
-        egos_without_endorsements=egos_without_endorsements,
     )
     if report is not None:
         prepare_report(report)
@@ -133,10 +156,10 @@ def attack(
             open_backend(backend.value, jobs=jobs or os.cpu_count() or 1, scheduler=scheduler)
         )
         journal = (
-            Journal(resume, fingerprint(loaded, vouched, options)) if resume is not None else None
+            Journal(resume, fingerprint(loaded, vouched, tried)) if resume is not None else None
         )
         progress = opened.enter_context(stages())
-        cells = run_attacks(loaded, vouched, options, progress, backend=workers, journal=journal)
+        cells = run_attacks(loaded, vouched, tried, progress, backend=workers, journal=journal)
     _print(summary(cells))
     write_json(json_file, {"cells": [msgspec.to_builtins(cell) for cell in cells]})
     if report is not None:
@@ -180,6 +203,12 @@ def _print(rows: list[Row]) -> None:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
+
+
+def _edges(text: str | None, *, has_endorsements: bool) -> tuple[int, ...]:
+    if text is None:
+        return ATTACK_EDGES if has_endorsements else (0,)
+    return _numbers("attack-edges", text)
 
 
 def _numbers(option: str, text: str) -> tuple[int, ...]:

@@ -10,9 +10,12 @@ from tastemesh.errors import UsageError
 from tastemesh.sim.adversaries.strategies import STRATEGIES
 from tastemesh.sim.adversaries.white_box import WHITE_BOX
 from tastemesh.sim.interactions import Endorsements, Interactions
-from tastemesh.sim.systems.registry import make_system
+from tastemesh.sim.systems.registry import SYSTEMS as COMPARED
+from tastemesh.sim.systems.registry import VARIANTS
 
 SYSTEMS = ("tastemesh", "web3recommend", "salsa", "userknn", "popularity")
+SYSTEMS_KNOWN = (*COMPARED, *VARIANTS)
+ATTACK_EDGES = (0, 1, 5)  # without endorsements nobody can be deceived: then 0 alone
 
 
 class AttackOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,18 +34,18 @@ class AttackOptions(msgspec.Struct, frozen=True, kw_only=True):
     strategies: tuple[str, ...] = tuple(STRATEGIES)
     systems: tuple[str, ...] = SYSTEMS
     identities: tuple[int, ...] = (1, 10, 100)
-    attack_edges: tuple[int, ...] = (0, 1, 5)
+    attack_edges: tuple[int, ...] = ATTACK_EDGES
     seeds: int = 5
     egos: int = 100
     egos_without_endorsements: int = 0
 
 
-def check_options(options: AttackOptions, endorsements: Endorsements | None) -> None:
+def check_options(options: AttackOptions, *, has_endorsements: bool) -> None:
     """Refuse what cannot be run.
 
     Args:
         options: to look at.
-        endorsements: what they will be run with.
+        has_endorsements: they will be run with some.
 
     Raises:
         UsageError: an option is unknown or out of range.
@@ -55,19 +58,25 @@ def check_options(options: AttackOptions, endorsements: Endorsements | None) -> 
     ):
         if not values or min(values) < low:
             raise UsageError(f"{name} is {', '.join(map(str, values))}; expected {low} or more")
-    if endorsements is None and max(options.attack_edges) > 0:
+    if not has_endorsements and max(options.attack_edges) > 0:
         raise UsageError("attack-edges above 0 need --endorsements: nobody can be deceived without")
     for name in options.strategies:
-        if name == WHITE_BOX and endorsements is None:
+        if name == WHITE_BOX and not has_endorsements:
             raise UsageError(f"{WHITE_BOX} needs --endorsements: there is nothing else to plan")
         if name not in (*STRATEGIES, WHITE_BOX):
             known = ", ".join((*STRATEGIES, WHITE_BOX))
             raise UsageError(f"unknown strategy {name!r}; expected one of {known}")
     for name in options.systems:
-        make_system(name)
-    for named, given in (("strategies", options.strategies), ("systems", options.systems)):
-        if len(set(given)) < len(given):
-            raise UsageError(f"{named} is {', '.join(given)}; expected each once")
+        if name not in SYSTEMS_KNOWN:
+            raise UsageError(f"unknown system {name!r}; expected one of {', '.join(SYSTEMS_KNOWN)}")
+    for named, given in (
+        ("strategies", options.strategies),
+        ("systems", options.systems),
+        ("identities", options.identities),
+        ("attack-edges", options.attack_edges),
+    ):
+        if len(set(given)) < len(given):  # seeds are what is averaged over; the same is no more
+            raise UsageError(f"{named} is {', '.join(map(str, given))}; expected each once")
 
 
 def fingerprint(

@@ -44,7 +44,7 @@ def run_attacks(
     Raises:
         UsageError: an option is unknown or out of range, or nobody can be asked.
     """
-    check_options(options, endorsements)
+    check_options(options, has_endorsements=endorsements is not None)
     attempts = [
         Attempt(seed, strategy, identities, edges, system)
         for seed in range(options.seeds)

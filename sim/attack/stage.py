@@ -70,7 +70,13 @@ def set_stage(
         UsageError: nobody can be asked.
     """
     how = SplitOptions(kind="random" if interactions.time_s is None else "user-time")
-    parts = split(interactions, how, seed)
+    try:
+        parts = split(interactions, how, seed)
+    except UsageError:  # which names the options of `evaluate`
+        raise UsageError(
+            f"nobody to ask: no user has {how.min_interactions} interactions to learn from and one "
+            "to hold out"
+        ) from None
     people = endorsements.aligned(interactions.user_ids) if endorsements is not None else None
     rng = np.random.default_rng([seed, 6])
     wanted = {ENDORSING: options.egos, WITHOUT_ENDORSEMENTS: options.egos_without_endorsements}

@@ -105,8 +105,10 @@ def test_the_others_are_bought_with_identities(cells: list[Cell]) -> None:
     ("options", "expected"),
     [
         (AttackOptions(strategies=("nuke",)), "unknown strategy 'nuke'"),
-        (AttackOptions(systems=("magic",)), "unknown method 'magic'"),
+        (AttackOptions(systems=("magic",)), "unknown system 'magic'; expected one of tastemesh, "),
         (AttackOptions(identities=(0,)), "identities is 0; expected 1 or more"),
+        (AttackOptions(identities=(10, 10)), "identities is 10, 10; expected each once"),
+        (AttackOptions(attack_edges=(0, 1, 0)), "attack-edges is 0, 1, 0; expected each once"),
         (AttackOptions(seeds=0), "seeds is 0; expected 1 or more"),
     ],
 )
@@ -120,6 +122,13 @@ def test_wrong_options_are_named(
 def test_attack_edges_need_endorsements(community: Community) -> None:
     with pytest.raises(UsageError, match="attack-edges above 0 need --endorsements"):
         run_attacks(community[0], None, AttackOptions())
+
+
+def test_too_little_data_are_named_without_the_options_of_evaluate(community: Community) -> None:
+    few = community[0].rows(np.arange(3))
+    with pytest.raises(UsageError, match="nobody to ask: no user has 5 interactions") as caught:
+        run_attacks(few, None, AttackOptions(attack_edges=(0,)))
+    assert "--" not in str(caught.value)
 
 
 def test_who_has_endorsed_nobody_is_reported_apart(
