@@ -46,7 +46,7 @@ def escalate(system: str, strategy: str = "copycat", seeds: int = 3) -> Iterator
         )
         (row,) = summary(run_attacks(interactions, endorsements, options))
         yield row
-        if row.exposure >= REACHED:
+        if row.exposure is not None and row.exposure >= REACHED:
             return
 
 
@@ -57,7 +57,7 @@ def main() -> None:
         print(f"\n{system}\n  deceived   see it   trust in them")
         for row in escalate(system):
             trust = "" if row.sybil_mass is None else f"{row.sybil_mass:13.1%}"
-            print(f"  {row.attack_edges:8}   {row.exposure:6.0%}   {trust}")
+            print(f"  {row.attack_edges:8}   {row.exposure or 0.0:6.0%}   {trust}")
 
 
 if __name__ == "__main__":

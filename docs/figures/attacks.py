@@ -75,7 +75,7 @@ def make_honest(workshop: Workshop) -> None:
     lines = []
     for row in summary(cells):
         mine = [cell for cell in cells if cell.strategy == row.strategy]
-        exposed = with_interval(row.exposure, *row.exposure_ci95)
+        exposed = with_interval(row.exposure, *(row.exposure_ci95 or ()))
         lines.append((row.strategy, change(mine), exposed, share(row.niche_collateral)))
     header = ("strategy", "ndcg@10", "exposure@10", "niche collateral")
     workshop.write(DOCUMENT, "honest", rows_of(header, lines))
@@ -89,7 +89,7 @@ def make_white_box(workshop: Workshop) -> None:
         (
             row.strategy,
             str(row.attack_edges),
-            with_interval(row.exposure, *row.exposure_ci95),
+            with_interval(row.exposure, *(row.exposure_ci95 or ())),
             share(row.bound),
             share(row.exposure_deceived),
             "" if row.sybil_mass is None else f"{row.sybil_mass:.2g}",
@@ -117,7 +117,7 @@ def _strategies(free: Sequence[Cell], one_edge: Sequence[Cell]) -> str:
         lines.append(
             (
                 name,
-                share(max(cell.exposure_at_10 for cell in edgeless)),
+                _most(cell.exposure_at_10 for cell in edgeless),
                 change(edgeless),
                 *(share(row.exposure) for row in rows),
                 _most(row.exposure_deceived for row in rows),
@@ -136,7 +136,7 @@ def _systems(ours: Sequence[Row], beside: Sequence[Row]) -> str:
         for edges in BESIDE.attack_edges:
             for identities in BESIDE.identities:
                 cell = {
-                    row.system: with_interval(row.exposure, *row.exposure_ci95, places=2)
+                    row.system: _in_short(row)
                     for row in (*ours, *beside)
                     if (row.strategy, row.attack_edges, row.identities)
                     == (strategy, edges, identities)
@@ -167,6 +167,11 @@ def change(cells: Sequence[Cell]) -> str:
     changes = (attacked - clean) / clean.mean()
     low, high = interval(changes, within=(-1.0, np.inf))
     return f"{changes.mean():+.1%} [{low:+.1%}, {high:+.1%}]"
+
+
+def _in_short(row: Row) -> str:
+    low, high = row.exposure_ci95 or (0.0, 0.0)
+    return with_interval(row.exposure, low, high, places=2)
 
 
 def _most(values: Iterable[float | None]) -> str:

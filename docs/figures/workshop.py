@@ -145,12 +145,14 @@ def rows_of(header: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in shown)
 
 
-def with_interval(mean: float, low: float, high: float, places: int = 3) -> str:
-    """Return a share as the documents write it.
+def with_interval(mean: float | None, low: float = 0.0, high: float = 0.0, places: int = 3) -> str:
+    """Return a share as the documents write it; nothing where there is none.
 
     >>> with_interval(0.25, 0.2, 0.31), with_interval(0.0, 0.0, 0.0)
     ('.250 [.200, .310]', '0')
     """
+    if mean is None:
+        return ""
     if low == high and mean in (0.0, 1.0):
         return str(int(mean))
     shown = [f"{value:.{places}f}" for value in (mean, low, high)]

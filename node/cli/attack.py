@@ -41,7 +41,7 @@ from tastemesh.sim.attack.options import (
 )
 from tastemesh.sim.attack.report import prepare_report, write_report
 from tastemesh.sim.attack.runner import run_attacks
-from tastemesh.sim.attack.summary import Row, summary
+from tastemesh.sim.attack.summary import Row, remarks, summary
 from tastemesh.sim.interactions import Endorsements, Interactions
 from tastemesh.sim.systems.registry import SYSTEMS as COMPARED
 from tastemesh.sim.systems.registry import VARIANTS
@@ -161,6 +161,8 @@ def attack(
         progress = opened.enter_context(stages())
         cells = run_attacks(loaded, vouched, tried, progress, backend=workers, journal=journal)
     _print(summary(cells))
+    for remark in remarks(cells, tried):
+        typer.echo(remark, err=True)
     write_json(json_file, {"cells": [msgspec.to_builtins(cell) for cell in cells]})
     if report is not None:
         write_report(report, cells, _described(loaded, vouched))
@@ -177,20 +179,20 @@ def _print(rows: list[Row]) -> None:
     has_groups = len({row.group for row in rows}) > 1
     table = Table(
         *("strategy", "identities", "edges", "system"),
-        *(["egos"] if has_groups else []),
-        *("exposure@10", "95 %", "bound", "ndcg@10", "clean"),
+        *(["group"] if has_groups else []),
+        *("asked", "exposure@10", "95 %", "bound", "ndcg@10", "clean"),
         box=box.SIMPLE_HEAD,
     )
     for row in rows:
-        low, high = row.exposure_ci95
         table.add_row(
             row.strategy,
             f"{row.identities:,}",
             str(row.attack_edges),
             row.system,
             *([row.group] if has_groups else []),
-            f"{row.exposure:.3f}",
-            f"{low:.3f} to {high:.3f}",
+            f"{row.egos:,.3g}",
+            "" if row.exposure is None else f"{row.exposure:.3f}",
+            " to ".join(f"{end:.3f}" for end in row.exposure_ci95 or ()),
             "" if row.bound is None else f"{row.bound:.3f}",
             f"{row.honest_ndcg:.4f}",
             f"{row.honest_ndcg_clean:.4f}",

@@ -36,7 +36,7 @@ class Cell(
     """One strategy against one system, for one group of egos.
 
     All but accuracy and collateral is over the headline egos: those of the group who neither are
-    deceived nor endorse a deceived user (over all of it where nobody else is left).
+    deceived nor endorse a deceived user. Where nobody else was asked it is None.
 
     Attributes:
         strategy: its name.
@@ -46,6 +46,8 @@ class Cell(
         attack_edges: honest users who endorse one of them.
         messages: signed records that the attackers had to publish, as full as they may be.
         seed: of everything random.
+        asked: egos of the group, over whom accuracy and collateral are.
+        egos: headline egos among them.
         exposure_at_10: share of the egos with the target in their top ten, marked slots included.
         exposure_deceived_at_10: the same for egos who endorse a deceived user or are one; None if
             there are none.
@@ -69,10 +71,12 @@ class Cell(
     attack_edges: int
     messages: int
     seed: int
-    exposure_at_10: float
+    asked: int
+    egos: int
+    exposure_at_10: float | None
     exposure_deceived_at_10: float | None
     target_rank_median: float | None
-    sybil_gain: float
+    sybil_gain: float | None
     sybil_mass: float | None
     bound: float | None
     honest_ndcg_at_10_clean: float
@@ -140,9 +144,11 @@ def _cell(
     top = ranked[:, :LIST_LENGTH]
     exposed = (top == attacked.target).any(axis=1)
     beside = _beside_the_deceived(group.egos, attacked)
-    headline = ~beside if not beside.all() else beside
-    mass = bound = None
-    if isinstance(system, Tastemesh) and group.name == ENDORSING:
+    headline = ~beside
+    exposure = mass = bound = None
+    if headline.any():
+        exposure = float(exposed[headline].mean())
+    if headline.any() and isinstance(system, Tastemesh) and group.name == ENDORSING:
         trusted = np.array(
             [
                 system.trust_in(ego, attacked.attackers, LIST_LENGTH)
@@ -150,7 +156,6 @@ def _cell(
             ]
         )
         mass, bound = trusted.mean(axis=0).tolist()
-    exposure = float(exposed[headline].mean())
     return Cell(
         strategy=attempt.strategy,
         system=attempt.system,
@@ -159,10 +164,12 @@ def _cell(
         attack_edges=attempt.attack_edges,
         messages=attacked.message_count,
         seed=stage.seed,
+        asked=len(group.egos),
+        egos=int(headline.sum()),
         exposure_at_10=exposure,
         exposure_deceived_at_10=float(exposed[beside].mean()) if beside.any() else None,
         target_rank_median=_median_rank(ranked[headline], attacked.target),
-        sybil_gain=exposure / attempt.identities,
+        sybil_gain=None if exposure is None else exposure / attempt.identities,
         sybil_mass=mass,
         bound=bound,
         honest_ndcg_at_10_clean=_accuracy(clean, group.relevant),
@@ -182,6 +189,8 @@ def _beside_the_deceived(egos: NDArray[np.int32], attacked: Attacked) -> NDArray
 
 
 def _median_rank(ranked: NDArray[np.int32], target: int) -> float | None:
+    if not len(ranked):
+        return None
     found = ranked == target
     ranks = np.where(found.any(axis=1), found.argmax(axis=1) + 1.0, np.inf)
     median = float(np.median(ranks))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tastemesh.sim.attack.summary import LEVELS, Row, reach
+from tastemesh.sim.attack.summary import LEVELS, Row, exposed, reach
 from tastemesh.sim.attack.tables import distinct
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def bounds(rows: Sequence[Row]) -> Plot:
                 allowed = max((row.bound or 0.0 for row in mine), default=0.0)
                 axes.barh(at, allowed, height=0.7, color=theme.grid, label="the bound")
                 for value, number, name in (
-                    (max((row.exposure for row in mine), default=0.0), 0, "exposure@10"),
+                    (max((value for _, value in exposed(mine)), default=0.0), 0, "exposure@10"),
                     (max((row.sybil_mass or 0.0 for row in mine), default=0.0), 1, "sybil mass"),
                 ):
                     axes.plot(
@@ -189,7 +189,7 @@ def _panels(
         for axes, strategy in zip(panels, strategies, strict=False):
             for number, system in enumerate(systems):
                 mine = [r for r in rows if r.strategy == strategy and r.system == system]
-                points = sorted((cost(row), row.exposure) for row in mine)
+                points = sorted((cost(row), exposure) for row, exposure in exposed(mine))
                 _line(axes, number, system, points)
             axes.set_title(strategy)
             _finish(axes, logarithmic=logarithmic, label="")

@@ -11,7 +11,7 @@ from tastemesh.sim.attack import plots, words
 from tastemesh.sim.attack.cells import Cell
 from tastemesh.sim.attack.page import Picture, Section, page
 from tastemesh.sim.attack.stage import WITHOUT_ENDORSEMENTS
-from tastemesh.sim.attack.summary import Row, summary
+from tastemesh.sim.attack.summary import Row, exposed, summary
 from tastemesh.sim.attack.tables import (
     Table,
     distinct,
@@ -87,7 +87,8 @@ def _lead(rows: Sequence[Row], cells: Sequence[Cell], data: str) -> str:
         + " and tries to push an item that nobody wants into other people's recommendations. Here "
         f"{len(distinct([row.strategy for row in rows]))} ways to do it meet "
         f"{len(distinct([row.system for row in rows]))} recommenders on the same data: {data}. "
-        f"Asked are {words.GROUPS[rows[0].group]}; figures are means over {seeds} "
+        f"Asked are {_span([cell.asked for cell in cells if cell.group == rows[0].group])} "
+        f"{words.GROUPS[rows[0].group]}; figures are means over {seeds} "
         f"seed{'' if seeds == 1 else 's'}."
     )
 
@@ -131,36 +132,34 @@ def _findings(rows: Sequence[Row]) -> list[str]:
     found = []
     for system in distinct([row.system for row in rows]):
         mine = [row for row in rows if row.system == system]
-        free = [row for row in mine if row.attack_edges == 0]
-        worst = max(mine, key=lambda row: row.exposure)
+        free = [each for each in exposed(mine) if each[0].attack_edges == 0]
+        paid = [each for each in exposed(mine) if each[0].attack_edges > 0]
         parts = []
-        if free:
-            best = max(free, key=lambda row: row.exposure)
+        for best, when in ((free, "without an attack edge"), (paid, "with attack edges")):
+            if not best:
+                continue
+            row, most = max(best, key=lambda each: each[1])
+            edges = f" and {row.attack_edges}" if row.attack_edges else ""
             parts.append(
-                "without an attack edge no attack shows the target to anybody"
-                if best.exposure == 0
-                else f"without an attack edge {best.strategy} with {best.identities:,} "
-                f"{_plural(best.identities, 'identity')} reaches {_per_cent(best.exposure)} of "
-                "the users"
+                f"{when} no attack shows the target to anybody"
+                if most == 0
+                else f"{when} at most {_per_cent(most)} of the users are reached, by "
+                f"{row.strategy} with {row.identities:,} {_plural(row.identities, 'identity')}"
+                + (f"{edges} edge{'' if row.attack_edges == 1 else 's'}" if edges else "")
             )
-        if worst.attack_edges and worst.exposure > max((r.exposure for r in free), default=-1.0):
-            parts.append(
-                f"at most {_per_cent(worst.exposure)} are reached, by {worst.strategy} with "
-                f"{worst.identities:,} {_plural(worst.identities, 'identity')} and "
-                f"{worst.attack_edges} attack edge{'' if worst.attack_edges == 1 else 's'}"
-            )
-        elif any(row.attack_edges for row in mine):
-            parts.append("attack edges do not add to it")
+        if not parts:
+            parts.append("nobody was asked who is not deceived or a friend of somebody deceived")
         found.append(f"{system}: {'; '.join(parts)}.")
     return found
 
 
+def _span(counts: Sequence[int]) -> str:
+    least, most = min(counts), max(counts)
+    return f"{most:,}" if least == most else f"{least:,} to {most:,}"
+
+
 def _plural(count: int, word: str) -> str:
     return word if count == 1 else f"{word[:-1]}ies"
-
-
-def _people(count: int) -> str:
-    return "person" if count == 1 else "people"
 
 
 def _per_cent(value: float) -> str:
@@ -174,7 +173,8 @@ def _markdown(lead: str, tables: Sequence[Table]) -> str:
 
 
 def _pictures(rows: Sequence[Row]) -> list[Picture]:
-    edges = sorted({row.attack_edges for row in rows})
+    measured = [row for row, _ in exposed(rows)]
+    edges = sorted({row.attack_edges for row in measured})
     most = max(row.identities for row in rows)
     wanted = [
         (
@@ -184,9 +184,9 @@ def _pictures(rows: Sequence[Row]) -> list[Picture]:
             if edge == 0
             else f"{edge} honest {'person endorses' if edge == 1 else 'people endorse'} the "
             "attacker. Flat means: more identities bring nothing beyond what the endorsement did.",
-            plots.by_identities(rows, edge),
+            plots.by_identities(measured, edge),
         )
-        for edge in dict.fromkeys((edges[0], edges[-1]))
+        for edge in dict.fromkeys((*edges[:1], *edges[-1:]))
     ]
     if len(edges) > 1:
         wanted.append(
@@ -194,18 +194,20 @@ def _pictures(rows: Sequence[Row]) -> list[Picture]:
                 "edges",
                 f"Exposure against attack edges, {most:,} identities",
                 "What deceiving honest people buys: the only thing that should buy anything.",
-                plots.by_edges(rows),
+                plots.by_edges(measured),
             )
         )
-    wanted.append(
-        (
-            "cost",
-            "What exposure costs",
-            "The best that any strategy tried reached within a budget. The dotted lines are 1, 10 "
-            "and 50 %. A system is the stronger the further to the right its curve rises.",
-            plots.cost_curves(rows),
+    if measured:
+        wanted.append(
+            (
+                "cost",
+                "What exposure costs",
+                "The best that any strategy tried reached within a budget. The dotted lines are "
+                "1, 10 and 50 %. A system is the stronger the further to the right its curve "
+                "rises.",
+                plots.cost_curves(measured),
+            )
         )
-    )
     if any(row.bound is not None and row.attack_edges for row in rows):
         wanted.append(
             (

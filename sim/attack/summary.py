@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from tastemesh.sim.attack.cells import Cell
+from tastemesh.sim.attack.options import AttackOptions
+from tastemesh.sim.attack.stage import ENDORSING, WITHOUT_ENDORSEMENTS
 
 LEVELS = (0.01, 0.1, 0.5)  # exposures whose price is asked for (contract)
 
@@ -22,8 +24,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         identities: hostile identities.
         attack_edges: deceived users.
         messages: mean number of records the attackers published.
-        exposure: mean exposure@10.
-        exposure_ci95: 95 % interval of it over the seeds, by Student's t.
+        egos: mean number of the egos over whom exposure is.
+        exposure: mean exposure@10 of the seeds that have one; None if none has.
+        exposure_ci95: 95 % interval of it over these seeds, by Student's t.
         exposure_deceived: mean over the seeds in which somebody endorses a deceived user; None if
             in none.
         sybil_mass: mean trust in the attackers, None without trust.
@@ -39,8 +42,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     identities: int
     attack_edges: int
     messages: float
-    exposure: float
-    exposure_ci95: tuple[float, float]
+    egos: float
+    exposure: float | None
+    exposure_ci95: tuple[float, float] | None
     exposure_deceived: float | None
     sybil_mass: float | None
     bound: float | None
@@ -57,7 +61,7 @@ def summary(cells: Iterable[Cell]) -> list[Row]:
         alike.setdefault(key, []).append(cell)
     rows = []
     for (strategy, identities, edges, system, group), mine in alike.items():
-        exposures = np.array([cell.exposure_at_10 for cell in mine])
+        exposures = [cell.exposure_at_10 for cell in mine if cell.exposure_at_10 is not None]
         rows.append(
             Row(
                 strategy=strategy,
@@ -66,8 +70,9 @@ def summary(cells: Iterable[Cell]) -> list[Row]:
                 identities=identities,
                 attack_edges=edges,
                 messages=float(np.mean([cell.messages for cell in mine])),
-                exposure=float(exposures.mean()),
-                exposure_ci95=interval(exposures),
+                egos=float(np.mean([cell.egos for cell in mine])),
+                exposure=_mean(exposures),
+                exposure_ci95=interval(np.array(exposures)) if exposures else None,
                 exposure_deceived=_mean(cell.exposure_deceived_at_10 for cell in mine),
                 sybil_mass=_mean(cell.sybil_mass for cell in mine),
                 bound=_mean(cell.bound for cell in mine),
@@ -77,6 +82,33 @@ def summary(cells: Iterable[Cell]) -> list[Row]:
             )
         )
     return rows
+
+
+def remarks(cells: Sequence[Cell], options: AttackOptions) -> list[str]:
+    """Return one sentence for each thing that makes the figures mean less than they seem to."""
+    said = []
+    wanted_of = {WITHOUT_ENDORSEMENTS: options.egos}
+    if any(cell.group == ENDORSING for cell in cells):
+        wanted_of = {
+            ENDORSING: options.egos,
+            WITHOUT_ENDORSEMENTS: options.egos_without_endorsements,
+        }
+    for group, wanted in wanted_of.items():
+        asked = min((cell.asked for cell in cells if cell.group == group), default=0)
+        if asked < wanted:
+            said.append(f"asked are {asked:,} of {wanted:,} egos ({group}): there are no more")
+    empty = sum(cell.exposure_at_10 is None for cell in cells)
+    if empty:
+        said.append(
+            f"{empty:,} of {len(cells):,} cells have no exposure: all egos are deceived, or "
+            "endorse somebody who is"
+        )
+    return said
+
+
+def exposed(rows: Sequence[Row]) -> list[tuple[Row, float]]:
+    """Return the rows that have an exposure, each with it."""
+    return [(row, row.exposure) for row in rows if row.exposure is not None]
 
 
 def price(rows: Sequence[Row], level: float, cost: Callable[[Row], float]) -> float | None:
@@ -90,7 +122,7 @@ def price(rows: Sequence[Row], level: float, cost: Callable[[Row], float]) -> fl
     Returns:
         None where none of the attacks reached it.
     """
-    return min((cost(row) for row in rows if row.exposure >= level), default=None)
+    return min((cost(row) for row, exposure in exposed(rows) if exposure >= level), default=None)
 
 
 def reach(rows: Sequence[Row], cost: Callable[[Row], float]) -> list[tuple[float, float]]:
@@ -103,9 +135,10 @@ def reach(rows: Sequence[Row], cost: Callable[[Row], float]) -> list[tuple[float
     Returns:
         (budget, largest exposure of all attacks within it), rising in both.
     """
+    measured = exposed(rows)
     return [
-        (budget, max(row.exposure for row in rows if cost(row) <= budget))
-        for budget in sorted({cost(row) for row in rows})
+        (budget, max(exposure for row, exposure in measured if cost(row) <= budget))
+        for budget in sorted({cost(row) for row, _ in measured})
     ]
 
 

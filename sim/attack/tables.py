@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from tastemesh.sim.attack.summary import LEVELS, Row, price
+from tastemesh.sim.attack.summary import LEVELS, Row, exposed, price
 
 NOT_REACHED = "not reached"
 
@@ -47,7 +47,11 @@ def headline(rows: Sequence[Row]) -> Table:
     lines = []
     for system in distinct([row.system for row in rows]):
         mine = [row for row in rows if row.system == system]
-        worst = [max(row.exposure for row in mine if row.attack_edges == edge) for edge in edges]
+        measured = exposed(mine)
+        worst = [
+            max((exposure for row, exposure in measured if row.attack_edges == edge), default=None)
+            for edge in edges
+        ]
         clean = max(row.honest_ndcg_clean for row in mine)
         least = min(row.honest_ndcg for row in mine)
         lines.append((system, *map(share, worst), f"{clean:.4f}", f"{least:.4f}"))
@@ -72,7 +76,7 @@ def prices(rows: Sequence[Row]) -> Table:
         mine = [row for row in rows if row.system == system]
         for level in LEVELS:
             cheapest = min(
-                (row for row in mine if row.exposure >= level),
+                (row for row, exposure in exposed(mine) if exposure >= level),
                 key=lambda row: (row.attack_edges, row.identities, row.messages),
                 default=None,
             )
@@ -128,9 +132,11 @@ def everything(rows: Sequence[Row]) -> Table:
     return Table(
         "Every attack",
         "Means over the seeds; 95 % intervals of exposure by Student's t. Friends: exposure of "
-        "those who endorse a deceived user directly.",
+        "those who endorse a deceived user directly. Egos: the others, over whom exposure is, a "
+        "mean over the seeds; where there are none it is left empty.",
         (
-            *("strategy", "system", "identities", "edges", "messages", "exposure@10", "95 %"),
+            *("strategy", "system", "identities", "edges", "messages", "egos"),
+            *("exposure@10", "95 %"),
             *("friends", "sybil mass", "bound", "ndcg@10", "clean", "niche collateral"),
         ),
         tuple(
@@ -140,8 +146,9 @@ def everything(rows: Sequence[Row]) -> Table:
                 f"{row.identities:,}",
                 str(row.attack_edges),
                 f"{row.messages:,.0f}",
+                f"{row.egos:,.3g}",
                 share(row.exposure),
-                " to ".join(map(share, row.exposure_ci95)),
+                " to ".join(map(share, row.exposure_ci95 or ())),
                 share(row.exposure_deceived),
                 "" if row.sybil_mass is None else f"{row.sybil_mass:.2g}",
                 share(row.bound),
@@ -171,4 +178,4 @@ def share(value: float | None) -> str:
 
 def _per_cent(row: Row) -> Iterator[str]:
     for cost in (row.identities, row.messages):
-        yield NOT_REACHED if row.exposure == 0 else f"{cost / (100 * row.exposure):,.2f}"
+        yield NOT_REACHED if not row.exposure else f"{cost / (100 * row.exposure):,.2f}"

@@ -52,11 +52,29 @@ def test_it_says_what_the_cells_say(written: Path, cells: list[Cell]) -> None:
     assert "| tastemesh | 0 |" in text
     page_text = (written / "index.html").read_text()
     assert "tastemesh: without an attack edge no attack shows the target to anybody" in page_text
-    worst = max(c.exposure_at_10 for c in cells if c.system == "userknn")
+    worst = max(c.exposure_at_10 or 0.0 for c in cells if c.system == "userknn")
     assert worst > 0
     assert "| userknn | 1% |" in text
     assert "Users who have endorsed nobody" in text
     assert "| copycat | tastemesh | 40 | 1 | .500 | 0.80 |" in text
+
+
+def test_cells_without_an_exposure_are_left_out(cells: list[Cell], tmp_path: Path) -> None:
+    nobody = [
+        msgspec.structs.replace(
+            cell, egos=0, exposure_at_10=None, sybil_gain=None, sybil_mass=None, bound=None
+        )
+        if cell.attack_edges
+        else cell
+        for cell in cells
+    ]
+    prepare_report(tmp_path)
+    write_report(tmp_path, nobody, "friends of the deceived")
+    text = (tmp_path / "attack.md").read_text()
+    assert re.search(r"\| userknn \| [.\d]+ \|  \| [.\d]+ \|", text)
+    assert re.search(r"\| copycat \| tastemesh \| 1 \| 1 \| \d+ \| 0 \|  \|  \|", text)
+    write_report(tmp_path, [cell for cell in nobody if cell.attack_edges], "nobody else")
+    assert "nobody was asked who is not deceived" in (tmp_path / "index.html").read_text()
 
 
 def test_one_cell_is_enough(cells: list[Cell], tmp_path: Path) -> None:

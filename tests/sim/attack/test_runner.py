@@ -15,7 +15,7 @@ from tastemesh.sim.attack.journal import Journal
 from tastemesh.sim.attack.options import AttackOptions, fingerprint
 from tastemesh.sim.attack.runner import run_attacks
 from tastemesh.sim.attack.stage import set_stage
-from tastemesh.sim.attack.summary import summary
+from tastemesh.sim.attack.summary import remarks, summary
 from tastemesh.sim.interactions import Endorsements, Interactions
 from tastemesh.sim.systems.matrices import binary_matrix
 
@@ -50,6 +50,40 @@ def test_without_an_attack_edge_nothing_at_all_is_gained(cells: list[Cell]) -> N
     assert {c.sybil_mass for c in mine} == {0.0}
     assert {c.bound for c in mine} == {0.0}
     assert all(c.honest_ndcg_at_10 == c.honest_ndcg_at_10_clean for c in mine)
+
+
+def test_where_everybody_asked_is_beside_the_deceived_there_is_no_exposure(
+    community: Community, small: AttackOptions
+) -> None:
+    interactions, endorsements = community
+    options = msgspec.structs.replace(
+        small,
+        strategies=("copycat",),
+        systems=("tastemesh", "userknn"),
+        identities=(5,),
+        attack_edges=(1, 60),
+        egos=200,
+    )
+    found = run_attacks(interactions, endorsements, options)
+    for cell in found:
+        assert cell.asked == 60
+        if cell.attack_edges == 60:
+            assert cell.egos == 0
+            assert cell.exposure_at_10 is cell.sybil_gain is cell.bound is None
+            assert cell.exposure_deceived_at_10 is not None
+        else:
+            assert 0 < cell.egos < 60
+            assert cell.exposure_at_10 is not None
+    mixed = [msgspec.structs.replace(cell, attack_edges=1) for cell in found]
+    for row in summary(mixed):
+        kept = [c for c in mixed if c.system == row.system and c.exposure_at_10 is not None]
+        assert len(kept) == 2
+        assert row.exposure == np.mean([c.exposure_at_10 for c in kept])
+    assert [row.exposure for row in summary(found) if row.attack_edges == 60] == [None, None]
+    assert remarks(found, options) == [
+        "asked are 60 of 200 egos (endorsing): there are no more",
+        "4 of 8 cells have no exposure: all egos are deceived, or endorse somebody who is",
+    ]
 
 
 def test_undated_data_are_in_the_same_order_under_attack(
@@ -90,13 +124,14 @@ def test_neither_exposure_nor_trust_exceeds_the_bound(cells: list[Cell]) -> None
     assert any(c.sybil_mass for c in mine)
     for cell in mine:
         assert cell.bound is not None and cell.sybil_mass is not None
+        assert cell.exposure_at_10 is not None
         assert cell.exposure_at_10 <= cell.bound <= 1.0
         assert cell.sybil_mass <= cell.bound
 
 
 def test_the_others_are_bought_with_identities(cells: list[Cell]) -> None:
     copied = [c for c in cells if c.strategy == "copycat" and c.identities == 40]
-    by_system = {c.system: c.exposure_at_10 for c in copied if c.attack_edges == 0}
+    by_system = {c.system: c.exposure_at_10 or 0.0 for c in copied if c.attack_edges == 0}
     assert by_system["userknn"] > 0.8
     assert by_system["popularity"] == 1.0
 
