@@ -5,7 +5,7 @@ A field is one of ``user, item, weight, time, day, month, year`` for interaction
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from tastemesh.errors import UsageError
 
@@ -22,8 +22,14 @@ _RECOGNISED: Mapping[str, tuple[str, ...]] = {
         *("product", "productid", "asin", "business", "businessid", "anime", "animeid"),
         *("game", "gameid", "recipe", "recipeid", "venue", "venueid", "poi"),
     ),
-    "source": ("source", "src", "from", "fromid", "truster", "trustor", "trusterid", "rater"),
-    "subject": ("subject", "target", "dst", "to", "toid", "trustee", "trusteeid", "ratee"),
+    "source": (
+        *("source", "src", "from", "fromid", "truster", "trustor", "trusterid", "rater"),
+        *("follower", "followerid"),
+    ),
+    "subject": (
+        *("subject", "target", "dst", "to", "toid", "trustee", "trusteeid", "ratee"),
+        *("friend", "friendid", "followee", "followeeid", "followed", "followedid"),
+    ),
     "weight": (
         *("weight", "rating", "ratings", "plays", "playcount", "count", "score", "stars"),
         *("listens", "trust", "value", "movierating", "bookrating"),
@@ -33,6 +39,13 @@ _RECOGNISED: Mapping[str, tuple[str, ...]] = {
     "month": ("month",),
     "year": ("year",),
 }
+
+
+# Headers of columns that number the rows, as databases and data frames write them.
+_ROW_IDS = (
+    *("", "id", "index", "idx", "row", "rowid", "unnamed0", "eventid", "recordid", "logid"),
+    *("ratingid", "reviewid", "interactionid", "listenid", "playid"),
+)
 
 
 def parse_columns(text: str, fields: Sequence[str], option: str) -> dict[str, str]:
@@ -106,41 +119,87 @@ def recognise(header: Sequence[str], fields: Sequence[str]) -> dict[str, int]:
             if field not in found and _plain(name) in _RECOGNISED[field]:
                 found[field] = at
                 break
-    dated = [field for field in ("day", "month", "year") if field in found]
-    if "time" in found or "year" not in found:
-        for field in dated:
-            del found[field]
+    # A year alone is when a film came out, not when it was seen.
+    if "time" in found or "year" not in found or "month" not in found:
+        for field in ("day", "month", "year"):
+            found.pop(field, None)
     return found
 
 
-def default_interaction_columns(header: Sequence[str] | None, width: int) -> dict[str, int]:
+def default_interaction_columns(
+    header: Sequence[str] | None, width: int, timed: Container[int] = ()
+) -> dict[str, int]:
     """Return the columns of an interactions file for which none were asked.
 
     Recognised headers first. If only one of user and item is recognised, the other is the first
-    column left that means nothing else. If neither is, the order is user, item, weight, time.
+    column left that means nothing else. If neither is, the order is user, item, weight, time; or
+    user, item, time, weight where the third holds times. A column that numbers the rows is nobody's
+    id as long as there is another.
+
+    Args:
+        header: the file's header line, None if it has none.
+        width: number of columns.
+        timed: columns whose values look like times.
     """
     found = recognise(header or (), INTERACTION_FIELDS)
-    if "user" not in found and "item" not in found:
-        ordered = ("user", "item", "weight", "time")
-        return {field: at for at, field in enumerate(ordered[:width])}
-    for field in ("user", "item"):
-        left = [at for at in range(width) if at not in found.values()]
-        if field not in found and left:
-            found[field] = left[0]
-    return found
+    is_ordered = "user" not in found and "item" not in found
+    found = _filled(found, ("user", "item"), header, width)
+    if not is_ordered:
+        return found
+    left = _candidates(found, ("user", "item"), header, width, 0)
+    missing = [field for field in ("weight", "time") if field not in found]
+    if left and left[0] in timed:
+        missing.reverse()
+    return found | dict(zip(missing, left, strict=False))
 
 
-def default_endorsement_columns(header: Sequence[str] | None, width: int) -> dict[str, int]:
+def default_endorsement_columns(
+    header: Sequence[str] | None, width: int, timed: Container[int] = ()
+) -> dict[str, int]:
     """Return the columns of an endorsements file for which none were asked.
 
-    Source and subject where they are headed so, else the first two columns; weight and time only
-    where they are headed so.
+    Source and subject where they are headed so, else the first columns that mean nothing else;
+    weight and time only where they are headed so.
+
+    Args:
+        header: the file's header line, None if it has none.
+        width: number of columns.
+        timed: columns whose values look like times; not looked at.
     """
     found = recognise(header or (), ENDORSEMENT_FIELDS)
-    if "source" not in found or "subject" not in found:
-        found = {field: at for field, at in found.items() if at > 1}
-        found |= {"source": 0, "subject": 1}
-    return found
+    return _filled(found, ("source", "subject"), header, width)
+
+
+def _filled(
+    found: Mapping[str, int], fields: Sequence[str], header: Sequence[str] | None, width: int
+) -> dict[str, int]:
+    """Give each field that has no column the first that is left."""
+    missing = [field for field in fields if field not in found]
+    columns = _candidates(found, fields, header, width, len(missing))
+    chosen = dict(zip(missing, columns, strict=False))
+    kept = {field: at for field, at in found.items() if at not in chosen.values()} | chosen
+    return {field: kept[field] for field in (*fields, *kept) if field in kept}
+
+
+def _candidates(
+    found: Mapping[str, int],
+    fields: Sequence[str],
+    header: Sequence[str] | None,
+    width: int,
+    wanted: int,
+) -> list[int]:
+    """Return columns that could be ids, those that hardly are only where others are too few."""
+    names = [_plain(name) for name in header] if header else ["any"] * width
+    meanings = INTERACTION_FIELDS if "user" in fields else ENDORSEMENT_FIELDS
+    known = {name for field in meanings for name in _RECOGNISED[field]}
+    left = [at for at in range(min(width, len(names))) if at not in found.values()]
+    unknown = [at for at in left if names[at] not in known]
+    others = [at for at in unknown if names[at] not in _ROW_IDS]
+    for columns in (others, unknown, left):
+        if len(columns) >= wanted:
+            return columns
+    ids = [found[field] for field in fields if field in found]
+    return [at for at in range(width) if at not in ids]
 
 
 def is_common_header(cells: Sequence[str]) -> bool:

@@ -6,7 +6,7 @@ Nothing is left out silently: what a loader skips, drops or merges is counted in
 
 import math
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
@@ -31,6 +31,8 @@ from tastemesh.sim.interactions import Endorsements, Interactions, LoadCounts
 
 EARLIEST_S = 631_152_000  # 1990-01-01: before it nobody's listening was logged; HetRec has 1956
 LATEST_S = 4_102_444_800  # 2100-01-01
+_LONE_ROWS = 20  # fewer may well be of different items; guess
+_SAMPLE_ROWS = 20  # looked at to tell times from weights; guess
 _PROBLEMS_KEPT = 5  # enough to see what is wrong with a file; guess
 _PROGRESS_ROWS = 65_536  # a few calls a second at about 0.5 M rows/s
 
@@ -86,8 +88,18 @@ def load_interactions(
         item=rows.second_array[first][shown],
         weight=weight[shown].astype(np.float32),
         time_s=None if time_s is None else time_s[shown],
-        counts=rows.counts(cells, merged_count=len(pair) - len(first)),
+        counts=msgspec.structs.replace(
+            rows.counts(cells, merged_count=len(pair) - len(first)),
+            remarks=_lone_items(rows.second_array, cells.described),
+        ),
     )
+
+
+def _lone_items(items: NDArray[np.int32], columns: str) -> tuple[str, ...]:
+    """Say so where no item comes twice, as where a number of the row was taken for it."""
+    if len(items) < _LONE_ROWS or int(items.max()) + 1 < len(items):
+        return ()
+    return (f"every row has an item of its own (columns {columns}): expected --columns to name it",)
 
 
 def load_endorsements(
@@ -185,20 +197,21 @@ class _Cells:
         self,
         table: Table,
         wanted: Mapping[str, str] | None,
-        default: Callable[[Sequence[str] | None, int], dict[str, int]],
+        default: Callable[[Sequence[str] | None, int, Container[int]], dict[str, int]],
     ) -> None:
         lines = iter(table)
-        start = list(islice(lines, 2))
+        start = list(islice(lines, _SAMPLE_ROWS))
         if not start:
             raise DataError(table.path, 0, "the file is empty; expected a table of text")
         first = start[0][1]
         named = wanted is not None and any(not name.isdecimal() for name in wanted.values())
-        headed = named or is_common_header(first) or _looks_headed(*(row for _, row in start))
+        headed = named or is_common_header(first) or _looks_headed(*(row for _, row in start[:2]))
         header = first if headed else None
         self.path = table.path
-        self._lines = chain(start[1:] if headed else start, lines)
+        data = start[1:] if headed else start
+        self._lines = chain(data, lines)
         if wanted is None:
-            self.column = default(header, len(first))
+            self.column = default(header, len(first), _timed([row for _, row in data]))
         else:
             self.column = find_columns(wanted, header, len(first))
         if len(first) < 2:
@@ -209,6 +222,19 @@ class _Cells:
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         return self._lines
+
+
+def _timed(rows: Sequence[Sequence[str]]) -> set[int]:
+    """Return the columns in which every row has a time that can be: no rating, no play count."""
+    width = min((len(row) for row in rows), default=0)
+    return {at for at in range(width) if all(_is_time(row[at]) for row in rows)}
+
+
+def _is_time(cell: str) -> bool:
+    try:
+        return EARLIEST_S <= parse_time_s(cell) < LATEST_S
+    except (ValueError, OverflowError):
+        return False
 
 
 def _looks_headed(first: Sequence[str], second: Sequence[str] = ()) -> bool:

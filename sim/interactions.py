@@ -25,6 +25,7 @@ class LoadCounts(msgspec.Struct, frozen=True, kw_only=True):
             one below zero as well, for endorsements a subject who is the source.
         merged_count: rows merged into an earlier one of the same pair.
         problems: the first bad lines, as text.
+        remarks: what looks wrong about the file as a whole.
     """
 
     columns: str = ""
@@ -35,16 +36,17 @@ class LoadCounts(msgspec.Struct, frozen=True, kw_only=True):
     worthless_count: int = 0
     merged_count: int = 0
     problems: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def notices(self) -> list[str]:
-        """Return one sentence for each kind of line that was left out, none if all were used."""
+        """Return a sentence for each kind of line that was left out, and the remarks."""
         spoken = [
             (self.bad_count, "bad lines skipped"),
             (self.out_of_time_count, "rows dropped: dated before 1990 or after 2100"),
             (self.weak_count, "rows dropped: weaker than the least weight asked for"),
             (self.worthless_count, "rows dropped: weight zero, negative, or about oneself"),
         ]
-        return [f"{count:,} {what}" for count, what in spoken if count]
+        return [*(f"{count:,} {what}" for count, what in spoken if count), *self.remarks]
 
 
 class Interactions(msgspec.Struct, frozen=True, kw_only=True):

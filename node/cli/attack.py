@@ -23,6 +23,7 @@ from tastemesh.node.cli.data import (
     MinWeight,
     SkipBad,
     Undirected,
+    columns_used,
     read_endorsements,
     read_interactions,
     write_json,
@@ -161,9 +162,17 @@ def attack(
         progress = opened.enter_context(stages())
         cells = run_attacks(loaded, vouched, tried, progress, backend=workers, journal=journal)
     _print(summary(cells))
-    for remark in remarks(cells, tried):
+    said = remarks(cells, tried)
+    for remark in said:
         typer.echo(remark, err=True)
-    write_json(json_file, {"cells": [msgspec.to_builtins(cell) for cell in cells]})
+    write_json(
+        json_file,
+        {
+            "cells": [msgspec.to_builtins(cell) for cell in cells],
+            "columns": columns_used(loaded, vouched),
+            "notices": said,
+        },
+    )
     if report is not None:
         write_report(report, cells, _described(loaded, vouched))
         typer.echo(f"wrote {report / 'index.html'}")

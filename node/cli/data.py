@@ -8,7 +8,7 @@ import typer
 
 from tastemesh.errors import UsageError
 from tastemesh.sim.datasets import load_endorsements, load_interactions
-from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.interactions import Endorsements, Interactions, LoadCounts
 
 InteractionsFile = Annotated[
     str | None,
@@ -57,21 +57,34 @@ JsonFile = Annotated[
 def read_interactions(
     path: str, columns: str | None, min_weight: float | None, skip_bad: bool
 ) -> Interactions:
-    """Load interactions and say on stderr what was left out."""
+    """Load interactions and say on stderr which columns were read and what was left out."""
     loaded = load_interactions(path, columns=columns, min_weight=min_weight, skip_bad=skip_bad)
-    for notice in loaded.counts.notices():
-        typer.echo(f"{path}: {notice}", err=True)
+    _say(path, loaded.counts)
     return loaded
 
 
 def read_endorsements(
     path: str, columns: str | None, undirected: bool, skip_bad: bool
 ) -> Endorsements:
-    """Load endorsements and say on stderr what was left out."""
+    """Load endorsements and say on stderr which columns were read and what was left out."""
     loaded = load_endorsements(path, columns=columns, undirected=undirected, skip_bad=skip_bad)
-    for notice in loaded.counts.notices():
-        typer.echo(f"{path}: {notice}", err=True)
+    _say(path, loaded.counts)
     return loaded
+
+
+def columns_used(
+    interactions: Interactions, endorsements: Endorsements | None
+) -> dict[str, str | None]:
+    """Return which columns of the files were read, for the JSON of a result."""
+    return {
+        "interactions": interactions.counts.columns,
+        "endorsements": None if endorsements is None else endorsements.counts.columns,
+    }
+
+
+def _say(path: str, counts: LoadCounts) -> None:
+    for said in (f"columns {counts.columns}", *counts.notices()):
+        typer.echo(f"{path}: {said}", err=True)
 
 
 def write_json(path: Path | None, result: Any) -> None:

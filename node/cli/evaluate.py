@@ -18,6 +18,7 @@ from tastemesh.node.cli.data import (
     MinWeight,
     SkipBad,
     Undirected,
+    columns_used,
     read_endorsements,
     read_interactions,
     write_json,
@@ -98,4 +99,4 @@ def evaluate(
     console.print(format_table(result, wide=console.width >= WIDE_COLUMNS))
     for name, why in result.skipped.items():
         typer.echo(f"{name} skipped: {why}", err=True)
-    write_json(json_file, msgspec.to_builtins(result))
+    write_json(json_file, {**msgspec.to_builtins(result), "columns": columns_used(loaded, vouched)})

@@ -82,6 +82,15 @@ def test_a_column_that_is_not_there_is_named(
         ("rating thing user_id", {"weight": 0, "item": 1, "user": 2}),
         ("user item month", {"user": 0, "item": 1}),
         ("a b c d e", {"user": 0, "item": 1, "weight": 2, "time": 3}),
+        ("id,user_id,video,score,timestamp", {"user": 1, "item": 2, "weight": 3, "time": 4}),
+        ("event_id,listener,song_title,when", {"user": 1, "item": 2}),
+        ("id,who,what", {"user": 1, "item": 2}),
+        ("id item rating", {"user": 0, "item": 1, "weight": 2}),
+        ("user,rating", {"user": 0, "item": 1}),
+        ("who,what,rating,when", {"user": 0, "item": 1, "weight": 2, "time": 3}),
+        ("user,movie,rating,year", {"user": 0, "item": 1, "weight": 2}),
+        ("year,user,thing", {"user": 1, "item": 2}),
+        ("user,item,month,year", {"user": 0, "item": 1, "month": 2, "year": 3}),
     ],
 )
 def test_common_interaction_headers_are_recognised(header: str, expected: dict[str, int]) -> None:
@@ -91,6 +100,10 @@ def test_common_interaction_headers_are_recognised(header: str, expected: dict[s
 
 def test_without_a_header_the_order_counts() -> None:
     assert default_interaction_columns(None, 3) == {"user": 0, "item": 1, "weight": 2}
+    assert default_interaction_columns(None, 3, {2}) == {"user": 0, "item": 1, "time": 2}
+    in_turn = {"user": 0, "item": 1, "time": 2, "weight": 3}
+    assert default_interaction_columns(None, 4, {2}) == in_turn
+    assert default_interaction_columns(None, 4, {3})["time"] == 3
 
 
 @pytest.mark.parametrize(
@@ -99,11 +112,15 @@ def test_without_a_header_the_order_counts() -> None:
         (None, {"source": 0, "subject": 1}),
         (["userID", "friendID"], {"source": 0, "subject": 1}),
         (["rating", "target", "source"], {"weight": 0, "subject": 1, "source": 2}),
+        (["id", "user_id", "friend_id"], {"source": 1, "subject": 2}),
+        (["id", "follower_id", "followed_id"], {"source": 1, "subject": 2}),
+        (["id", "friend"], {"source": 0, "subject": 1}),
+        (["user", "trust"], {"source": 0, "subject": 1}),
         (["a", "b", "trust", "date"], {"source": 0, "subject": 1, "weight": 2, "time": 3}),
     ],
 )
 def test_endorsement_columns_are_the_first_two_unless_headed(
     header: list[str] | None, expected: dict[str, int]
 ) -> None:
-    assert default_endorsement_columns(header, 4) == expected
+    assert default_endorsement_columns(header, len(header or range(4))) == expected
     assert set(expected) <= set(ENDORSEMENT_FIELDS)

@@ -216,3 +216,17 @@ def test_any_table_is_read_as_a_dictionary_of_sums(
     data = load_interactions(file)
     assert named(data) == [(user, item, weight) for (user, item), weight in sums.items()]
     assert np.all(data.weight > 0)
+
+
+def test_a_third_column_of_times_is_a_time(write: "Writer") -> None:
+    data = load_interactions(write("a,b,1500869953\nc,d,1501899280\n"))
+    assert data.counts.columns == "user=1,item=2,time=3"
+    assert data.time_s is not None
+    assert load_interactions(write("a,b,1500869953\nc,d,4\n")).time_s is None
+
+
+def test_rows_of_which_each_has_an_item_of_its_own_are_remarked(write: "Writer") -> None:
+    table = "thing,user\n" + "".join(f"{row},u{row % 3}\n" for row in range(40))
+    (notice,) = load_interactions(write(table)).counts.notices()
+    assert notice.startswith("every row has an item of its own (columns user=user,item=thing)")
+    assert load_interactions(write(table + "7,u5\n")).counts.notices() == []
