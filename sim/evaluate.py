@@ -33,10 +33,12 @@ from tastemesh.sim.splits import Split, SplitKind, SplitOptions, split, validati
 from tastemesh.sim.systems.popularity import Popularity
 from tastemesh.sim.systems.registry import SYSTEMS, make_system
 from tastemesh.sim.systems.system import Parameters, System
+from tastemesh.sim.systems.tastemesh import Tastemesh
 
 TUNING_BUDGET = 9  # settings a system may try: a 3 by 3 grid; guess
 TUNING_USERS = 1_000  # a mean ndcg's standard error is then 0.006 (measured)
 _LIST_LENGTH = 20
+_UNVERIFIED = "Unverified: no endorsement stands behind most of it, so anybody can buy a place"
 _HEAD_LENGTH = 10
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -71,6 +73,8 @@ class MethodResult(msgspec.Struct, frozen=True, kw_only=True):
         gini_at_10: Gini coefficient of those items' exposure, 0 even.
         popularity_overlap_at_10: mean share of a top ten that is in the user's popularity top ten.
         novelty_at_10: mean self-information of the top ten, bits.
+        unverified_share: how much of its lists is marked unverified, as no endorsement stands
+            behind it; None if the system marks nothing.
         ms_per_user: time to rank, fitting excluded, divided by the test users.
         fit_seconds: time to fit the chosen setting.
         parameters: the setting used.
@@ -90,6 +94,7 @@ class MethodResult(msgspec.Struct, frozen=True, kw_only=True):
     gini_at_10: float = msgspec.field(name="gini@10")
     popularity_overlap_at_10: float = msgspec.field(name="popularity_overlap@10")
     novelty_at_10: float = msgspec.field(name="novelty@10")
+    unverified_share: float | None
     ms_per_user: float
     fit_seconds: float
     parameters: dict[str, float | int | str]
@@ -186,6 +191,7 @@ def evaluate(
         skipped=skipped,
         notices=interactions.counts.notices()
         + (endorsements.counts.notices() if endorsements is not None else [])
+        + (endorsements.strangers(interactions.user_ids) if endorsements is not None else [])
         + _left_out(people, known),
     )
 
@@ -203,7 +209,8 @@ def format_table(evaluation: Evaluation, *, wide: bool = True) -> Table:
         title=f"{size.users:,} users, {size.items:,} items, {size.interactions:,} interactions, "
         f"{size.endorsements:,} endorsements; {evaluation.split} split{when}, "
         f"{size.test_users:,} users asked, seed {evaluation.seed}",
-        caption=f"Tuned: {evaluation.tuning}.",
+        caption=f"Tuned: {evaluation.tuning}."
+        + (f" {_UNVERIFIED}." if any(map(_is_unverified, evaluation.results)) else ""),
     )
     table.add_column("method")
     beyond = ("coverage@10", "gini@10", "pop. overlap@10", "novelty@10") if wide else ()
@@ -214,7 +221,7 @@ def format_table(evaluation: Evaluation, *, wide: bool = True) -> Table:
     best_recall = max((row.recall_at_20 for row in evaluation.results), default=0.0)
     for row in evaluation.results:
         table.add_row(
-            row.method,
+            f"{row.method} (unverified)" if _is_unverified(row) else row.method,
             _shown(row.ndcg_at_10, best_ndcg),
             _interval(row.ndcg_at_10_ci95),
             _shown(row.recall_at_20, best_recall),
@@ -224,6 +231,10 @@ def format_table(evaluation: Evaluation, *, wide: bool = True) -> Table:
             f"of {row.tried}" if row.tuned else "no",
         )
     return table
+
+
+def _is_unverified(row: MethodResult) -> bool:
+    return row.unverified_share is not None and row.unverified_share > 0.5
 
 
 def _beyond_accuracy(row: MethodResult) -> tuple[str, str, str, str]:
@@ -243,6 +254,7 @@ def _left_out(people: Endorsements | None, known: Endorsements | None) -> list[s
 
 class _Run(msgspec.Struct, frozen=True):
     ranked: NDArray[np.int32]
+    unverified_share: float | None
     parameters: Parameters
     ms_per_user: float
     fit_seconds: float
@@ -340,7 +352,11 @@ def _measured(
     ranked = system.rank(outer.test_users, _LIST_LENGTH)
     ended = clock()
     return _Run(
-        ranked, parameters, 1000 * (ended - fitted) / len(outer.test_users), fitted - started
+        ranked,
+        system.unverified_share if isinstance(system, Tastemesh) else None,
+        parameters,
+        1000 * (ended - fitted) / len(outer.test_users),
+        fitted - started,
     )
 
 
@@ -371,6 +387,7 @@ def _rows(
             novelty_at_10=float(
                 novelty(run.ranked, test.holders, test.user_count, _HEAD_LENGTH).mean()
             ),
+            unverified_share=run.unverified_share,
             ms_per_user=run.ms_per_user,
             fit_seconds=run.fit_seconds,
             parameters=dict(run.parameters),

@@ -133,7 +133,7 @@ class Endorsements(msgspec.Struct, frozen=True, kw_only=True):
             Endorsements whose ``ids`` begin with `user_ids`; people without interactions follow,
             for trust may pass through them.
         """
-        position = {name: at for at, name in enumerate(user_ids)}
+        position = _positions(user_ids)
         for name in self.ids:
             position.setdefault(name, len(position))
         moved = np.array([position[name] for name in self.ids], dtype=np.int32)
@@ -143,3 +143,23 @@ class Endorsements(msgspec.Struct, frozen=True, kw_only=True):
             source=moved[self.source],
             subject=moved[self.subject],
         )
+
+    def strangers(self, user_ids: Sequence[str]) -> list[str]:
+        """Return a sentence where most endorsements are of people who are not among the users.
+
+        Args:
+            user_ids: the users of an `Interactions`.
+        """
+        position = _positions(user_ids)
+        known = np.array([name in position for name in self.ids], dtype=np.bool_)
+        inside = int((known[self.source] & known[self.subject]).sum())
+        if 2 * inside >= len(self):
+            return []
+        return [
+            f"{inside:,} of {len(self):,} endorsements are between users of the interactions: "
+            "expected the same ids in both files"
+        ]
+
+
+def _positions(names: Sequence[str]) -> dict[str, int]:
+    return {name: at for at, name in enumerate(names)}

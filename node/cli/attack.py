@@ -163,6 +163,8 @@ def attack(
         cells = run_attacks(loaded, vouched, tried, progress, backend=workers, journal=journal)
     _print(summary(cells))
     said = remarks(cells, tried)
+    if vouched is not None:
+        said = [*vouched.strangers(loaded.user_ids), *said]
     for remark in said:
         typer.echo(remark, err=True)
     write_json(

@@ -1,6 +1,7 @@
 """Options that name data files, for every command that reads or writes them."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,6 +81,16 @@ def columns_used(
         "interactions": interactions.counts.columns,
         "endorsements": None if endorsements is None else endorsements.counts.columns,
     }
+
+
+def notices_since(
+    notices: Sequence[str], interactions: Interactions, endorsements: Endorsements | None
+) -> list[str]:
+    """Return the notices that were not said when the files were read."""
+    said = set(interactions.counts.notices())
+    if endorsements is not None:
+        said.update(endorsements.counts.notices())
+    return [notice for notice in notices if notice not in said]
 
 
 def _say(path: str, counts: LoadCounts) -> None:

@@ -19,6 +19,7 @@ from tastemesh.node.cli.data import (
     SkipBad,
     Undirected,
     columns_used,
+    notices_since,
     read_endorsements,
     read_interactions,
     write_json,
@@ -97,6 +98,8 @@ def evaluate(
     if not console.is_terminal:
         console.width = WIDE_COLUMNS
     console.print(format_table(result, wide=console.width >= WIDE_COLUMNS))
+    for notice in notices_since(result.notices, loaded, vouched):
+        typer.echo(notice, err=True)
     for name, why in result.skipped.items():
         typer.echo(f"{name} skipped: {why}", err=True)
     write_json(json_file, {**msgspec.to_builtins(result), "columns": columns_used(loaded, vouched)})

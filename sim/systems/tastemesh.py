@@ -35,6 +35,9 @@ class Tastemesh:
 
     name = "tastemesh"
 
+    unverified_share = 0.0
+    """How much of the last lists was marked: no endorsement stands behind it."""
+
     def __init__(
         self,
         seed: int = 0,
@@ -65,11 +68,14 @@ class Tastemesh:
     def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
         """Return each user's best items, shape [n, k]."""
         ranked = np.full((len(users), k), -1, dtype=np.int32)
+        marked = 0
         for row, user in enumerate(users.tolist()):
             ego = self._ids[user]
             scored = self._scorer.score(ego, 0)
             listed = cut(self._view, scored, k, ego, excluded=_NOTHING)
             ranked[row, : len(listed)] = [self._position[line.item] for line in listed]
+            marked += sum(line.unverified for line in listed)
+        self.unverified_share = marked / max(1, int((ranked >= 0).sum()))
         return ranked
 
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -73,8 +73,9 @@ def test_the_json_has_the_shape_of_the_contract(evaluation: Evaluation) -> None:
             *("method", "ndcg@10", "recall@20", "ndcg@10_ci95", "recall@20_ci95"),
             *("item_coverage@10", "gini@10", "popularity_overlap@10", "novelty@10"),
             *("ms_per_user", "fit_seconds", "parameters", "tuned", "tried"),
-            "ndcg@10_minus_first_ci95",
+            *("ndcg@10_minus_first_ci95", "unverified_share"),
         }
+        assert row["unverified_share"] == (0.0 if row["method"] == "tastemesh" else None)
         assert row["ndcg@10_ci95"][0] <= row["ndcg@10"] <= row["ndcg@10_ci95"][1]
         assert row["recall@20_ci95"][0] <= row["recall@20"] <= row["recall@20_ci95"][1]
         assert row["tuned"] == (row["tried"] > 1)
@@ -130,6 +131,21 @@ def test_endorsements_made_after_the_cutoff_teach_nothing() -> None:
     # What was said between the two cutoffs is known at the second, not while parameters are chosen.
     between = told(msgspec.structs.replace(early, time_s=np.full(USER_COUNT, at_s - 1)))
     assert between.results[0] == used.results[0]
+
+
+def test_endorsements_of_strangers_are_noticed_and_the_list_is_marked() -> None:
+    strangers = msgspec.structs.replace(
+        friends(), ids=tuple(f"person {at}" for at in range(USER_COUNT))
+    )
+    run = evaluate(circles(), strangers, None, ["tastemesh", "popularity"], clock=ticking())
+    expected = "0 of 60 endorsements are between users of the interactions: expected the same ids"
+    assert run.notices[1].startswith(expected)
+    assert [row.unverified_share for row in run.results] == [1.0, None]
+    console = Console(width=220)
+    with console.capture() as capture:
+        console.print(format_table(run))
+    assert "tastemesh (unverified)" in capture.get()
+    assert "no endorsement stands behind" in capture.get()
 
 
 def test_a_method_that_cannot_run_is_left_out_with_its_reason(
