@@ -38,6 +38,7 @@ from tastemesh.sim.systems.tastemesh import Tastemesh
 TUNING_BUDGET = 9  # settings a system may try: a 3 by 3 grid; guess
 TUNING_USERS = 1_000  # a mean ndcg's standard error is then 0.006 (measured)
 _LIST_LENGTH = 20
+_STOPPED = "stopped by Ctrl-C"
 _UNVERIFIED = "Unverified: no endorsement stands behind most of it, so anybody can buy a place"
 _HEAD_LENGTH = 10
 
@@ -113,6 +114,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         tuning: how parameters were chosen, in words.
         results: one row a method, in the order asked for.
         skipped: methods that could not run on these data, and why.
+        stopped: Ctrl-C came before all methods were measured; the others are among the skipped.
         notices: what the loaders left out.
     """
 
@@ -123,6 +125,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     tuning: str
     results: list[MethodResult]
     skipped: dict[str, str]
+    stopped: bool
     notices: list[str]
 
 
@@ -170,6 +173,11 @@ def evaluate(
             runs[name] = _measured(system, parameters, outer, known, clock, steps)
         except UsageError as error:
             skipped[name] = str(error)
+        except KeyboardInterrupt:  # hours of work may be done: what there is, is told
+            if not runs:
+                raise
+            skipped |= {left: _STOPPED for left in names if left not in (*runs, *skipped)}
+            break
         steps.close(len(grids[name]) + 1)
     rows = _rows(runs, {name: len(grid) for name, grid in grids.items()}, test, seed)
     return Evaluation(
@@ -189,6 +197,7 @@ def evaluate(
         f"{len(inner.test_users):,} users on a {options.kind} split of the training part",
         results=rows,
         skipped=skipped,
+        stopped=_STOPPED in skipped.values(),
         notices=interactions.counts.notices()
         + (endorsements.counts.notices() if endorsements is not None else [])
         + (endorsements.strangers(interactions.user_ids) if endorsements is not None else [])

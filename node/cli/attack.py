@@ -144,14 +144,14 @@ def attack(
         egos_without_endorsements=egos_without_endorsements,
     )
     check_options(tried, has_endorsements=endorsements is not None)
+    if report is not None:
+        prepare_report(report)
     loaded = read_interactions(interactions, columns, min_weight, skip_bad)
     vouched = (
         read_endorsements(endorsements, endorsement_columns, undirected, skip_bad)
         if endorsements is not None
         else None
     )
-    if report is not None:
-        prepare_report(report)
     with ExitStack() as opened:
         workers = opened.enter_context(
             open_backend(backend.value, jobs=jobs or os.cpu_count() or 1, scheduler=scheduler)
@@ -159,14 +159,28 @@ def attack(
         journal = (
             Journal(resume, fingerprint(loaded, vouched, tried)) if resume is not None else None
         )
-        progress = opened.enter_context(stages())
-        cells = run_attacks(loaded, vouched, tried, progress, backend=workers, journal=journal)
+        shown = opened.enter_context(stages())
+        reached = ""
+
+        def progress(stage: str, done: int, total: int) -> None:
+            nonlocal reached
+            reached = f"{done:,} of {total:,} done"
+            shown(stage, done, total)
+
+        try:
+            cells = run_attacks(loaded, vouched, tried, progress, backend=workers, journal=journal)
+        except KeyboardInterrupt:
+            typer.echo(f"{reached or 'nothing done'}; {_way_on(resume)}", err=True)
+            raise
     _print(summary(cells))
     said = remarks(cells, tried)
     if vouched is not None:
         said = [*vouched.strangers(loaded.user_ids), *said]
     for remark in said:
         typer.echo(remark, err=True)
+    if report is not None:
+        write_report(report, cells, _described(loaded, vouched))
+        typer.echo(f"wrote {report / 'index.html'}")
     write_json(
         json_file,
         {
@@ -175,9 +189,12 @@ def attack(
             "notices": said,
         },
     )
-    if report is not None:
-        write_report(report, cells, _described(loaded, vouched))
-        typer.echo(f"wrote {report / 'index.html'}")
+
+
+def _way_on(resume: Path | None) -> str:
+    if resume is None:
+        return "nothing is kept without --resume FILE"
+    return f"go on with the same options and --resume {resume}"
 
 
 def _described(interactions: Interactions, endorsements: Endorsements | None) -> str:

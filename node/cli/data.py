@@ -11,6 +11,21 @@ from tastemesh.errors import UsageError
 from tastemesh.sim.datasets import load_endorsements, load_interactions
 from tastemesh.sim.interactions import Endorsements, Interactions, LoadCounts
 
+
+def _writable(path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written before the work begins, and leave it as it is."""
+    if path is None or (path.exists() and not path.is_file()):  # a pipe is opened once
+        return path
+    is_new = not path.exists()
+    try:
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise UsageError(f"--json {path}: {error.strerror}") from None
+    return path
+
+
 InteractionsFile = Annotated[
     str | None,
     typer.Option(
@@ -51,7 +66,13 @@ Undirected = Annotated[
 ]
 JsonFile = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE", dir_okay=False, help="Write the result as JSON too."),
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        dir_okay=False,
+        help="Write the result as JSON too.",
+        callback=_writable,
+    ),
 ]
 
 

@@ -103,3 +103,5 @@ def evaluate(
     for name, why in result.skipped.items():
         typer.echo(f"{name} skipped: {why}", err=True)
     write_json(json_file, {**msgspec.to_builtins(result), "columns": columns_used(loaded, vouched)})
+    if result.stopped:
+        raise typer.Exit(130)

@@ -55,6 +55,9 @@ def write_report(directory: Path, cells: Sequence[Cell], data: str) -> list[Path
 
     Returns:
         The files: `index.html`, `attack.md`, and two PNG for each plot.
+
+    Raises:
+        UsageError: a file cannot be written.
     """
     rows = summary(cells)
     main = of_group(rows, rows[0].group)
@@ -73,7 +76,10 @@ def write_report(directory: Path, cells: Sequence[Cell], data: str) -> list[Path
         written[f"{picture.name}.png"] = picture.light
         written[f"{picture.name}-dark.png"] = picture.dark
     for name, content in written.items():
-        (directory / name).write_bytes(content)
+        try:
+            (directory / name).write_bytes(content)
+        except OSError as error:
+            raise UsageError(f"--report {directory / name}: {error.strerror}") from None
     return [directory / name for name in written]
 
 

@@ -54,6 +54,8 @@ def run_attacks(
         for system in options.systems
     ]
     found = journal.finished(attempts) if journal is not None else {}
+    if progress is not None:
+        progress("attacking", len(found), len(attempts))
     for seed in range(options.seeds):
         missing = [each for each in attempts if each.seed == seed and each not in found]
         if not missing:

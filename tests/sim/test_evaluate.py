@@ -166,6 +166,20 @@ def test_a_method_that_cannot_run_is_left_out_with_its_reason(
     assert run.results[0].tuned is False
 
 
+def test_what_is_measured_before_an_interruption_is_told() -> None:
+    def interrupt(stage: str, done: int, total: int) -> None:
+        if stage.startswith("als"):
+            raise KeyboardInterrupt
+
+    names = ["popularity", "als", "userknn"]
+    run = evaluate(circles(), None, None, names, clock=ticking(), progress=interrupt)
+    assert [row.method for row in run.results] == ["popularity"]
+    assert run.skipped == {"als": "stopped by Ctrl-C", "userknn": "stopped by Ctrl-C"}
+    assert run.stopped
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(circles(), None, None, ["als"], clock=ticking(), progress=interrupt)
+
+
 def test_wrong_methods_and_options_are_named() -> None:
     with pytest.raises(UsageError, match="unknown method 'svd'"):
         evaluate(circles(), methods=["svd"], clock=ticking())

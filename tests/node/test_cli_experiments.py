@@ -1,0 +1,68 @@
+"""`tastemesh evaluate` and `attack`: what is refused before any work, and what is told."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tastemesh.node.cli import main
+
+
+@pytest.fixture
+def plays(tmp_path: Path) -> Path:
+    path = tmp_path / "plays.csv"
+    rows = [f"u{user},i{(user * 7 + place * 3) % 20}" for user in range(12) for place in range(9)]
+    path.write_text("\n".join(["user,item", *rows]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("command", ["evaluate", "attack"])
+def test_a_result_that_could_not_be_written_is_refused_first(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = tmp_path / "missing" / "result.json"
+    assert main([command, "--interactions", "none.csv", "--json", str(nowhere)]) == 2
+    expected = f"tastemesh: --json {nowhere}: No such file or directory\n"
+    assert capsys.readouterr().err == expected
+    kept, fresh = tmp_path / "kept.json", tmp_path / "fresh.json"
+    kept.write_text("{}")
+    for path in (kept, fresh):
+        assert main([command, "--interactions", "none.csv", "--json", str(path)]) == 2
+        assert "none.csv: there is no such file" in capsys.readouterr().err
+    assert kept.read_text() == "{}"
+    assert not fresh.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--attack-edges", "0,1"], "attack-edges above 0 need --endorsements"),
+        (["--attack-edges", "foo"], "--attack-edges is 'foo'; expected whole numbers"),
+        (["--identities", "10,10"], "identities is 10, 10; expected each once"),
+        (["--systems", "foo"], "unknown system 'foo'; expected one of tastemesh, "),
+    ],
+)
+def test_options_of_an_attack_are_checked_before_the_data(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["attack", "--interactions", "none.csv", *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_which_columns_were_read_and_how_many_were_asked_is_told(
+    plays: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = tmp_path / "result.json"
+    common = ["--interactions", str(plays), "--json", str(result)]
+    small = ["--strategies", "whitewash", "--systems", "popularity", "--identities", "1"]
+    assert main(["attack", *common, *small, "--seeds", "1", "--egos", "50"]) == 0
+    told = capsys.readouterr()
+    assert f"{plays}: columns user=user,item=item" in told.err
+    assert "asked are 12 of 50 egos (without-endorsements): there are no more" in told.err
+    written = json.loads(result.read_text())
+    assert written["columns"] == {"interactions": "user=user,item=item", "endorsements": None}
+    (cell,) = written["cells"]
+    assert (cell["attack_edges"], cell["asked"], cell["egos"]) == (0, 12, 12)
+    assert main(["evaluate", *common, "--methods", "popularity"]) == 0
+    capsys.readouterr()
+    assert json.loads(result.read_text())["columns"] == written["columns"]
