@@ -106,8 +106,10 @@ def _sniff(path: str, sample: Sequence[tuple[int, str]]) -> str:
     texts = [text for _, text in sample if text.strip()]
     best, best_share, best_width = "", 0.0, 1
     for delimiter in _DELIMITERS:
-        if delimiter == _WHITESPACE and best:
-            break
+        if delimiter == _WHITESPACE:
+            best = best or _broken_off(texts)
+            if best:
+                break
         widths = _widths(texts, delimiter)
         width = max(set(widths), key=lambda value: (widths.count(value), value))
         share = widths.count(width) / len(widths)
@@ -129,6 +131,23 @@ def _widths(texts: Sequence[str], delimiter: str) -> list[int]:
         return [len(row) for row in csv.reader(texts, delimiter=delimiter)]
     except csv.Error:
         return [1]
+
+
+def _broken_off(texts: Sequence[str]) -> str:
+    """Return the delimiter of a sample that no longer splits from a broken quote on, or nothing.
+
+    Whoever reads the table comes to that quote and names its line.
+    """
+    for delimiter in _QUOTED:
+        widths: list[int] = []
+        try:
+            widths.extend(len(row) for row in csv.reader(texts, delimiter=delimiter))
+            broken = len(widths) < len(texts)
+        except csv.Error:
+            broken = True
+        if broken and len(widths) > 1 and min(widths[:-1]) == max(widths[:-1]) > 1:
+            return delimiter
+    return ""
 
 
 def _open_bytes(path: str, stack: ExitStack) -> IO[bytes]:

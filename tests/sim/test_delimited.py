@@ -40,6 +40,17 @@ def test_quoted_cells_may_hold_the_delimiter_and_line_numbers_stay_right(tmp_pat
     ]
 
 
+@pytest.mark.parametrize("field", ['"two', '"' + "x" * 200_000 + '"', "x" * 200_000])
+@pytest.mark.parametrize("rest", [100, 300])
+def test_a_quote_that_breaks_the_sample_is_named_where_it_opens(
+    tmp_path: Path, field: str, rest: int
+) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text("u,a b,1\n" * 50 + f"v,{field},2\n" + "w,c d,3\n" * rest)
+    with pytest.raises(DataError, match=r"line 51: broken quoting"), open_table(file) as table:
+        list(table)
+
+
 @pytest.mark.parametrize("rest", [3, 30_000])
 def test_a_quote_that_is_never_closed_is_named_where_it_opens(tmp_path: Path, rest: int) -> None:
     file = tmp_path / "table.csv"
