@@ -31,6 +31,7 @@ from tastemesh.sim.interactions import Endorsements, Interactions, LoadCounts
 
 EARLIEST_S = 631_152_000  # 1990-01-01: before it nobody's listening was logged; HetRec has 1956
 LATEST_S = 4_102_444_800  # 2100-01-01
+_WEIGHT_MAX = 1e30  # kept in single precision, which ends at 3e38; sums of all rows must fit
 _LONE_ROWS = 20  # fewer may well be of different items; guess
 _SAMPLE_ROWS = 20  # looked at to tell times from weights; guess
 _PROBLEMS_KEPT = 5  # enough to see what is wrong with a file; guess
@@ -68,6 +69,8 @@ def load_interactions(
         DataError: a bad line, with its number; or no row is left.
     """
     wanted = parse_columns(columns, INTERACTION_FIELDS, "--columns") if columns else None
+    if min_weight is not None and not math.isfinite(min_weight):
+        raise UsageError(f"--min-weight is {min_weight}; expected a number")
     with open_table(path) as table:
         cells = _Cells(table, wanted, default_interaction_columns)
         if min_weight is not None and "weight" not in cells.column:
@@ -369,6 +372,8 @@ def _weight(cell: str) -> float:
         raise ValueError(f"weight {cell!r} is not a number") from None
     if not math.isfinite(weight):
         raise ValueError(f"weight {cell!r} is not finite")
+    if abs(weight) > _WEIGHT_MAX:
+        raise ValueError(f"weight {cell!r} is beyond {_WEIGHT_MAX:g}")
     return weight
 
 

@@ -230,3 +230,12 @@ def test_rows_of_which_each_has_an_item_of_its_own_are_remarked(write: "Writer")
     (notice,) = load_interactions(write(table)).counts.notices()
     assert notice.startswith("every row has an item of its own (columns user=user,item=thing)")
     assert load_interactions(write(table + "7,u5\n")).counts.notices() == []
+
+
+def test_weights_that_do_not_fit_are_named_by_line(write: "Writer") -> None:
+    table = "user,item,rating\nu,i,1\nu,k,1e39\n"
+    with pytest.raises(DataError, match="line 3: weight '1e39' is beyond 1e\\+30"):
+        load_interactions(write(table))
+    assert len(load_interactions(write(table), skip_bad=True)) == 1
+    with pytest.raises(UsageError, match="--min-weight is nan; expected a number"):
+        load_interactions(write(table), min_weight=float("nan"))
