@@ -45,8 +45,9 @@ class Crowd:
         self._egos = egos
         self._rng = rng
         self._counts = np.bincount(train.item, minlength=len(train.item_ids))
-        self._popular = np.argsort(-self._counts, kind="stable")
         self._held = np.flatnonzero(self._counts)
+        # Items that nobody holds were held out: the attacker does not know of them.
+        self._popular = np.argsort(-self._counts, kind="stable")[: len(self._held)]
 
     def popular(self, number: int) -> Profile:
         """Hold what most people hold."""

@@ -90,7 +90,8 @@ def staged(
         users += endorsements.ids[len(users) :]
     first, count = len(users), len(plan.profiles)
     attackers = np.arange(first, first + count, dtype=np.int32)
-    users += [f"hostile:{number}" for number in range(count)]
+    prefix = _unused("hostile:", users)
+    users += [f"{prefix}{number}" for number in range(count)]
     target = len(train.item_ids)
     attacked = _with_profiles(train, tuple(users), attackers, target, plan.profiles)
     if endorsements is None:
@@ -109,6 +110,13 @@ def staged(
     stated = np.concatenate([attacked.user[len(train) :], sources[sources >= first]])
     messages = _messages(stated, first)
     return Attacked(attacked, vouched, attackers, target, plan.deceived, messages)
+
+
+def _unused(prefix: str, names: Sequence[str]) -> str:
+    """Return the prefix, lengthened until no name of the data begins with it."""
+    while any(name.startswith(prefix) for name in names):
+        prefix += ":"
+    return prefix
 
 
 def _messages(authors: NDArray[np.int32], first: int) -> int:
@@ -138,7 +146,7 @@ def _with_profiles(
         time_s = np.concatenate([train.time_s, np.repeat(seen, sizes)])
     return Interactions(
         user_ids=users,
-        item_ids=(*train.item_ids, "hostile:target"),
+        item_ids=(*train.item_ids, _unused("hostile:", train.item_ids) + "target"),
         user=np.concatenate([train.user, user]),
         item=np.concatenate([train.item, item]),
         weight=np.concatenate([train.weight, np.full(len(item), train.weight.max(), np.float32)]),

@@ -1,5 +1,6 @@
 """Each strategy adds what it says and changes nothing honest."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -42,6 +43,30 @@ def test_an_attack_adds_to_honest_data_and_changes_none(
     assert sorted(from_honest) == attacked.deceived.tolist()
     assert len(attacked.deceived) == edges
     assert all(people.subject[n] != people.source[n] for n in fresh)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_attackers_know_of_no_item_that_was_held_out(
+    name: str, community: tuple[Interactions, Endorsements]
+) -> None:
+    whole, endorsements = community
+    train = whole.rows(whole.item % 6 == 0)
+    attacked = mount(name, train, endorsements, EGOS, identities=20, attack_edges=2, seed=1)
+    held = set(attacked.train.item[len(train) :].tolist())
+    assert held <= {*train.item.tolist(), attacked.target}
+
+
+def test_names_that_the_data_have_are_not_taken(
+    community: tuple[Interactions, Endorsements],
+) -> None:
+    train, endorsements = community
+    users = ("hostile:0", *train.user_ids[1:])
+    items = ("hostile:target", *train.item_ids[1:])
+    train = msgspec.structs.replace(train, user_ids=users, item_ids=items)
+    people = msgspec.structs.replace(endorsements, ids=users)
+    attacked = mount("star", train, people, EGOS, identities=3, attack_edges=1, seed=1)
+    for names in (attacked.train.user_ids, attacked.train.item_ids):
+        assert len(set(names)) == len(names)
 
 
 def test_copycats_come_after_and_early_spam_before_everybody(
