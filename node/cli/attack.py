@@ -24,6 +24,7 @@ from tastemesh.node.cli.data import (
     SkipBad,
     Undirected,
     columns_used,
+    needed_columns,
     read_endorsements,
     read_interactions,
     write_json,
@@ -46,8 +47,6 @@ from tastemesh.sim.attack.summary import Row, remarks, summary
 from tastemesh.sim.interactions import Endorsements, Interactions
 from tastemesh.sim.systems.registry import SYSTEMS as COMPARED
 from tastemesh.sim.systems.registry import VARIANTS
-
-TABLE_COLUMNS = 120  # what the table takes
 
 
 def _listed(numbers: Sequence[int]) -> str:
@@ -227,7 +226,7 @@ def _print(rows: list[Row]) -> None:
         )
     console = Console()
     if not console.is_terminal:
-        console.width = TABLE_COLUMNS
+        console.width = max(console.width, needed_columns(table))
     console.print(table)
 
 

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 from tastemesh.errors import UsageError
 from tastemesh.sim.datasets import load_endorsements, load_interactions
@@ -102,6 +105,12 @@ def columns_used(
         "interactions": interactions.counts.columns,
         "endorsements": None if endorsements is None else endorsements.counts.columns,
     }
+
+
+def needed_columns(table: Table) -> int:
+    """Return how wide a table is with every cell on one line."""
+    anything = Console(width=1_000)
+    return Measurement.get(anything, anything.options, table).maximum
 
 
 def notices_since(

@@ -19,6 +19,7 @@ from tastemesh.node.cli.data import (
     SkipBad,
     Undirected,
     columns_used,
+    needed_columns,
     notices_since,
     read_endorsements,
     read_interactions,
@@ -27,8 +28,6 @@ from tastemesh.node.cli.data import (
 from tastemesh.node.cli.progress import stages
 from tastemesh.sim.splits import SplitOptions
 from tastemesh.sim.systems.registry import SYSTEMS
-
-WIDE_COLUMNS = 150  # what the whole table takes
 
 
 class Split(StrEnum):
@@ -95,9 +94,12 @@ def evaluate(
             loaded, vouched, options, chosen, seed, clock=time.perf_counter, progress=progress
         )
     console = Console()
+    table = format_table(result)
     if not console.is_terminal:
-        console.width = WIDE_COLUMNS
-    console.print(format_table(result, wide=console.width >= WIDE_COLUMNS))
+        console.width = max(console.width, needed_columns(table))
+    if console.width < needed_columns(table):
+        table = format_table(result, wide=False)
+    console.print(table)
     for notice in notices_since(result.notices, loaded, vouched):
         typer.echo(notice, err=True)
     for name, why in result.skipped.items():
