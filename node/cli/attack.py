@@ -44,6 +44,7 @@ from tastemesh.sim.attack.options import (
 from tastemesh.sim.attack.report import prepare_report, write_report
 from tastemesh.sim.attack.runner import run_attacks
 from tastemesh.sim.attack.summary import Row, remarks, summary
+from tastemesh.sim.attack.tables import mean_count
 from tastemesh.sim.interactions import Endorsements, Interactions
 from tastemesh.sim.systems.registry import SYSTEMS as COMPARED
 from tastemesh.sim.systems.registry import VARIANTS
@@ -207,7 +208,7 @@ def _print(rows: list[Row]) -> None:
     table = Table(
         *("strategy", "identities", "edges", "system"),
         *(["group"] if has_groups else []),
-        *("asked", "exposure@10", "95 %", "bound", "ndcg@10", "clean"),
+        *("egos", "exposure@10", "95 %", "bound", "ndcg@10", "clean"),
         box=box.SIMPLE_HEAD,
     )
     for row in rows:
@@ -217,7 +218,7 @@ def _print(rows: list[Row]) -> None:
             str(row.attack_edges),
             row.system,
             *([row.group] if has_groups else []),
-            f"{row.egos:,.3g}",
+            mean_count(row.egos),
             "" if row.exposure is None else f"{row.exposure:.3f}",
             " to ".join(f"{end:.3f}" for end in row.exposure_ci95 or ()),
             "" if row.bound is None else f"{row.bound:.3f}",

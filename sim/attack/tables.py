@@ -146,7 +146,7 @@ def everything(rows: Sequence[Row]) -> Table:
                 f"{row.identities:,}",
                 str(row.attack_edges),
                 f"{row.messages:,.0f}",
-                f"{row.egos:,.3g}",
+                mean_count(row.egos),
                 share(row.exposure),
                 " to ".join(map(share, row.exposure_ci95 or ())),
                 share(row.exposure_deceived),
@@ -174,6 +174,15 @@ def share(value: float | None) -> str:
     if value < 0.001:
         return "<.001"
     return f"{value:.3f}".removeprefix("0")
+
+
+def mean_count(value: float) -> str:
+    """Return a mean number as text.
+
+    >>> mean_count(1000.0), mean_count(35.5)
+    ('1,000', '35.5')
+    """
+    return f"{value:,.1f}".removesuffix(".0")
 
 
 def _per_cent(row: Row) -> Iterator[str]:
