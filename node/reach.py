@@ -4,7 +4,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tastemesh.ranking.contacts import Shares
+from tastemesh.ranking.contacts import Shares, widened
+from tastemesh.reputation.graph import EndorsementGraph
 
 # Up to 250 KB each with 2,000 identities in reach, 10 KB with a few dozen. A host's thousand users
 # need 10 to 250 MB: with less than they need each list of a round would be walked for anew.
@@ -18,11 +19,13 @@ class Reach(msgspec.Struct, frozen=True, eq=False):
         ids: identity of each index.
         contacts: ids of those whom ego endorses, one a row of `mass`.
         mass: CSR [contacts, identities]; `tastemesh.reputation.trust.endorsed_mass`.
+        version: of the graph that it holds for.
     """
 
     ids: tuple[bytes, ...]
     contacts: list[bytes]
     mass: Shares
+    version: int
 
     @property
     def nbytes(self) -> int:
@@ -39,16 +42,30 @@ class Reach(msgspec.Struct, frozen=True, eq=False):
 
 
 class Reaches:
-    """What walks found, of the egos asked about last; who was asked about longest ago goes."""
+    """What walks found, of the egos asked about last; who was asked about longest ago goes.
 
-    def __init__(self) -> None:
+    A walk depends on what those say whom it comes to (`tastemesh.reputation.walks`). So what others
+    say changes nothing, and costs nobody a walk: a stranger could else have all walk anew with each
+    of his records.
+
+    Args:
+        graph: who vouches for whom.
+    """
+
+    def __init__(self, graph: EndorsementGraph) -> None:
+        self._graph = graph
         self._of: dict[bytes, Reach] = {}
         self._bytes = 0
 
-    def known(self, ego: bytes, ids: tuple[bytes, ...]) -> Reach | None:
-        """Return what was found on this very graph, named by its tuple of ids."""
-        found = self._of.get(ego)
-        return found if found is not None and found.ids is ids else None
+    def known(self, ego: bytes) -> Reach | None:
+        """Return what holds for the graph as it is, or None."""
+        found, graph = self._of.get(ego), self._graph
+        if found is None or (found.version == graph.version and found.ids is graph.ids):
+            return found
+        changed = graph.changed_since(found.version)
+        if changed is None or self._concerns(ego, found, changed):
+            return None
+        return self._carried(ego, found)
 
     def remember(self, ego: bytes, found: Reach) -> None:
         """Keep what was found, in place of what was found before."""
@@ -57,3 +74,22 @@ class Reaches:
         self._of[ego] = found
         while self._bytes > _MEMORY_BYTES and len(self._of) > 1:
             self._bytes -= self._of.pop(next(iter(self._of))).nbytes
+
+    def _concerns(self, ego: bytes, found: Reach, changed: list[bytes]) -> bool:
+        """Tell whether a walk could have come to somebody who says something else now."""
+        if ego in changed:
+            return True
+        is_reached = np.zeros(found.mass.shape[1], np.bool_)
+        is_reached[found.mass.indices] = True
+        for author in dict.fromkeys(changed):
+            index = self._graph.index_of(author)
+            if index is None or (index < len(is_reached) and is_reached[index]):
+                return True  # who is named no more may have been reached
+        return False
+
+    def _carried(self, ego: bytes, found: Reach) -> Reach:
+        """Return the same for the graph as it is, whose identities may be more, and remember it."""
+        ids = self._graph.ids
+        carried = Reach(ids, found.contacts, widened(found.mass, len(ids)), self._graph.version)
+        self.remember(ego, carried)
+        return carried

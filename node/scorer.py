@@ -155,7 +155,7 @@ class Scorer:
         self._view = view
         self._endorsements = endorsements
         self._private: dict[bytes, None] = {}
-        self._reaches = Reaches()
+        self._reaches = Reaches(endorsements)
         self._arrivals: tuple[int, Arrivals] | None = None
 
     def note_private(self, holder: bytes) -> None:
@@ -163,13 +163,12 @@ class Scorer:
         self._private[holder] = None
 
     def reach(self, ego: bytes) -> Reach:
-        """Return whom ego's endorsements reach; walked anew when any endorsement changes."""
-        ids = self._endorsements.csr().ids  # another object after any change
-        known = self._reaches.known(ego, ids)
+        """Return whom ego's endorsements reach; walked anew where one of theirs has changed."""
+        known = self._reaches.known(ego)
         if known is None:
-            walks = self._walks(ego)
+            walks, ids = self._walks(ego), self._endorsements.ids
             contacts = [ids[contact] for contact in walks.contacts.tolist()]
-            known = Reach(ids, contacts, self._mass(ego, walks))
+            known = Reach(ids, contacts, self._mass(ego, walks), self._endorsements.version)
             self._reaches.remember(ego, known)
         return known
 
@@ -215,7 +214,7 @@ class Scorer:
             now_s: seconds since 1970.
         """
         newest, arrivals = self.refresh()
-        numbers = self._view.user_numbers(self._endorsements.csr().ids)
+        numbers = self._view.user_numbers(self._endorsements.ids)
         return Basis(
             matrix=self._view.matrix(now_s, self.parameters.half_life_s),
             newest=newest,
@@ -332,7 +331,7 @@ class Scorer:
 
     def _audience(self, ego: bytes, matrix: HoldingMatrix) -> NDArray[np.float64]:
         """Return 1 for whom ego hears where nothing is anchored, 0 for whom it blocks."""
-        ids = self._endorsements.csr().ids
+        ids = self._endorsements.ids
         index = self._endorsements.index_of(ego)
         blocked = [] if index is None else [ids[n] for n in self._endorsements.walls(ego).tolist()]
         unheard = [name for name in self._private if name != private_shadow(ego)] + blocked

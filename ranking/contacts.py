@@ -171,6 +171,11 @@ def gather_trusts(
     ]
 
 
+def widened(shares: Shares, width: int) -> Shares:
+    """Return the same shares over more columns, whose number only grows; the arrays are shared."""
+    return _shares((shares.data, shares.indices, shares.indptr), shares.shape[0], width)
+
+
 def _rows_of(gathered: Shares, first: int, names: list[bytes]) -> ContactTrust:
     """Cut one ego's rows out, and the pool's after them if there is anything in it."""
     ends = gathered.indptr[first : first + len(names) + 2]

@@ -90,12 +90,6 @@ class HoldingMatrix:
         """The sum of the weights that i is held with; float64[items]."""
         return self.reference.item_sums * self.scale
 
-    @property
-    def holder_counts(self) -> NDArray[np.int32]:
-        """How many users hold each item; int32[items]."""
-        counts: NDArray[np.int32] = np.diff(self.reference.by_item.indptr)
-        return counts
-
     def spread(self, mass: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return sum_u w(u, i) mass(u) for every item.
 

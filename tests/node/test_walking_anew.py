@@ -1,0 +1,80 @@
+"""What walks found is kept for as long as nobody whom they came to says something else."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tastemesh.node.scorer import Scorer
+from tastemesh.ranking.view import View
+from tastemesh.reputation.graph import EndorsementGraph
+from tastemesh.reputation.walks import WalkMass
+
+
+def person(number: int) -> bytes:
+    return (number + 1).to_bytes(32, "big")
+
+
+class Counting(Scorer):
+    """Counts whose walks are made."""
+
+    walked = 0
+
+    def _walks(self, ego: bytes) -> WalkMass:
+        self.walked += 1
+        return super()._walks(ego)
+
+
+statements = st.lists(
+    st.tuples(
+        st.integers(0, 9), st.integers(0, 9), st.sampled_from([-1.0, 0.0, 0.3, 1.0]), st.booleans()
+    ),
+    max_size=30,
+)
+
+
+@given(statements, st.integers(1, 4))
+def test_what_is_kept_is_what_walking_anew_would_find(
+    said: list[tuple[int, int, float, bool]], asked_every: int
+) -> None:
+    graph = EndorsementGraph()
+    keeps = Scorer(View(), graph)
+    for seq, (author, subject, weight, takes_back) in enumerate(said, 1):
+        if takes_back:
+            graph.remove_author(person(author))
+        else:
+            graph.endorse(person(author), person(subject), weight, epoch=0, seq=seq)
+        if seq % asked_every:
+            continue
+        for ego in (person(0), person(1)):
+            kept, anew = keeps.reach(ego), Scorer(View(), graph).reach(ego)
+            assert kept.ids == anew.ids
+            assert kept.contacts == anew.contacts
+            assert kept.mass.shape == anew.mass.shape
+            np.testing.assert_array_equal(kept.mass.toarray(), anew.mass.toarray())
+
+
+def test_strangers_have_nobody_walk_anew() -> None:
+    graph = EndorsementGraph()
+    graph.endorse(person(0), person(1), 1.0, epoch=0, seq=1)
+    graph.endorse(person(1), person(2), 1.0, epoch=0, seq=1)
+    scorer = Counting(View(), graph)
+    scorer.reach(person(0))
+    for number in range(10, 60):
+        graph.endorse(person(number), person(2), 1.0, epoch=0, seq=1)
+        graph.endorse(person(number), person(number + 1), 1.0, epoch=0, seq=2)
+        assert len(scorer.reach(person(0)).total) == len(graph.ids)
+    assert scorer.walked == 1
+    graph.endorse(person(2), person(3), 1.0, epoch=0, seq=1)
+    assert scorer.reach(person(0)).total[graph.ids.index(person(3))] > 0
+    assert scorer.walked == 2
+
+
+def test_past_what_is_remembered_of_changes_all_walk_anew() -> None:
+    graph = EndorsementGraph()
+    graph.endorse(person(0), person(1), 1.0, epoch=0, seq=1)
+    scorer = Counting(View(), graph)
+    scorer.reach(person(0))
+    for seq in range(2_000):
+        graph.endorse(person(10), person(11), seq % 2, epoch=0, seq=seq)
+    scorer.reach(person(0))
+    assert scorer.walked == 2
