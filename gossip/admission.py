@@ -278,8 +278,7 @@ class Admission:
         )
         done = self._leave([(i, EvictReason.REVOKED) for i in voided])
         proof = self._intake.proofs.proof(author)
-        is_longer = len(lineage.steps) > len(before.steps)  # a fork lets nobody off
-        if proof is not None and is_longer and self._intake.is_outdated(proof):
+        if proof is not None and self._intake.is_outdated(proof):
             self._intake.proofs.drop(author)
             done.append(effects.DropProof(author))
         return done

@@ -20,7 +20,7 @@ broker not at all.
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip.codec import Opened, check_key
 from tastemesh.gossip.limits import Limits, RejectReason
-from tastemesh.gossip.lineage import Lineages, ranking_first, revoked
+from tastemesh.gossip.lineage import Lineages, followed, revoked
 from tastemesh.gossip.proofs import ConvictedError, Proofs, open_proof
 from tastemesh.gossip.rates import AuthorRates, Bucket
 from tastemesh.gossip.reader import Reader
@@ -191,7 +191,7 @@ class Intake:
         Their slot must belong to the keys of both, under the lineage that counts.
         """
         known = self.lineages.known(first.author)
-        counting = ranking_first(known, first.lineage, second.lineage)
+        counting = followed(known, first.lineage, second.lineage)
         return counting is None or (
             counting.holds(first.lineage, first.slot)
             and counting.holds(second.lineage, second.slot)

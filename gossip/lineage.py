@@ -12,9 +12,12 @@ A slot belongs to exactly one key: the one of the last step whose cut lies below
 another key of the lineage signs there counts for nothing. Two cuts may be the same: then the key
 between them has no slot at all, as one that was stolen must not.
 
-Of two lineages of one author the longer one counts, and of two as long the one with the higher
-digest: whatever came first, all nodes come to hold the same records. A fork takes the key of a step
-to make, never the first key alone.
+A node follows the first lineage of an author that it sees, along those that continue it, and takes
+nothing that comes with another one, a *fork*. A fork takes the key of a step to make, never the
+first key alone: who steals the key in force can commit to a successor of his own in its step. Were
+the longer of two lineages to count, he could always make a longer one than the owner. That nodes
+see the first one first is KERI's rule, too. The price: two nodes may follow different ones of an
+author who forks his own.
 """
 
 from hashlib import sha256
@@ -96,25 +99,23 @@ class Lineage(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
         signer = lineage.steps[-1].key if lineage and lineage.steps else self.key
         return self.owner(slot) == signer
 
-    def outranks(self, other: "Lineage | None") -> bool:
-        """Tell whether this one counts where both are known; every node judges alike."""
-        if other is None or len(self.steps) != len(other.steps):
-            return other is None or len(self.steps) > len(other.steps)
-        return self != other and _digest(self) > _digest(other)
+    def continues(self, other: "Lineage | None") -> bool:
+        """Tell whether this one has all steps of another one of this author, and more."""
+        return other is None or (len(self.steps) > len(other.steps) and self.agrees_with(other))
+
+    def agrees_with(self, other: "Lineage") -> bool:
+        """Tell whether one of two lineages of an author begins as the other one is."""
+        return all(ours == theirs for ours, theirs in zip(self.steps, other.steps, strict=False))
 
 
 _encoder = msgspec.msgpack.Encoder()
 
 
-def _digest(lineage: Lineage) -> bytes:
-    return sha256(_encoder.encode(lineage)).digest()
-
-
-def ranking_first(*lineages: Lineage | None) -> Lineage | None:
-    """Return the one of an author's lineages that counts, None where all are None."""
+def followed(*lineages: Lineage | None) -> Lineage | None:
+    """Return the first of an author's lineages, followed along those that continue it."""
     first: Lineage | None = None
     for lineage in lineages:
-        if lineage is not None and lineage.outranks(first):
+        if lineage is not None and lineage.continues(first):
             first = lineage
     return first
 
@@ -188,7 +189,7 @@ class Lineages:
 
     def is_news(self, author: bytes, lineage: Lineage | None) -> bool:
         """Tell whether a lineage, if it is valid, will count from now on."""
-        return lineage is not None and lineage.outranks(self._known.get(author))
+        return lineage is not None and lineage.continues(self._known.get(author))
 
     def unchecked(self, author: bytes, lineage: Lineage | None) -> int:
         """Return how many signatures `check` would check at most: none of what is known."""
@@ -226,7 +227,10 @@ class Lineages:
             lineage: as its envelope has it.
             slot: (epoch, seq) of the record.
         """
-        counting = ranking_first(self._known.get(author), lineage)
+        known = self._known.get(author)
+        if known is not None and lineage is not None and not known.agrees_with(lineage):
+            return False
+        counting = followed(known, lineage)
         return counting is None or counting.holds(lineage, slot)
 
     def learn(self, author: bytes, lineage: Lineage, reached: frozenset[bytes]) -> None:

@@ -6,11 +6,11 @@ accident, since numbers are committed before they are used (`tastemesh.gossip.au
 restored copy starts another epoch.
 
 A thief of a key can make one. So both records must be signed by the key that their slot belongs to,
-under the lineage that counts: of those that a node knows and those that the two bring. Where a
-longer lineage than any known takes the slot from that key, its author is let off. He has lost what
+under the lineage that counts: the one that a node knows, or what continues it of those that the two
+bring. Where that takes the slot from the key, its author is let off. He has lost what
 the key said above the cut, and one of 16 rotations; so whoever equivocates in earnest gets 16 more
 attempts at most, each of which costs him all that he said, and what the last key signed twice is
-final. A fork, as long as the lineage that is known, lets nobody off.
+final. A fork lets nobody off.
 """
 
 from collections.abc import Iterator

@@ -196,7 +196,7 @@ def test_who_equivocates_is_not_let_off_but_by_a_longer_lineage_that_voids_it() 
     cores = Cores([person("p0")])
     push(cores, 0, signed(once, 1, 1))
     hear(cores, 0, pair(once, 1, 7))
-    for fork in forks:  # as long, some with a higher digest: the slots are the first key's there
+    for fork in forks:  # as long: the slots are the first key's there
         assert not [e for e in push(cores, 0, signed(fork, 9, 1)) if e == effects.DropProof(EVE.id)]
     assert EVE.id in cores.engines[0].intake.proofs
     below = signed(rotated(once, (1, 7), "fourth"), 2, 1)
