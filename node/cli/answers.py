@@ -119,8 +119,8 @@ def bound_in_words(bound: dict[str, Any] | None) -> str:
     needed, heaviest = bound["trust_needed"], bound["heaviest_share"]
     text = (
         "To give an item of theirs the score of the tenth on this list, hostile identities, "
-        f"however many, would need at least {needed:.2%} of your trust. Most comes through "
-        f"{_contact(bound['heaviest_contact'])}: {heaviest:.1%}."
+        f"however many, would need at least {needed:.2%} of your trust. The largest "
+        f"part of it, {heaviest:.1%}, comes through {_contact(bound['heaviest_contact'])}."
     )
     if heaviest < needed:
         return text
