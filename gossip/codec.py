@@ -289,7 +289,7 @@ def check_key(record: Record, opened: Opened) -> None:
     """Check that the key in an envelope is one that its record's author may have: hashes only.
 
     So nobody's signature is checked for bytes that anybody could have put together in any name. The
-    key is his if the rotations that came with it hold, which `Lineages.check` tells.
+    key is his if the rotations that came with it hold, which `Lineages.verify` tells.
 
     Args:
         record: as `read` returned it.

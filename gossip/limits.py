@@ -117,8 +117,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         presence_period_ms: local; how often a node of a small network says that it is there, 60 s:
             half of `presence_bytes_per_s` where there are 10. Guess.
         sync_period_ms: local; how often a node reconciles with one peer, 30 s. Guess.
-        sync_reply_count: local; reconciliation frames answered per peer and sync period, 16: an
-            exchange of 100,000 records takes at most 8 (design, section 4).
+        sync_reply_count: local; reconciliation frames answered in an exchange that we began, and
+            per peer and sync period in those that others began, 16: one of 100,000 records takes at
+            most 8 (design, section 4).
         sync_frame_bytes: wire; largest reconciliation frame, 16 KiB (design, section 4).
         sync_record_count: local; most records sent in answer to one exchange, 4,096: the rest
             follows in the next period.

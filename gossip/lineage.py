@@ -192,7 +192,7 @@ class Lineages:
         return lineage is not None and lineage.continues(self._known.get(author))
 
     def unchecked(self, author: bytes, lineage: Lineage | None) -> int:
-        """Return how many signatures `check` would check at most: none of what is known."""
+        """Return how many signatures `verify` would check at most: none of what is known."""
         return 0 if lineage is None or lineage == self._known.get(author) else len(lineage.steps)
 
     def check(self, author: bytes, lineage: Lineage | None, slot: Slot) -> None:
@@ -245,7 +245,7 @@ class Lineages:
 
 
 def revoked() -> RemoteProtocolError:
-    """Return the refusal of a record that another key than its slot's owner signed."""
+    """Return the refusal of a record of another key than its slot's owner, or of a fork."""
     return RemoteProtocolError(
         RejectReason.REVOKED_KEY, "signed by a key of this author that no longer holds"
     )
