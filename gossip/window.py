@@ -2,10 +2,11 @@
 
 The window holds at most `Limits.window_statement_count` statements, however many records and
 authors they come from. A record's *key* is its date clamped to when it was first seen, so an author
-who post-dates gains nothing and one who back-dates only makes himself leave sooner; ties break by
-id. Nothing was first seen in the future: where this node's clock was set back, an author's records
-from before count as seen just before his next one, in their old order, or what he says next would
-be older than all of them and find no room. What leaves, in this order:
+who post-dates gains nothing and one who back-dates only makes himself leave sooner; within a
+millisecond an author's records stand as he numbered them. Nothing was first seen in the future:
+where this node's clock was set back, an author's records from before count as seen just before his
+next one, in their old order, or what he says next would be older than all of them and find no room.
+What leaves, in this order:
 
 1. An author over a quota of his own loses his own oldest. The order depends on the author's records
    alone, so any two nodes that have seen all of them keep the same ones.
@@ -24,23 +25,22 @@ A record that would be the one to leave at once is refused. Costs: O(log n) a re
 import heapq
 from bisect import bisect_right, insort
 from collections.abc import Callable
+from operator import itemgetter
 
 import msgspec
 
 from tastemesh.gossip.effects import EvictReason
-from tastemesh.gossip.identity import ID_BYTES
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.record import Endorsement, Forget, Record, Rotation
 
-_Key = tuple[int, bytes]  # (clamped date in ms, record id)
-
-_LAST_ID = b"\xff" * ID_BYTES
+_Slot = tuple[int, int]  # (epoch, seq)
+_Key = tuple[int, _Slot, bytes]  # (clamped date in ms, slot, record id)
 
 
 class _Entry(msgspec.Struct, gc=False):  # one for every record, and no way round in it
     key: _Key
     author: bytes
-    slot: tuple[int, int]  # (epoch, seq)
+    slot: _Slot
     endorsements: int
     notices: int  # forgets and rotations
     others: int  # interactions, statements of unknown kinds, and padding
@@ -66,7 +66,7 @@ class _Shelf(msgspec.Struct):
     """One author's records, oldest key first."""
 
     keys: list[_Key]
-    slots: dict[tuple[int, int], bytes]
+    slots: dict[_Slot, bytes]
     endorsements: int = 0
     notices: int = 0
     others: int = 0
@@ -112,7 +112,7 @@ class Window:
     def records_of(self, author: bytes) -> tuple[bytes, ...]:
         """Return the ids of one author's records, oldest first."""
         shelf = self._shelves.get(author)
-        return tuple(key[1] for key in shelf.keys) if shelf else ()
+        return tuple(key[-1] for key in shelf.keys) if shelf else ()
 
     def endorsing(self, author: bytes) -> list[Endorsing]:
         """Return an author's records that count for his quota of endorsements, oldest first.
@@ -120,7 +120,7 @@ class Window:
         In this order they leave where he says more than it covers.
         """
         shelf = self._shelves.get(author)
-        entries = (self._entries[key[1]] for key in shelf.keys) if shelf else ()
+        entries = (self._entries[key[-1]] for key in shelf.keys) if shelf else ()
         return [
             Endorsing(entry.slot, entry.key[0], entry.endorsements)
             for entry in entries
@@ -192,10 +192,11 @@ class Window:
         statements = max(len(record.statements), padded)
         if endorsements == len(record.statements):  # listening pushes out nobody's contacts
             endorsements = statements
+        slot = (record.epoch, record.seq)
         entry = _Entry(
-            (min(record.created_ms, first_seen_ms), record.id),
+            (min(record.created_ms, first_seen_ms), slot, record.id),
             author,
-            (record.epoch, record.seq),
+            slot,
             endorsements,
             notices,
             statements - endorsements - notices,
@@ -215,8 +216,8 @@ class Window:
             return None, left
         while self.statement_count > most:
             key = self._oldest(self._side_to_shrink())
-            self._remove(key[1])
-            left.append((key[1], EvictReason.WINDOW))
+            self._remove(key[-1])
+            left.append((key[-1], EvictReason.WINDOW))
         return None, left
 
     @property
@@ -230,7 +231,7 @@ class Window:
         left: list[bytes] = []
         for reached in (False, True):
             while self._counts[reached] and self._oldest(reached)[0] < horizon_ms:
-                left.append(self._oldest(reached)[1])
+                left.append(self._oldest(reached)[-1])
                 self._remove(left[-1])
         return left
 
@@ -243,7 +244,7 @@ class Window:
                 continue
             side = author in self._reached
             for key in shelf.keys:
-                entry = self._entries[key[1]]
+                entry = self._entries[key[-1]]
                 self._counts[entry.reached] -= entry.statements
                 self._counts[side] += entry.statements
                 entry.reached = side
@@ -251,11 +252,11 @@ class Window:
 
     def _set_back(self, shelf: _Shelf, wall_ms: int) -> None:
         """Date an author's records from after `wall_ms` just before it, in their order."""
-        start = bisect_right(shelf.keys, (wall_ms, _LAST_ID))
+        start = bisect_right(shelf.keys, wall_ms, key=itemgetter(0))
         ahead = len(shelf.keys) - start
         for place in range(start, len(shelf.keys)):
-            entry = self._entries[shelf.keys[place][1]]
-            entry.key = (wall_ms - ahead + place - start, entry.key[1])
+            entry = self._entries[shelf.keys[place][-1]]
+            entry.key = (wall_ms - ahead + place - start, *entry.key[1:])
             shelf.keys[place] = entry.key
             heapq.heappush(self._heaps[entry.reached], entry.key)
         shelf.keys.sort()
@@ -297,9 +298,9 @@ class Window:
 
     def _insert(self, entry: _Entry, shelf: _Shelf) -> None:
         key = entry.key
-        self._entries[key[1]] = entry
+        self._entries[key[-1]] = entry
         insort(shelf.keys, key)
-        shelf.slots[entry.slot] = key[1]
+        shelf.slots[entry.slot] = key[-1]
         shelf.endorsements += entry.endorsements
         shelf.notices += entry.notices
         shelf.others += entry.others
@@ -330,17 +331,17 @@ class Window:
             return []
         gone: list[tuple[bytes, EvictReason]] = []
         for key in tuple(shelf.keys):
-            entry = self._entries[key[1]]
+            entry = self._entries[key[-1]]
             if self._exceeds(entry, shelf.others, shelf.endorsements, shelf.notices):
-                self._remove(key[1])
-                gone.append((key[1], EvictReason.AUTHOR_QUOTA))
+                self._remove(key[-1])
+                gone.append((key[-1], EvictReason.AUTHOR_QUOTA))
         return gone
 
     def _oldest(self, reached: bool) -> _Key:
         """Return the oldest key on one side, which must not be empty."""
         heap = self._heaps[reached]
         while True:
-            entry = self._entries.get(heap[0][1])
+            entry = self._entries.get(heap[0][-1])
             if entry is not None and entry.reached == reached:
                 return heap[0]
             heapq.heappop(heap)

@@ -161,6 +161,17 @@ def test_an_author_keeps_his_own_newest_whatever_the_order_of_arrival() -> None:
     assert kept == [r.seq for r in records if r.id in backwards]
 
 
+def test_what_is_said_within_a_millisecond_leaves_as_it_was_numbered() -> None:
+    said = [
+        msgspec.structs.replace(record(1, n, 1_000), id=bytes([30 - n]) * 32) for n in range(30)
+    ]
+    window = Window(SMALL)
+    for r in said:
+        window.add(r, 1_000)
+    assert [r.seq for r in said if r.id in window] == list(range(18, 30))
+    assert window.records_of(said[0].author) == tuple(r.id for r in said[18:])
+
+
 def test_a_clock_that_is_set_back_a_day_refuses_nothing_and_keeps_the_order() -> None:
     day_ms = 86_400_000
     window = Window(SMALL)
