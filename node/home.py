@@ -67,6 +67,21 @@ async def open_window(config: NodeConfig, own: Collection[bytes]) -> Store:
     return store
 
 
+async def begin_window(config: NodeConfig) -> None:
+    """Make the window of a home whose keys were made now, so that it counts as their original.
+
+    Its network is settled when it is first opened to take part: until then it may still be changed.
+
+    Args:
+        config: whose home it is in.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    async with await Store.open(config.home / WINDOW_FILE, disk_bytes=config.disk_bytes) as store:
+        await settle(store, config)
+
+
 async def is_copy(store: Store, config: NodeConfig, *, has_new_keys: bool) -> bool:
     """Tell whether a home is a copy, so that another one may use the same keys.
 

@@ -46,11 +46,16 @@ def init(
     token_of(home)
     if not file.exists():
         _write(file, template(configuration.settings, stated))
+    keys = [home / "keys" / f"{name}.key" for name in ("node", "me")]
+    is_new = not any(key.exists() for key in keys)
     identity = ""
-    for name in ("node", "me"):
-        key = home / "keys" / f"{name}.key"
+    for key in keys:
         take = load_key if key.exists() else create_key
         identity = format_id(take(key, configuration.passphrase).id)
+    if is_new:
+        from tastemesh.node.home import begin_window  # a tenth of a second of imports
+
+        asyncio.run(begin_window(configuration.node_config()))
     typer.echo(f"home      {home}")
     typer.echo(f"identity  {identity}")
     typer.echo(f"run it    tastemesh run --home {home}")

@@ -12,6 +12,7 @@ from tastemesh.errors import DataError, StorageError, UsageError
 from tastemesh.gossip import codec
 from tastemesh.gossip.limits import Limits
 from tastemesh.node.backup import restore_archive, write_archive
+from tastemesh.node.cli import main
 from tastemesh.node.home import WINDOW_FILE
 from tastemesh.node.node import Node
 from tests.brokers import BrokerProcess
@@ -76,6 +77,19 @@ async def test_a_home_copied_by_hand_is_noticed(tmp_path: Path, nats_broker: Bro
         async with tastemesh.open_node(moved) as node:
             await node.record("two")
             assert {min(epoch, 1) for epoch, _ in await slots_of(node)} == expected
+
+
+async def test_a_home_made_by_init_keeps_its_node_key_and_its_copy_gets_another(
+    tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    home, copy = tmp_path / "home", tmp_path / "copy"
+    assert await asyncio.to_thread(main, ["init", "--home", str(home)]) == 0
+    shutil.copytree(home, copy)
+    made = (home / "keys" / "node.key").read_bytes()
+    for folder, kept in ((home, True), (copy, False)):
+        config = tastemesh.NodeConfig(home=folder, network="late", brokers=(nats_broker.url,))
+        async with tastemesh.open_node(config):
+            assert ((folder / "keys" / "node.key").read_bytes() == made) is kept
 
 
 async def test_two_copies_of_a_home_that_said_nothing_do_not_share_a_number(
