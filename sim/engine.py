@@ -160,7 +160,9 @@ class Simulation:
         return tuple(self._by_name[name] for name in names) or self.brokers
 
     def _boot(self, peer: Peer, _: object) -> None:
-        self._tell(peer, peer.store.load)
+        # At once, as a daemon has read its disk before it hears anything. A record that came in
+        # first would be read back, find its own number taken, and be deleted.
+        self._happen(peer, peer.store.load)
         self._connect(peer, None)
 
     def _connect(self, station: Station, _: object) -> None:

@@ -24,6 +24,16 @@ def secret(*parts: int) -> bytes:
     return b"".join(part.to_bytes(8, "big") for part in parts).ljust(32, b"\x01")
 
 
+def core_of(seed: int, number: int, person: Signer) -> Core:
+    return Core(
+        node=Signer(secret(seed, number, 3), secret(seed, number, 4)),
+        signers=(person,),
+        network="sim",
+        limits=Limits(sync_period_ms=5_000, presence_period_ms=10_000, peer_age_ms=60_000),
+        seed=secret(seed, number, 5),
+    )
+
+
 def network(count: int, seed: int, links: LinkPolicy = LOSSY) -> tuple[Simulation, list[Signer]]:
     """Nodes that each record three items in their first half minute."""
     simulation = Simulation(seed, links)
@@ -31,14 +41,7 @@ def network(count: int, seed: int, links: LinkPolicy = LOSSY) -> tuple[Simulatio
     for number in range(count):
         person = Signer(secret(seed, number, 1), secret(seed, number, 2))
         people.append(person)
-        core = Core(
-            node=Signer(secret(seed, number, 3), secret(seed, number, 4)),
-            signers=(person,),
-            network="sim",
-            limits=Limits(sync_period_ms=5_000, presence_period_ms=10_000, peer_age_ms=60_000),
-            seed=secret(seed, number, 5),
-        )
-        simulation.add(f"n{number}", core)
+        simulation.add(f"n{number}", core_of(seed, number, person))
         for turn in range(3):
             said = (Interaction(f"item:{(number * 7 + turn) % 40}", "listen", 10_000),)
             recorded = partial(inputs.Recorded, person.id, said)
@@ -125,6 +128,18 @@ def test_a_restart_goes_on_where_it_was() -> None:
     assert again.view.digest() == peer.core.view.digest()
     assert all(type(order).__name__ == "Accepted" for order in orders)
     assert len(restored.store) == 0
+
+
+def test_who_comes_back_from_a_crash_has_his_disk_before_anything_else_reaches_him() -> None:
+    simulation, people = network(2, seed=9, links=LinkPolicy(latency_ms=25, jitter=0.0))
+    heard_ms = 11_000 + 2 * 25  # when n0's second record reaches n1: the moment at which he is back
+    returned = partial(core_of, 9, 1, people[1])
+    simulation.crash("n1", returned, after_ms=5_000, away_ms=heard_ms - 5_000)
+    simulation.run(for_ms=heard_ms)
+    peer = simulation.peers["n1"]
+    assert peer.life == 1
+    # His own at 1,037 ms and n0's at 1,000 from the disk, and what came in just now.
+    assert len(peer.store) == len(peer.core.engine.window) == 3
 
 
 @pytest.mark.parametrize(
