@@ -56,7 +56,7 @@ class Announcements:
         """How many other nodes there are, as far as this one can tell."""
 
     def note_said(self, now_ms: int) -> None:
-        """Note that the node announced itself, for whatever reason."""
+        """Note that the node announced itself on all brokers, for whatever reason."""
         self._said_ms = now_ms
         self._count += 1
         self._spread = self._draw()

@@ -242,7 +242,8 @@ class GossipEngine:
         return []
 
     def _presence(self, now_ms: int, wall_ms: int, broker: str = "") -> Effect:
-        self.announcements.note_said(now_ms)
+        if self.brokers.up == (broker,) or not broker:  # else the others have not heard it
+            self.announcements.note_said(now_ms)
         topic = presence_topic(self.network, shard_of(self.node.id))
         said = sign_presence(self.node, self.network, wall_ms, self.interest.mask)
         return effects.Send(topic, said, broker)

@@ -188,6 +188,17 @@ def test_two_nodes_that_never_heard_of_each_other_agree_through_one_that_was_hea
     assert len(cores.held(0)) == len(cores.held(1)) == 20
 
 
+def test_a_broker_that_comes_and_goes_keeps_the_others_from_no_announcement() -> None:
+    cores = Cores([ANA, BEN], brokers=("steady", "fickle"))
+    cores.carry = lambda s, r, m, broker: broker == "steady"
+    for _ in range(24):
+        cores.pass_time(25_000)
+        for node in range(2):
+            cores.tell(node, inputs.BrokerDown("fickle"))
+            cores.tell(node, inputs.BrokerUp("fickle", cores.wall_ms))
+    assert [len(engine.peers) for engine in cores.engines] == [1, 1]
+
+
 def test_of_a_crowd_that_comes_at_once_those_who_know_enough_greet_nobody() -> None:
     greetings = Greetings(ANA.id)
     greetings.begin(1_000)
