@@ -320,19 +320,28 @@ class Admission:
                     self._disputes.tell_later(first.author, now_ms)
         return done
 
-    def hear_proof(self, proof: bytes, now_ms: int) -> list[Effect]:
+    def hear_proof(self, proof: bytes, now_ms: int, *, to_all: bool) -> list[Effect]:
         """Take a proof that somebody sent.
 
+        Args:
+            proof: as received.
+            now_ms: monotonic time.
+            to_all: whether all who read its author's shard were told, and need not be again.
+
         Raises:
-            RemoteProtocolError: it proves nothing.
+            RemoteProtocolError: it proves nothing, or nothing new.
         """
         author = self._intake.proofs.author_of(proof)
-        if author is not None:  # the very proof that we hold: somebody has told everybody
-            self._disputes.told(author)
+        if author is not None:  # the very proof that we hold
+            if to_all:
+                self._disputes.told(author)
             return []
-        pair = self._intake.verify_proof(proof, now_ms)
+        untold = self._disputes if to_all else ()
+        pair = self._intake.verify_proof(proof, now_ms, untold)
         learnt = [effect for record in pair for effect in self._learn(record)]
         author = pair[0].author
+        if to_all:
+            self._disputes.told(author)
         if author in self._intake.proofs:  # for something else, which their lineage does not void
             return learnt
         return [*learnt, *self._convict(author, proof)]

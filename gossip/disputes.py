@@ -2,7 +2,9 @@
 
 The window knows ids, the store has the bytes. So a dispute waits for the first record's envelope to
 come back from the store. Who proves it himself tells others after a random delay, unless somebody
-else has done so meanwhile: where both records were pushed to everybody, everybody can.
+else has done so meanwhile: where both records were pushed to everybody, everybody can. Any proof
+against the author will do: of one who signs another second record for each node, everybody has his
+own, and all would tell all.
 """
 
 from hashlib import sha256
@@ -29,6 +31,10 @@ class Disputes:
         self._spread_ms = spread_ms
         self._open: dict[_SlotKey, Record] = {}
         self._untold: dict[bytes, int] = {}  # author -> when to tell, monotonic
+
+    def __contains__(self, author: object) -> bool:
+        """Tell whether this author's proof is still to be told."""
+        return author in self._untold
 
     def open(self, second: Record) -> None:
         """Keep an authenticated record whose number is taken, until the first one is fetched."""

@@ -302,7 +302,7 @@ class GossipEngine:
         if channel == "n" and event.topic == self._inbox:
             return self._take_inbox(event, now_ms, made)
         if channel == "c" and shard >= 0:
-            return self._held.hear_proof(event.payload, now_ms)
+            return self._held.hear_proof(event.payload, now_ms, to_all=True)
         raise RemoteProtocolError(RejectReason.UNEXPECTED_TOPIC, "not a topic of ours")
 
     def _shed(self, channel: str, shard: int, event: inputs.Received, now_ms: int) -> list[Effect]:
@@ -394,7 +394,7 @@ class GossipEngine:
             raise RemoteProtocolError(RejectReason.SYNC_BUDGET, "records that nobody asked for")
         self._sync.pay(len(message.content), now_ms)
         if message.is_proof:
-            return self._held.hear_proof(message.content, now_ms)
+            return self._held.hear_proof(message.content, now_ms, to_all=False)
         done = self._take_bundle(message.content, None, event, now_ms, made, message.sender)
         accepted = [e.record.author for e in done if isinstance(e, effects.Accepted)]
         if accepted:

@@ -17,6 +17,8 @@ way that he uses: what others push he does not by filling an inbox, and what cam
 broker not at all.
 """
 
+from collections.abc import Container
+
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip.codec import Opened, check_key
 from tastemesh.gossip.limits import Limits, RejectReason
@@ -201,8 +203,15 @@ class Intake:
         """Tell whether a proof that was verified holds no more under the lineage known now."""
         return not self.proves(*open_proof(proof, self._network, self._limits))
 
-    def verify_proof(self, proof: bytes, now_ms: int) -> tuple[Record, Record]:
+    def verify_proof(
+        self, proof: bytes, now_ms: int, awaited: Container[bytes] = ()
+    ) -> tuple[Record, Record]:
         """Return the two records of a proof of equivocation that holds.
+
+        Args:
+            proof: as received.
+            now_ms: monotonic time.
+            awaited: the convicted of whom another proof than the one that is held is of use.
 
         Raises:
             RemoteProtocolError: with the reason; the only exception for any bytes.
@@ -210,8 +219,8 @@ class Intake:
         first, second = open_proof(proof, self._network, self._limits)
         pair, author = (first, second), first.author
         is_news = any(self.lineages.is_news(author, record.lineage) for record in pair)
-        if author in self.proofs and not is_news:
-            raise RemoteProtocolError(RejectReason.DUPLICATE, "a proof that is known")
+        if author in self.proofs and not is_news and author not in awaited:
+            raise RemoteProtocolError(RejectReason.DUPLICATE, "against somebody convicted")
         if not self.proves(first, second):
             raise revoked()
         for record in pair:

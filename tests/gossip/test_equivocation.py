@@ -3,13 +3,13 @@
 import pytest
 
 from tastemesh.errors import RemoteProtocolError
-from tastemesh.gossip import codec, effects, inputs
+from tastemesh.gossip import codec, effects, inbox, inputs
 from tastemesh.gossip.effects import EvictReason
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.proofs import Proofs, encode_proof, open_proof
 from tastemesh.gossip.record import Forget, Record, Rotation
 from tastemesh.gossip.signer import Signer
-from tastemesh.gossip.topics import control_topic, records_topic, shard_of
+from tastemesh.gossip.topics import control_topic, inbox_topic, records_topic, shard_of
 from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, secret
 
 LIMITS = Limits()
@@ -66,11 +66,12 @@ def test_copies_spread_to_different_halves_convict_their_author_everywhere() -> 
     assert cores.engines[0].rejected[RejectReason.CONVICTED] == 1
 
 
-def test_one_teller_is_enough_where_everybody_could_tell() -> None:
+@pytest.mark.parametrize("second", ["right", "right {}"], ids=["one", "another for each node"])
+def test_one_teller_is_enough_where_everybody_could_tell(second: str) -> None:
     cores = Cores([person(f"p{n}") for n in range(8)])
     for n in range(8):
         push(cores, n, written("left"))
-        push(cores, n, written("right"))
+        push(cores, n, written(second.format(n)))
     cores.pass_time(20_000)
     topic = control_topic(NETWORK, shard_of(EVE.id))
     tellers = [
@@ -80,6 +81,21 @@ def test_one_teller_is_enough_where_everybody_could_tell() -> None:
     ]
     assert len(tellers) == 1
     assert all(EVE.id in engine.intake.proofs for engine in cores.engines)
+
+
+def test_who_is_shown_a_proof_in_his_inbox_tells_others_all_the_same() -> None:
+    cores = Cores([person("p0"), person("p1")])
+    cores.carry = lambda s, r, m, b: False
+    cores.pass_time(40_000)  # they have begun an exchange
+    push(cores, 0, written("left"))
+    push(cores, 0, written("right"))
+    proof = cores.engines[0].intake.proofs.proof(EVE.id)
+    assert proof is not None
+    message = inbox.Message(inbox.PROOF, cores.nodes[1].id, proof, 0)
+    assert cores.hear(0, inbox_topic(NETWORK, cores.nodes[0].id), inbox.written(message)) == []
+    cores.pass_time(20_000)
+    topic = control_topic(NETWORK, shard_of(EVE.id))
+    assert effects.Send(topic, proof) in cores.done[0]
 
 
 def test_a_newcomer_who_offers_a_convicts_records_is_shown_the_proof() -> None:
