@@ -158,13 +158,15 @@ class Admission:
         return done
 
     def restore_proof(self, proof: bytes) -> list[Effect]:
-        """Take back a proof that was verified when it came."""
+        """Take back a proof that was verified when it came, and the lineages in it."""
         try:
-            first, _ = open_proof(proof, self._network, self._limits)
+            pair = open_proof(proof, self._network, self._limits)
         except RemoteProtocolError as error:
             return [self._rejected.refuse(error.reason, detail=f"stored proof: {error.detail}")]
-        self._intake.proofs.add(first.author, proof, self.reached)
-        return [effects.Convicted(first.author, first.author in self._authorship)]
+        learnt = [effect for record in pair for effect in self._learn(record)]
+        author = pair[0].author
+        self._intake.proofs.add(author, proof, self.reached)
+        return [*learnt, effects.Convicted(author, author in self._authorship)]
 
     def take(
         self, record: Record, opened: Opened, shard: int | None, event: inputs.Received, now_ms: int

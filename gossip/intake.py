@@ -22,7 +22,7 @@ from collections.abc import Container
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip.codec import Opened, check_key
 from tastemesh.gossip.limits import Limits, RejectReason
-from tastemesh.gossip.lineage import Lineages, followed, revoked
+from tastemesh.gossip.lineage import Lineage, Lineages, followed, revoked
 from tastemesh.gossip.proofs import ConvictedError, Proofs, open_proof
 from tastemesh.gossip.rates import AuthorRates, Bucket
 from tastemesh.gossip.reader import Reader
@@ -193,15 +193,16 @@ class Intake:
         Their slot must belong to the keys of both, under the lineage that counts.
         """
         known = self.lineages.known(first.author)
-        counting = followed(known, first.lineage, second.lineage)
-        return counting is None or (
-            counting.holds(first.lineage, first.slot)
-            and counting.holds(second.lineage, second.slot)
-        )
+        return _convict(first, second, followed(known, first.lineage, second.lineage))
 
     def is_outdated(self, proof: bytes) -> bool:
-        """Tell whether a proof that was verified holds no more under the lineage known now."""
-        return not self.proves(*open_proof(proof, self._network, self._limits))
+        """Tell whether a proof that was verified holds no more under the lineage known now.
+
+        Its own lineages were seen before, even if they are forgotten by now: a fork of them is one.
+        """
+        first, second = open_proof(proof, self._network, self._limits)
+        known = self.lineages.known(first.author)
+        return not _convict(first, second, followed(first.lineage, second.lineage, known))
 
     def verify_proof(
         self, proof: bytes, now_ms: int, awaited: Container[bytes] = ()
@@ -227,3 +228,9 @@ class Intake:
             opened = self._reader.open(record.envelope)
             self._authenticate(record, opened, self._for_proofs, now_ms)
         return pair
+
+
+def _convict(first: Record, second: Record, counting: Lineage | None) -> bool:
+    return counting is None or (
+        counting.holds(first.lineage, first.slot) and counting.holds(second.lineage, second.slot)
+    )

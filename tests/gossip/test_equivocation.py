@@ -6,6 +6,7 @@ from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec, effects, inbox, inputs
 from tastemesh.gossip.effects import EvictReason
 from tastemesh.gossip.limits import Limits, RejectReason
+from tastemesh.gossip.lineage import Lineages
 from tastemesh.gossip.proofs import Proofs, encode_proof, open_proof
 from tastemesh.gossip.record import Forget, Record, Rotation
 from tastemesh.gossip.signer import Signer
@@ -225,6 +226,23 @@ def test_who_equivocates_is_not_let_off_but_by_a_longer_lineage_that_voids_it() 
     push(again, 0, above)
     assert EVE.id not in again.engines[0].intake.proofs
     assert again.held(0) == {above.id}
+
+
+def test_no_fork_lets_off_who_was_convicted_before_a_restart_or_by_a_forgotten_lineage() -> None:
+    once = rotated(EVE, (0, 5))
+    proof = pair(once, 1, 7)
+    fork = signed(rotated(EVE, (2, 1)), 9, 1)
+    above = signed(rotated(once, (1, 6), "fourth"), 2, 1)
+    cores = Cores([person("p0"), person("p1")])
+    cores.tell(0, inputs.Restored((), (), (), WALL_MS, (proof,)))
+    hear(cores, 1, proof)
+    cores.engines[1].intake.lineages = Lineages(LIMITS)  # others' have taken the room
+    for n in range(2):
+        push(cores, n, fork)
+        assert EVE.id in cores.engines[n].intake.proofs, n
+        assert not cores.held(n)
+    push(cores, 0, above)  # what continues hers still does
+    assert cores.held(0) == {above.id}
 
 
 def test_a_second_proof_counts_where_the_lineage_that_it_brings_voids_the_first() -> None:
