@@ -364,11 +364,11 @@ class GossipEngine:
             return []
         heard = self._reader.presence(event.payload)
         heard.check_date(event.wall_ms, self.limits)
+        self.intake.pay_presence(now_ms)
         self._reader.authenticate_presence(event.payload)
         self._greetings.note_heard(event.payload)
-        if heard.node == self.node.id:
-            return []
-        if not self.peers.hear(heard.node, now_ms, heard.mask, heard.sent_ms):
+        is_ours = heard.node == self.node.id
+        if is_ours or not self.peers.hear(heard.node, now_ms, heard.mask, heard.sent_ms):
             return []
         done: list[Effect] = [effects.PeerSeen(heard.node)]
         if not self._greetings.is_set and self._greets(heard.node, now_ms):

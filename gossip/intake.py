@@ -35,6 +35,10 @@ from tastemesh.gossip.topics import shard_of
 # bytes a check at least, sends more than a node takes in, and the shard is read no more.
 _PROOF_SHARE = 0.1
 
+# Likewise for presence: what comes in a period on the shards that are read is bounded by who floods
+# them, and only in the next one are they read no more.
+_PRESENCE_SHARE = 0.1
+
 # Likewise for forgeries in a trusted name, of one broker and way in. Pushed ones cannot empty it:
 # as each has 187 bytes at least, they are more than a node takes in, and the shard is read no more.
 _FORGERY_SHARE = 0.1
@@ -69,6 +73,7 @@ class Intake:
         # reconciliation when there is budget.
         self._strangers = Bucket(limits.stranger_rate_per_s, float(limits.stranger_burst_count))
         self._for_proofs = self._share(_PROOF_SHARE)
+        self._for_presence = self._share(_PRESENCE_SHARE)
         self._forgeries: dict[tuple[str, bool], Bucket] = {}  # by broker, and whether it was pushed
         self.lineages = Lineages(limits)
         self.proofs = Proofs(limits)
@@ -172,6 +177,14 @@ class Intake:
             self._pay(unchecked, paying, now_ms)
             self.lineages.verify(record.author, record.lineage)
         return 1 + unchecked
+
+    def pay_presence(self, now_ms: int) -> None:
+        """Pay for the check of the signature of a node's presence.
+
+        Raises:
+            RemoteProtocolError: there is no budget for it.
+        """
+        self._pay(1, self._for_presence, now_ms)
 
     def _pay(self, count: int, paying: Bucket, now_ms: int) -> None:
         if not paying.take(count, now_ms):

@@ -89,8 +89,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             recently seen forgotten first; about 1 MB each.
         stranger_rate_per_s: local; signatures a second that are checked for authors whom trust does
             not reach, 1,000: an eighth to a quarter of one core, however many identities flood. A
-            tenth of that, and of the next, is for proofs, and for forgeries in the names of those
-            whom trust reaches, per broker and way in.
+            tenth of that, and of the next, is for proofs, another for presence, and another for
+            forgeries in the names of those whom trust reaches, per broker and way in.
         stranger_burst_count: local; such checks that may be saved up, 60,000: a minute's worth, so
             that a newcomer, whom nobody is close to yet, catches up with a large network at once.
         inbound_bytes_per_s: local; pushed records that a node takes in, 4,096: all of a network of

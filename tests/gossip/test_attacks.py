@@ -217,6 +217,23 @@ def test_proofs_of_nothing_keep_no_record_out_and_too_many_are_not_read() -> Non
     assert topic not in subscribed.passing
 
 
+def test_presence_that_nobody_signed_costs_a_bounded_number_of_checks() -> None:
+    cores = Cores([ANA], Limits(stranger_rate_per_s=10.0, stranger_burst_count=1_000))
+    engine = cores.engines[0]
+    for n in range(300):
+        node = person(f"fake {n}")
+        unsigned = sign_presence(node, NETWORK, WALL_MS)[:-64] + bytes(64)
+        cores.hear(0, presence_topic(NETWORK, shard_of(node.id)), unsigned)
+    assert engine.rejected == {RejectReason.BAD_SIGNATURE: 100, RejectReason.VERIFY_BUDGET: 200}
+    meet(cores, 0, BEN)
+    assert len(engine.peers) == 0
+    dans = [written(person(f"dan {n}"), 1) for n in range(500)]
+    assert sum(count(push(cores, 0, each), effects.Accepted) for each in dans) == 500
+    cores.pass_time(1_000)
+    meet(cores, 0, BEN)
+    assert BEN.id in engine.peers
+
+
 def test_proofs_in_the_inbox_are_of_an_exchange() -> None:
     cores = Cores([ANA])
     proof = proof_by(EVE, EVE.id, 1, is_signed=True)
