@@ -136,18 +136,22 @@ class Authorship:
         if pen is not None:
             pen.vouched = {s: v for s, v in pen.vouched.items() if not said.covers(*v.slot)}
 
-    def ageing(self, before_ms: int) -> list[tuple[bytes, tuple[Endorsement, ...]]]:
-        """Return, by author, the endorsements of ours that were last said before a date.
+    def ageing(self, before_ms: int, after_ms: int) -> list[tuple[bytes, tuple[Endorsement, ...]]]:
+        """Return, by author, the endorsements of ours that are to be said again.
 
         A vouching for somebody holds until it is withdrawn, yet records leave the window with age:
         so it is said again in time. Withdrawals need no renewal.
+
+        Args:
+            before_ms: what was last said before this date is old.
+            after_ms: what is dated after this, by a clock that was ahead, others refuse.
         """
         found: list[tuple[bytes, tuple[Endorsement, ...]]] = []
         for author, pen in self._pens.items():
             old = tuple(
                 Endorsement(subject, voucher.weight_q)
                 for subject, voucher in pen.vouched.items()
-                if voucher.weight_q and voucher.created_ms < before_ms
+                if voucher.weight_q and not before_ms <= voucher.created_ms <= after_ms
             )
             if old:
                 found.append((author, old))

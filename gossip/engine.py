@@ -203,7 +203,7 @@ class GossipEngine:
         self.peers.forget_silent(now_ms - self.announcements.age_ms)
         done = self._held.expire(now_ms, wall_ms)
         renewed_ms = wall_ms - round(_RENEWAL_SHARE * self.limits.window_age_ms)
-        for author, old in self.authorship.ageing(renewed_ms):
+        for author, old in self.authorship.ageing(renewed_ms, wall_ms + self.limits.skew_ms):
             done.extend(self._say(author, old, wall_ms))
         return [*done, effects.SetTimer("expire", EXPIRE_PERIOD_MS)]
 

@@ -5,11 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tastemesh.errors import UsageError
+from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.authorship import BATCH_COUNT, RESERVE_COUNT, Authorship
 from tastemesh.gossip.effects import ReserveSequence
-from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.limits import DAY_MS, Limits
 from tastemesh.gossip.record import Endorsement, Interaction, Record
 from tastemesh.gossip.signer import Signer
+from tests.gossip.cores import WALL_MS, Cores, person
 
 LIMITS = Limits()
 SIGNER = Signer(b"\x01" * 32, b"\x02" * 32)
@@ -99,3 +101,14 @@ def test_own_records_from_elsewhere_move_the_number_on() -> None:
         pen.witness(record)
     _, (mine,) = pen.write(SIGNER.id, (listen("b"),), 2_000)
     assert (mine.seq, mine.prev) == (records[-1].seq + 1, records[-1].id[:16])
+
+
+def test_endorsements_that_a_clock_dated_far_ahead_are_said_again_once_it_is_right() -> None:
+    cores = Cores([person("ana"), person("ben")])
+    cores.say(0, Endorsement(person("cid").id, 10_000))
+    for ahead_ms in (365 * DAY_MS, 0, 0):
+        cores.now_ms += 60_000
+        cores.tell(0, inputs.TimerFired("expire", cores.wall_ms + ahead_ms))
+    for done in cores.done:  # ben refuses the one from the future
+        dates_ms = [e.record.created_ms for e in done if isinstance(e, effects.Accepted)]
+        assert [each for each in dates_ms if each <= cores.wall_ms] == [WALL_MS, WALL_MS + 120_000]

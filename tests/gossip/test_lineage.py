@@ -267,7 +267,7 @@ def test_endorsements_that_a_rotation_voids_are_not_renewed() -> None:
     cores.say(0, Endorsement(secret("ben"), 10_000))
     push(cores, 0, written(ANA, 3, 1, Endorsement(secret("mallory"), 10_000)))
     cores.tell(0, inputs.Rotated(rotated((0, 64)), cores.wall_ms))
-    ageing = cores.engines[0].authorship.ageing(cores.wall_ms + 1)
+    ageing = cores.engines[0].authorship.ageing(cores.wall_ms + 1, cores.wall_ms + 1)
     assert ageing == [(ANA.id, (Endorsement(secret("ben"), 10_000),))]
 
 
