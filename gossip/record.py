@@ -24,8 +24,9 @@ class Interaction(msgspec.Struct, frozen=True, array_like=True, tag=1, forbid_un
         item: opaque UTF-8 id, 1 to 256 bytes, no control characters.
         kind: a lower-case word such as `listen`, `like`, `skip`.
         weight_q: strength in 1/10,000; 1 to 10,000.
-        ago_ms: how long before the record's date it happened; 0 or more. Relative, so that no
-            interaction can be later than its record, and a fresh one costs one byte.
+        ago_ms: how long before the record's date it happened; 0 or more, and 0 where the bytes end
+            before it. Relative, so that no interaction can be later than its record, and a fresh
+            one costs one byte.
     """
 
     item: str

@@ -140,6 +140,9 @@ def refused() -> dict[str, bytes]:
         "a line break in an item id": altered({7: [[1, "a\nb", "listen", 1, 0]]}),
         "a kind in capitals": altered({7: [[1, "x", "Listen", 1, 0]]}),
         "a field too many in a statement": altered({7: [[*one, 0]]}),
+        "a field missing in a statement": altered({7: [[2, BOB.id]]}),
+        "a forget that ends before it begins": altered({7: [[3, 0, 2, 1]]}),
+        "a 17th rotation": altered({7: [[4, 17]]}),
         "bytes behind the body": altered({}, extra=b"\xc0"),
         "bytes behind the envelope": PLAYED.envelope + b"\xc0",
         "larger than 16 KiB": altered({7: [[1, "x" * 250, "listen", 1, 0]] * 70}),
@@ -201,7 +204,7 @@ def vectors() -> dict[str, Any]:
     conflicting = written(ALICE, 0, 1, Interaction("another", "listen", 1))
     bundle = codec.pack_bundles([PLAYED.envelope, RECORDS["a forget"].envelope], LIMITS)
     unknown = altered({7: [[9, "of", "the", "future"], [1, "x", "listen", 1, 0]]})
-    codec.decode(unknown, NETWORK, LIMITS)
+    ageless = altered({7: [[1, "x", "listen", 1]]})
     stolen = Ed25519PrivateKey.from_private_bytes(secret("alice, next")).public_key()
     return {
         "network": NETWORK,
@@ -211,7 +214,10 @@ def vectors() -> dict[str, Any]:
         },
         "next_key_of_alice": stolen.public_bytes_raw().hex(),
         "records": [record_vector(name, record) for name, record in RECORDS.items()]
-        + [record_vector("a statement of unknown kind", codec.parse(unknown, NETWORK, LIMITS))],
+        + [
+            record_vector("a statement of unknown kind", codec.decode(unknown, NETWORK, LIMITS)),
+            record_vector("an interaction without its age", codec.decode(ageless, NETWORK, LIMITS)),
+        ],
         "refused": [
             {"name": name, "envelope": envelope.hex(), "reason": reason_of(envelope)}
             for name, envelope in refused().items()
