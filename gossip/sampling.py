@@ -76,11 +76,6 @@ class Peers:
     def __contains__(self, node: bytes) -> bool:
         return node in self._peers
 
-    @property
-    def has_useful(self) -> bool:
-        """Whether some peer has lately been of use."""
-        return bool(self._useful)
-
     def mask(self, node: bytes) -> int:
         """Return the shards that a peer says it reads, as a mask; 0 for a stranger."""
         peer = self._peers.get(node)
