@@ -308,7 +308,10 @@ class Admission:
         done: list[Effect] = []
         for envelope in envelopes:
             try:
-                first = self._reader.parse(self._reader.open(envelope))
+                opened = self._reader.open(envelope)
+                first = self._reader.parse(opened)
+                self._reader.authenticate(first, opened)  # or nobody would believe the proof
+                self._intake.lineages.verify(first.author, first.lineage)
             except RemoteProtocolError as error:  # `inspect` will come upon it, too
                 said = f"a disputed stored record: {error.detail}"
                 done.append(self._rejected.refuse(RejectReason.DAMAGED, detail=said))

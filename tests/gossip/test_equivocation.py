@@ -307,8 +307,19 @@ def test_what_a_convict_says_is_not_sent_again_and_again() -> None:
     assert len(cores.held(1)) == 4
 
 
-def test_a_disputed_record_that_the_disk_has_altered_is_counted_and_proves_nothing() -> None:
+@pytest.mark.parametrize("place", [0, -5], ids=["its form", "its signature"])
+def test_a_disputed_record_that_the_disk_has_altered_is_counted_and_proves_nothing(
+    place: int,
+) -> None:
     cores = Cores([person("p")])
-    push(cores, 0, written("left"))
-    cores.tell(0, inputs.Fetched((b"\x90",), control_topic(NETWORK, shard_of(EVE.id))))
-    assert cores.engines[0].rejected == {RejectReason.DAMAGED: 1}
+    left = written("left")
+    push(cores, 0, left)
+    altered = bytearray(left.envelope)
+    altered[place] ^= 1
+    sound, cores.stores[0][left.id] = cores.stores[0][left.id], bytes(altered)
+    push(cores, 0, written("right"))
+    assert cores.engines[0].rejected[RejectReason.DAMAGED] == 1
+    assert EVE.id not in cores.engines[0].intake.proofs
+    cores.stores[0][left.id] = sound
+    push(cores, 0, written("right"))
+    assert EVE.id in cores.engines[0].intake.proofs
