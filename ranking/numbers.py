@@ -1,6 +1,7 @@
 """Ids as small numbers, given back when nothing needs them."""
 
 from collections.abc import Hashable, Sequence
+from itertools import repeat
 from typing import Generic, TypeVar, cast
 
 import numpy as np
@@ -31,7 +32,7 @@ class Numbers(Generic[_Id]):
 
     def known(self, ids: Sequence[_Id]) -> NDArray[np.int32]:
         """Return int32 numbers, -1 for an unknown id."""
-        return np.array([self.of.get(i, -1) for i in ids], dtype=np.int32)
+        return np.fromiter(map(self.of.get, ids, repeat(-1)), np.int32, len(ids))
 
     def release(self, unused: NDArray[np.intp]) -> bool:
         """Take back numbers; tell whether any was in use."""
