@@ -43,6 +43,8 @@ class Exchanges:
         self._ours: dict[tuple[bytes, bytes], int] = {}
         self._theirs: dict[tuple[bytes, bytes], None] = {}
         self._answered: Counter[bytes] = Counter()  # of theirs, in this period
+        self.was_cut_off = False
+        """Whether an exchange of ours used up its frames; to be taken back by who heeds it."""
 
     def begin_period(self) -> None:
         """Let a period's number of others' frames be answered again."""
@@ -91,6 +93,7 @@ class Exchanges:
         exchange = sender, salt
         if exchange in self._ours:
             self._ours[exchange] += 1
+            self.was_cut_off |= self._ours[exchange] == self._reply_count
             return
         self._answered[sender] += 1
         self._theirs[exchange] = None

@@ -52,7 +52,7 @@ from tastemesh.gossip.ranges import (
 )
 from tastemesh.gossip.topics import ALL_SHARDS
 
-__all__ = ["ItemSet", "Reply", "initiate", "respond", "salt_of"]
+__all__ = ["END", "ItemSet", "Reply", "initiate", "respond", "salt_of"]
 
 # Measured: 32 ways cost up to 1.7 times the bytes, 8 more rounds; negentropy has 16 too.
 SPLIT_COUNT = 16
@@ -120,7 +120,12 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 def initiate(
-    items: ItemSet, salt: bytes, limits: Limits, since_ms: int = 0, mask: int = ALL_SHARDS
+    items: ItemSet,
+    salt: bytes,
+    limits: Limits,
+    since_ms: int = 0,
+    mask: int = ALL_SHARDS,
+    below: bytes = END,
 ) -> bytes:
     """Return the first frame of an exchange.
 
@@ -131,6 +136,7 @@ def initiate(
         limits: the frame size is used.
         since_ms: records dated before this are left out, on both sides.
         mask: of the shards whose records are meant.
+        below: a bound; records at or above it are left out, on both sides.
 
     Raises:
         UsageError: the salt is too short, the date out of range or the frame size too small.
@@ -142,21 +148,38 @@ def initiate(
     _check_frame_size(limits)
     snapshot = items.snapshot().only(mask)
     lower = since_ms.to_bytes(TIME_BYTES, "big")
-    everything = _Span(END, lower, snapshot.rank(lower), len(snapshot))
+    everything = _Span(below, lower, snapshot.rank(lower), snapshot.rank(below))
     prints = Fingerprints(snapshot, salt[:SALT_BYTES], everything.low, everything.high)
     writer = FrameWriter(salt[:SALT_BYTES], limits.sync_frame_bytes)
     writer.put(_describe(snapshot, prints, everything))
     return writer.encoded()
 
 
-def since_ms_of(frame: bytes, limits: Limits) -> int:
-    """Return the date before which a first frame leaves records out, milliseconds; 0 for none.
+def drawn_bound(items: ItemSet, salt: bytes, since_ms: int) -> bytes:
+    """Return a bound above one of our items dated since then, drawn by a salt.
+
+    Args:
+        items: what we hold.
+        salt: of an exchange.
+        since_ms: as for `initiate`.
+    """
+    snapshot = items.snapshot()
+    low = snapshot.rank(since_ms.to_bytes(TIME_BYTES, "big"))
+    draw = int.from_bytes(salt[:TIME_BYTES], "big")
+    at = low + 1 + draw % max(1, len(snapshot) - low)
+    return snapshot.bound_at(at) if at < len(snapshot) else END
+
+
+def extent_of(frame: bytes, limits: Limits) -> tuple[int, bytes]:
+    """Return which records a first frame is about, as `initiate` takes it: since when, below what.
 
     Raises:
         RemoteProtocolError: OVERSIZED or MALFORMED; the only exception for any bytes.
     """
     _, parts = decode_frame(frame, limits)
-    return int.from_bytes(parts[-1].lower[:TIME_BYTES], "big") if parts else 0
+    if not parts:
+        return 0, END
+    return int.from_bytes(parts[-1].lower[:TIME_BYTES], "big"), parts[0].upper
 
 
 def respond(items: ItemSet, frame: bytes, limits: Limits, mask: int = ALL_SHARDS) -> Reply:

@@ -15,7 +15,9 @@ reads now he may not know: so whoever is asked for other shards than both read b
 those, and shows his own presence. The salt stays: by it the other knows that he is answered.
 
 Records that this node refused or evicted stay in the compared set for a while (*passed over*), or
-every exchange would bring them again.
+every exchange would bring them again. So two sets may differ for good in what neither side sends,
+and an exchange, which deals with the newest first, may spend all its frames on that. So after one
+that used them up the next begins somewhere in the midst, and the one after that with the newest.
 
 What comes in has a budget. In a network larger than a node reads, the shards that it reads change,
 and each brings a history that it lacks: more than it ever has room for. So an exchange compares
@@ -110,6 +112,7 @@ class Sync:
         # all were: in a large network a partner reads few of ours, and each is to have its turn.
         self._read = self._uncompared = self._due = 0
         self._vain_rounds = 0  # in a row in which nothing of what is due was compared
+        self._began_amid = False
         mean_bytes = limits.statement_bytes / 2  # 336; of one statement, measured: 336 to 350
         self._paid_bytes = Bucket(
             limits.inbound_bytes_per_s,
@@ -211,20 +214,31 @@ class Sync:
         common = self._asked[peer] = self._peers.mask(peer) & mask
         self._partners[peer] = now_ms
         salt, since_ms = self._exchanges.begin(peer), self._since_ms(now_ms, wall_ms)
-        return self._introduce(peer, salt, mask, since_ms, common, broker, wall_ms)
+        extent = since_ms, self._below(salt, since_ms, common)
+        return self._introduce(peer, salt, mask, extent, common, broker, wall_ms)
+
+    def _below(self, salt: bytes, since_ms: int, common: int) -> bytes:
+        """Return below what to compare: everything, or what a draw says if one was cut off."""
+        is_due = self._exchanges.was_cut_off and not common & self._uncompared
+        self._began_amid = is_due and not self._began_amid
+        if not self._began_amid:
+            return reconcile.END
+        self._exchanges.was_cut_off = False
+        return reconcile.drawn_bound(self._items, salt, since_ms)
 
     def _introduce(
         self,
         peer: bytes,
         salt: bytes,
         mask: int,
-        since_ms: int,
+        extent: tuple[int, bytes],
         common: int,
         broker: str,
         wall_ms: int,
     ) -> Send:
         """Send a first frame, of the shards that both read, and our presence."""
-        frame = reconcile.initiate(self._items, salt, self._limits, since_ms, common)
+        since_ms, below = extent
+        frame = reconcile.initiate(self._items, salt, self._limits, since_ms, common, below)
         content = inbox.introduction(self._present(wall_ms, mask, peer + salt), frame)
         return self._to(peer, inbox.INTRODUCED, content, common, broker)
 
@@ -339,8 +353,8 @@ class Sync:
             self._due &= ~compared
             done += self._asked_instead(asked & ~compared, mask, broker, now_ms, wall_ms)
         if common != message.mask:
-            since_ms = reconcile.since_ms_of(frame, self._limits)
-            again = self._introduce(sender, salt, mask, since_ms, common, broker, wall_ms)
+            extent = reconcile.extent_of(frame, self._limits)
+            again = self._introduce(sender, salt, mask, extent, common, broker, wall_ms)
             return [again, *done]
         reply = reconcile.respond(self._items, frame, self._limits, common)
         missing = [record_id for record_id in reply.have if record_id not in self._passed]

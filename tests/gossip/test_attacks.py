@@ -399,6 +399,23 @@ def test_poisoned_reconciliation_ends_with_the_budget_and_takes_nothing_away() -
     assert cores.held(0) == cores.held(1)
 
 
+def test_what_a_node_passes_over_hides_nothing_older_from_its_exchanges() -> None:
+    """Records that one node alone was sent and refused, more than an exchange has frames for."""
+    limits = Limits(sync_frame_bytes=2_048, sync_reply_count=4, author_interaction_count=1)
+    cores = Cores([ANA, BEN], limits)
+    cores.carry = lambda s, r, m, b: "/r/" not in m.topic
+    cores.pass_time(12 * limits.sync_period_ms)
+    lost = written(BEN, 1, created_ms=WALL_MS)
+    push(cores, 1, lost)
+    for n in range(4):
+        puppet = person(f"puppet {n}")
+        for seq in range(200, 0, -1):
+            push(cores, 0, written(puppet, seq, created_ms=cores.wall_ms - 200 + seq))
+    assert cores.engines[0].rejected[RejectReason.AUTHOR_QUOTA] == 4 * 199
+    cores.pass_time(20 * limits.sync_period_ms)
+    assert lost.id in cores.held(0)
+
+
 def test_frames_in_a_peers_name_cost_nobody_records_and_nobody_an_exchange() -> None:
     people = [person(f"p{n}") for n in range(4)]
     cores = Cores(people)

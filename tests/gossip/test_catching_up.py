@@ -6,11 +6,12 @@ from tastemesh.gossip import effects
 from tastemesh.gossip.inbox import FRAME, INTRODUCED, Message, read_message
 from tastemesh.gossip.inputs import Received
 from tastemesh.gossip.interest import mask_of
+from tastemesh.gossip.itemset import key_of
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import sign_presence
 from tastemesh.gossip.rates import Bucket
 from tastemesh.gossip.reader import Reader
-from tastemesh.gossip.reconcile import ItemSet, initiate, salt_of, since_ms_of
+from tastemesh.gossip.reconcile import ItemSet, extent_of, initiate, salt_of
 from tastemesh.gossip.sampling import Peers
 from tastemesh.gossip.sync import Sync
 from tastemesh.gossip.topics import ALL_SHARDS, inbox_topic
@@ -70,7 +71,8 @@ def test_who_is_asked_for_other_shards_than_both_read_begins_anew_with_those() -
     read = mask_of([3, 9])
     cores.engines[0].interest.mask = read
     since_ms, salt, node = WALL_MS - 300_000, b"s" * 16, cores.nodes[0]
-    frame = initiate(ItemSet(), salt, cores.limits, since_ms)
+    below = key_of(WALL_MS, BEN.id)[:11]
+    frame = initiate(ItemSet(), salt, cores.limits, since_ms, below=below)
     shown = sign_presence(node, NETWORK, cores.wall_ms, read, BEN.id + salt)
     for reads, asked, common in (
         (ALL_SHARDS, ALL_SHARDS, read),
@@ -85,7 +87,7 @@ def test_who_is_asked_for_other_shards_than_both_read_begins_anew_with_those() -
         assert (tag, mask) == (3, common)
         presence, again = msgspec.msgpack.decode(said)
         assert presence == shown
-        assert since_ms_of(again, cores.limits) == since_ms
+        assert extent_of(again, cores.limits) == (since_ms, below)
         assert salt_of(again, cores.limits) == salt  # by it he knows that he is answered
 
 
