@@ -5,7 +5,9 @@ hand, would have a node throw its whole window away, its own people's past inclu
 notices. So the date before which records leave follows the clock at `PACE` times the speed of time
 at most. A clock that is ahead for ten minutes costs the ten oldest hours at most; a node that was
 away for two months has let go of what aged meanwhile a day after its return. Until then such
-records are held and listed, and offered to nobody (`tastemesh.gossip.itemset`).
+records are held and listed, and offered to nobody (`tastemesh.gossip.itemset`). What lies more than
+a window's age before all that is held takes no time: a node that was started in 1970, as one
+without a battery is, would else let go of nothing for a year.
 """
 
 # An hour a minute (guess): half an hour in which nobody sets the clock right costs a day or so of
@@ -39,5 +41,7 @@ class Horizon:
             limit_ms = reached_ms if oldest_ms is None else oldest_ms
         else:
             limit_ms = self._at_ms + PACE * (now_ms - self._seen_ms)
+            if oldest_ms is not None:
+                limit_ms = max(limit_ms, oldest_ms - self._age_ms)
         self._at_ms, self._seen_ms = min(reached_ms, limit_ms), now_ms
         return self._at_ms
