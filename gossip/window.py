@@ -13,7 +13,8 @@ What leaves, in this order:
 2. In a full window, authors whom trust does not reach lose their oldest, while together they hold
    more than their share (1 - `reserved_share`); otherwise authors whom it does reach lose theirs.
    So a flood of fresh identities cannot push out a friend.
-3. Records from before the horizon leave (`tastemesh.gossip.horizon`).
+3. Records from before the horizon leave (`tastemesh.gossip.horizon`), by their dates as they were
+   before a clock that was set back.
 
 A record counts as at least one statement for every `statement_bytes` of its size, so the bounds on
 statements are bounds on bytes too, and padding costs its author his own quota: that of endorsements
@@ -39,6 +40,7 @@ _Key = tuple[int, _Slot, bytes]  # (clamped date in ms, slot, record id)
 
 class _Entry(msgspec.Struct, gc=False):  # one for every record, and no way round in it
     key: _Key
+    date_ms: int  # of the key, before it was set back
     author: bytes
     slot: _Slot
     endorsements: int
@@ -84,7 +86,7 @@ class Window:
         self._entries: dict[bytes, _Entry] = {}
         self._shelves: dict[bytes, _Shelf] = {}
         self._reached: frozenset[bytes] = frozenset()
-        # Heaps of keys; an entry that left or changed sides stays until it comes to the top.
+        # Heaps of keys; one that is no entry's, or of the other side, stays until it is at the top.
         self._heaps: dict[bool, list[_Key]] = {False: [], True: []}
         self._counts: dict[bool, int] = {False: 0, True: 0}
 
@@ -192,9 +194,10 @@ class Window:
         statements = max(len(record.statements), padded)
         if endorsements == len(record.statements):  # listening pushes out nobody's contacts
             endorsements = statements
-        slot = (record.epoch, record.seq)
+        slot, date_ms = (record.epoch, record.seq), min(record.created_ms, first_seen_ms)
         entry = _Entry(
-            (min(record.created_ms, first_seen_ms), slot, record.id),
+            (date_ms, slot, record.id),
+            date_ms,
             author,
             slot,
             endorsements,
@@ -230,9 +233,16 @@ class Window:
         """Drop and return the ids of the records from before a date."""
         left: list[bytes] = []
         for reached in (False, True):
-            while self._counts[reached] and self._oldest(reached)[0] < horizon_ms:
-                left.append(self._oldest(reached)[-1])
-                self._remove(left[-1])
+            while self._counts[reached]:
+                date_ms, _, record_id = self._oldest(reached)
+                if date_ms >= horizon_ms:
+                    break
+                entry = self._entries[record_id]
+                if entry.date_ms < horizon_ms:
+                    left.append(record_id)
+                    self._remove(record_id)
+                else:
+                    self._undo_set_back(self._shelves[entry.author])
         return left
 
     def set_reached(self, reached: tuple[bytes, ...]) -> None:
@@ -259,6 +269,15 @@ class Window:
             entry.key = (wall_ms - ahead + place - start, *entry.key[1:])
             shelf.keys[place] = entry.key
             heapq.heappush(self._heaps[entry.reached], entry.key)
+        shelf.keys.sort()
+
+    def _undo_set_back(self, shelf: _Shelf) -> None:
+        """Date an author's records as they were dated first: the clock is right again."""
+        for place, key in enumerate(shelf.keys):
+            entry = self._entries[key[-1]]
+            if key[0] != entry.date_ms:
+                entry.key = shelf.keys[place] = (entry.date_ms, *key[1:])
+                heapq.heappush(self._heaps[entry.reached], entry.key)
         shelf.keys.sort()
 
     def _fits_quota(self, entry: _Entry, shelf: _Shelf) -> bool:
@@ -342,7 +361,7 @@ class Window:
         heap = self._heaps[reached]
         while True:
             entry = self._entries.get(heap[0][-1])
-            if entry is not None and entry.reached == reached:
+            if entry is not None and entry.reached == reached and entry.key == heap[0]:
                 return heap[0]
             heapq.heappop(heap)
 

@@ -187,6 +187,19 @@ def test_a_clock_that_is_set_back_a_day_refuses_nothing_and_keeps_the_order() ->
     assert kept == list(range(16, 28))
 
 
+def test_what_was_said_while_the_clock_stood_in_1970_takes_nothing_else_along() -> None:
+    month_ms = 30 * 86_400_000
+    window = Window(SMALL)
+    said = [record(1, seq, 10 * month_ms + seq) for seq in range(1, 9)]
+    for r in said:
+        window.add(r, r.created_ms)
+    window.add(record(1, 9, 60_000), 60_000)
+    assert window.expire(9 * month_ms) == [record(1, 9, 0).id]
+    window.add(record(1, 10, 10 * month_ms + 10), 10 * month_ms + 10)
+    assert window.expire(10 * month_ms + 5) == [r.id for r in said[:4]]
+    assert len(window) == 5
+
+
 def test_listening_does_not_push_out_endorsements() -> None:
     window = Window(SMALL)
     vouch = record(1, 1, 1_000, interactions=0, endorsements=2)
