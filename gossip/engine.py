@@ -35,6 +35,7 @@ from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Said
 from tastemesh.gossip.sampling import Peers
 from tastemesh.gossip.signer import Signer
+from tastemesh.gossip.statements import MAX_INT64
 from tastemesh.gossip.sync import Sync
 from tastemesh.gossip.topics import (
     ALL_SHARDS,
@@ -191,10 +192,8 @@ class GossipEngine:
 
     def _exchange(self, now_ms: int, wall_ms: int) -> list[Effect]:
         self._convinced.clear()
-        return [
-            *self._initiate(now_ms, wall_ms),
-            effects.SetTimer("sync", self.limits.sync_period_ms),
-        ]
+        again = effects.SetTimer("sync", self.limits.sync_period_ms)
+        return [*self._initiate(now_ms, wall_ms), again]
 
     def _initiate(self, now_ms: int, wall_ms: int) -> list[Effect]:
         return self._sync.initiate(self.interest.mask, self.brokers.up, now_ms, wall_ms)
@@ -203,7 +202,9 @@ class GossipEngine:
         self.peers.forget_silent(now_ms - self.announcements.age_ms)
         done = self._held.expire(now_ms, wall_ms)
         renewed_ms = wall_ms - round(_RENEWAL_SHARE * self.limits.window_age_ms)
-        for author, old in self.authorship.ageing(renewed_ms, wall_ms + self.limits.skew_ms):
+        # Whose clock nobody shares may be the one that is wrong, as in 1970 before it is set.
+        ahead_ms = wall_ms + self.limits.skew_ms if len(self.peers) else MAX_INT64
+        for author, old in self.authorship.ageing(renewed_ms, ahead_ms):
             done.extend(self._say(author, old, wall_ms))
         return [*done, effects.SetTimer("expire", EXPIRE_PERIOD_MS)]
 
@@ -382,9 +383,8 @@ class GossipEngine:
         Where there are more nodes than one cares to hear of, a newcomer hears one within seconds
         as it is; and who is new to us may be an old node on a shard that we did not read.
         """
-        if self._presence_interest.mask != ALL_SHARDS:
-            return False
-        return self._greetings.is_up_to_us(newcomer, len(self.peers), now_ms)
+        reads_all = self._presence_interest.mask == ALL_SHARDS
+        return reads_all and self._greetings.is_up_to_us(newcomer, len(self.peers), now_ms)
 
     def _take_inbox(self, event: inputs.Received, now_ms: int, made: list[Effect]) -> list[Effect]:
         message, mask = read_message(event.payload, self.limits), self.interest.mask

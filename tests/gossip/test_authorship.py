@@ -112,3 +112,11 @@ def test_endorsements_that_a_clock_dated_far_ahead_are_said_again_once_it_is_rig
     for done in cores.done:  # ben refuses the one from the future
         dates_ms = [e.record.created_ms for e in done if isinstance(e, effects.Accepted)]
         assert [each for each in dates_ms if each <= cores.wall_ms] == [WALL_MS, WALL_MS + 120_000]
+
+
+def test_a_clock_that_is_not_set_yet_says_no_endorsement_again() -> None:
+    cores = Cores([person("ana")])
+    cores.say(0, Endorsement(person("cid").id, 10_000))
+    said = len(cores.done[0])
+    cores.tell(0, inputs.TimerFired("expire", 60_000))
+    assert cores.done[0][said:] == [effects.SetTimer("expire", 60_000)]
