@@ -1,13 +1,16 @@
 """`tastemesh record`, `tastemesh endorse` and `tastemesh block`."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tastemesh.errors import UsageError
+from tastemesh.gossip.identity import format_id
 from tastemesh.node.cli.client import ask
 from tastemesh.node.cli.options import Home, Identity
+from tastemesh.node.plays import as_id
 
 
 def record(
@@ -66,7 +69,8 @@ def endorse(
     body: dict[str, object] = {"peer": peer, "weight": weight, "identity": identity}
     said = ask(home, "POST", "/v1/endorsements", body=body)
     records = " ".join(said["records"])
-    typer.echo(f"endorsed {peer} in {records}" if records else f"endorsed already: {peer}")
+    done = "endorsed" if weight > 0 else "distrusted" if weight < 0 else "withdrawn from"
+    typer.echo(f"{done} {peer} in {records}" if records else f"{done} already: {peer}")
 
 
 def block(
@@ -84,9 +88,18 @@ def block(
 
     Example: tastemesh block 3b6a27bcceb6a42d…
     """
+    if undo and not _is_distrusted(home, peer, identity):
+        typer.echo(f"was not blocked: {peer}")  # a weight of 0 would withdraw an endorsement
+        return
     body: dict[str, object] = {"peer": peer, "weight": 0 if undo else -1, "identity": identity}
     ask(home, "POST", "/v1/endorsements", body=body)
     typer.echo(f"{'no longer blocked' if undo else 'blocked'}: {peer}")
+
+
+def _is_distrusted(home: Path, peer: str, identity: str) -> bool:
+    known = ask(home, "GET", "/v1/endorsements", query={"identity": identity})["endorsements"]
+    subject = format_id(as_id("peer id", peer))
+    return any(each["peer"] == subject and each["weight"] < 0 for each in known)
 
 
 def seconds_since_1970(text: str) -> float:

@@ -123,6 +123,37 @@ async def test_wrong_values_are_one_line_from_the_daemon_too(
         assert await shell("record", "a", "--private", "--home", tmp_path) == "kept on this node\n"
 
 
+async def test_undoing_a_block_leaves_an_endorsement_alone_and_each_word_is_named(
+    shell: Shell, tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    friend = "ab" * 32
+    await shell.init(tmp_path, nats_broker.url)
+    async with running(tmp_path):
+
+        async def said(*arguments: str) -> str:
+            return await shell(arguments[0], friend, *arguments[1:], "--home", tmp_path)
+
+        async def weight() -> float | None:
+            await shell("export", tmp_path / "said.json", "--home", tmp_path)
+            known = json.loads((tmp_path / "said.json").read_text())["endorsements"]
+            return known[0]["weight"] if known else None
+
+        assert (await said("endorse")).startswith(f"endorsed {friend} in ")
+        assert await said("endorse") == f"endorsed already: {friend}\n"
+        assert await said("block", "--undo") == f"was not blocked: {friend}\n"
+        assert await weight() == 1.0
+        assert (await said("endorse", "--weight", "-0.5")).startswith(f"distrusted {friend} in ")
+        assert await said("block") == f"blocked: {friend}\n"
+        assert await weight() == -1.0
+        assert await said("block", "--undo") == f"no longer blocked: {friend}\n"
+        assert await weight() is None
+        assert await said("endorse", "--weight", "0") == f"withdrawn from already: {friend}\n"
+        await said("endorse")
+        assert (await said("endorse", "--weight", "0")).startswith(f"withdrawn from {friend} in ")
+        status, _, err = await shell.attempt("block", "ann", "--undo", "--home", tmp_path)
+        assert (status, "'ann' is not 64 hex digits" in err) == (2, True)
+
+
 async def test_a_broker_that_is_away_is_waited_for(shell: Shell, tmp_path: Path) -> None:
     await shell.init(tmp_path, f"mqtt://127.0.0.1:{free_port()}")
     async with running(tmp_path):
