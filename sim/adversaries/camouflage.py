@@ -89,7 +89,10 @@ class Crowd:
 
     def segment(self, number: int) -> Profile:
         """Fill with what the fans of one item hold most: aimed at a circle of taste."""
-        seed_item = self._train.item[self._train.user == self._egos[0]][0]
+        places = (np.flatnonzero(self._train.user == ego) for ego in self._egos)
+        seed_item = next((self._train.item[held[0]] for held in places if len(held)), None)
+        if seed_item is None:  # nobody of the circle has done anything yet
+            return self.popular(number)
         fans = np.unique(self._train.user[self._train.item == seed_item])
         beside = self._train.item[np.isin(self._train.user, fans)]
         counts = np.bincount(beside, minlength=len(self._counts))

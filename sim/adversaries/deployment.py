@@ -73,7 +73,8 @@ def deploy(
     """Add a scenario's adversaries to its simulation.
 
     Raises:
-        UsageError: a strategy is unknown, or there are fewer people than are to be deceived.
+        UsageError: a strategy is unknown, there are fewer people than are to be deceived, or one
+            that looks like people is to look like people who do nothing.
     """
     return [
         _deploy(simulation, population, residents, policy, number, seed)
@@ -101,6 +102,11 @@ def _deploy(
     means = Means(policy, signers, NETWORK, population.limits, rng, target)
     plan: Plan | None = None
     if policy.strategy in STRATEGIES:
+        if not len(residents.interactions):
+            raise UsageError(
+                f"adversaries: {policy.strategy!r} hides among what people take up, and nobody "
+                "takes anything up; raise records_per_hour, seconds or community.history"
+            )
         plan = draw_up(
             policy.strategy,
             residents.interactions,

@@ -6,6 +6,7 @@ import pytest
 
 from tastemesh.errors import UsageError
 from tastemesh.sim.adversaries.deployment import NETWORK_STRATEGIES, strategies
+from tastemesh.sim.adversaries.strategies import STRATEGIES
 from tastemesh.sim.run import run_scenario
 from tastemesh.sim.scenario import Adversary, Community, Scenario
 
@@ -83,3 +84,17 @@ def test_who_adapts_reads_the_brokers_and_tells_what_he_chose() -> None:
 def test_an_unknown_strategy_names_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"unknown strategy 'bribery'; expected one of chain, .*"):
         attacked(Adversary(strategy="bribery"))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_who_is_to_look_like_people_who_do_nothing_is_refused(strategy: str) -> None:
+    scenario = Scenario(
+        description="nobody says anything",
+        nodes=4,
+        seconds=20.0,
+        quiet_s=5.0,
+        records_per_hour=0.0,
+        adversaries=(Adversary(strategy=strategy),),
+    )
+    with pytest.raises(UsageError, match=f"adversaries: '{strategy}' hides among .* raise records"):
+        run_scenario(scenario, 1, silent)

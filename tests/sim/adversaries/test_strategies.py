@@ -56,6 +56,18 @@ def test_attackers_know_of_no_item_that_was_held_out(
     assert held <= {*train.item.tolist(), attacked.target}
 
 
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("kept", [1, 2])
+def test_victims_who_have_done_nothing_yet_can_be_aimed_at(
+    name: str, kept: int, community: tuple[Interactions, Endorsements]
+) -> None:
+    whole, endorsements = community
+    quiet = np.unique(whole.user)[-2:].astype(np.int32)
+    train = whole.rows(np.flatnonzero(~np.isin(whole.user, quiet))[:kept])
+    attacked = mount(name, train, endorsements, quiet, identities=3, attack_edges=1, seed=1)
+    assert attacked.target in attacked.train.item
+
+
 def test_names_that_the_data_have_are_not_taken(
     community: tuple[Interactions, Endorsements],
 ) -> None:
