@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tastemesh.errors import UsageError
-from tastemesh.node.cli.data import JsonFile, write_json
+from tastemesh.node.cli.data import JsonFile, needed_columns, write_json
 from tastemesh.node.cli.progress import stages
 from tastemesh.sim import inspection
 from tastemesh.sim.replay import Replay
@@ -66,7 +66,7 @@ def sim(
         table = Table("scenario", "what happens", box=box.SIMPLE_HEAD)
         for name, known in shipped().items():
             table.add_row(name, known.description)
-        Console().print(table)
+        _print(table)
         return
     chosen = [each for each in (scenario, replay, inspect) if each is not None]
     if len(chosen) > 1:
@@ -111,7 +111,7 @@ def _replay(path: Path, json_file: Path | None) -> None:
         replayed = Replay(Trace(path)).run(progress)
     result = msgspec.to_builtins(replayed)
     _show(result)
-    Console().print("every message and every recommendation is the same as recorded")
+    typer.echo("every message and every recommendation is the same as recorded")
     write_json(json_file, result)
 
 
@@ -138,13 +138,13 @@ def _show(result: dict[str, Any]) -> None:
     table.add_column(overflow="fold")
     for name, value in result.items():
         table.add_row(name, json.dumps(value))
-    Console().print(table)
+    _print(table)
 
 
 def _show_adversaries(found: list[dict[str, Any]]) -> None:
-    table = Table(
-        "strategy", "identities", "attack edges", "messages", "exposure@10", "of their friends",
-        "of windows", "convicted by", box=box.SIMPLE_HEAD,
+    table = Table(  # headers are folded here, so that 80 columns cut none of them
+        "strategy", "identities", "attack\nedges", "sent", "exposure@10", "of\nfriends",
+        "of\nwindows", "convicted\nby", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False,
     )  # fmt: skip
     for each in found:
         friends = each["exposure_of_the_deceiveds_friends@10"]
@@ -159,4 +159,11 @@ def _show_adversaries(found: list[dict[str, Any]]) -> None:
             f"{each['window_share']:.1%}",
             f"{each['convicted_by']:.0%}",
         )
-    Console().print(table)
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, needed_columns(table))
+    console.print(table)

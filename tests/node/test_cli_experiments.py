@@ -66,3 +66,19 @@ def test_which_columns_were_read_and_how_many_were_asked_is_told(
     assert main(["evaluate", *common, "--methods", "popularity"]) == 0
     capsys.readouterr()
     assert json.loads(result.read_text())["columns"] == written["columns"]
+
+
+def test_a_simulations_digest_and_names_are_whole_in_a_pipe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenario = tmp_path / "two.toml"
+    scenario.write_text(
+        'description = "four people"\nnodes = 4\nseconds = 30\nquiet_s = 10\n'
+        'records_per_hour = 600\n[[adversaries]]\nstrategy = "early-spam"\nmessages = 5\n'
+    )
+    result = tmp_path / "result.json"
+    assert main(["sim", str(scenario), "--json", str(result)]) == 0
+    told = capsys.readouterr().out
+    assert json.loads(result.read_text())["digest"] in told
+    assert " early-spam " in told
+    assert " exposure@10 " in told
