@@ -55,15 +55,18 @@ async def open_window(config: NodeConfig, own: Collection[bytes]) -> Store:
             **msgspec.structs.asdict(done),
         )
         store = await Store.open(path, disk_bytes=config.disk_bytes)
-    network = await store.get_meta("network")
-    if network is None:
-        await store.set_meta("network", config.network.encode())
-    elif network != config.network.encode():
+    try:
+        network = await store.get_meta("network")
+        if network is None:
+            await store.set_meta("network", config.network.encode())
+        elif network != config.network.encode():
+            raise ConfigError(
+                f"network {config.network!r}: the home {config.home} belongs to "
+                f"{network.decode()!r}; use another home for another network"
+            )
+    except BaseException:  # or the next attempt would find it locked
         await store.close()
-        raise ConfigError(
-            f"network {config.network!r}: the home {config.home} belongs to "
-            f"{network.decode()!r}; use another home for another network"
-        )
+        raise
     return store
 
 

@@ -44,7 +44,7 @@ def open_node(config: NodeConfig | Path | str) -> "Node":
         config: a configuration, or just the home folder; a home without keys is initialised.
     """
     if not isinstance(config, NodeConfig):
-        config = NodeConfig(home=Path(config).expanduser())
+        config = NodeConfig(home=Path(config))
     return Node(config)
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from tastemesh.errors import ConfigError
 from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.topics import check_network
 from tastemesh.node.mqtt_settings import MqttSettings
 from tastemesh.node.sharing import Sharing
 
@@ -25,7 +27,7 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One node's configuration.
 
     Attributes:
-        home: folder of keys and window; made when missing.
+        home: folder of keys and window, `~` your own; made when missing.
         network: which network to take part in; 1 to 32 of a-z, 0-9, `-`, `_`.
         brokers: MQTT URLs, `mqtt://[user:password@]host[:port]` or `mqtts://…`; none means the
             embedded broker on loopback: one that runs there already, or else this node starts it.
@@ -50,3 +52,20 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     sharing: Sharing = Sharing()
     diversity: float = 0.0
     exploration_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what a home must not be made with, before there is one.
+
+        Raises:
+            UsageError: home, network or brokers are not what they are to be.
+        """
+        try:
+            home = Path(self.home).expanduser()
+        except (TypeError, RuntimeError):  # no path; a `~name` of nobody
+            raise ConfigError(f"home is {self.home!r}; expected a folder") from None
+        msgspec.structs.force_setattr(self, "home", home)
+        if not isinstance(self.network, str):
+            raise ConfigError(f"network is {self.network!r}; expected text")
+        check_network(self.network)
+        if isinstance(self.brokers, str):
+            raise ConfigError(f"brokers is {self.brokers!r}; expected several URLs: a tuple")
