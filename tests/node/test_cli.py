@@ -144,6 +144,23 @@ def test_a_home_that_cannot_be_made_is_named(
     assert str(tmp_path / "file" / "home") in capsys.readouterr().err
 
 
+def test_a_home_that_is_no_folder_is_refused_and_here_is_only_a_dot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "--home", ""]) == 2
+    assert capsys.readouterr().err == "tastemesh: --home is empty; expected a folder\n"
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "a-file").touch()
+    assert main(["init", "--home", "a-file"]) == 2
+    assert capsys.readouterr().err == "tastemesh: --home a-file is a file; expected a folder\n"
+    monkeypatch.setenv("TASTEMESH_HOME", "relative")
+    assert main(["init"]) == 0
+    assert f"home      {tmp_path / 'relative'}\n" in capsys.readouterr().out
+    assert main(["init", "--home", "."]) == 0
+    assert f"home      {tmp_path}\n" in capsys.readouterr().out
+
+
 def test_a_closed_pipe_ends_quietly() -> None:
     reader, writer = os.pipe()
     os.close(reader)
