@@ -97,14 +97,20 @@ def no_daemon(home: Path) -> TastemeshError:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file as a whole, mode 0600 from its first moment on."""
+    """Replace a file as a whole, mode 0600 from its first moment on; a link's target, not it."""
+    path = path.resolve()
     _written(path, text).replace(path)
 
 
 def _written(path: Path, text: str) -> Path:
-    """Write a file beside the one whose place it will take."""
+    """Write a file beside the one whose place it will take; nothing is left where it fails."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
+    number = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
     return fresh

@@ -1,0 +1,48 @@
+"""Files that are for their owner only: whole, or not there, under any locale."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tastemesh.errors import ConfigError
+from tastemesh.node.http.access import token_of, write_private
+from tests.node.full import full_at
+
+
+def test_a_full_disk_leaves_nothing_and_the_file_that_was_there(tmp_path: Path) -> None:
+    file = tmp_path / "said.json"
+    write_private(file, "before")
+    with full_at(10), pytest.raises(OSError, match="too large"):
+        write_private(file, "x" * 10_000)
+    with full_at(10), pytest.raises(ConfigError, match="cannot use the API token"):
+        token_of(tmp_path / "home")
+    assert sorted(each.name for each in tmp_path.rglob("*")) == ["home", "said.json"]
+    assert file.read_text() == "before"
+
+
+def test_what_a_link_leads_to_is_written_and_the_link_stays(tmp_path: Path) -> None:
+    file, link = tmp_path / "there.json", tmp_path / "link.json"
+    file.touch(mode=0o644)
+    link.symlink_to(file)
+    write_private(link, "said")
+    assert link.is_symlink()
+    assert file.read_text() == "said"
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_any_text_is_written_where_the_locale_knows_ascii_only(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path;"
+        "from tastemesh.node.http.access import write_private;"
+        "write_private(Path(sys.argv[1]), 'caf\\u00e9')"
+    )
+    ascii_only = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "said")],
+        env=os.environ | ascii_only,
+        check=True,
+    )
+    assert (tmp_path / "said").read_text(encoding="utf-8") == "café"
