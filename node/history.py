@@ -107,12 +107,13 @@ def sifted(
     """Return what of some plays is to be recorded, in the order it happened, and what came of all.
 
     A play is known if the history has the same kind of interaction with the item at the same second
-    or later. Of the others those that happened last are recorded, as far as there is room: nothing
-    that the user said himself, today perhaps, leaves for what happened years ago. What was left out
-    once is left out again. So bringing the same plays in again adds nothing.
+    or later; one without a date, if it has one at all. Of the others those that happened last are
+    recorded, as far as there is room: nothing that the user said himself, today perhaps, leaves for
+    what happened years ago. What was left out once is left out again. So bringing the same plays in
+    again adds nothing.
 
     Args:
-        plays: with dates.
+        plays: with dates or without.
         records: the user's own published ones.
         private: the user's private interactions.
         wall_ms: wall clock; a play that is later is refused, known or not.
@@ -147,9 +148,7 @@ def _unknown(
         key = (each.item, each.kind)
         latest[key] = max(latest.get(key, time_s), time_s)
     return [
-        play
-        for play in plays
-        if play.time_s is None or int(play.time_s) > latest.get((play.item, play.kind), -1)
+        play for play in plays if int(play.time_s or 0) > latest.get((play.item, play.kind), -1)
     ]
 
 

@@ -94,9 +94,12 @@ def summarise(
         now_s: seconds since 1970.
     """
     played: dict[str, tuple[float, int]] = {}
+    undated: set[str] = set()  # a date of now would make them new each time
     count, first_s, last_s = 0, 0, 0
     for listen in listens:
         time_s = now_s if listen.time_s is None else listen.time_s
+        if listen.time_s is None:
+            undated.add(listen.item)
         if not 0 < time_s <= now_s:
             reading.left_out["dated before 1970 or in the future"] += 1
             continue
@@ -112,7 +115,7 @@ def summarise(
             item=item,
             kind=kind,
             weight=max(_LEAST_WEIGHT, math.log1p(weight) / math.log1p(heaviest)),
-            time_s=float(time_s),
+            time_s=None if item in undated else float(time_s),
         )
         for item, (weight, time_s) in newest
     )

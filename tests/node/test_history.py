@@ -9,6 +9,7 @@ import tastemesh
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Interaction, Record
 from tastemesh.node.history import sifted
+from tastemesh.node.imports.history import Listen, Reading, summarise
 from tastemesh.node.plays import Play
 
 NOW_MS = 1_800_000_000_000
@@ -60,6 +61,17 @@ def test_the_same_import_again_adds_nothing(
     )
     records.append(Record(b"j" * 32, b"a" * 32, 0, 2, b"", NOW_MS, added, b""))
     assert sifted(brought, records, [], NOW_MS, limits, ())[1].added == 0
+
+
+def test_what_has_no_date_is_known_whenever_it_was_said() -> None:
+    listens = [Listen("a", None), Listen("b", None), Listen("b", 1_600_000_000), Listen("c", 5)]
+    for later_s in (0, 3_600):
+        now_s = NOW_MS // 1000 + later_s
+        brought = summarise(listens, Reading(), kind="listen", item_limit=9, now_s=now_s).plays
+        assert {play.item: play.time_s for play in brought} == {"a": None, "b": None, "c": 5.0}
+        said = [held("a", "b", "c")] if later_s else []
+        _, done = sifted(brought, said, [], now_s * 1000, Limits(), ())
+        assert (done.added, done.known) == ((0, 3) if later_s else (3, 0))
 
 
 async def test_what_was_recorded_today_stays_beside_an_old_history(tmp_path: Path) -> None:
