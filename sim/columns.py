@@ -203,9 +203,9 @@ def _candidates(
 
 
 def is_common_header(cells: Sequence[str]) -> bool:
-    """Tell whether at least two cells, or the first of two, are headers that data sets use."""
+    """Tell whether at least two cells, or one of no more than two, are headers of data sets."""
     known = {name for names in _RECOGNISED.values() for name in names}
-    return sum(_plain(cell) in known for cell in cells) >= min(2, len(cells) - 1)
+    return sum(_plain(cell) in known for cell in cells) >= (2 if len(cells) > 2 else 1)
 
 
 def _plain(name: str) -> str:

@@ -185,6 +185,8 @@ def parse_time_s(cell: str) -> int:
         except ValueError:
             pass
         else:
+            if not math.isfinite(value):
+                raise ValueError(f"{cell!r} is no moment")
             for per_second, least in ((1e9, 1e17), (1e6, 1e14), (1e3, 1e11)):
                 if abs(value) >= least:
                     return math.floor(value / per_second)

@@ -21,6 +21,7 @@ from tastemesh.errors import DataError, UsageError
 _SAMPLE_LINES = 200  # enough to tell a delimiter from a comma inside a title; guess
 _CONSISTENT = 0.5  # share of sampled lines that must split alike: the rest may be bad lines; guess
 _WHITESPACE = " "
+_NONE = "\n"  # stands in no line: each is one cell
 _QUOTED = (",", ";", "|")  # with these a cell in quotes may hold the delimiter; tabs need none
 _DELIMITERS = ("\t", "::", ";", ",", "|", _WHITESPACE)  # rarest in ordinary text first
 
@@ -31,16 +32,25 @@ class Table:
     Args:
         path: the file as the user named it, for messages.
         lines: numbered lines of text without their ends.
+        narrow: a table of one column is fine.
     """
 
-    def __init__(self, path: str, lines: Iterator[tuple[int, str]]) -> None:
+    def __init__(self, path: str, lines: Iterator[tuple[int, str]], *, narrow: bool) -> None:
         sample = list(islice(lines, _SAMPLE_LINES))
         while sample and (sample[0][1].strip() or "#").startswith(("#", "%")):
             sample = [*sample[1:], *islice(lines, 1)]
         if not sample:
             raise DataError(path, 0, "the file is empty; expected a table of text")
         self.path = path
-        self.delimiter = _sniff(path, sample)
+        self.delimiter = _sniff(sample)
+        if narrow and (not self.delimiter or _is_prose(sample, self.delimiter)):
+            self.delimiter = _NONE
+        if not self.delimiter:
+            raise DataError(
+                path,
+                sample[0][0],
+                "expected columns parted by tab, comma, semicolon, '::' or blanks",
+            )
         self._lines = chain(sample, lines)
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
@@ -78,11 +88,12 @@ class Table:
 
 
 @contextmanager
-def open_table(path: str | Path) -> Iterator[Table]:
+def open_table(path: str | Path, *, narrow: bool = False) -> Iterator[Table]:
     """Open a text table.
 
     Args:
         path: a file, or ``archive.zip!member``. A zip archive with one file needs no member.
+        narrow: a table of one column is fine.
 
     Raises:
         UsageError: there is no such file or member.
@@ -90,7 +101,7 @@ def open_table(path: str | Path) -> Iterator[Table]:
     """
     with ExitStack() as stack:
         raw = _open_bytes(str(path), stack)
-        yield Table(str(path), _decoded(str(path), raw))
+        yield Table(str(path), _decoded(str(path), raw), narrow=narrow)
 
 
 def _split(text: str, delimiter: str) -> list[str]:
@@ -101,8 +112,11 @@ def _split(text: str, delimiter: str) -> list[str]:
     return [cell[1:-1] if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell for cell in cells]
 
 
-def _sniff(path: str, sample: Sequence[tuple[int, str]]) -> str:
-    """Return the delimiter that splits most lines alike, of equals the one with most columns."""
+def _sniff(sample: Sequence[tuple[int, str]]) -> str:
+    """Return the delimiter that splits most lines alike, of equals the one with most columns.
+
+    Nothing if none does.
+    """
     texts = [text for _, text in sample if text.strip()]
     best, best_share, best_width = "", 0.0, 1
     for delimiter in _DELIMITERS:
@@ -116,11 +130,13 @@ def _sniff(path: str, sample: Sequence[tuple[int, str]]) -> str:
         enough = width > 1 and share >= _CONSISTENT and len(widths) >= _CONSISTENT * len(texts)
         if enough and (share, width) > (best_share, best_width):
             best, best_share, best_width = delimiter, share, width
-    if not best:
-        raise DataError(
-            path, sample[0][0], "expected columns parted by tab, comma, semicolon, '::' or blanks"
-        )
     return best
+
+
+def _is_prose(sample: Sequence[tuple[int, str]], delimiter: str) -> bool:
+    """Tell whether blanks part words and not columns: lines have more of them and fewer."""
+    widths = {len(text.split()) for _, text in sample if text.strip()}
+    return delimiter == _WHITESPACE and len(widths) > 1
 
 
 def _widths(texts: Sequence[str], delimiter: str) -> list[int]:

@@ -1,5 +1,6 @@
 """Any table with an item a line: CSV or TSV, plain, gzipped or zipped."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def read(path: Path, reading: Reading, columns: str | None = None) -> Iterator[L
         DataError: a line is bad.
     """
     wanted = _wanted(columns) if columns else None
-    with open_table(path) as table:
+    with open_table(path, narrow=True) as table:
         column: dict[str, int] = {}
         for line, cells in table:
             if not column:
@@ -81,11 +82,19 @@ def _listen(
             path, line, "expected an item id of 1 to 256 bytes without control characters"
         )
         return
+    dated = cells[column["time"]] if "time" in column else ""
+    weighed = cells[column["weight"]] if "weight" in column else "1"
     try:
-        time_s = parse_time_s(cells[column["time"]]) if "time" in column else None
-        weight = float(cells[column["weight"]]) if "weight" in column else 1.0
-    except ValueError as error:
-        reading.fault(path, line, f"{error}; expected a date or seconds, and a number as weight")
+        time_s = parse_time_s(dated) if dated else None
+    except ValueError:
+        reading.fault(path, line, f"time {dated!r} is neither seconds nor an ISO date")
+        return
+    try:
+        weight = float(weighed)
+    except ValueError:
+        weight = math.nan
+    if not math.isfinite(weight):
+        reading.fault(path, line, f"weight {weighed!r} is not a number")
         return
     if weight > 0:
         yield Listen(item, time_s, weight)

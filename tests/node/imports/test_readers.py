@@ -111,9 +111,37 @@ def test_any_table_by_header_and_by_columns(tmp_path: Path) -> None:
         list(table.read(path, Reading(), "user=1"))
 
 
+@pytest.mark.parametrize("head", ["item\n", "", "Track\n"])
+def test_a_list_of_items_is_a_table(head: str, tmp_path: Path) -> None:
+    path = tmp_path / "shelf.txt"
+    path.write_text(f"{head}USRC17607839\nmbid:{MBID}\n\nGBAYE0601498\n")
+    named = ["isrc:USRC17607839", f"mbid:{MBID}", "isrc:GBAYE0601498"]
+    assert read("csv", path)[0] == [Listen(item, None) for item in named]
+
+
+def test_blanks_between_words_are_no_columns(tmp_path: Path) -> None:
+    path = tmp_path / "shelf.txt"
+    path.write_text("item\nPink Moon\nBlue Train\nKarma\n")
+    named = [Listen(item, None) for item in ("Pink Moon", "Blue Train", "Karma")]
+    assert read("csv", path)[0] == named
+    path.write_text("1 1700000000\n2 1700000001\n")
+    assert read("csv", path)[0] == [Listen("1", 1_700_000_000), Listen("2", 1_700_000_001)]
+
+
+def test_a_cell_without_a_date_is_of_now(tmp_path: Path) -> None:
+    path = tmp_path / "shelf.csv"
+    path.write_text('item,date\na,2024-05-01\nb,\n"c, d",  \n')
+    dates = {each.item: each.time_s for each in read("csv", path)[0]}
+    assert dates == {"a": 1_714_521_600, "b": None, "c, d": None}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "line"),
     [
+        ("csv", "item,time\na,2024-01-01\nb,inf\n", 3),
+        ("csv", "item,plays\na,1\nb,inf\n", 3),
+        ("csv", "item,plays\na,1\nb,\n", 3),
+        ("lastfm", "a,b,c,14 Nov 2023 22:13\na,b,c,1e999\n", 2),
         ("listenbrainz", f"{json.dumps(HEARD)}\n{{broken\n", 2),
         ("listenbrainz", f'{json.dumps(HEARD)}\n{{"listened_at": "x"}}\n', 2),
         ("listenbrainz", '[\n{"a": 1},\n{"b" 2}]', 3),
