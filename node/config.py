@@ -302,6 +302,8 @@ def _read_environment(environ: Mapping[str, str]) -> dict[str, object]:
 def _convert(name: str, raw: object, source: str, strict: bool) -> object:
     if name in ("brokers", "private_kinds") and isinstance(raw, str):
         raw = [each.strip() for each in raw.split(",") if each.strip()]
+    if name == "mqtt_version" and type(raw) is int:
+        raw = str(raw)  # 5 looks like a number; 3.1.1 cannot be one
     try:
         value: object = msgspec.convert(raw, _TYPES[name], strict=strict)
     except msgspec.ValidationError:

@@ -51,6 +51,15 @@ def test_brokers_are_a_list_or_separated_by_commas(
     assert loaded.settings.brokers == ("mqtt://a", "mqtts://b:9")
 
 
+@pytest.mark.parametrize("written", ["5", '"5"'])
+def test_the_version_five_is_a_number_or_a_text(written: str, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(f"mqtt_version = {written}\n")
+    assert load_configuration(tmp_path, environ={}).settings.mqtt_version == "5"
+    (tmp_path / "config.toml").write_text("mqtt_version = 4\n")
+    with pytest.raises(ConfigError, match=r"is '?4'?; expected 3\.1\.1, .* or 5"):
+        load_configuration(tmp_path, environ={})
+
+
 def test_units_are_those_of_the_node(tmp_path: Path) -> None:
     home = _home(tmp_path, "disk_mb = 32\nwindow_statements = 5000\nwindow_days = 7\n")
     config = load_configuration(home, {}, {}).node_config()
