@@ -1,7 +1,7 @@
 """The local identities of a node: their keys on disk, and one user's side of the node."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -171,3 +171,18 @@ class LocalIdentity:
     async def explain(self, item: str) -> Advice | None:
         """See `Node.explain`."""
         return await self._node.explain(item, identity=self.name)
+
+
+def several(what: str, names: Iterable[str]) -> Iterable[str]:
+    """Return local names as they are; one text would be a user a letter.
+
+    Args:
+        what: the argument, for the message.
+        names: to be looked at.
+
+    Raises:
+        UsageError: it is one text.
+    """
+    if isinstance(names, str):
+        raise UsageError(f"{what} is {names!r}; expected several names, as a list")
+    return names

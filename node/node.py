@@ -27,7 +27,7 @@ from tastemesh.node.evidence import Evidence
 from tastemesh.node.forgetting import Forgotten
 from tastemesh.node.history import Export, Imported, exported
 from tastemesh.node.identities import DEFAULT_IDENTITY as DEFAULT_IDENTITY
-from tastemesh.node.identities import LocalIdentity
+from tastemesh.node.identities import LocalIdentity, several
 from tastemesh.node.kernels import KERNELS
 from tastemesh.node.live import Live
 from tastemesh.node.people import People
@@ -186,9 +186,13 @@ class Node:
     async def endorse_many(
         self, weights: Mapping[str, float], *, identity: str = DEFAULT_IDENTITY
     ) -> list[str]:
-        """Say what is new of it, in as few records as it fits. See `endorse`."""
+        """Say what is new of it, in as few records as it fits; nothing of nobody. See `endorse`."""
         live = self._live
         author = live.keys.signer(identity).id
+        if not isinstance(weights, Mapping):
+            raise UsageError(f"weights is {weights!r}; expected weights by peer id")
+        if not weights:
+            return []
         said: list[Endorsement] = []
         for peer, weight in weights.items():
             subject = as_id("peer id", peer)
@@ -296,7 +300,7 @@ class Node:
         """
         live = self._live
         check_length(k)
-        names = list(dict.fromkeys(identities))
+        names = list(dict.fromkeys(several("identities", identities)))
         egos = [live.keys.signer(name).id for name in names]
         return dict(zip(names, await live.ranker.lists(egos, k), strict=True))
 
@@ -383,10 +387,11 @@ class Node:
         """Return several local users, made on first use, their keys written in a thread.
 
         Raises:
+            UsageError: it is one text, which would be a user a letter.
             ConfigError: a name cannot be a file's, and nobody is made; or a key cannot be written,
                 and those before it are made.
         """
-        wanted = list(names)
+        wanted = list(several("names", names))
         made = await self._live.make(wanted)
         return [LocalIdentity(self, name, key.id) for name, key in zip(wanted, made, strict=True)]
 

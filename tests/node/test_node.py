@@ -167,11 +167,16 @@ async def test_wrong_values_are_named_and_record_nothing(
             (node.endorse("ab" * 32, weight=2.0), "weight is 2.0; expected -1 to 1"),
             (node.recommend(0), "k is 0; expected 1 to 1000"),
             (node.record_many([]), "nothing to record"),
+            (node.endorse_many(["ab" * 32]), "expected weights by peer id"),  # type: ignore[arg-type]
+            (node.add_identities("eve"), "names is 'eve'; expected several names"),
+            (node.recommend_many("me"), "identities is 'me'; expected several names"),
         ]
         for call, expected in cases:
             with pytest.raises(UsageError) as caught:
                 await call
             assert expected in str(caught.value)
+        assert await node.endorse_many({}) == []  # an application's user without friends
+        assert list(node.identities) == ["me"]
         assert node.status()["window"]["records"] == 0
         with pytest.raises(ConfigError, match="identity name 'A B'"):
             node.identity("A B")
