@@ -8,6 +8,7 @@ Exit status: 0 done, 1 the run failed, 2 wrong usage. Whatever `TastemeshError` 
 as one line; 130 after Ctrl-C, as shells expect.
 """
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -113,6 +114,9 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status.
     """
     given = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal has no letter for is escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = command_group().main(
             given or ["--help"], prog_name="tastemesh", standalone_mode=False

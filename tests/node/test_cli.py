@@ -172,6 +172,20 @@ def test_a_closed_pipe_ends_quietly() -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
+def test_a_letter_that_the_terminal_does_not_have_is_escaped(tmp_path: Path) -> None:
+    history = tmp_path / "plays.csv"
+    history.write_text("item,plays\nбитва,2\ncafé,1\n", encoding="utf-8")
+    script = "from tastemesh.node.cli import main; raise SystemExit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "import", history, "--format", "csv", "--dry-run"],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=True,
+    )
+    assert "café" in done.stdout.decode("latin-1")
+    assert r"\u0431\u0438" in done.stdout.decode("latin-1")
+
+
 def test_time_is_seconds_or_iso() -> None:
     assert seconds_since_1970("86400.5") == 86400.5
     assert seconds_since_1970("1970-01-02T01:00:00+01:00") == 86400.0
