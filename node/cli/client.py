@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,9 @@ def ask(
     except UnicodeEncodeError:
         raise UsageError("an argument is not valid UTF-8") from None
     except ValueError:
-        raise UsageError("a number is not finite; expected an ordinary one") from None
+        numbers = [(n, v) for n, v in (body or {}).items() if isinstance(v, float)]
+        wrong = next((name for name, value in numbers if not math.isfinite(value)), "a number")
+        raise UsageError(f"{wrong} is not finite; expected an ordinary number") from None
     while True:
         status, answer, wait_s = _exchange(home, method, path, query, content)
         if status != _TOO_MANY:
