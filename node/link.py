@@ -54,6 +54,8 @@ ABANDON_S = 6.0
 _FILTERS_AT_ONCE = 8
 # First reason code that means refusal, in SUBACK of 3.1.1 and of 5 alike (3.1.1 section 3.9.3).
 REFUSED_CODE = 0x80
+# What paho makes of a connection that is closed without a word ("Unspecified error").
+_HUNG_UP_CODE = 0x80
 
 # What paho and aiomqtt let out. OSError: sockets, TLS and timeouts. ValueError, UnicodeError too:
 # host names that no resolver takes. RuntimeError: paho on a packet that it cannot parse.
@@ -163,11 +165,14 @@ class Link:
             raise TransportError(f"{self._address}: {error}") from error
         # Private, here and in `_close`: aiomqtt has no public way to the callback and the socket.
         paho = self._client = client._client
+        first_end = client._disconnected
         paho.on_message = self._on_message
         paho.manual_ack_set(True)
         self._heed_receive_maximum(paho)
         try:
             await self._enter(client, paho)
+            if first_end.done():  # aiomqtt waits for another one, where it ended while it connected
+                raise first_end.exception() or TransportError("the connection was closed")
             async with asyncio.TaskGroup() as tasks:
                 for name, work in (
                     ("watch", self._watch(client)),
@@ -177,7 +182,9 @@ class Link:
                 ):
                     tasks.create_task(work, name=f"tastemesh-mqtt-{name} {self.name}")
         except _FAILURES as error:
-            raise TransportError(f"{self._address}: cannot connect: {error}") from error
+            raise TransportError(
+                f"{self._address}: cannot connect: {_first_cause(error)}"
+            ) from error
         except ExceptionGroup as group:
             _, unexpected = group.split(_FAILURES)
             if unexpected is not None:
@@ -187,6 +194,7 @@ class Link:
             self.outbox.requeue()
             self._client = None
             self._unacknowledged.clear()
+            _look_at(first_end)
             await self._close(client, paho)
 
     def _new_client(self) -> aiomqtt.Client:
@@ -257,9 +265,7 @@ class Link:
             except _FAILURES:
                 pass  # the socket is closed below all the same
         paho._sock_close()
-        ended = client._disconnected
-        if ended.done() and not ended.cancelled():
-            ended.exception()  # or asyncio logs that nobody looked, where another task failed first
+        _look_at(client._disconnected)
         await asyncio.sleep(0)  # aiomqtt's keep-alive task, cancelled by the close, ends now
 
     async def _watch(self, client: aiomqtt.Client) -> None:
@@ -369,4 +375,16 @@ def _first_cause(group: BaseException) -> str:
     error = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error.__cause__ or error) or type(error).__name__
+    cause = error.__cause__ or error
+    if isinstance(cause, aiomqtt.MqttCodeError) and getattr(cause.rc, "value", 0) == _HUNG_UP_CODE:
+        return (
+            "the broker closed the connection: it stops, or another client comes under this node's "
+            "name (one broker configured by two names? a copy of this home?)"
+        )
+    return str(cause) or type(error).__name__
+
+
+def _look_at(ended: asyncio.Future[None]) -> None:
+    """Take an end's reason, or asyncio logs that nobody did, where another task failed first."""
+    if ended.done() and not ended.cancelled():
+        ended.exception()

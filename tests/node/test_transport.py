@@ -1,6 +1,7 @@
 """`MqttTransport` against the conformance kit, and what is MQTT's own."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -234,6 +235,31 @@ async def test_a_broker_that_talks_nonsense_is_left_and_tried_again(answer: byte
         url = f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with Client(make_mqtt(url, answer_s=0.3), "t") as a:
             await a.until_count(Disconnected, 2)
+
+
+async def test_a_broker_that_hangs_up_at_once_is_no_error_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1024)
+        writer.write(CONNACK)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server:
+        url = f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with Client(make_mqtt(url)) as a:
+            await a.until_count(Disconnected, 5)
+    gc.collect()  # an exception that nobody looked at is logged when it goes
+    assert [each.getMessage() for each in caplog.records if each.levelname == "ERROR"] == []
+
+
+async def test_two_clients_of_one_name_are_told_so(mosquitto_broker: BrokerProcess) -> None:
+    elsewhere = mosquitto_broker.url.replace("127.0.0.1", "localhost")
+    async with Client(make_mqtt(mosquitto_broker.url, elsewhere)) as a:
+        await a.until_count(Disconnected, 3)
+    assert any("under this node's name" in each.reason for each in a.of(Disconnected))
+    assert "Unspecified" not in "".join(each.reason for each in a.of(Disconnected))
 
 
 async def test_a_topic_that_is_not_utf8_costs_one_message_and_no_connection() -> None:
