@@ -240,7 +240,8 @@ class Admission:
         if self._overruled and now_ms >= self._review_at_ms:
             self._review()
         horizon_ms = self._horizon.advance(now_ms, wall_ms, self.window.oldest_ms)
-        return self._leave([(i, EvictReason.AGE) for i in self.window.expire(horizon_ms)])
+        aged = self.window.expire(horizon_ms, wall_ms)
+        return self._leave([(record_id, EvictReason.AGE) for record_id in aged])
 
     def _place(
         self, record: Record, first_seen_ms: int

@@ -14,7 +14,7 @@ What leaves, in this order:
    more than their share (1 - `reserved_share`); otherwise authors whom it does reach lose theirs.
    So a flood of fresh identities cannot push out a friend.
 3. Records from before the horizon leave (`tastemesh.gossip.horizon`), by their dates as they were
-   before a clock that was set back.
+   before a clock was set back, where it has come to these again.
 
 A record counts as at least one statement for every `statement_bytes` of its size, so the bounds on
 statements are bounds on bytes too, and padding costs its author his own quota: that of endorsements
@@ -229,8 +229,14 @@ class Window:
         filled = [side for side in (False, True) if self._counts[side]]
         return min((self._oldest(side)[0] for side in filled), default=None)
 
-    def expire(self, horizon_ms: int) -> list[bytes]:
-        """Drop and return the ids of the records from before a date."""
+    def expire(self, horizon_ms: int, wall_ms: int) -> list[bytes]:
+        """Drop and return the ids of the records from before a date.
+
+        Args:
+            horizon_ms: the date.
+            wall_ms: wall clock; what was dated after it, by a clock that was ahead, counts as seen
+                when that was set back.
+        """
         left: list[bytes] = []
         for reached in (False, True):
             while self._counts[reached]:
@@ -238,11 +244,11 @@ class Window:
                 if date_ms >= horizon_ms:
                     break
                 entry = self._entries[record_id]
-                if entry.date_ms < horizon_ms:
+                if horizon_ms <= entry.date_ms <= wall_ms:
+                    self._undo_set_back(self._shelves[entry.author], wall_ms)
+                else:
                     left.append(record_id)
                     self._remove(record_id)
-                else:
-                    self._undo_set_back(self._shelves[entry.author])
         return left
 
     def set_reached(self, reached: tuple[bytes, ...]) -> None:
@@ -271,11 +277,11 @@ class Window:
             heapq.heappush(self._heaps[entry.reached], entry.key)
         shelf.keys.sort()
 
-    def _undo_set_back(self, shelf: _Shelf) -> None:
-        """Date an author's records as they were dated first: the clock is right again."""
+    def _undo_set_back(self, shelf: _Shelf, wall_ms: int) -> None:
+        """Date an author's records as they were dated first, now that the clock has been there."""
         for place, key in enumerate(shelf.keys):
             entry = self._entries[key[-1]]
-            if key[0] != entry.date_ms:
+            if key[0] != entry.date_ms <= wall_ms:
                 entry.key = shelf.keys[place] = (entry.date_ms, *key[1:])
                 heapq.heappush(self._heaps[entry.reached], entry.key)
         shelf.keys.sort()

@@ -39,6 +39,7 @@ class WindowMachine(RuleBasedStateMachine):
         self.window = Window(SMALL)
         self.held: dict[bytes, Record] = {}
         self.clamped_ms: dict[bytes, int] = {}
+        self.dated_ms: dict[bytes, int] = {}  # before the clock was set back
         self.seq = 0
         self.wall_ms = 10_000
         self.slack_ms = 0  # records from after a clock's setting back lie a millisecond apart
@@ -56,7 +57,7 @@ class WindowMachine(RuleBasedStateMachine):
         self.seq += 1
         created_ms = self.wall_ms - back_ms
         new = record(author, self.seq, created_ms, interactions, endorsements)
-        self.clamped_ms[new.id] = min(created_ms, self.wall_ms)
+        self.dated_ms[new.id] = self.clamped_ms[new.id] = min(created_ms, self.wall_ms)
         for r in self.held.values():
             if r.author == new.author and self.clamped_ms[r.id] > self.wall_ms:
                 self.clamped_ms[r.id] = self.wall_ms
@@ -82,10 +83,12 @@ class WindowMachine(RuleBasedStateMachine):
     def age(self, passed_ms: int) -> None:
         self.wall_ms += passed_ms
         horizon_ms = self.wall_ms - SMALL.window_age_ms
-        for record_id in self.window.expire(horizon_ms):
+        believed = {i for i, ms in self.dated_ms.items() if horizon_ms <= ms <= self.wall_ms}
+        for record_id in self.window.expire(horizon_ms, self.wall_ms):
             del self.held[record_id]
             assert self.clamped_ms[record_id] < horizon_ms + self.slack_ms
-        assert all(self.clamped_ms[record_id] >= horizon_ms for record_id in self.held)
+            assert record_id not in believed
+        assert all(self.clamped_ms[i] >= horizon_ms for i in self.held if i not in believed)
 
     @invariant()
     def holds_exactly_what_the_model_holds(self) -> None:
@@ -194,10 +197,18 @@ def test_what_was_said_while_the_clock_stood_in_1970_takes_nothing_else_along() 
     for r in said:
         window.add(r, r.created_ms)
     window.add(record(1, 9, 60_000), 60_000)
-    assert window.expire(9 * month_ms) == [record(1, 9, 0).id]
+    assert window.expire(9 * month_ms, 10 * month_ms + 9) == [record(1, 9, 0).id]
     window.add(record(1, 10, 10 * month_ms + 10), 10 * month_ms + 10)
-    assert window.expire(10 * month_ms + 5) == [r.id for r in said[:4]]
+    assert window.expire(10 * month_ms + 5, 11 * month_ms + 5) == [r.id for r in said[:4]]
     assert len(window) == 5
+
+
+def test_what_a_clock_dated_ahead_leaves_a_window_after_it_was_set_right() -> None:
+    month_ms = 30 * 86_400_000
+    window = Window(SMALL)
+    window.add(record(1, 1, 99 * month_ms), 99 * month_ms)
+    window.add(record(1, 2, month_ms), month_ms)
+    assert window.expire(month_ms, 2 * month_ms) == [record(1, 1, 0).id]
 
 
 def test_listening_does_not_push_out_endorsements() -> None:
