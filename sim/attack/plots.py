@@ -18,6 +18,7 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#9
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DOTS_PER_INCH = 110  # a page 1,100 pixels wide at 10 inches
 PANEL_COLUMNS = 4
+_NAMED_TICKS = 5  # of a third of the width; more come as powers of ten
 
 
 class Theme(msgspec.Struct, frozen=True):
@@ -98,7 +99,7 @@ def cost_curves(rows: Sequence[Row]) -> Plot:
                 curve = reach([row for row in rows if row.system == system], cost)
                 _line(axes, number, system, curve, stepped=True)
             _finish(axes, logarithmic=label != "attack edges", label=f"budget of {label}")
-            if label != "messages":
+            if len({cost(row) for row in rows}) <= _NAMED_TICKS:
                 _ticks(axes, rows, cost)
         panels[0].set_ylabel("best exposure@10")
         _legend(figure, panels[0])
@@ -196,6 +197,8 @@ def _panels(
             _ticks(axes, rows, cost)
         for axes in panels[len(strategies) :]:
             axes.set_visible(False)
+        for axes in panels[: len(strategies)][-width:]:  # above an empty place, too
+            axes.tick_params(labelbottom=True)
         figure.supxlabel(label, fontsize=9)
         figure.supylabel("exposure@10", fontsize=9)
         _legend(figure, panels[0])
@@ -230,6 +233,7 @@ def _finish(axes: "Axes", *, logarithmic: bool, label: str) -> None:
     if logarithmic:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(_short)
+        axes.xaxis.set_minor_formatter("")
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
     axes.set_xlabel(label)

@@ -1,0 +1,45 @@
+"""The plots of a report: each axis names the values that were tried."""
+
+from io import BytesIO
+
+import msgspec
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from tastemesh.sim.attack.cells import Cell
+from tastemesh.sim.attack.plots import THEMES, Plot, by_identities, cost_curves
+from tastemesh.sim.attack.summary import summary
+
+
+def panels(plot: Plot) -> list[Axes]:
+    figure = Figure(layout="constrained")
+    FigureCanvasAgg(figure)
+    plot(figure, THEMES["light"])
+    figure.savefig(BytesIO())
+    return [axes for axes in figure.axes if axes.get_visible()]
+
+
+def shown(axes: Axes) -> list[str]:
+    every = axes.get_xticklabels() + axes.get_xticklabels(minor=True)
+    return [each.get_text() for each in every if each.get_visible() and each.get_text()]
+
+
+def test_few_costs_are_named_and_no_others(cells: list[Cell]) -> None:
+    few = [msgspec.structs.replace(cell, messages=cell.identities // 8 + 1) for cell in cells]
+    assert [shown(axes) for axes in panels(cost_curves(summary(few)))] == [
+        ["1", "40"],
+        ["0", "1"],
+        ["1", "6"],
+    ]
+
+
+def test_a_panel_above_an_empty_place_has_its_values(cells: list[Cell]) -> None:
+    five = [
+        msgspec.structs.replace(cell, strategy=name)
+        for cell in cells
+        if cell.strategy == "copycat"
+        for name in "abcde"
+    ]
+    labelled = [shown(axes) for axes in panels(by_identities(summary(five), 0))]
+    assert labelled == [[], *[["1", "40"]] * 4]
