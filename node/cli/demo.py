@@ -56,7 +56,10 @@ def demo(
         bool, typer.Option("--serve", help="Then show one user's dashboard, until Ctrl-C.")
     ] = False,
     http_port: Annotated[
-        int, typer.Option(metavar="PORT", help="Port of the dashboard; 0 for any free one.")
+        int,
+        typer.Option(
+            metavar="PORT", min=0, max=65535, help="Port of the dashboard; 0 for any free one."
+        ),
     ] = 0,
 ) -> None:
     """Run real nodes on a real broker, under attack, and see what they recommend.

@@ -90,6 +90,14 @@ def test_wrong_usage_is_one_line_and_status_2(
     assert told.out == ""
 
 
+@pytest.mark.parametrize("port", ["65536", "-1"])
+def test_a_demo_is_not_run_for_a_page_that_has_no_port(
+    port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--serve", "--http-port", port]) == 2
+    assert "'--http-port': Input should be" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments", [["record", "a"], ["endorse", "0" * 64], ["recommend"], ["status"]]
 )
