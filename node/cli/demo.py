@@ -42,7 +42,8 @@ def demo(
     skip_bad: SkipBad = False,
     nodes: Annotated[int, typer.Option(min=2, max=200, help="How many users to show.")] = 24,
     seconds: Annotated[
-        float, typer.Option(min=1, help="How long records may take to arrive everywhere.")
+        float,
+        typer.Option(min=1, max=86_400, help="How long records may take to arrive everywhere."),
     ] = 60.0,
     attack: Annotated[
         str, typer.Option(help=f"What the hostile client does: all, none, {', '.join(ATTACKS)}.")

@@ -48,7 +48,8 @@ def sim(
         int | None, typer.Option(min=0, help="With --inspect: the number of the node.")
     ] = None,
     at: Annotated[
-        float | None, typer.Option(min=0, help="With --inspect: virtual second to look at.")
+        float | None,
+        typer.Option(min=0, max=1e9, help="With --inspect: virtual second to look at."),
     ] = None,
     item: Annotated[
         str | None, typer.Option(help="With --inspect: why the node recommends this item.")
@@ -84,6 +85,8 @@ def sim(
             f"scenario is missing; expected a TOML file or one of {', '.join(shipped())}"
         )
     else:
+        if record and json_file and Path(record).resolve() == json_file.resolve():
+            raise UsageError(f"--record and --json both name {record}; expected two files")
         wanted = load_scenario(scenario)
         if nodes is not None:
             wanted = msgspec.structs.replace(wanted, nodes=nodes)

@@ -90,12 +90,21 @@ def test_wrong_usage_is_one_line_and_status_2(
     assert told.out == ""
 
 
-@pytest.mark.parametrize("port", ["65536", "-1"])
-def test_a_demo_is_not_run_for_a_page_that_has_no_port(
-    port: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["demo", "--serve", "--http-port", "65536"], "'--http-port': Input should be"),
+        (["demo", "--serve", "--http-port", "-1"], "'--http-port': Input should be"),
+        (["demo", "--seconds", "inf"], "'--seconds': Input should be"),
+        (["sim", "--inspect", "x", "--node", "1", "--at", "inf"], "'--at': Input should be"),
+        (["sim", "calm", "--record", "x", "--json", "./x"], "--record and --json both name x"),
+    ],
+)
+def test_what_a_run_could_not_end_with_is_refused_before_it(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["demo", "--serve", "--http-port", port]) == 2
-    assert "'--http-port': Input should be" in capsys.readouterr().err
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
