@@ -73,8 +73,15 @@ class Community(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     undirected: bool = False
 
     def __post_init__(self) -> None:
-        if self.endorsements and not self.interactions:
-            raise ConfigError("community.endorsements needs community.interactions beside it")
+        for setting, file in (
+            ("columns", "interactions"),
+            ("min_weight", "interactions"),
+            ("endorsements", "interactions"),
+            ("endorsement_columns", "endorsements"),
+            ("undirected", "endorsements"),
+        ):
+            if getattr(self, setting) and not getattr(self, file):
+                raise ConfigError(f"community.{setting} needs community.{file} beside it")
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

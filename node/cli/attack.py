@@ -147,11 +147,7 @@ def attack(
     if report is not None:
         prepare_report(report)
     loaded = read_interactions(interactions, columns, min_weight, skip_bad)
-    vouched = (
-        read_endorsements(endorsements, endorsement_columns, undirected, skip_bad)
-        if endorsements is not None
-        else None
-    )
+    vouched = read_endorsements(endorsements, endorsement_columns, undirected, skip_bad)
     with ExitStack() as opened:
         workers = opened.enter_context(
             open_backend(backend.value, jobs=jobs or os.cpu_count() or 1, scheduler=scheduler)

@@ -89,9 +89,18 @@ def read_interactions(
 
 
 def read_endorsements(
-    path: str, columns: str | None, undirected: bool, skip_bad: bool
-) -> Endorsements:
-    """Load endorsements and say on stderr which columns were read and what was left out."""
+    path: str | None, columns: str | None, undirected: bool, skip_bad: bool
+) -> Endorsements | None:
+    """Load endorsements, if there are, and say on stderr what was read and what was left out.
+
+    Raises:
+        UsageError: there are none, and options for them.
+    """
+    if path is None:
+        for option, given in (("--endorsement-columns", columns), ("--undirected", undirected)):
+            if given:
+                raise UsageError(f"{option} needs --endorsements")
+        return None
     loaded = load_endorsements(path, columns=columns, undirected=undirected, skip_bad=skip_bad)
     _say(path, loaded.counts)
     return loaded

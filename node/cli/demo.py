@@ -80,9 +80,7 @@ def demo(
         interactions=read_interactions(interactions, columns, min_weight, skip_bad)
         if interactions
         else None,
-        endorsements=read_endorsements(endorsements, endorsement_columns, undirected, skip_bad)
-        if endorsements
-        else None,
+        endorsements=read_endorsements(endorsements, endorsement_columns, undirected, skip_bad),
         node_count=nodes,
         time_limit_s=seconds,
         attack=attack,

@@ -77,11 +77,7 @@ def evaluate(
     if interactions is None:
         raise UsageError("--interactions is missing; expected a CSV or TSV file")
     loaded = read_interactions(interactions, columns, min_weight, skip_bad)
-    vouched = (
-        read_endorsements(endorsements, endorsement_columns, undirected, skip_bad)
-        if endorsements is not None
-        else None
-    )
+    vouched = read_endorsements(endorsements, endorsement_columns, undirected, skip_bad)
     options = SplitOptions(
         kind=split.value,
         test_fraction=test_fraction,

@@ -68,6 +68,17 @@ def test_which_columns_were_read_and_how_many_were_asked_is_told(
     assert json.loads(result.read_text())["columns"] == written["columns"]
 
 
+@pytest.mark.parametrize("command", ["evaluate", "attack", "demo"])
+@pytest.mark.parametrize(
+    "option", [["--undirected"], ["--endorsement-columns", "source=1,subject=2"]]
+)
+def test_options_of_a_file_that_is_not_given_are_refused(
+    command: str, option: list[str], plays: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--interactions", str(plays), *option]) == 2
+    assert f"tastemesh: {option[0]} needs --endorsements\n" in capsys.readouterr().err
+
+
 def test_a_simulations_digest_and_names_are_whole_in_a_pipe(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,6 +29,14 @@ def test_every_shipped_scenario_is_valid_and_says_what_happens() -> None:
         ("description = 'x'\n[links]\nloss = 2.0", "loss is 2.0; expected 0 to 1"),
         ("description = 'x'\n[churn]\nshare = 7.0", "churn.share is 7.0; expected 0 to 1"),
         ("description = ", "Invalid value"),
+        (
+            "description = 'x'\n[community]\ncolumns = 'user=1,item=2'",
+            "community.columns needs community.interactions",
+        ),
+        (
+            "description = 'x'\n[community]\ninteractions = 'a'\nundirected = true",
+            "community.undirected needs community.endorsements",
+        ),
     ],
 )
 def test_a_wrong_file_names_what_is_wrong(tmp_path: Path, text: str, expected: str) -> None:
