@@ -85,7 +85,11 @@ class Voices:
         author = self._keys.signer(identity).id
         async with self._alone(author):
             wall_ms = self._clock.wall_ms()
-            again = repeated(await self._archive.records_of(author), wall_ms) if stolen else ()
+            again: tuple[Said, ...] = ()
+            if stolen:  # what still older keys signed stays, and would stand there twice
+                last = self._core.cut(author, stolen)
+                held = await self._archive.records_of(author)
+                again = repeated((each for each in held if each.slot > last), wall_ms)
             await self._driver.has_room()
             # No pause from here on: a timer's renewal would be signed by the older key, above the
             # cut. The key file comes first: nothing is ever signed by a key that a crash loses.

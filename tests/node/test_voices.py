@@ -34,6 +34,11 @@ async def items(node: Node) -> list[str]:
         ([lambda n: n.rotate(stolen=True), lambda n: n.forget("p0")], ITEMS[1:]),
         ([lambda n: n.forget("p0"), lambda n: n.rotate(stolen=True)], ITEMS[1:]),
         ([lambda n: n.rotate(stolen=True), lambda n: n.rotate(stolen=True)], ITEMS),
+        ([lambda n: n.rotate(), lambda n: n.rotate(stolen=True)], ITEMS),
+        (
+            [lambda n: n.rotate(), lambda n: n.record("new"), lambda n: n.rotate(stolen=True)],
+            ["new", *ITEMS],
+        ),
         ([lambda n: n.rotate(stolen=True), lambda n: n.record("new")], ["new", *ITEMS]),
         ([lambda n: n.record("new"), lambda n: n.rotate(stolen=True)], ["new", *ITEMS]),
         ([lambda n: n.record("p0"), lambda n: n.forget("p0")], ITEMS[1:]),
