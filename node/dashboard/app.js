@@ -14,6 +14,7 @@ const STATUS_MS = 5_000; // between two looks at the node: it works out a bound 
 const POLL_MS = 15_000; // what no event tells: brokers, storage
 const PAUSE_MS = 1_500; // between two looks, however much happens
 const RETRY_MS = [1_000, 2_000, 5_000, 10_000, 30_000];
+const ITEM_BYTES = 256; // of an id, as the node takes it
 const PRIVATE = "tastemesh.private";
 const IDENTITY = "tastemesh.identity";
 
@@ -220,6 +221,12 @@ function clear(sent) {
 
 onSubmit("record", async () => {
   const text = byId("record-item").value;
+  const bytes = new TextEncoder().encode(text.trim()).length;
+  // An input's maxlength would cut a long address that is pasted, and another item be said.
+  if (bytes > ITEM_BYTES) {
+    announce(`This id has ${bytes} bytes; ${ITEM_BYTES} fit.`, true);
+    return;
+  }
   if (text.trim() && (await actions.record(text.trim(), byId("record-kind").value))) clear({ "record-item": text });
 });
 onSubmit("endorse", async (weight) => {

@@ -317,6 +317,17 @@ async def test_what_is_recorded_leaves_the_list_and_can_be_forgotten(house: Hous
         await becomes(page, ["a", SCRIPT_ITEM.removeprefix("x:")])
 
 
+async def test_an_id_that_is_too_long_is_refused_and_not_cut(house: House) -> None:
+    async with opened(house, "records") as page:
+        before = await house.node.export(identity="records")
+        asked = page.get_by_label("What did you come across?")
+        await asked.fill("é" * 128 + "u")
+        await page.get_by_role("button", name="Record", exact=True).click()
+        await page.locator("#notice").get_by_text("This id has 257 bytes; 256 fit.").wait_for()
+        assert await asked.input_value() == "é" * 128 + "u"
+        assert await house.node.export(identity="records") == before
+
+
 async def test_somebody_is_endorsed_named_and_blocked_by_keyboard(house: House) -> None:
     node = house.node
     ana, ben = node.identities["ana"], node.identities["ben"]
