@@ -94,7 +94,7 @@ async def _measured(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
     count, clients, seconds = (500, 3, 1.0) if quick else (200_000, CLIENTS, 14.0)
     home = folder / "home"
     with contextlib.redirect_stdout(io.StringIO()):
-        assert main(["init", "--home", str(home)]) == 0
+        assert await asyncio.to_thread(main, ["init", "--home", str(home)]) == 0
     await fill(home, count)
     rows = []
     async with EmbeddedBroker(folder / "broker") as broker, daemon(home, broker.url) as served:
