@@ -58,6 +58,12 @@ def damaged(path: Path, problem: str) -> StorageError:
     return StorageError(text, StorageCause.DAMAGED)
 
 
+def gone(path: Path) -> StorageError:
+    """Return the error for a database whose files are no longer those that were opened."""
+    text = f"{path} or its log was deleted or replaced while it is in use: put it back, or restart"
+    return StorageError(text, StorageCause.GONE)
+
+
 def _told(path: Path, error: BaseException) -> tuple[StorageCause, str]:
     if isinstance(error, OSError):
         cause = _BY_ERRNO.get(error.errno or 0, StorageCause.IO)

@@ -34,6 +34,12 @@ def claim_copy(path: Path, partial: Path) -> None:
     claim(partial)
 
 
+def places_of(path: Path) -> tuple[tuple[int, int], ...]:
+    """Return what a database and its log are for the system, as (device, inode) each."""
+    found = [each.stat() for each in (path, log_of(path)) if each.exists()]
+    return tuple((each.st_dev, each.st_ino) for each in found)
+
+
 def bytes_on_disk(path: Path) -> int:
     """Return the bytes of a database and of its write-ahead log."""
     return sum(each.stat().st_size for each in (path, log_of(path)) if each.exists())

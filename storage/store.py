@@ -26,8 +26,8 @@ from tastemesh.errors import StorageError, UsageError
 from tastemesh.gossip.inputs import Restored, Stored
 from tastemesh.gossip.record import Interaction
 from tastemesh.storage.batch import STORED, StorageEffect, fold
-from tastemesh.storage.failures import damaged, reported
-from tastemesh.storage.files import bytes_on_disk, claim, claim_copy, log_of
+from tastemesh.storage.failures import damaged, gone, reported
+from tastemesh.storage.files import bytes_on_disk, claim, claim_copy, log_of, places_of
 from tastemesh.storage.frames import Log
 from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
 from tastemesh.storage.restore import AGAIN, PRIVATE, joined, restore
@@ -88,10 +88,11 @@ class Store:
 
     def __init__(self, db: aiosqlite.Connection, path: Path, disk_bytes: int) -> None:
         self._db = db
-        self._path = path
+        self._path = path.absolute()  # the process may change its folder
         self._disk_bytes = disk_bytes
         self._lock = asyncio.Lock()
         self._closed = False
+        self._places: tuple[tuple[int, int], ...] = ()
         self.salvage: Salvage | None = None
         """What it was made of, where a damaged file still lies beside it; as of `open`."""
 
@@ -159,6 +160,7 @@ class Store:
         )
         await self._set_bound()
         await migrate(self._db, self._path, migrations)
+        self._places = places_of(self._path)
         self.salvage = await salvage_of(self._db, self._path)
 
     async def _set_bound(self) -> int:
@@ -199,6 +201,8 @@ class Store:
         """
         level = "FULL" if durable else "NORMAL"
         async with self._alone() as db:
+            if places_of(self._path) != self._places:  # SQLite writes on, into files without names
+                raise gone(self._path)
             try:
                 # The level cannot change inside a transaction; one script is one hop.
                 await db.executescript(f"PRAGMA synchronous = {level}; BEGIN IMMEDIATE;")

@@ -82,6 +82,7 @@ class StorageCause(StrEnum):
     READ_ONLY = "read-only"
     DAMAGED = "damaged"
     LOCKED = "locked"
+    GONE = "gone"
     IO = "io"
     OTHER = "other"
 

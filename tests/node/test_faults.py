@@ -121,6 +121,21 @@ def read_only_files(daemon: Daemon) -> Callable[[], None]:
     return mend
 
 
+def moved_away(daemon: Daemon) -> Callable[[], None]:
+    """The database and its log are no longer where they were."""
+    elsewhere = daemon.home / "elsewhere"
+    elsewhere.mkdir()
+    files = list(daemon.home.glob(f"{WINDOW_FILE}*"))
+    for file in files:
+        file.rename(elsewhere / file.name)
+
+    def mend() -> None:
+        for file in files:
+            (elsewhere / file.name).rename(file)
+
+    return mend
+
+
 def full_disk(daemon: Daemon) -> Callable[[], None]:
     """Another file takes the rest of the disk."""
     return filled(daemon.home)
@@ -198,7 +213,8 @@ async def live_through(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("fault", "cause"), [(refused_writes, "io"), (read_only_files, "read-only")]
+    ("fault", "cause"),
+    [(refused_writes, "io"), (read_only_files, "read-only"), (moved_away, "gone")],
 )
 async def test_a_disk_that_cannot_be_written(
     shell: Shell, tmp_path: Path, nats_broker: BrokerProcess, fault: Fault, cause: str

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tastemesh.errors import StorageError
+from tastemesh.errors import StorageCause, StorageError
 from tastemesh.gossip.effects import Evict, EvictReason
 from tastemesh.storage.store import MIN_DISK_BYTES, Store
 from tests.storage.children import start
@@ -154,6 +154,27 @@ async def test_what_the_system_refuses_to_write_can_be_tried_again(path: Path) -
     error, before, after = output.splitlines()
     assert "window.db: could not be read or written by the system (SQLITE_IOERR_WRITE" in error
     assert (before, after) == ("True", "True")
+
+
+@pytest.mark.parametrize("lost", ["window.db", "window.db-wal"])
+async def test_nothing_is_written_into_a_file_without_a_name(path: Path, lost: str) -> None:
+    async with await Store.open(path) as store:
+        await store.commit([persist(1)])
+        away = (path.parent / lost).rename(path.parent / "away")
+        with pytest.raises(StorageError, match="deleted or replaced") as refused:
+            await store.commit([persist(2)])
+        assert refused.value.cause is StorageCause.GONE
+        away.rename(path.parent / lost)
+        await store.commit([persist(3)])
+    async with await Store.open(path) as store:
+        assert len((await store.load(0)).records) == 2
+
+
+async def test_a_process_may_change_its_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    async with await Store.open(Path(path.name)) as store:
+        monkeypatch.chdir("/")
+        await store.commit([persist(1)])
 
 
 async def test_a_second_process_is_refused_until_the_first_is_gone(path: Path) -> None:
