@@ -86,13 +86,17 @@ def as_units(weight: float, low: float, high: float) -> int:
     """Return a weight as the wire has it, in units of 1 / `WEIGHT_SCALE`.
 
     Raises:
-        UsageError: it is no number, or not within [low, high].
+        UsageError: it is no number, not within [low, high], or so small that it would be 0, which
+            withdraws an endorsement.
     """
     if not isinstance(weight, Real):
         raise UsageError(f"weight is {weight!r}; expected a number, {low:g} to {high:g}")
     if not low <= weight <= high:  # also refuses NaN
         raise UsageError(f"weight is {weight}; expected {low:g} to {high:g}")
-    return round(weight * WEIGHT_SCALE)
+    units = round(weight * WEIGHT_SCALE)
+    if weight and not units:
+        raise UsageError(f"weight is {weight}; expected at least {1 / WEIGHT_SCALE} of either sign")
+    return units
 
 
 def as_interaction(play: Play, wall_ms: int) -> Interaction:

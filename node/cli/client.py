@@ -3,16 +3,23 @@
 import http.client
 import json
 import math
+import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import typer
+
 from tastemesh.errors import TastemeshError, UsageError
 from tastemesh.node.http.access import find_daemon, no_daemon, token_of
 
-# A question ranks the whole window, a few tenths of a second; the rest is for a busy machine.
-ANSWER_S = 60.0
+# A question ranks the whole window, a few tenths of a second. The first one on a machine with the
+# extra `fast` waits for the compiler: half a minute (measured), on a small board some more (guess).
+ANSWER_S = 300.0
+
+_PATIENCE_S = 5.0  # until whoever waits is told why it can take long (guess)
 
 _TOO_MANY = 429  # a long import that is ahead of the daemon's limit waits as long as it is told
 
@@ -64,6 +71,10 @@ def _exchange(
     """Return the status, the answer, and after how many seconds to try again."""
     address = urlsplit(find_daemon(home).http)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=ANSWER_S)
+    told = threading.Timer(_PATIENCE_S, _ask_for_patience)
+    if sys.stderr.isatty():
+        told.daemon = True
+        told.start()
     try:
         connection.request(
             method,
@@ -79,5 +90,13 @@ def _exchange(
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise TastemeshError(f"the daemon of {home} does not answer: {error}") from None
     finally:
+        told.cancel()
         connection.close()
     return reply.status, answer, int(reply.getheader("Retry-After") or 1)
+
+
+def _ask_for_patience() -> None:
+    typer.echo(
+        "waiting for the daemon; the first list on a machine takes a minute with the extra fast",
+        err=True,
+    )

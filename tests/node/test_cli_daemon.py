@@ -116,6 +116,10 @@ async def test_wrong_values_are_one_line_from_the_daemon_too(
             (("record", "a", "--identity", "bob"), "'bob' is not on this node"),
             (("endorse", "ann"), "'ann' is not 64 hex digits"),
             (("endorse", "0" * 64, "--weight", "-1.5"), "weight is -1.5; expected -1 to 1"),
+            (
+                ("endorse", "0" * 64, "--weight", "1e-9"),
+                "weight is 1e-09; expected at least 0.0001",
+            ),
         ):
             status, out, err = await shell.attempt(*arguments, "--home", tmp_path)
             assert (status, out, err.count("\n")) == (2, "", 1), err
