@@ -206,6 +206,12 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             value = attrgetter(name)(self)
             if not low <= value <= high:
                 raise ConfigError(f"{name} is {value}; expected {low:g} to {high:g}")
+        loud_s, cut = self.seconds - self.quiet_s, self.partition
+        starts_s = [("brokers.stop_start_s", broker.stop_start_s) for broker in self.brokers]
+        starts_s += [("partition.start_s", cut.start_s)] if cut.share and cut.length_s else []
+        for name, start_s in starts_s:
+            if start_s > loud_s:
+                raise ConfigError(f"{name} is {start_s}; the quiet begins at {loud_s:g}")
         names = [broker.name for broker in self.brokers]
         if not names or len(set(names)) < len(names) or "" in names:
             raise ConfigError(f"brokers are named {names}; expected at least one, all different")

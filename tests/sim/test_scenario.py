@@ -28,6 +28,10 @@ def test_every_shipped_scenario_is_valid_and_says_what_happens() -> None:
         ("description = 'x'\nnode = 5", "unknown field `node`"),
         ("description = 'x'\n[links]\nloss = 2.0", "loss is 2.0; expected 0 to 1"),
         ("description = 'x'\n[churn]\nshare = 7.0", "churn.share is 7.0; expected 0 to 1"),
+        (
+            "description = 'x'\n[partition]\nshare = 0.5\nstart_s = 200.0\nlength_s = 9.0",
+            "partition.start_s is 200.0; the quiet begins at 180",
+        ),
         ("description = ", "Invalid value"),
         (
             "description = 'x'\n[community]\ncolumns = 'user=1,item=2'",
