@@ -14,7 +14,7 @@ from tastemesh.gossip.codec import Opened, sign_again, sign_record
 from tastemesh.gossip.effects import Effect, ReserveSequence
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.limits import Limits
-from tastemesh.gossip.lineage import Lineage
+from tastemesh.gossip.lineage import ROTATION_BYTES, Lineage
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Rotation, Said
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.statements import MAX_EPOCH, MAX_INT64
@@ -32,10 +32,8 @@ RESERVE_COUNT = 64
 _EPOCHS_LEFT = 1 << 16
 _NUMBERS_LEFT = 1 << 32
 
-# What a record needs beside its statements: header, ids, keys and signature come to under 300;
-# and each rotation of its author to 176 at most.
+# What a record needs beside its statements: header, ids, keys and signature come to under 300.
 _OVERHEAD_BYTES = 512
-_ROTATION_BYTES = 176
 _STATEMENT_BYTES = 48  # the most that a statement needs beside its item id
 
 
@@ -253,7 +251,7 @@ class Authorship:
         room_bytes = (
             self._limits.record_bytes
             - _OVERHEAD_BYTES
-            - _ROTATION_BYTES * self._limits.rotation_count
+            - ROTATION_BYTES * self._limits.rotation_count
         )
         count = min(BATCH_COUNT, self._limits.statement_count)
         batches: list[tuple[Said, ...]] = []

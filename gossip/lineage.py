@@ -31,6 +31,10 @@ from tastemesh.gossip.signatures import KEY_BYTES, SIGNATURE_BYTES, verify
 
 ROTATION_DOMAIN = b"tastemesh/1/rotation\x00"
 
+ROTATION_BYTES = 176
+"""What each rotation of its author adds to a record at most, of three or more: 149 bytes by the
+fields' sizes, and 70 once for what the lineage begins with."""
+
 Slot = tuple[int, int]
 
 

@@ -14,6 +14,7 @@ from msgspec import structs
 from tastemesh.errors import UsageError
 from tastemesh.gossip import inputs
 from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.lineage import ROTATION_BYTES
 from tastemesh.gossip.record import Endorsement
 from tastemesh.gossip.window import Endorsing, Window
 from tastemesh.reputation.graph import EndorsementGraph, Stated
@@ -21,10 +22,6 @@ from tastemesh.reputation.graph import EndorsementGraph, Stated
 # What was said within this share of the window's age is not said again: half of the time after
 # which it is by itself, so a list that is stated every night never comes near its age.
 _FRESH_SHARE = 1 / 3
-
-# What each rotation of its author adds to a record. Where it holds little else the window counts it
-# for more than it says, which cannot be told before it is signed: so much is kept free.
-_ROTATION_BYTES = 176
 
 
 class Vouching:
@@ -40,7 +37,9 @@ class Vouching:
         self._window = window
         self._endorsements = endorsements
         self._most = limits.author_endorsement_count
-        self._padding = -(-_ROTATION_BYTES * limits.rotation_count // limits.statement_bytes)
+        # Where a record holds little but its author's rotations the window counts it for more than
+        # it says, which cannot be told before it is signed: so much is kept free.
+        self._padding = -(-ROTATION_BYTES * limits.rotation_count // limits.statement_bytes)
         self._fresh_ms = round(_FRESH_SHARE * limits.window_age_ms)
 
     def complete(self, event: inputs.Recorded) -> inputs.Recorded | None:
