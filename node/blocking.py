@@ -183,9 +183,14 @@ class SyncIdentity(_Facade[LocalIdentity]):
     record = _waiting(LocalIdentity.record)
     record_many = _waiting(LocalIdentity.record_many)
     endorse = _waiting(LocalIdentity.endorse)
+    endorse_many = _waiting(LocalIdentity.endorse_many)
     forget = _waiting(LocalIdentity.forget)
+    rotate = _waiting(LocalIdentity.rotate)
+    import_history = _waiting(LocalIdentity.import_history)
+    export = _waiting(LocalIdentity.export)
     recommend = _waiting(LocalIdentity.recommend)
     explain = _waiting(LocalIdentity.explain)
+    evidence = _waiting(LocalIdentity.evidence)
 
 
 class SyncPeople(_Facade[People]):

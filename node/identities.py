@@ -1,7 +1,7 @@
 """The local identities of a node: their keys on disk, and one user's side of the node."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,9 @@ from tastemesh.errors import ConfigError, UsageError
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import Advice
+from tastemesh.node.evidence import Evidence
 from tastemesh.node.forgetting import Forgotten
+from tastemesh.node.history import Export, Imported
 from tastemesh.node.keys import check_name, create_key, load_key, remove_unfinished, rotate_key
 from tastemesh.node.plays import Play, check_text
 
@@ -160,9 +162,25 @@ class LocalIdentity:
         """See `Node.endorse`."""
         return await self._node.endorse(peer, weight, identity=self.name)
 
+    async def endorse_many(self, weights: Mapping[str, float]) -> list[str]:
+        """See `Node.endorse_many`."""
+        return await self._node.endorse_many(weights, identity=self.name)
+
     async def forget(self, item: str | None = None) -> Forgotten:
         """See `Node.forget`."""
         return await self._node.forget(item, identity=self.name)
+
+    async def rotate(self, *, stolen: bool = False) -> list[str]:
+        """See `Node.rotate`."""
+        return await self._node.rotate(stolen=stolen, identity=self.name)
+
+    async def import_history(self, plays: Sequence[Play], *, private: bool = False) -> Imported:
+        """See `Node.import_history`."""
+        return await self._node.import_history(plays, private=private, identity=self.name)
+
+    async def export(self) -> Export:
+        """See `Node.export`."""
+        return await self._node.export(identity=self.name)
 
     async def recommend(self, k: int = 10) -> list[Advice]:
         """See `Node.recommend`."""
@@ -171,6 +189,10 @@ class LocalIdentity:
     async def explain(self, item: str) -> Advice | None:
         """See `Node.explain`."""
         return await self._node.explain(item, identity=self.name)
+
+    async def evidence(self, item: str) -> Evidence | None:
+        """See `Node.evidence`."""
+        return await self._node.evidence(item, identity=self.name)
 
 
 def several(what: str, names: Iterable[str]) -> Iterable[str]:

@@ -45,18 +45,30 @@ def test_every_public_method_is_here_with_the_same_parameters(ours: type, theirs
             assert list(inspect.signature(getattr(ours, name)).parameters) == expected
 
 
+def test_a_user_has_every_method_that_takes_one() -> None:
+    for name, method in vars(Node).items():
+        if name.startswith("_") or not inspect.isfunction(method):
+            continue
+        parameters = list(inspect.signature(method).parameters)
+        if parameters[-1] == "identity":
+            theirs = inspect.signature(getattr(LocalIdentity, name)).parameters
+            assert list(theirs) == parameters[:-1], name
+
+
 def test_it_records_endorses_recommends_and_explains(node: SyncNode) -> None:
     ana, ben = node.add_identities(["ana", "ben"])
     (record_id,) = ana.record("isrc:A", kind="like")
     ana.record_many([tastemesh.Play(item="isrc:B"), tastemesh.Play(item="isrc:C")])
     ben.record("isrc:B")
-    node.endorse_many({ana.id: 1.0}, identity="ben")
+    ben.endorse_many({ana.id: 1.0})
     assert {line.item for line in ben.recommend()} == {"isrc:A", "isrc:C"}
     lists = node.recommend_many(["ana", "ben"], 1)
     assert [len(lists[name]) for name in ("ana", "ben")] == [0, 1]
     explained = ben.explain("isrc:A")
     assert explained is not None
     assert explained.reasons[0].record_ids == (record_id,)
+    behind = ben.evidence("isrc:A")
+    assert behind is not None
     assert node.holds(record_id)
     assert node.records_of(ana.id)[0] == record_id
     assert node.identities["ana"] == ana.id == node.identity("ana").id
