@@ -99,6 +99,16 @@ def as_units(weight: float, low: float, high: float) -> int:
     return units
 
 
+def check_private(private: object) -> None:
+    """Check whether something is to stay here: nothing is published for a value that is unclear.
+
+    Raises:
+        UsageError: it is neither True nor False.
+    """
+    if not isinstance(private, bool):
+        raise UsageError(f"private is {private!r}; expected True or False")
+
+
 def as_interaction(play: Play, wall_ms: int) -> Interaction:
     """Return a play as the statement that is signed at `wall_ms`.
 

@@ -22,7 +22,7 @@ from tastemesh.node.clock import Clock
 from tastemesh.node.driver import LocalInput
 from tastemesh.node.forgetting import Forgotten, plan, repeated
 from tastemesh.node.history import Imported, sifted
-from tastemesh.node.plays import Play, record_ids
+from tastemesh.node.plays import Play, check_private, record_ids
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.sharing import NOTHING_SHARED
 
@@ -47,6 +47,7 @@ class Voices:
 
     async def record(self, plays: Sequence[Play], *, private: bool, identity: str) -> list[str]:
         """Say plays; return the records' ids."""
+        check_private(private)
         author = self._keys.signer(identity).id
         async with self._turn(author):
             await self._driver.has_room()
@@ -105,6 +106,7 @@ class Voices:
         self, plays: Sequence[Play], *, private: bool, identity: str
     ) -> Imported:
         """Say the plays that a user's history lacks."""
+        check_private(private)
         author = self._keys.signer(identity).id
         async with self._alone(author):
             said = await self._archive.records_of(author), await self._store.private_of(author)

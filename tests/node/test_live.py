@@ -95,6 +95,7 @@ async def test_closing_ends_who_waits_for_a_broker_that_is_not_there(tmp_path: P
         (lambda node: node.record("item", time_s="2020"), "time_s is '2020'; expected seconds"),
         (lambda node: node.record("item", identity=5), "identity is 5; expected text"),
         (lambda node: node.record_many(["item"]), "'item' is no tastemesh.Play"),
+        (lambda node: node.record("item", private=None), "private is None; expected True or False"),
         (lambda node: node.import_history(["item"]), "'item' is no tastemesh.Play"),
         (lambda node: node.endorse(None), "peer id is None; expected text"),
         (lambda node: node.endorse("zz"), "peer id 'zz' is not 64 hex digits"),
