@@ -10,7 +10,6 @@ from typing import Annotated
 import msgspec
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from tastemesh.errors import UsageError
@@ -24,7 +23,7 @@ from tastemesh.node.cli.data import (
     SkipBad,
     Undirected,
     columns_used,
-    needed_columns,
+    console_for,
     read_endorsements,
     read_interactions,
     write_json,
@@ -221,10 +220,7 @@ def _print(rows: list[Row]) -> None:
             f"{row.honest_ndcg:.4f}",
             f"{row.honest_ndcg_clean:.4f}",
         )
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, needed_columns(table))
-    console.print(table)
+    console_for(table).print(table)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -122,6 +122,14 @@ def needed_columns(table: Table) -> int:
     return Measurement.get(anything, anything.options, table).maximum
 
 
+def console_for(table: Table) -> Console:
+    """Return where a table is printed; in a pipe it is as wide as that, so that no cell is cut."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, needed_columns(table))
+    return console
+
+
 def notices_since(
     notices: Sequence[str], interactions: Interactions, endorsements: Endorsements | None
 ) -> list[str]:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
 from tastemesh.errors import UsageError
 from tastemesh.node.cli.data import (
@@ -19,6 +18,7 @@ from tastemesh.node.cli.data import (
     SkipBad,
     Undirected,
     columns_used,
+    console_for,
     needed_columns,
     notices_since,
     read_endorsements,
@@ -89,10 +89,8 @@ def evaluate(
         result = measure(
             loaded, vouched, options, chosen, seed, clock=time.perf_counter, progress=progress
         )
-    console = Console()
     table = format_table(result)
-    if not console.is_terminal:
-        console.width = max(console.width, needed_columns(table))
+    console = console_for(table)
     if console.width < needed_columns(table):
         table = format_table(result, wide=False)
     console.print(table)

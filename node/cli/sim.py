@@ -10,11 +10,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from tastemesh.errors import UsageError
-from tastemesh.node.cli.data import JsonFile, needed_columns, write_json
+from tastemesh.node.cli.data import JsonFile, console_for, write_json
 from tastemesh.node.cli.progress import stages
 from tastemesh.sim import inspection
 from tastemesh.sim.replay import Replay
@@ -67,7 +66,7 @@ def sim(
         table = Table("scenario", "what happens", box=box.SIMPLE_HEAD)
         for name, known in shipped().items():
             table.add_row(name, known.description)
-        _print(table)
+        console_for(table).print(table)
         return
     chosen = [each for each in (scenario, replay, inspect) if each is not None]
     if len(chosen) > 1:
@@ -141,7 +140,7 @@ def _show(result: dict[str, Any]) -> None:
     table.add_column(overflow="fold")
     for name, value in result.items():
         table.add_row(name, json.dumps(value))
-    _print(table)
+    console_for(table).print(table)
 
 
 def _show_adversaries(found: list[dict[str, Any]]) -> None:
@@ -162,11 +161,4 @@ def _show_adversaries(found: list[dict[str, Any]]) -> None:
             f"{each['window_share']:.1%}",
             f"{each['convicted_by']:.0%}",
         )
-    _print(table)
-
-
-def _print(table: Table) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, needed_columns(table))
-    console.print(table)
+    console_for(table).print(table)
