@@ -2,9 +2,15 @@
 
 The engine interprets effects and does nothing else: a `Send` becomes deliveries after a delay, a
 `SetTimer` an event later on, a storage effect a change of a dictionary. Time is integer
-milliseconds from 0; the wall clock starts at `EPOCH_MS`. Events at the same millisecond run in the
-order in which they were scheduled. Every random draw comes from the seed, so one seed gives one
+milliseconds from 0; the wall clock starts at `EPOCH_MS`. Within a millisecond messages arrive
+first, in the order in which they were sent, then comes what each station has to do itself, in the
+order in which it was scheduled. Every random draw comes from the seed, so one seed gives one
 trace, byte for byte, under any PYTHONHASHSEED; `digest` is the trace's hash.
+
+No message arrives sooner than the links' least delay after it was sent. So time passes in spans of
+that length, in which no station can hear of what another one does: stations live through a span
+each for itself, and what they ordered is given to the network at its end. That lets processes share
+a network's nodes (`tastemesh.sim.company`); the trace is the same for any number of them.
 
 An *event* is one input handled by one node or intruder: a message delivered to it (once per copy),
 a timer of its own, a record of its user's, what its disk gave back, a connection that came or went.
@@ -16,28 +22,27 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import blake2b, sha256
+from operator import attrgetter
 from typing import Any, ClassVar
-
-import numpy as np
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.node.core import Core
-from tastemesh.sim.brokers import ONE_BROKER, Broker
+from tastemesh.sim.brokers import Broker
+from tastemesh.sim.company import Company
 from tastemesh.sim.links import LinkPolicy
+from tastemesh.sim.network import Deed, Message, Network, Sending, Subscribing, channel_in
 from tastemesh.sim.peer import Handler, Peer, Station
-from tastemesh.sim.trace import Carried, Delivered, Revived, Sent, TraceWriter
+from tastemesh.sim.reading import Signatures
+from tastemesh.sim.reports import Reports
+from tastemesh.sim.trace import Delivered, Revived, Sent, TraceWriter
 
 # The wall clock at virtual time 0: 2026-01-01, any fixed date will do.
 EPOCH_MS = 1_767_225_600_000
 
-_DRAW_COUNT = 8_192  # uniforms drawn at a time: a call of numpy's costs as much as 200 of them
 _TRACE_BYTES = 65_536
-
-# From so many readers on, a message's fate on all their links is drawn at once (measured: numpy's
-# calls cost what twenty scalar draws do).
-_MANY = 24
+_NEVER_MS = 1 << 62
 
 INTRUDERS = 1 << 24
 """The number of the first hostile station; nodes are numbered from 0."""
@@ -47,16 +52,7 @@ Watch = Callable[[Peer, inputs.Input, int, list[Effect]], None]
 _Event = tuple[Callable[[Any, Any], None], Any, Any]
 
 
-class _Message:
-    """One published payload on its way from a broker to its readers."""
-
-    __slots__ = ("broker", "number", "payload", "topic")
-
-    def __init__(self, broker: Broker, topic: str, payload: bytes, number: int) -> None:
-        self.broker = broker
-        self.topic = topic
-        self.payload = payload
-        self.number = number
+_in_order = attrgetter("at_ms", "station")
 
 
 class Simulation:
@@ -68,7 +64,9 @@ class Simulation:
         brokers: the brokers, at least one.
         watch: told (peer, input, now in ms, orders) of every input of a node, after it was handled
             and before it is carried out; intruders are not watched.
-        record: where all of it is written, if anywhere.
+        record: where all of it is written, if anywhere; for a company of one.
+        company: the processes that share the nodes; None for this one alone.
+        signatures: those made by the nodes, of which the other processes are told.
 
     Raises:
         UsageError: the seed is negative.
@@ -81,53 +79,62 @@ class Simulation:
         brokers: tuple[Broker, ...] | None = None,
         watch: Watch | None = None,
         record: TraceWriter | None = None,
+        company: Company | None = None,
+        signatures: Signatures | None = None,
     ) -> None:
         if seed < 0:
             raise UsageError(f"seed is {seed}; expected 0 or more")
         self.seed = seed
-        self.links = links or LinkPolicy()
-        self.brokers = brokers or tuple(Broker(policy) for policy in ONE_BROKER)
+        self.network = Network(seed, links, brokers, record)
+        self.company = company or Company()
         self.now_ms = 0
         self.event_count = 0
         self.peers: dict[str, Peer] = {}
+        """The nodes that live in this process."""
+        self.nodes: dict[str, Station] = {}
+        """All nodes."""
         self.intruders: list[Station] = []
-        self.moved_bytes: Counter[str] = Counter()
-        """What nodes and intruders sent and received, by the topic's channel."""
         self._watch = watch
         self._record = record
-        self._by_name = {broker.name: broker for broker in self.brokers}
-        # By broker and filter, then by the reader's number.
-        self._readers: dict[tuple[str, str], dict[int, Station]] = {}
+        self._reports = Reports(self.company, signatures)
         self._times: list[int] = []
+        self._arrivals: dict[int, list[tuple[Sequence[Station], Message]]] = {}
         self._slots: dict[int, list[_Event]] = {}
-        self._message_count = 0
-        self._rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
-        self._draws: list[float] = []
-        self._trace = sha256()
-        self._lines = bytearray()
+        self._deeds: list[Deed] = []
+        self._stations: dict[int, Station] = {}
+        self._heard = _Lines()
+        self._done = _Lines()
+
+    @property
+    def moved_bytes(self) -> Counter[str]:
+        """What nodes and intruders sent and received, by the topic's channel."""
+        return self.network.moved_bytes
+
+    @property
+    def brokers(self) -> tuple[Broker, ...]:
+        """The brokers."""
+        return self.network.brokers
 
     @property
     def digest(self) -> str:
         """Hash of everything that happened so far, as hex."""
-        self._trace.update(self._lines)
-        self._lines.clear()
-        return self._trace.hexdigest()
+        return sha256(self._heard.digest() + self._done.digest()).hexdigest()
 
     # --- what is to happen -----------------------------------------------------------------
 
     def add(
         self,
         name: str,
-        core: Core,
+        core: Core | None,
         skew_ms: int = 0,
         brokers: tuple[str, ...] = (),
         after_ms: int = 0,
-    ) -> Peer:
+    ) -> Station:
         """Add a node.
 
         Args:
             name: for traces and reports.
-            core: the node itself.
+            core: the node itself; None if it lives in another process of the company.
             skew_ms: how far its wall clock is off.
             brokers: names of those that it connects to; empty for all.
             after_ms: when it starts, from now.
@@ -135,35 +142,38 @@ class Simulation:
         Raises:
             UsageError: the name is taken, or there is no such broker.
         """
-        if name in self.peers:
+        if name in self.nodes:
             raise UsageError(f"node {name!r} is in this simulation already")
-        chosen = self._chosen(brokers)
-        peer = self.peers[name] = Peer(name, core, skew_ms, len(self.peers), chosen)
-        self._at(after_ms, self._boot, peer, None)
-        return peer
+        chosen = tuple(map(self.network.broker, brokers)) or self.brokers
+        number = len(self.nodes)
+        station: Station
+        if core is None:
+            station = Station(name, None, skew_ms, number, chosen)
+        else:
+            station = self.peers[name] = Peer(name, core, skew_ms, number, chosen)
+        self.nodes[name] = self._stations[number] = station
+        self._at(after_ms, self._boot, station, None)
+        return station
 
     def intrude(self, name: str, handler: Handler, after_ms: int = 0) -> Station:
         """Add a hostile station that speaks the protocol by a program of its own.
 
-        It is connected to every broker, hears and says what any client could, and has no store.
+        It is connected to every broker, hears and says what any client could, and has no store. All
+        of them live in the company's first process: they may be in league.
         """
         number = INTRUDERS + len(self.intruders)
-        station = Station(name, handler, 0, number, self.brokers)
+        here = handler if self.company.rank == 0 else None
+        station = self._stations[number] = Station(name, here, 0, number, self.brokers)
         self.intruders.append(station)
         self._at(after_ms, self._connect, station, None)
         return station
 
-    def _chosen(self, names: tuple[str, ...]) -> tuple[Broker, ...]:
-        unknown = [name for name in names if name not in self._by_name]
-        if unknown:
-            raise UsageError(f"no broker is called {unknown[0]!r}; there are {list(self._by_name)}")
-        return tuple(self._by_name[name] for name in names) or self.brokers
-
-    def _boot(self, peer: Peer, _: object) -> None:
+    def _boot(self, station: Station, _: object) -> None:
         # At once, as a daemon has read its disk before it hears anything. A record that came in
         # first would be read back, find its own number taken, and be deleted.
-        self._happen(peer, peer.store.load)
-        self._connect(peer, None)
+        if isinstance(station, Peer):
+            self._happen(station, station.store.load)
+        self._connect(station, None)
 
     def _connect(self, station: Station, _: object) -> None:
         self._tell(station, inputs.Started)
@@ -182,10 +192,11 @@ class Simulation:
             fact: given the node's wall clock at that moment, the input.
             after_ms: from now, 0 or more.
         """
-        self._at(after_ms, self._happen, self.peers[name], fact)
+        self._tell(self.nodes[name], fact, after_ms)
 
-    def _tell(self, station: Station, fact: _Fact) -> None:
-        self._at(0, self._happen, station, fact)
+    def _tell(self, station: Station, fact: _Fact, after_ms: int = 0) -> None:
+        if station.handle is not None:
+            self._at(after_ms, self._happen, station, fact)
 
     def crash(self, name: str, revive: Callable[[], Core], after_ms: int, away_ms: int) -> None:
         """Schedule a node's crash and its return with nothing but its disk.
@@ -196,68 +207,67 @@ class Simulation:
             after_ms: from now.
             away_ms: how long it stays away; messages to it are lost.
         """
-        peer = self.peers[name]
+        station = self.nodes[name]
 
         def die(*_: object) -> None:
-            peer.alive = False
+            station.alive = False
 
         def return_from_disk(*_: object) -> None:
-            peer.come_back(revive())
+            station.alive = True
+            if isinstance(station, Peer):
+                station.come_back(revive())
             if self._record is not None:
-                self._record.put(Revived(self.now_ms, peer.number))
-            self._boot(peer, None)
+                self._record.put(Revived(self.now_ms, station.number))
+            self._boot(station, None)
 
         self._at(after_ms, die, None, None)
         self._at(after_ms + away_ms, return_from_disk, None, None)
 
     def cut_off(self, name: str, after_ms: int, length_ms: int) -> None:
         """Schedule a time in which a node's messages reach nobody, and nobody's reach it."""
-        peer = self.peers[name]
+        station = self.nodes[name]
 
         def leave(*_: object) -> None:
-            peer.connected = False
-            for broker in peer.brokers:
-                self._tell_down(peer, broker)
+            station.connected = False
+            for broker in station.brokers:
+                self._tell_down(station, broker)
 
         def rejoin(*_: object) -> None:
-            peer.connected = True
-            for broker in peer.brokers:
+            station.connected = True
+            for broker in station.brokers:
                 if broker.running:
-                    self._tell_up(peer, broker)
+                    self._tell_up(station, broker)
 
         self._at(after_ms, leave, None, None)
         self._at(after_ms + length_ms, rejoin, None, None)
 
     def stop_broker(self, name: str, after_ms: int, length_ms: int) -> None:
         """Schedule a time in which a broker is down; what it is given meanwhile is lost."""
-        broker = self._by_name[name]
+        broker = self.network.broker(name)
 
         def stop(*_: object) -> None:
             broker.running = False
-            for peer in self._clients(broker):
-                self._tell_down(peer, broker)
+            for station in self._clients(broker):
+                self._tell_down(station, broker)
 
         def start(*_: object) -> None:
             broker.running = True
-            for peer in self._clients(broker):
-                if peer.connected:
-                    self._tell_up(peer, broker)
+            for station in self._clients(broker):
+                if station.connected:
+                    self._tell_up(station, broker)
 
         self._at(after_ms, stop, None, None)
         self._at(after_ms + length_ms, start, None, None)
 
     def _clients(self, broker: Broker) -> list[Station]:
-        everybody: list[Station] = [*self.peers.values(), *self.intruders]
-        return [station for station in everybody if broker in station.brokers]
+        return [each for each in self._stations.values() if broker in each.brokers]
 
     def _tell_down(self, station: Station, broker: Broker) -> None:
         self._tell(station, lambda _: inputs.BrokerDown(broker.name))
 
     def end_faults(self) -> None:
         """Lose and duplicate nothing from now on, and have all brokers behave."""
-        self.links = self.links.healed()
-        for broker in self.brokers:
-            broker.repent()
+        self.network.heal()
 
     # --- time ------------------------------------------------------------------------------
 
@@ -274,41 +284,61 @@ class Simulation:
 
         Args:
             for_ms: how much, 0 or more.
+
+        Raises:
+            ProcessError: another process of the company has ended.
         """
         until_ms = self.now_ms + for_ms
-        times = self._times
-        while times and times[0] <= until_ms:
-            self.now_ms = heapq.heappop(times)
-            for act, first, second in self._slots.pop(self.now_ms):
-                act(first, second)
+        span_ms = max(1, self.network.least_ms)
+        next_ms = self._settle()
+        while next_ms <= until_ms:
+            self._live_through(min(next_ms + span_ms - 1, until_ms))
+            next_ms = self._settle()
         self.now_ms = until_ms
+
+    def _live_through(self, end_ms: int) -> None:
+        """Let everything happen until a moment, that moment included."""
+        times = self._times
+        while times and times[0] <= end_ms:
+            self.now_ms = heapq.heappop(times)  # twice the same where both have something
+            for readers, message in self._arrivals.pop(self.now_ms, ()):
+                self._deliver(readers, message)
+            for act, first, second in self._slots.pop(self.now_ms, ()):
+                act(first, second)
+
+    def _settle(self) -> int:
+        """Give the network what all stations ordered; return when something happens next."""
+        mine, self._deeds = self._deeds, []
+        next_ms, deeds = self._reports.share(self._times[0] if self._times else _NEVER_MS, mine)
+        deeds.sort(key=_in_order)
+        for deed in deeds:
+            if deed.note:
+                self._done.note(deed.at_ms, deed.station, deed.note)
+            match deed.order:
+                case None:
+                    self.event_count += 1
+                case Sending():
+                    sender = self._stations[deed.station]
+                    for at_ms, readers, message in self.network.carry(
+                        sender, deed.order, deed.at_ms
+                    ):
+                        arrivals = self._arrivals.get(at_ms)
+                        if arrivals is None:
+                            arrivals = self._arrivals[at_ms] = []
+                            heapq.heappush(self._times, at_ms)
+                        arrivals.append((readers, message))
+                case Subscribing():
+                    self.network.subscribe(self._stations[deed.station], deed.order)
+        return min(next_ms, self._times[0] if self._times else _NEVER_MS)
 
     def end(self) -> None:
         """Drop all that was still to happen: it points back at the simulation, which would live on.
 
         A thousand nodes that are a cycle take Python a minute to find; these are freed at once.
         """
+        self._arrivals.clear()
         self._slots.clear()
         self._times.clear()
-
-    def _draw(self) -> float:
-        if not self._draws:
-            self._draws = self._rng.random(_DRAW_COUNT).tolist()
-        return self._draws.pop()
-
-    def coverage(self, without: frozenset[bytes] = frozenset()) -> float:
-        """Return the share of (node, record) pairs that are held, 1.0 where all are.
-
-        Args:
-            without: authors whose records do not count.
-        """
-        union: dict[bytes, None] = {}
-        held = 0
-        for peer in self.peers.values():
-            ids = [i for i, author in peer.store.authors() if author not in without]
-            union.update(dict.fromkeys(ids))
-            held += len(ids)
-        return held / (len(union) * len(self.peers)) if union else 1.0
 
     # --- what happens ----------------------------------------------------------------------
 
@@ -317,13 +347,13 @@ class Simulation:
         if not station.alive:
             return
         event = fact(EPOCH_MS + self.now_ms + station.skew_ms)
-        self._note(station.number, type(event).__name__.encode())
+        self._handle(station, event, type(event).__name__)
+
+    def _handle(self, station: Station, event: inputs.Input, kind: str) -> None:
+        assert station.handle is not None
+        self._deeds.append(Deed(self.now_ms, station.number, kind.encode()))
         if self._record is not None:
             self._record.put_input(self.now_ms, station.number, event)
-        self._handle(station, event)
-
-    def _handle(self, station: Station, event: inputs.Input) -> None:
-        self.event_count += 1
         orders = station.handle(event, self.now_ms)
         if self._watch is not None and isinstance(station, Peer):
             self._watch(station, event, self.now_ms, orders)
@@ -344,102 +374,74 @@ class Simulation:
     def _fire(self, whose: tuple[Station, int], timer: str) -> None:
         station, life = whose
         if station.life == life and station.alive:  # a crash takes the timers with it
-            self._note(station.number, timer.encode())
-            fired = inputs.TimerFired(timer, EPOCH_MS + self.now_ms + station.skew_ms)
-            if self._record is not None:
-                self._record.put_input(self.now_ms, station.number, fired)
-            self._handle(station, fired)
+            wall_ms = EPOCH_MS + self.now_ms + station.skew_ms
+            self._handle(station, inputs.TimerFired(timer, wall_ms), timer)
 
     def _fetch(self, station: Station, order: effects.Fetch) -> None:
         fetched = inputs.Fetched(station.fetch(order.record_ids), order.topic, order.broker)
         self._tell(station, lambda _: fetched)
 
     def _subscribe(self, station: Station, order: effects.Subscribe) -> None:
-        topics = order.topics + order.passing
-        for broker in station.brokers:
-            for name in station.filters:
-                self._readers[broker.name, name].pop(station.number, None)
-            for name in topics:
-                self._readers.setdefault((broker.name, name), {})[station.number] = station
-        station.filters = topics
+        wanted = Subscribing(order.topics + order.passing)
+        self._deeds.append(Deed(self.now_ms, station.number, b"", wanted))
 
-    def _route(self, sender: Station, order: effects.Send) -> None:
-        """Take a message to the brokers that it is for, and from there to its readers."""
+    def _send(self, station: Station, order: effects.Send) -> None:
         digest = blake2b(order.payload, digest_size=16).digest()
-        self._note(sender.number, digest)
         if self._record is not None:
-            self._record.put(Sent(sender.number, digest))
-        if not sender.connected:
-            return
-        for broker in sender.brokers:
-            if not broker.running or (order.broker and order.broker != broker.name):
-                continue
-            sender.sent_bytes += len(order.payload)
-            self.moved_bytes[_channel_in(order.topic)] += len(order.payload)
-            for up_ms in self.links.delays_ms(self._draw):
-                for later_ms in broker.handling_ms(order.topic, order.payload, self._draw):
-                    self._publish(sender, broker, order, up_ms + later_ms)
-
-    def _publish(self, sender: Station, broker: Broker, order: effects.Send, after_ms: int) -> None:
-        self._message_count += 1
-        if self._record is not None:
-            number, topic, payload = self._message_count, order.topic, order.payload
-            self._record.put(Carried(number, sender.number, broker.name, topic, payload))
-        message = _Message(broker, order.topic, order.payload, self._message_count)
-        readers = self._readers_of(broker, order.topic)
-        if len(readers) < _MANY:
-            for reader in readers:
-                for down_ms in self.links.delays_ms(self._draw):
-                    self._at(after_ms + down_ms, self._deliver, (reader,), message)
-        else:
-            for down_ms, links in self.links.deliveries(len(readers), self._rng):
-                heard = [readers[link] for link in links]
-                self._at(after_ms + down_ms, self._deliver, heard, message)
-
-    def _readers_of(self, broker: Broker, topic: str) -> list[Station]:
-        parent = topic.rsplit("/", 1)[0]
-        exact = self._readers.get((broker.name, topic), {})
-        return [*exact.values(), *self._readers.get((broker.name, f"{parent}/+"), {}).values()]
+            self._record.put(Sent(station.number, digest))
+        heard_by = self.network.hearing(station, order.broker)
+        sending = Sending(order.topic, order.payload, heard_by)
+        self._deeds.append(Deed(self.now_ms, station.number, digest, sending))
 
     _CARRIERS: ClassVar[dict[type[Effect], Callable[..., None]]] = {
-        effects.Send: _route,
+        effects.Send: _send,
         effects.SetTimer: _set_timer,
         effects.Subscribe: _subscribe,
         effects.Fetch: _fetch,
     }
 
-    def _deliver(self, readers: Sequence[Station], message: _Message) -> None:
+    def _deliver(self, readers: Sequence[Station], message: Message) -> None:
         now_ms, payload, watch = self.now_ms, message.payload, self._watch
         broker, topic, size_bytes = message.broker.name, message.topic, len(message.payload)
         mean_ms = EPOCH_MS + now_ms
         skew_ms: int | None = None
         heard = [reader for reader in readers if reader.connected and reader.alive]
+        if not heard:
+            return
         reached = [reader.number for reader in heard]
-        if self._record is not None and heard:
+        if self._record is not None:
             self._record.put(Delivered(now_ms, message.number, reached))
         for reader in heard:
             reader.received_bytes += size_bytes
+            handle = reader.handle
+            if handle is None:
+                continue
             if skew_ms != reader.skew_ms:  # one input for all whose clocks agree
                 skew_ms = reader.skew_ms
                 event = inputs.Received(broker, topic, payload, mean_ms + skew_ms)
-            orders = reader.handle(event, now_ms)
+            orders = handle(event, now_ms)
             if watch is not None and isinstance(reader, Peer):
                 watch(reader, event, now_ms, orders)
             if orders:
                 self._carry_out(reader, orders)
         self.event_count += len(reached)
-        if reached:
-            self.moved_bytes[_channel_in(topic)] += len(reached) * size_bytes
-            self._note(message.number, array("I", reached).tobytes())
-
-    def _note(self, number: int, what: bytes) -> None:
-        self._lines += b"%d %d %b\n" % (self.now_ms, number, what)
-        if len(self._lines) > _TRACE_BYTES:
-            self._trace.update(self._lines)
-            self._lines.clear()
+        self.network.moved_bytes[channel_in(topic)] += len(reached) * size_bytes
+        self._heard.note(now_ms, message.number, array("I", reached).tobytes())
 
 
-def _channel_in(topic: str) -> str:
-    """Return the level of a topic that names its channel; empty where there is none."""
-    levels = topic.split("/", 4)
-    return levels[3] if len(levels) > 3 else ""
+class _Lines:
+    """Lines and their hash, taken in larger pieces."""
+
+    def __init__(self) -> None:
+        self._hash = sha256()
+        self._waiting = bytearray()
+
+    def note(self, at_ms: int, number: int, what: bytes) -> None:
+        self._waiting += b"%d %d %b\n" % (at_ms, number, what)
+        if len(self._waiting) > _TRACE_BYTES:
+            self.digest()
+
+    def digest(self) -> bytes:
+        self._hash.update(self._waiting)
+        self._waiting.clear()
+        return self._hash.digest()

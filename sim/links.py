@@ -38,6 +38,11 @@ class LinkPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             if not 0.0 <= value <= 1.0:
                 raise UsageError(f"{name} is {value}; expected 0 to 1")
 
+    @property
+    def least_ms(self) -> int:
+        """The shortest delay that is ever drawn."""
+        return int(self.latency_ms - self.jitter * self.latency_ms)
+
     def delays_ms(self, draw: Callable[[], float]) -> tuple[int, ...]:
         """Draw what becomes of one message.
 

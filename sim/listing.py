@@ -50,10 +50,17 @@ def ask(
         record: where the lists are written, if anywhere.
     """
     rng = np.random.default_rng([seed, 10])
-    peers = list(simulation.peers.values())
+    asked = set(rng.permutation(len(simulation.nodes))[:count].tolist())
+    mine = {
+        peer.number: advised(peer, population, simulation.now_ms)
+        for peer in simulation.peers.values()
+        if peer.number in asked
+    }
+    told = [
+        item for part in simulation.company.gather(mine, dict[int, bytes]) for item in part.items()
+    ]
     by_node: dict[int, list[Advice]] = {}
-    for number in sorted(rng.permutation(len(peers))[:count].tolist()):
-        advice = advised(peers[number], population, simulation.now_ms)
+    for number, advice in sorted(told):
         by_node[number] = _advice.decode(advice)
         if record is not None:
             record.put(Listed(simulation.now_ms, number, advice))
@@ -85,11 +92,16 @@ def _one(simulation: Simulation, lists: Lists, adversary: Deployed) -> dict[str,
     near = {number: hit for number, hit in exposed.items() if number in adversary.near}
     far = {number: hit for number, hit in exposed.items() if number not in adversary.near}
     hostile = frozenset(adversary.authors)
-    held = convicted = total = 0
+    counts = np.zeros(3, np.int64)
     for peer in simulation.peers.values():
-        total += len(peer.store)
-        held += sum(author in hostile for _, author in peer.store.authors())
-        convicted += any(author in peer.core.engine.intake.proofs for author in adversary.authors)
+        convicts = peer.core.engine.intake.proofs
+        counts += (
+            len(peer.store),
+            sum(author in hostile for _, author in peer.store.authors()),
+            any(author in convicts for author in adversary.authors),
+        )
+    parts = simulation.company.gather(counts.tolist(), list[int])
+    total, held, convicted = np.sum(parts, axis=0).tolist()
     policy = adversary.policy
     return {
         "strategy": policy.strategy,
@@ -100,7 +112,7 @@ def _one(simulation: Simulation, lists: Lists, adversary: Deployed) -> dict[str,
         "exposure@10": _share(far or near),
         "exposure_of_the_deceiveds_friends@10": _share(near) if near else None,
         "window_share": held / total if total else 0.0,
-        "convicted_by": convicted / len(simulation.peers),
+        "convicted_by": convicted / len(simulation.nodes),
         **adversary.intruder.findings(),
     }
 

@@ -25,6 +25,32 @@ class Coverage(msgspec.Struct, frozen=True):
     least: float
 
 
+def coverage(simulation: Simulation, without: frozenset[bytes] = frozenset()) -> float:
+    """Return the share of (node, record) pairs that are held, 1.0 where all are.
+
+    Args:
+        simulation: the network.
+        without: authors whose records do not count.
+    """
+    known: dict[bytes, None] = {}
+    held = 0
+    for peer in simulation.peers.values():
+        ids = [i for i, author in peer.store.authors() if author not in without]
+        known.update(dict.fromkeys(ids))
+        held += len(ids)
+    company = simulation.company
+    union = len(set().union(*company.gather(list(known), list[bytes])))
+    return sum(company.gather(held, int)) / (union * len(simulation.nodes)) if union else 1.0
+
+
+class _Held(msgspec.Struct, frozen=True):
+    """One process's part of a coverage."""
+
+    wanted: int
+    held: int
+    least: float
+
+
 def subscribed_coverage(
     simulation: Simulation, without: frozenset[bytes] = frozenset()
 ) -> Coverage:
@@ -41,10 +67,18 @@ def subscribed_coverage(
     records: dict[bytes, tuple[Record, int]] = {}
     for peer in simulation.peers.values():
         records.update(peer.store.records)
+    authors = {i: record.author for i, (record, _) in records.items()}
     by_shard: dict[int, set[bytes]] = {}
-    for record_id, (record, _) in records.items():
-        if record.author not in without:
-            by_shard.setdefault(shard_of(record.author), set()).add(record_id)
+    for known in simulation.company.gather(authors, dict[bytes, bytes]):
+        for record_id, author in known.items():
+            if author not in without:
+                by_shard.setdefault(shard_of(author), set()).add(record_id)
+    parts = simulation.company.gather(_held(simulation, by_shard), _Held)
+    wanted, held = sum(part.wanted for part in parts), sum(part.held for part in parts)
+    return Coverage(held / wanted if wanted else 1.0, min(part.least for part in parts))
+
+
+def _held(simulation: Simulation, by_shard: dict[int, set[bytes]]) -> _Held:
     due: dict[frozenset[int], set[bytes]] = {}  # to whoever reads these shards; mostly the same
     wanted = held = 0
     least = 1.0
@@ -62,7 +96,21 @@ def subscribed_coverage(
         wanted += his
         held += has
         least = min(least, has / his if his else 1.0)
-    return Coverage(held / wanted if wanted else 1.0, least)
+    return _Held(wanted, held, least)
+
+
+class _Named(msgspec.Struct, frozen=True):
+    """What one process's nodes say of brokers.
+
+    Attributes:
+        rightly: by broker, what each node that reads a withheld author's shard says of him.
+        wrongly: how many nodes name somebody who is not withheld, by author.
+        mistaken: how many nodes name any such.
+    """
+
+    rightly: dict[str, list[bool]]
+    wrongly: dict[bytes, int]
+    mistaken: int
 
 
 def named_authors(simulation: Simulation, people: list[bytes]) -> dict[str, Any]:
@@ -78,27 +126,39 @@ def named_authors(simulation: Simulation, people: list[bytes]) -> dict[str, Any]
         name anybody else anywhere, and `most_named_innocent`, the share that names the one whom
         most do.
     """
+    parts = simulation.company.gather(_named(simulation, people), _Named)
+    result: dict[str, Any] = {}
+    for broker in parts[0].rightly:
+        verdicts = [verdict for part in parts for verdict in part.rightly[broker]]
+        share = sum(verdicts) / len(verdicts) if verdicts else None
+        result[broker] = {"named": share, "nodes": len(verdicts)}
+    wrongly: Counter[bytes] = Counter()
+    for part in parts:
+        wrongly.update(part.wrongly)
+    count = len(simulation.nodes)
+    result["falsely_named"] = sum(part.mistaken for part in parts) / count
+    result["most_named_innocent"] = max(wrongly.values(), default=0) / count
+    return result
+
+
+def _named(simulation: Simulation, people: list[bytes]) -> _Named:
     seen = {
         peer.number: (peer.core.engine.interest, peer.core.engine.brokers.reports())
         for peer in simulation.peers.values()
     }
-    result: dict[str, Any] = {}
+    rightly: dict[str, list[bool]] = {}
     for broker in simulation.brokers:
         for author in broker.withheld:
-            verdicts = [
+            rightly[broker.name] = [
                 author in reports[broker.name].withheld
                 for number, (interest, reports) in seen.items()
                 if interest.reads(shard_of(author)) and people[number] != author
             ]
-            share = sum(verdicts) / len(verdicts) if verdicts else None
-            result[broker.name] = {"named": share, "nodes": len(verdicts)}
     guilty = {broker.name: frozenset(broker.withheld) for broker in simulation.brokers}
-    mistaken: Counter[bytes] = Counter()
-    mistaking = 0
+    wrongly: Counter[bytes] = Counter()
+    mistaken = 0
     for _, reports in seen.values():
         accused = {a for name, each in reports.items() for a in set(each.withheld) - guilty[name]}
-        mistaken.update(accused)
-        mistaking += bool(accused)
-    result["falsely_named"] = mistaking / len(seen)
-    result["most_named_innocent"] = max(mistaken.values(), default=0) / len(seen)
-    return result
+        wrongly.update(accused)
+        mistaken += bool(accused)
+    return _Named(rightly, wrongly, mistaken)

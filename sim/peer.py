@@ -97,17 +97,23 @@ class Station:
 
     Args:
         name: for traces and reports.
-        handler: what it does.
+        handler: what it does; None where it lives in another process (`tastemesh.sim.company`),
+            and this one only knows that it is there.
         skew_ms: how far its wall clock is off.
         number: its place among the simulation's stations.
         brokers: those that it is connected to.
     """
 
     def __init__(
-        self, name: str, handler: Handler, skew_ms: int, number: int, brokers: tuple[Broker, ...]
+        self,
+        name: str,
+        handler: Handler | None,
+        skew_ms: int,
+        number: int,
+        brokers: tuple[Broker, ...],
     ) -> None:
         self.name = name
-        self.handle = handler.handle
+        self.handle = handler.handle if handler else None
         self.skew_ms = skew_ms
         self.number = number
         self.brokers = brokers

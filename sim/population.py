@@ -23,9 +23,10 @@ class Population:
     Args:
         scenario: its size, periods and bounds.
         seed: every key follows from it; 0 or more.
+        shared: some of the nodes live in other processes.
     """
 
-    def __init__(self, scenario: Scenario, seed: int) -> None:
+    def __init__(self, scenario: Scenario, seed: int, *, shared: bool = False) -> None:
         self._seed = seed
         self.limits = Limits(
             sync_period_ms=round(scenario.sync_period_s * 1000),
@@ -34,8 +35,8 @@ class Population:
             presence_bytes_per_s=scenario.bounds.presence_bytes_per_s,
             interest_period_ms=round(scenario.bounds.interest_period_s * 1000),
         )
-        self._signatures = Signatures()
-        self._reader = SharedReader(NETWORK, self.limits, self._signatures.fits)
+        self.signatures = Signatures(shared=shared)
+        self._reader = SharedReader(NETWORK, self.limits, self.signatures.fits)
         self.people = [self.signer(number, b"person") for number in range(scenario.nodes)]
         rng = np.random.default_rng(np.random.SeedSequence([seed, 7]))
         most_ms = scenario.skew_ms
@@ -62,7 +63,7 @@ class Population:
     def signer(self, number: int, purpose: bytes) -> Signer:
         """Return keys: one pair for each number and purpose."""
         secret, next_secret = (self._secret(number, purpose + s) for s in (b"", b" next"))
-        return NotedSigner(secret, next_secret, self._signatures)
+        return NotedSigner(secret, next_secret, self.signatures)
 
     def _secret(self, number: int, purpose: bytes) -> bytes:
         return sha256(b"%d %d %s" % (self._seed, number, purpose)).digest()

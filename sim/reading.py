@@ -10,6 +10,8 @@ checking cost a node: `benchmarks` measures that.
 from collections.abc import Callable
 from typing import Generic, TypeVar, TypeVarTuple, Unpack
 
+import msgspec
+
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip.codec import Opened, Verify
 from tastemesh.gossip.limits import Limits
@@ -62,17 +64,43 @@ class _Memory(Generic[*_Given, _Result]):
         return found
 
 
-class Signatures:
-    """Those lately made in this simulation: they fit, and whoever checks one is told so at once."""
+class Made(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A signature, who made it and of what."""
 
-    def __init__(self) -> None:
+    key: bytes
+    message: bytes
+    signature: bytes
+
+
+class Signatures:
+    """Those lately made in this simulation: they fit, and whoever checks one is told so at once.
+
+    Args:
+        shared: other processes are to be told of those made here.
+    """
+
+    def __init__(self, *, shared: bool = False) -> None:
+        self._shared = shared
         self._made: dict[bytes, tuple[bytes, bytes]] = {}
+        self._untold: list[Made] = []
 
     def note(self, key: bytes, message: bytes, signature: bytes) -> None:
-        """Note a signature that was made by this public key's owner; the oldest is forgotten."""
+        """Note a signature that was made by this public key's owner."""
+        made = Made(key, message, signature)
+        self.learn(made)
+        if self._shared:
+            self._untold.append(made)
+
+    def learn(self, made: Made) -> None:
+        """Note a signature that was made in another process; the oldest is forgotten."""
         if len(self._made) >= _GENERATION_COUNT:
             del self._made[next(iter(self._made))]
-        self._made[signature] = (key, message)
+        self._made[made.signature] = (made.key, made.message)
+
+    def untold(self) -> list[Made]:
+        """Return what was noted since the last call, for the other processes."""
+        untold, self._untold = self._untold, []
+        return untold
 
     def fits(self, key: bytes, message: bytes, signature: bytes) -> bool:
         """Tell what `tastemesh.gossip.signatures.verify` does."""

@@ -147,7 +147,7 @@ class Replay:
         self, station: int, event: inputs.Input, at_ms: int, message: Carried | None
     ) -> None:
         peer = self.peers[station]
-        orders = peer.handle(event, at_ms)
+        orders = peer.core.handle(event, at_ms)
         self._counts["inputs"] += 1
         if self._seen is not None:
             self._seen(peer, event, at_ms, message, orders)

@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tastemesh.errors import UsageError
 from tastemesh.gossip import inputs
 from tastemesh.node.collection import uncollected
 from tastemesh.sim.adversaries.deployment import Deployed, deploy
+from tastemesh.sim.company import Company, gathered
 from tastemesh.sim.engine import Simulation
 from tastemesh.sim.listing import ask, exposure
-from tastemesh.sim.measures import named_authors, subscribed_coverage
+from tastemesh.sim.measures import coverage, named_authors, subscribed_coverage
 from tastemesh.sim.population import Population
 from tastemesh.sim.residents import Residents, settle
 from tastemesh.sim.scenario import Scenario
@@ -31,8 +33,24 @@ Told = Callable[[str, int, int], None]
 """Is told (stage, done, total) in virtual seconds."""
 
 
+class Task(msgspec.Struct, frozen=True):
+    """What the further processes of a simulation are to take part in.
+
+    Attributes:
+        scenario: what happens.
+        seed: of everything random.
+    """
+
+    scenario: Scenario
+    seed: int
+
+
 def run_scenario(
-    scenario: Scenario, seed: int, progress: Told, record: Path | None = None
+    scenario: Scenario,
+    seed: int,
+    progress: Told,
+    record: Path | None = None,
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Run a scenario to its end.
 
@@ -41,27 +59,63 @@ def run_scenario(
         seed: of everything random; 0 or more.
         progress: told how far it is.
         record: a file to write the trace to, if any.
+        processes: how many share the nodes, 1 or more; the result is the same for any number.
 
     Returns:
         The result as the command contract has it, without what only a clock can tell.
 
     Raises:
-        UsageError: a strategy is unknown, or the trace cannot be written.
+        UsageError: a strategy is unknown, the trace cannot be written, or it is to be written by
+            several processes.
+        ProcessError: one of the processes ended before its work did.
     """
+    if processes < 1:
+        raise UsageError(f"processes is {processes}; expected 1 or more")
+    if record is not None and processes > 1:
+        raise UsageError(f"processes is {processes}; a trace is written by one")
+    task = msgspec.msgpack.encode(Task(scenario, seed))
+    with gathered(processes, task) as company, uncollected():
+        return _run(scenario, seed, progress, record, company)
+
+
+def take_part(task: bytes, company: Company) -> dict[str, Any]:
+    """Simulate one's share of a scenario.
+
+    Args:
+        task: a `Task`, as MessagePack.
+        company: all processes.
+
+    Returns:
+        What `run_scenario` does; what adversaries sent is known to the first process alone.
+
+    Raises:
+        ProcessError: another process has ended.
+    """
+    what = msgspec.msgpack.decode(task, type=Task)
     with uncollected():
-        return _run(scenario, seed, progress, record)
+        return _run(what.scenario, what.seed, lambda *_: None, None, company)
 
 
-def _run(scenario: Scenario, seed: int, progress: Told, record: Path | None) -> dict[str, Any]:
-    population = Population(scenario, seed)
+def _run(
+    scenario: Scenario, seed: int, progress: Told, record: Path | None, company: Company
+) -> dict[str, Any]:
+    population = Population(scenario, seed, shared=company.size > 1)
     residents = settle(scenario, seed)
     writing = TraceWriter(record, Header(scenario, seed)) if record else nullcontext()
     with writing as trace:
-        simulation = Simulation(seed, scenario.links, population.brokers(scenario), None, trace)
+        simulation = Simulation(
+            seed,
+            scenario.links,
+            population.brokers(scenario),
+            record=trace,
+            company=company,
+            signatures=population.signatures,
+        )
         rng = np.random.default_rng(np.random.SeedSequence([seed, 6]))
         for number, skew_ms in enumerate(population.skews_ms):
+            core = population.core(number) if company.has(number) else None
             after_ms = int(residents.starts_ms[number])
-            simulation.add(f"n{number}", population.core(number), skew_ms, after_ms=after_ms)
+            simulation.add(f"n{number}", core, skew_ms, after_ms=after_ms)
         _speak(simulation, population, residents)
         _break(simulation, population, scenario, rng)
         deployed = deploy(simulation, population, residents, scenario, seed)
@@ -88,24 +142,27 @@ def _result(
     converged_s: float | None,
     hourly_bytes: dict[str, int],
 ) -> dict[str, Any]:
-    peers = list(simulation.peers.values())
+    refused: Counter[str] = Counter()
+    for peer in simulation.peers.values():
+        refused.update(peer.core.engine.rejected)
     rejected: Counter[str] = Counter()
-    for peer in peers:
-        rejected.update(peer.core.engine.rejected)
+    for part in simulation.company.gather(refused, dict[str, int]):
+        rejected.update(part)
     hostile = _hostile(deployed)
     subscribed = subscribed_coverage(simulation, hostile)
-    moved_bytes = sum(peer.sent_bytes + peer.received_bytes for peer in peers)
+    nodes = list(simulation.nodes.values())
+    moved_bytes = sum(node.sent_bytes + node.received_bytes for node in nodes)
     return {
         "digest": simulation.digest,
         "nodes": scenario.nodes,
         "virtual_seconds": scenario.seconds,
         "events": simulation.event_count,
-        "coverage": simulation.coverage(hostile),
+        "coverage": coverage(simulation, hostile),
         "coverage_subscribed": subscribed.mean,
         "coverage_subscribed_least": subscribed.least,
         "censorship": named_authors(simulation, [person.id for person in population.people]),
         "converged_s": converged_s,
-        "bytes_per_node_hour": round(moved_bytes / len(peers) / (scenario.seconds / 3600)),
+        "bytes_per_node_hour": round(moved_bytes / len(nodes) / (scenario.seconds / 3600)),
         "hourly_bytes_by_channel": hourly_bytes,
         "rejected": dict(sorted(rejected.items())),
     }
@@ -169,7 +226,7 @@ def _break(
     rng: np.random.Generator,
 ) -> None:
     """Crashes and partitions, all over before the quiet begins."""
-    names = list(simulation.peers)
+    names = list(simulation.nodes)
     first_ms = round(scenario.arrive_s * 1000) + 1_000
     loud_ms = round((scenario.seconds - scenario.quiet_s) * 1000)
     away_ms = round(scenario.churn.away_s * 1000)

@@ -16,6 +16,7 @@ from tastemesh.errors import UsageError
 from tastemesh.node.cli.data import JsonFile, console_for, write_json
 from tastemesh.node.cli.progress import stages
 from tastemesh.sim import inspection
+from tastemesh.sim.company import fitting_size
 from tastemesh.sim.replay import Replay
 from tastemesh.sim.run import run_scenario
 from tastemesh.sim.scenario import Scenario, load_scenario, shipped
@@ -30,6 +31,16 @@ def sim(
         int | None, typer.Option(min=2, max=100_000, help="In place of the scenario's number.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=256,
+            help="That share the nodes; the result is the same for any number. "
+            "[default: all processors, 100 nodes each at least; 1 with --record]",
+            show_default=False,
+        ),
+    ] = None,
     list_them: Annotated[bool, typer.Option("--list", help="Name the shipped scenarios.")] = False,
     record: Annotated[
         str | None,
@@ -76,8 +87,10 @@ def sim(
     elif node is not None or at is not None or item is not None:
         raise UsageError("--node, --at and --item go with --inspect FILE")
     elif replay is not None:
-        if record is not None or nodes is not None:
-            raise UsageError("--replay takes everything from the trace; no --record, no --nodes")
+        if any(each is not None for each in (record, nodes, processes)):
+            raise UsageError(
+                "--replay takes everything from the trace; no --record, --nodes or --processes"
+            )
         _replay(replay, json_file)
     elif scenario is None:
         raise UsageError(
@@ -89,23 +102,34 @@ def sim(
         wanted = load_scenario(scenario)
         if nodes is not None:
             wanted = msgspec.structs.replace(wanted, nodes=nodes)
-        _run(wanted, seed, Path(record) if record else None, json_file)
+        if processes is None:
+            processes = 1 if record else fitting_size(wanted.nodes)
+        _run(wanted, seed, Path(record) if record else None, processes, json_file)
 
 
-def _run(scenario: Scenario, seed: int, record: Path | None, json_file: Path | None) -> None:
+def _run(
+    scenario: Scenario, seed: int, record: Path | None, processes: int, json_file: Path | None
+) -> None:
     started_s = time.perf_counter()
     with stages() as progress:
-        result = run_scenario(scenario, seed, progress, record)
+        result = run_scenario(scenario, seed, progress, record, processes)
     result["wall_seconds"] = round(time.perf_counter() - started_s, 2)
     result["events_per_s"] = round(result["events"] / result["wall_seconds"])
-    kib = 1024 if sys.platform != "darwin" else 1
-    result["peak_rss_mb"] = round(
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kib / 1024**2, 1
-    )
+    result["processes"] = processes
+    result["peak_rss_mb"] = round(_peak_mb(processes), 1)
     _show({k: v for k, v in result.items() if k not in ("scenario", "adversaries")})
     if result["adversaries"]:
         _show_adversaries(result["adversaries"])
     write_json(json_file, result)
+
+
+def _peak_mb(processes: int) -> float:
+    """Return what all processes needed at most; each of the others counts as the largest one."""
+    own, largest = (
+        resource.getrusage(of).ru_maxrss for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    kib = 1024 if sys.platform != "darwin" else 1
+    return (own + (processes - 1) * largest) * kib / 1024**2
 
 
 def _replay(path: Path, json_file: Path | None) -> None:

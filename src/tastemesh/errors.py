@@ -7,6 +7,7 @@
     │   ├── ConfigError             ... in a configuration file, the environment or an option
     │   └── TraceError              ... in a recording of a simulation: missing or damaged
     ├── ReplayError                 a node does something else than in the recording
+    ├── ProcessError                one of the processes that simulate a network has ended
     ├── RemoteProtocolError         what a peer sent is not a valid record; carries a RejectReason
     ├── TransportError              a broker cannot be reached or refused us
     ├── StorageError                the window's database cannot be read or written
@@ -36,6 +37,10 @@ class TraceError(UsageError):
 
 class ReplayError(TastemeshError):
     """A replayed node does something else than it did; the text names node and time."""
+
+
+class ProcessError(TastemeshError):
+    """One of the processes that simulate a network together has ended."""
 
 
 class RemoteProtocolError(TastemeshError):
