@@ -11,6 +11,7 @@ import msgspec
 import tastemesh
 from docs.figures.workshop import Workshop, rows_of
 from tastemesh.sim.attack.plots import COLOURS, MARKERS, Plot, Theme
+from tastemesh.sim.company import fitting_size
 from tastemesh.sim.links import LinkPolicy
 from tastemesh.sim.run import run_scenario
 from tastemesh.sim.scenario import Bounds, Scenario
@@ -85,7 +86,8 @@ def measure(nodes: int, bounds: Bounds) -> Traffic:
         nodes: how many.
         bounds: of each.
     """
-    found = run_scenario(scenario(nodes, bounds), SEED, lambda *_: None)
+    processes = fitting_size(nodes)
+    found = run_scenario(scenario(nodes, bounds), SEED, lambda *_: None, processes=processes)
     return Traffic(
         nodes, found["hourly_bytes_by_channel"], found["coverage_subscribed"], found["events"]
     )
@@ -98,7 +100,7 @@ def make(workshop: Workshop) -> None:
     for name, (bounds, sizes) in SWEEPS.items():
         found[name] = []
         for nodes in sizes:
-            kept = f"scale-{_protocol_digest()}-{bounds.inbound_bytes_per_s}-{nodes}"
+            kept = f"scale-{_traffic_digest()}-{bounds.inbound_bytes_per_s}-{nodes}"
             run = workshop.kept(kept, Traffic, partial(measure, nodes, bounds))
             found[name].append(run)
             parts = [run.hourly_bytes.get(channel, 0.0) for channel in CHANNELS]
@@ -109,10 +111,11 @@ def make(workshop: Workshop) -> None:
     workshop.draw("scale", _plot(found))
 
 
-def _protocol_digest() -> str:
-    """Return 8 hex digits that change with the protocol's code."""
+def _traffic_digest() -> str:
+    """Return 8 hex digits that change with the code of protocol and simulator."""
     digest = sha256()
-    for path in sorted((Path(tastemesh.__file__).parent / "gossip").rglob("*.py")):
+    package = Path(tastemesh.__file__).parent
+    for path in sorted([*(package / "gossip").rglob("*.py"), *(package / "sim").glob("*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
 

@@ -90,6 +90,13 @@ def test_a_simulations_digest_and_names_are_whole_in_a_pipe(
     result = tmp_path / "result.json"
     assert main(["sim", str(scenario), "--json", str(result)]) == 0
     told = capsys.readouterr().out
-    assert json.loads(result.read_text())["digest"] in told
+    alone = json.loads(result.read_text())
+    assert alone["digest"] in told
     assert " early-spam " in told
     assert " exposure@10 " in told
+    assert main(["sim", str(scenario), "--processes", "2", "--json", str(result)]) == 0
+    shared = json.loads(result.read_text())
+    assert (alone["processes"], shared["processes"]) == (1, 2)
+    assert shared["peak_rss_mb"] > alone["peak_rss_mb"]
+    timed = {"wall_seconds", "events_per_s", "processes", "peak_rss_mb"}
+    assert all(shared[name] == alone[name] for name in alone.keys() - timed)
