@@ -48,7 +48,6 @@ INTRUDERS = 1 << 24
 """The number of the first hostile station; nodes are numbered from 0."""
 
 _Fact = Callable[[int], inputs.Input]
-Watch = Callable[[Peer, inputs.Input, int, list[Effect]], None]
 _Event = tuple[Callable[[Any, Any], None], Any, Any]
 
 
@@ -62,8 +61,6 @@ class Simulation:
         seed: everything random follows from it; 0 or more.
         links: statistics of every link.
         brokers: the brokers, at least one.
-        watch: told (peer, input, now in ms, orders) of every input of a node, after it was handled
-            and before it is carried out; intruders are not watched.
         record: where all of it is written, if anywhere; for a company of one.
         company: the processes that share the nodes; None for this one alone.
         signatures: those made by the nodes, of which the other processes are told.
@@ -77,7 +74,6 @@ class Simulation:
         seed: int,
         links: LinkPolicy | None = None,
         brokers: tuple[Broker, ...] | None = None,
-        watch: Watch | None = None,
         record: TraceWriter | None = None,
         company: Company | None = None,
         signatures: Signatures | None = None,
@@ -94,7 +90,6 @@ class Simulation:
         self.nodes: dict[str, Station] = {}
         """All nodes."""
         self.intruders: list[Station] = []
-        self._watch = watch
         self._record = record
         self._reports = Reports(self.company, signatures)
         self._times: list[int] = []
@@ -355,8 +350,6 @@ class Simulation:
         if self._record is not None:
             self._record.put_input(self.now_ms, station.number, event)
         orders = station.handle(event, self.now_ms)
-        if self._watch is not None and isinstance(station, Peer):
-            self._watch(station, event, self.now_ms, orders)
         if orders:
             self._carry_out(station, orders)
 
@@ -401,7 +394,7 @@ class Simulation:
     }
 
     def _deliver(self, readers: Sequence[Station], message: Message) -> None:
-        now_ms, payload, watch = self.now_ms, message.payload, self._watch
+        now_ms, payload = self.now_ms, message.payload
         broker, topic, size_bytes = message.broker.name, message.topic, len(message.payload)
         mean_ms = EPOCH_MS + now_ms
         skew_ms: int | None = None
@@ -420,8 +413,6 @@ class Simulation:
                 skew_ms = reader.skew_ms
                 event = inputs.Received(broker, topic, payload, mean_ms + skew_ms)
             orders = handle(event, now_ms)
-            if watch is not None and isinstance(reader, Peer):
-                watch(reader, event, now_ms, orders)
             if orders:
                 self._carry_out(reader, orders)
         self.event_count += len(reached)
