@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -20,6 +21,8 @@ from tastemesh.errors import ProcessError
 
 # From so many nodes in each on, another process pays (measured: 100 nodes take as long in two).
 _LEAST_NODES = 100
+
+_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of version 2, as a container sees its own
 
 _END_S = 10.0  # in which a process ends once its work is done: it has only memory to free
 
@@ -92,11 +95,20 @@ def fitting_size(nodes: int) -> int:
     Args:
         nodes: how many it has.
     """
+    return max(1, min(_processor_count(), nodes // _LEAST_NODES))
+
+
+def _processor_count() -> int:
+    """Return how many processors this process may use, a container's share of time included."""
     if hasattr(os, "sched_getaffinity"):
-        processors = len(os.sched_getaffinity(0))
+        count = len(os.sched_getaffinity(0))
     else:
-        processors = os.cpu_count() or 1
-    return max(1, min(processors, nodes // _LEAST_NODES))
+        count = os.cpu_count() or 1
+    try:
+        quota_us, period_us = _CGROUP_QUOTA.read_text().split()
+        return max(1, min(count, int(quota_us) // int(period_us)))
+    except (OSError, ValueError):  # no container, or no bound ("max")
+        return count
 
 
 @contextmanager
