@@ -123,8 +123,7 @@ class Advisor:
 
     def reached(self, ego: bytes) -> list[bytes]:
         """Return the ids of the identities whom ego's trust reaches."""
-        reach = self._scorer.reach(ego)
-        return [reach.ids[n] for n in np.flatnonzero(reach.total).tolist()]
+        return self._scorer.reached(ego)
 
     def recommend(self, ego: bytes, k: int, now_s: int) -> list[Advice]:
         """Return up to `k` items that ego does not have, best first.

@@ -1,5 +1,7 @@
 """Whom an ego's endorsements reach, and a memory of it: walking anew costs more than a list."""
 
+from typing import Generic, Protocol, Self, TypeVar
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,15 @@ class Reach(msgspec.Struct, frozen=True, eq=False):
         return int(mass.data.nbytes + mass.indices.nbytes + mass.indptr.nbytes)
 
     @property
+    def hit(self) -> NDArray[np.integer]:
+        """Indices of those whom a walk came to."""
+        return self.mass.indices
+
+    def carried(self, ids: tuple[bytes, ...], version: int) -> "Reach":
+        """Return the same for a graph in which nothing has changed that concerns it."""
+        return Reach(ids, self.contacts, widened(self.mass, len(ids)), version)
+
+    @property
     def total(self) -> NDArray[np.float64]:
         """Mass of each identity over all contacts, float64[identities]."""
         return np.bincount(
@@ -41,7 +52,47 @@ class Reach(msgspec.Struct, frozen=True, eq=False):
         ).astype(np.float64)
 
 
-class Reaches:
+class Hit(msgspec.Struct, frozen=True, eq=False):
+    """Whom an ego's endorsements reach, without how much: half the work (measured).
+
+    Attributes:
+        ids: identity of each index.
+        hit: indices of those whom a walk came to, rising.
+        version: of the graph that it holds for.
+    """
+
+    ids: tuple[bytes, ...]
+    hit: NDArray[np.intp]
+    version: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are this ego's alone."""
+        return self.hit.nbytes
+
+    def carried(self, ids: tuple[bytes, ...], version: int) -> "Hit":
+        """Return the same for a graph in which nothing has changed that concerns it."""
+        return Hit(ids, self.hit, version)
+
+
+class _Walked(Protocol):
+    """What walks found: `Reach` or `Hit`."""
+
+    @property
+    def ids(self) -> tuple[bytes, ...]: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def hit(self) -> NDArray[np.integer]: ...
+    @property
+    def nbytes(self) -> int: ...
+    def carried(self, ids: tuple[bytes, ...], version: int) -> Self: ...
+
+
+_Found = TypeVar("_Found", bound=_Walked)
+
+
+class Reaches(Generic[_Found]):
     """What walks found, of the egos asked about last; who was asked about longest ago goes.
 
     A walk depends on what those say whom it comes to (`tastemesh.reputation.walks`). So what others
@@ -54,10 +105,14 @@ class Reaches:
 
     def __init__(self, graph: EndorsementGraph) -> None:
         self._graph = graph
-        self._of: dict[bytes, Reach] = {}
+        self._of: dict[bytes, _Found] = {}
         self._bytes = 0
 
-    def known(self, ego: bytes) -> Reach | None:
+    def __contains__(self, ego: bytes) -> bool:
+        """Tell whether an ego has been asked about, whatever has changed since."""
+        return ego in self._of
+
+    def known(self, ego: bytes) -> _Found | None:
         """Return what holds for the graph as it is, or None."""
         found, graph = self._of.get(ego), self._graph
         if found is None or (found.version == graph.version and found.ids is graph.ids):
@@ -65,9 +120,11 @@ class Reaches:
         changed = graph.changed_since(found.version)
         if changed is None or self._concerns(ego, found, changed):
             return None
-        return self._carried(ego, found)
+        carried = found.carried(graph.ids, graph.version)
+        self.remember(ego, carried)
+        return carried
 
-    def remember(self, ego: bytes, found: Reach) -> None:
+    def remember(self, ego: bytes, found: _Found) -> None:
         """Keep what was found, in place of what was found before."""
         before = self._of.pop(ego, None)
         self._bytes += found.nbytes - (before.nbytes if before is not None else 0)
@@ -75,21 +132,14 @@ class Reaches:
         while self._bytes > _MEMORY_BYTES and len(self._of) > 1:
             self._bytes -= self._of.pop(next(iter(self._of))).nbytes
 
-    def _concerns(self, ego: bytes, found: Reach, changed: list[bytes]) -> bool:
+    def _concerns(self, ego: bytes, found: _Found, changed: list[bytes]) -> bool:
         """Tell whether a walk could have come to somebody who says something else now."""
         if ego in changed:
             return True
-        is_reached = np.zeros(found.mass.shape[1], np.bool_)
-        is_reached[found.mass.indices] = True
+        is_hit = np.zeros(len(found.ids), np.bool_)
+        is_hit[found.hit] = True
         for author in dict.fromkeys(changed):
             index = self._graph.index_of(author)
-            if index is None or (index < len(is_reached) and is_reached[index]):
+            if index is None or (index < len(is_hit) and is_hit[index]):
                 return True  # who is named no more may have been reached
         return False
-
-    def _carried(self, ego: bytes, found: Reach) -> Reach:
-        """Return the same for the graph as it is, whose identities may be more, and remember it."""
-        ids = self._graph.ids
-        carried = Reach(ids, found.contacts, widened(found.mass, len(ids)), self._graph.version)
-        self.remember(ego, carried)
-        return carried

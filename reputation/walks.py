@@ -117,13 +117,37 @@ def walk_mass(
     """
     parameters = parameters or WalkParameters()
     arrays = graph.csr()
+    trace = _traced(graph, ego, seed, parameters)
+    index = graph.index_of(ego)
+    contacts = np.empty(0, np.int32)
+    if index is not None:
+        contacts = arrays.subjects[arrays.offsets[index] : arrays.offsets[index + 1]]
+    return counted(trace, contacts, len(arrays.ids), parameters.walk_count)
+
+
+def whom_walks_hit(
+    graph: EndorsementGraph, ego: bytes, *, seed: bytes, parameters: WalkParameters
+) -> NDArray[np.intp]:
+    """Walks from ego and counts nothing: for who asks about everybody's mass whether there is any.
+
+    Args:
+        graph: as for `walk_mass`.
+        ego: as for `walk_mass`.
+        seed: as for `walk_mass`.
+        parameters: as for `walk_mass`.
+
+    Returns:
+        Indices of the identities whose `walk_mass` is above 0, rising.
+    """
+    return np.flatnonzero(np.bincount(_traced(graph, ego, seed, parameters).node))
+
+
+def _traced(graph: EndorsementGraph, ego: bytes, seed: bytes, parameters: WalkParameters) -> Trace:
     index = graph.index_of(ego)
     if index is None:
-        return counted(_NO_TRACE, np.empty(0, np.int32), len(arrays.ids), parameters.walk_count)
+        return _NO_TRACE
     walls = graph.walls(ego)
-    trace = trace_walks(arrays, index, walls=walls, seed=seed, parameters=parameters)
-    contacts = arrays.subjects[arrays.offsets[index] : arrays.offsets[index + 1]]
-    return counted(trace, contacts, len(arrays.ids), parameters.walk_count)
+    return trace_walks(graph.csr(), index, walls=walls, seed=seed, parameters=parameters)
 
 
 def trace_walks(

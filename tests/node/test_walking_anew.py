@@ -4,9 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tastemesh.node.scorer import Scorer
+from tastemesh.node.scorer import Scorer, ScorerParameters
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph
+from tastemesh.reputation.trust import TrustParameters
 from tastemesh.reputation.walks import WalkMass
 
 
@@ -37,7 +38,7 @@ def test_what_is_kept_is_what_walking_anew_would_find(
     said: list[tuple[int, int, float, bool]], asked_every: int
 ) -> None:
     graph = EndorsementGraph()
-    keeps = Scorer(View(), graph)
+    keeps, hears = Scorer(View(), graph), Scorer(View(), graph)
     for seq, (author, subject, weight, takes_back) in enumerate(said, 1):
         if takes_back:
             graph.remove_author(person(author))
@@ -51,6 +52,9 @@ def test_what_is_kept_is_what_walking_anew_would_find(
             assert kept.contacts == anew.contacts
             assert kept.mass.shape == anew.mass.shape
             np.testing.assert_array_equal(kept.mass.toarray(), anew.mass.toarray())
+            reached = [anew.ids[n] for n in np.flatnonzero(anew.total)]
+            assert keeps.reached(ego) == reached  # it was asked for more
+            assert hears.reached(ego) == reached  # it was not
 
 
 def test_strangers_have_nobody_walk_anew() -> None:
@@ -78,3 +82,12 @@ def test_past_what_is_remembered_of_changes_all_walk_anew() -> None:
         graph.endorse(person(10), person(11), seq % 2, epoch=0, seq=seq)
     scorer.reach(person(0))
     assert scorer.walked == 2
+
+
+def test_whom_decay_leaves_nothing_is_not_reached() -> None:
+    graph = EndorsementGraph()
+    graph.endorse(person(0), person(1), 1.0, epoch=0, seq=1)
+    graph.endorse(person(1), person(2), 1.0, epoch=0, seq=1)
+    whole = ScorerParameters(trust=TrustParameters(beta=1.0))
+    assert Scorer(View(), graph).reached(person(0)) == [person(1), person(2)]
+    assert Scorer(View(), graph, whole).reached(person(0)) == [person(1)]
