@@ -261,7 +261,7 @@ class Admission:
         if refusal is not None:
             return refusal, []
         self._sync.add(record)
-        if not record.is_plain:
+        if record.notices:
             for said in self._intake.tombstones.add(record):
                 gone = self.window.take_out(author, said.covers, notices=False)
                 left.extend((i, EvictReason.FORGOTTEN) for i in gone)

@@ -15,9 +15,9 @@ from tastemesh.gossip.interest import Interest
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.meter import BrokerReport, Meter
 from tastemesh.gossip.rates import Bucket
-from tastemesh.gossip.record import Record
+from tastemesh.gossip.record import Record, print_of
 from tastemesh.gossip.relay import Relay
-from tastemesh.gossip.sightings import Sighting, Sightings, print_of
+from tastemesh.gossip.sightings import Sighting, Sightings
 from tastemesh.gossip.topics import records_topic
 
 RELAY_TIMER = "relay"

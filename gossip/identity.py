@@ -10,6 +10,7 @@ part of the id (the idea of KERI's pre-rotation). Verification needs the current
 in every envelope beside the body and is bound to the author by this hash.
 """
 
+from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
@@ -38,6 +39,7 @@ class PublicIdentity(msgspec.Struct, frozen=True):
         return id_of(self.key, self.next_digest)
 
 
+@lru_cache(maxsize=1_024)  # authors come again (count: as in `tastemesh.gossip.signatures`)
 def id_of(key: bytes, next_digest: bytes) -> bytes:
     """Return the id of the lineage that begins with these; see `PublicIdentity`."""
     return sha256(_IDENTITY_DOMAIN + key + next_digest).digest()

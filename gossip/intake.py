@@ -196,7 +196,7 @@ class Intake:
         if not self.lineages.is_news(author, record.lineage):
             if author in self.proofs:
                 return ConvictedError(author)
-            if self.tombstones.cover(author, *slot) and not record.has_notices:
+            if self.tombstones.cover(author, *slot) and not record.notices:
                 return RemoteProtocolError(RejectReason.FORGOTTEN, "the author took it back")
         return None if self.lineages.holds(author, record.lineage, slot) else revoked()
 

@@ -2,20 +2,11 @@
 
 import heapq
 from collections.abc import Iterator
-from hashlib import sha256
 
 import msgspec
 
 from tastemesh.gossip.record import Record
 from tastemesh.gossip.topics import shard_of
-
-# Of an envelope's hash: who would pass another one for it has 2^64 to try, for each record anew.
-_PRINT_BYTES = 8
-
-
-def print_of(envelope: bytes) -> bytes:
-    """Return what tells an envelope from others around the same body, 8 bytes."""
-    return sha256(envelope).digest()[:_PRINT_BYTES]
 
 
 class Sighting(msgspec.Struct, gc=False):
@@ -27,7 +18,7 @@ class Sighting(msgspec.Struct, gc=False):
         created_ms: the author's date.
         size_bytes: of the envelope.
         first_ms: monotonic time of the first copy.
-        envelope_print: `print_of` the envelope that we hold. A record's id does not cover its
+        envelope_print: `Record.envelope_print` of what we hold. A record's id does not cover its
             signature, so a copy is one only if the bytes around the body are the same, too.
         delivered: names of the brokers that pushed it.
         delivered_ms: the monotonic time of each.
@@ -94,17 +85,17 @@ class Sightings:
         held = self._held
         if len(held) >= self._capacity:
             del held[next(iter(held))]
-        envelope = record.envelope
-        sighting = held[record.id] = Sighting(
+        is_pushed = bool(broker)
+        held[record.id] = Sighting(
             record.id,
             record.author,
             record.created_ms,
-            len(envelope),
+            len(record.envelope),
             now_ms,
-            print_of(envelope),
+            record.envelope_print,
+            (broker,) if is_pushed else (),
+            (now_ms,) if is_pushed else (),
         )
-        if broker:
-            sighting.note_delivered(broker, now_ms)
         if relay_after_ms >= 0:
             heapq.heappush(self._due, (now_ms + relay_after_ms, record.id))
             if len(self._due) > 2 * self._capacity:  # most of them point to what is gone

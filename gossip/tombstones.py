@@ -18,7 +18,7 @@ class Tombstones:
 
     def add(self, record: Record) -> tuple[Forget, ...]:
         """Take in a record of the window; return what it says is to be forgotten."""
-        said = tuple(s for s in record.statements if isinstance(s, Forget))
+        said = tuple(s for s in record.notices if isinstance(s, Forget))
         if said:
             self._ranges.setdefault(record.author, {})[record.id] = said
         return said

@@ -32,7 +32,7 @@ import msgspec
 
 from tastemesh.gossip.effects import EvictReason
 from tastemesh.gossip.limits import Limits, RejectReason
-from tastemesh.gossip.record import Endorsement, Forget, Record, Rotation
+from tastemesh.gossip.record import Record
 
 _Slot = tuple[int, int]  # (epoch, seq)
 _Key = tuple[int, _Slot, bytes]  # (clamped date in ms, slot, record id)
@@ -185,16 +185,12 @@ class Window:
         shelf = self._shelves.get(author)
         if shelf is not None and shelf.keys[-1][0] > first_seen_ms:
             self._set_back(shelf, first_seen_ms)
-        endorsements = notices = 0
-        if not record.is_plain:
-            kinds = list(map(type, record.statements))
-            endorsements = kinds.count(Endorsement)
-            notices = kinds.count(Forget) + kinds.count(Rotation)
+        endorsements, notices = len(record.endorsements), len(record.notices)
         padded = -(-len(record.envelope) // self._limits.statement_bytes)
         statements = max(len(record.statements), padded)
         if endorsements == len(record.statements):  # listening pushes out nobody's contacts
             endorsements = statements
-        slot, date_ms = (record.epoch, record.seq), min(record.created_ms, first_seen_ms)
+        slot, date_ms = record.slot, min(record.created_ms, first_seen_ms)
         entry = _Entry(
             (date_ms, slot, record.id),
             date_ms,

@@ -174,7 +174,7 @@ class Core:
 
     def _take(self, accepted: effects.Accepted) -> None:
         record = accepted.record
-        if not record.is_plain and record.endorsements:
+        if record.endorsements:
             self._vouch(record)
         held_ms = min(record.created_ms, accepted.first_seen_ms)
         number = self._book.enter(record.id)
