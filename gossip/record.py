@@ -165,6 +165,17 @@ class Record(msgspec.Struct, frozen=True, dict=True):  # the dictionary has what
         return tuple(s for s in self.statements if isinstance(s, Endorsement))
 
     @cached_property
+    def vouches(self) -> tuple[tuple[bytes, tuple[int, int, int], int], ...]:
+        """Its endorsements as (subject, (epoch, seq, place in the record), weight_q), in order."""
+        if self.is_plain:
+            return ()
+        return tuple(
+            (said.subject, (self.epoch, self.seq, place), said.weight_q)
+            for place, said in enumerate(self.statements)
+            if isinstance(said, Endorsement)
+        )
+
+    @cached_property
     def notices(self) -> tuple[Notice, ...]:
         """The statements that are notices, in order: a record with any is never forgotten."""
         if self.is_plain:

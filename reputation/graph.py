@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
-from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Record
+from tastemesh.gossip.record import WEIGHT_SCALE, Record
 
 _DIGEST_DOMAIN = b"tastemesh/1/endorsement\x00"
 _DIGEST_MODULUS = 1 << 256
@@ -203,28 +203,27 @@ class EndorsementGraph:
         Args:
             record: as the codec let it through, so that every value is in its range.
         """
-        author, epoch, seq = record.author, record.epoch, record.seq
-        for position, said in enumerate(record.statements):
-            if isinstance(said, Endorsement):
-                self._take(author, said.subject, (epoch, seq, position), said.weight_q)
+        for subject, order, units in record.vouches:
+            self._take(record.author, subject, order, units)
 
     def _take(self, author: bytes, subject: bytes, order: tuple[int, int, int], units: int) -> bool:
         if author == subject:
             return False
-        row = self._rows.get(self._index.get(author, -1), _NOTHING)
-        held = row.get(self._index.get(subject, -1)) if row else None
-        if held is not None:
-            return self._restate(held, order, units)
-        if len(row) >= self.limits.out_edge_limit:
-            oldest = min(row.values(), key=self._age)
-            if (order, subject) < self._age(oldest):
-                return False
-            # In this order, so that the author keeps its index.
-            self._insert(author, subject, order, units)
-            changed = units != 0 or self._units[oldest] != 0
-            self._drop(oldest)
-            return changed
-        if self.is_full:
+        row = self._rows.get(self._index.get(author, -1))
+        if row is not None:
+            held = row.get(self._index.get(subject, -1))
+            if held is not None:
+                return self._restate(held, order, units)
+            if len(row) >= self.limits.out_edge_limit:
+                oldest = min(row.values(), key=self._age)
+                if (order, subject) < self._age(oldest):
+                    return False
+                # In this order, so that the author keeps its index.
+                self._insert(author, subject, order, units)
+                changed = units != 0 or self._units[oldest] != 0
+                self._drop(oldest)
+                return changed
+        if len(self) >= self.limits.edge_limit:
             return False
         self._insert(author, subject, order, units)
         return units != 0
@@ -273,6 +272,7 @@ class EndorsementGraph:
         It tells states apart for caches and traces. It is no commitment: sums of this kind can be
         made to collide by somebody who chooses the terms (Wagner 2002), at no gain here.
         """
+        self._digest_sum %= _DIGEST_MODULUS
         return hashlib.sha256(_DIGEST_DOMAIN + self._digest_sum.to_bytes(32, "big")).digest()
 
     def csr(self) -> EndorsementArrays:
@@ -297,14 +297,20 @@ class EndorsementGraph:
             return False
         self._digest_sum -= self._hash(slot)
         self._units[slot] = units
-        self._digest_sum = (self._digest_sum + self._hash(slot)) % _DIGEST_MODULUS
+        self._digest_sum += self._hash(slot)
         self._note_change(self._ids[self._authors[slot]])
         return True
 
     def _insert(
         self, author: bytes, subject: bytes, order: tuple[int, int, int], units: int
     ) -> None:
-        author_index, subject_index = self._intern(author), self._intern(subject)
+        author_index, subject_index = self._index.get(author), self._index.get(subject)
+        if author_index is None:
+            author_index = self._name(author)
+        if subject_index is None:
+            subject_index = self._name(subject)
+        self._uses[author_index] += 1
+        self._uses[subject_index] += 1
         if self._free_slots:
             slot = self._free_slots.pop()
             self._authors[slot] = author_index
@@ -319,14 +325,13 @@ class EndorsementGraph:
             self._orders.append(order)
         self._rows.setdefault(author_index, {})[subject_index] = slot
         if units:
-            term = _term(author, subject, units)
-            self._digest_sum = (self._digest_sum + term) % _DIGEST_MODULUS
+            self._digest_sum += _term(author, subject, units)
             self._note_change(author)
         self._arrays = None
 
     def _drop(self, slot: int) -> None:
         author, subject = self._authors[slot], self._subjects[slot]
-        self._digest_sum = (self._digest_sum - self._hash(slot)) % _DIGEST_MODULUS
+        self._digest_sum -= self._hash(slot)
         if self._units[slot]:
             self._note_change(self._ids[author])
         self._units[slot] = 0
@@ -351,19 +356,17 @@ class EndorsementGraph:
         self._changed.append(author)
         self._arrays = None
 
-    def _intern(self, identity: bytes) -> int:
-        index = self._index.get(identity)
-        if index is None:
-            self._ranks = self._names = None
-            if self._free_indices:
-                index = self._free_indices.pop()
-                self._ids[index] = identity
-            else:
-                index = len(self._ids)
-                self._ids.append(identity)
-                self._uses.append(0)
-            self._index[identity] = index
-        self._uses[index] += 1
+    def _name(self, identity: bytes) -> int:
+        """Give an identity that nothing named so far an index."""
+        self._ranks = self._names = None
+        if self._free_indices:
+            index = self._free_indices.pop()
+            self._ids[index] = identity
+        else:
+            index = len(self._ids)
+            self._ids.append(identity)
+            self._uses.append(0)
+        self._index[identity] = index
         return index
 
     def _release(self, index: int) -> None:
