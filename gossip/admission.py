@@ -63,6 +63,11 @@ class Admission:
         seed: keys the delays before a proof is told.
     """
 
+    __slots__ = (
+        "_authorship", "_disputes", "_horizon", "_intake", "_limits", "_network", "_overruled",
+        "_reader", "_rejected", "_review_at_ms", "_sync", "reached", "window",
+    )  # fmt: skip
+
     def __init__(
         self,
         network: str,

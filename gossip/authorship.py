@@ -65,6 +65,8 @@ class Authorship:
         limits: wire limits.
     """
 
+    __slots__ = ("_limits", "_network", "_pens")
+
     def __init__(self, signers: tuple[Signer, ...], network: str, limits: Limits) -> None:
         self._network = network
         self._limits = limits

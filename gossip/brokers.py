@@ -49,6 +49,11 @@ class Brokers:
         seed: keys the relay's draws.
     """
 
+    __slots__ = (
+        "_checks", "_judge_ms", "_limits", "_meters", "_network", "_phase", "_relay", "_sightings",
+        "_ticking", "_up_ms", "_up_wall_ms",
+    )  # fmt: skip
+
     def __init__(self, network: str, limits: Limits, seed: bytes) -> None:
         self._network = network
         self._limits = limits

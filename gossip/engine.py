@@ -75,6 +75,12 @@ class GossipEngine:
         UsageError: the network id cannot stand in a topic.
     """
 
+    __slots__ = (
+        "_convinced", "_greetings", "_held", "_inbox", "_presence_interest", "_reader", "_sync",
+        "announcements", "authorship", "brokers", "intake", "interest", "limits", "network", "node",
+        "peers", "rejected", "window",
+    )  # fmt: skip
+
     def __init__(
         self,
         node: Signer,
@@ -142,10 +148,7 @@ class GossipEngine:
         for stored in event.records:
             done.extend(self._held.restore(stored))
         self._held.note_time(event.wall_ms)
-        done.extend(
-            effects.AcceptedPrivate(author, interaction, wall_ms)
-            for author, interaction, wall_ms in event.private
-        )
+        done.extend(effects.AcceptedPrivate(*private) for private in event.private)
         if event.copied:
             done.extend(self.authorship.start_epochs(event.wall_ms))
         return done
@@ -263,11 +266,8 @@ class GossipEngine:
         for record in records:
             done.extend(self._held.admit(record, wall_ms))
         topic = records_topic(self.network, shard_of(author))
-        envelopes = [record.envelope for record in records]
-        done.extend(
-            effects.Send(topic, bundle) for bundle in codec.pack_bundles(envelopes, self.limits)
-        )
-        return done
+        bundles = codec.pack_bundles([record.envelope for record in records], self.limits)
+        return [*done, *(effects.Send(topic, bundle) for bundle in bundles)]
 
     def _on_rotated(self, event: inputs.Rotated, now_ms: int) -> list[Effect]:
         notice = self.authorship.rotate(event.signer)

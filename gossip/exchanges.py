@@ -35,6 +35,10 @@ class Exchanges:
         seed: keys the salts.
     """
 
+    __slots__ = (
+        "_answered", "_ours", "_reply_count", "_salt_count", "_seed", "_theirs", "was_cut_off",
+    )  # fmt: skip
+
     def __init__(self, limits: Limits, seed: bytes) -> None:
         self._seed = seed
         self._reply_count = limits.sync_reply_count

@@ -25,6 +25,8 @@ class Greetings:
         node: its id, which decides when and whom it greets.
     """
 
+    __slots__ = ("_heard", "_node", "_started_ms", "is_set")
+
     def __init__(self, node: bytes) -> None:
         self._node = node
         self._heard: dict[bytes, None] = {}

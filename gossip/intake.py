@@ -53,6 +53,11 @@ class Intake:
         reader: decodes and checks signatures.
     """
 
+    __slots__ = (
+        "_brought", "_for_presence", "_for_proofs", "_forgeries", "_limits", "_network", "_pushed",
+        "_reader", "_strangers", "lineages", "proofs", "tombstones",
+    )  # fmt: skip
+
     def __init__(self, network: str, limits: Limits, reader: Reader) -> None:
         self._network = network
         self._limits = limits

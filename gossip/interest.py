@@ -76,6 +76,12 @@ class Interest:
         burst_periods: for how many periods' budget a burst may be taken in, 1 and up.
     """
 
+    __slots__ = (
+        "_began_ms", "_bytes_per_s", "_drawn", "_ended_early", "_exploring_turn", "_heard_bytes",
+        "_known", "_left_bytes", "_period_bytes", "_period_ms", "_rates", "_rotated_ms",
+        "_rotation", "_seed", "_since_ms", "_wanted", "mask", "rotation_ms",
+    )  # fmt: skip
+
     def __init__(
         self, bytes_per_s: float, period_ms: int, seed: bytes, burst_periods: float = 1.0
     ) -> None:

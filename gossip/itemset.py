@@ -79,6 +79,8 @@ class Snapshot:
         packed: their keys, sorted.
     """
 
+    __slots__ = ("_times_ms", "packed")
+
     def __init__(self, packed: bytes) -> None:
         self.packed = packed
         self._times_ms: NDArray[np.uint64] | None = None
@@ -159,6 +161,8 @@ class ItemSet:
     Args:
         items: what it holds at first, in any order, all of shard 0.
     """
+
+    __slots__ = ("_chunks", "_count", "_firsts", "_least", "_new", "_snapshot")
 
     def __init__(self, items: Iterable[tuple[int, bytes]] = ()) -> None:
         packed = b"".join(sorted({key_of(time_ms, record_id) for time_ms, record_id in items}))

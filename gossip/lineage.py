@@ -180,6 +180,8 @@ class Lineages:
         limits: `lineage_count` and `rotation_count` are used.
     """
 
+    __slots__ = ("_known", "_limits")
+
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._known: dict[bytes, Lineage] = {}

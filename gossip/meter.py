@@ -89,6 +89,8 @@ class _Tally(msgspec.Struct):
 class Meter:
     """What one broker owed and delivered."""
 
+    __slots__ = ("_all", "_authors", "_late_count", "_late_ms", "replayed")
+
     def __init__(self) -> None:
         self._all = _Tally()
         self._authors: dict[bytes, _Tally] = {}

@@ -69,6 +69,8 @@ class Proofs:
         limits: `proof_count` is used.
     """
 
+    __slots__ = ("_limits", "_proofs")
+
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._proofs: dict[bytes, bytes] = {}

@@ -13,6 +13,8 @@ class AuthorRates:
         bucket_count: authors who are remembered.
     """
 
+    __slots__ = ("_bucket_count", "_buckets", "_full", "_rate_per_ms")
+
     def __init__(self, rate_per_s: float, burst_count: int, bucket_count: int) -> None:
         self._full = float(burst_count)
         self._rate_per_ms = rate_per_s / 1000
@@ -52,6 +54,8 @@ class Bucket:
         full: tokens saved at most, and held at first.
         owed: tokens that may be owed; spending past it is forgiven.
     """
+
+    __slots__ = ("_at_ms", "_full", "_owed", "_rate_per_ms", "_tokens")
 
     def __init__(self, rate_per_s: float, full: float, owed: float = 0.0) -> None:
         self._rate_per_ms = rate_per_s / 1000

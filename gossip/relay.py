@@ -39,6 +39,8 @@ class Relay:
         seed: keys the draws; unforeseeable to others.
     """
 
+    __slots__ = ("_at_ms", "_budget_bytes", "_limits", "_queue", "_seed")
+
     def __init__(self, limits: Limits, seed: bytes) -> None:
         self._limits = limits
         self._seed = seed

@@ -53,6 +53,11 @@ class Peers:
         seed: keys the draws and the samplers.
     """
 
+    __slots__ = (
+        "_alike", "_draws", "_keys", "_least", "_limits", "_peers", "_sampled", "_seed",
+        "_silent_since_ms", "_useful",
+    )  # fmt: skip
+
     def __init__(self, limits: Limits, seed: bytes) -> None:
         self._limits = limits
         self._seed = sha256(seed).digest()

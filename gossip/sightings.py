@@ -64,6 +64,8 @@ class Sightings:
         judge_ms: age at which a record's way is complete.
     """
 
+    __slots__ = ("_capacity", "_due", "_held", "_judge_ms")
+
     def __init__(self, capacity: int, judge_ms: int) -> None:
         self._capacity = capacity
         self._judge_ms = judge_ms

@@ -81,6 +81,13 @@ class Sync:
             signed for.
     """
 
+    __slots__ = (
+        "_answered_us", "_asked", "_asked_count", "_began_amid", "_behind", "_due", "_exchanges",
+        "_guests", "_held", "_items", "_limits", "_network", "_node", "_opened_round",
+        "_paid_bytes", "_partners", "_passed", "_peers", "_period_began_ms", "_present", "_read",
+        "_rounds", "_shipments", "_uncompared", "_vain_rounds",
+    )  # fmt: skip
+
     def __init__(
         self,
         node: bytes,

@@ -13,6 +13,8 @@ from tastemesh.gossip.record import Forget, Record
 class Tombstones:
     """The forget statements in the window; bounded by it."""
 
+    __slots__ = ("_ranges",)
+
     def __init__(self) -> None:
         self._ranges: dict[bytes, dict[bytes, tuple[Forget, ...]]] = {}
 

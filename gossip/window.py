@@ -81,6 +81,8 @@ class Window:
         limits: the local limits.
     """
 
+    __slots__ = ("_counts", "_entries", "_heaps", "_limits", "_reached", "_shelves")
+
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._entries: dict[bytes, _Entry] = {}

@@ -57,6 +57,11 @@ class Core:
         UsageError: the network id cannot stand in a topic.
     """
 
+    __slots__ = (
+        "_advisor", "_book", "_engine_handle", "_reached", "_receive", "_said", "_sweep_due_ms",
+        "_vouching", "disowned_revision", "endorsements", "engine", "revision", "view",
+    )  # fmt: skip
+
     def __init__(
         self,
         *,

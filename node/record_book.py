@@ -28,6 +28,8 @@ class RecordBook:
     Bounded by the window: a number goes with its record.
     """
 
+    __slots__ = ("_endorsing", "_id_of", "_next", "_number_of", "_private", "_rejections")
+
     def __init__(self) -> None:
         self._next = 1
         self._number_of: dict[bytes, int] = {}

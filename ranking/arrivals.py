@@ -40,6 +40,8 @@ class Taken(NamedTuple):
 class Arrivals:
     """Records' interactions as plain values, spread out to columns only when they are taken."""
 
+    __slots__ = ("_count", "_records")
+
     def __init__(self) -> None:
         self._records: list[_Record] = []
         self._count = 0

@@ -59,6 +59,11 @@ class View:
     Numbers of users and items hold until `numbering` changes.
     """
 
+    __slots__ = (
+        "_arrivals", "_changed_users", "_columns", "_dead", "_end", "_items", "_last_record",
+        "_table", "_users", "numbering", "version",
+    )  # fmt: skip
+
     def __init__(self) -> None:
         self.version = 0
         self.numbering = 0
@@ -147,13 +152,12 @@ class View:
         """
         self._absorb()
         numbers = np.asarray(record_nos, dtype=np.int64)
-        last = self._last_record
         if len(users) != len(items) or numbers.shape != (len(items),):
             raise UsageError(
                 f"{len(users)} users, {len(items)} items, {numbers.size} record numbers; expected"
                 " as many of each"
             )
-        if len(numbers) and (numbers[0] <= last or (np.diff(numbers) < 0).any()):
+        if len(numbers) and (numbers[0] <= self._last_record or (np.diff(numbers) < 0).any()):
             raise UsageError("record_nos; expected numbers that never fall, above earlier ones")
         if len(numbers) and numbers[-1] > NUMBER_MAX:
             raise UsageError(f"record_nos up to {numbers[-1]}; expected below 2^31")

@@ -109,6 +109,12 @@ class EndorsementGraph:
         limits: the hard bounds.
     """
 
+    __slots__ = (
+        "_arrays", "_authors", "_changed", "_digest_sum", "_free_indices", "_free_slots", "_ids",
+        "_index", "_names", "_orders", "_ranks", "_rows", "_subjects", "_units", "_uses", "limits",
+        "version",
+    )  # fmt: skip
+
     def __init__(self, limits: EndorsementLimits | None = None) -> None:
         self.limits = limits or EndorsementLimits()
         self._ids: list[bytes] = []

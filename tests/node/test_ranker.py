@@ -79,11 +79,11 @@ async def test_who_asks_after_a_batch_is_not_kept_waiting_by_all_of_it(
     passes: list[list[bytes]] = []
     rank = core.recommend_many
 
-    def noted(asked: Sequence[bytes], k: int, wall_ms: int) -> list[list[Advice]]:
+    def noted(_: Core, asked: Sequence[bytes], k: int, wall_ms: int) -> list[list[Advice]]:
         passes.append(list(asked))
         return rank(asked, k, wall_ms)
 
-    monkeypatch.setattr(core, "recommend_many", noted)
+    monkeypatch.setattr(Core, "recommend_many", noted)
     ranker = Ranker(core, Stopped())
     batch = asyncio.create_task(ranker.lists(egos[3:], 5))
     await asyncio.sleep(0)
