@@ -74,6 +74,22 @@ class _Shelf(msgspec.Struct):
     others: int = 0
 
 
+class _Side(msgspec.Struct):
+    """The records of those whom trust reaches, or of all others."""
+
+    count: int = 0  # statements
+    # A heap of keys; one that is no entry's, or of the other side, stays until it is at the top.
+    heap: list[_Key] = msgspec.field(default_factory=list)
+    new: list[_Key] = msgspec.field(default_factory=list)  # not on the heap before somebody asks
+
+    def heaped(self) -> list[_Key]:
+        """Return the heap with all keys on it."""
+        for key in self.new:
+            heapq.heappush(self.heap, key)
+        self.new.clear()
+        return self.heap
+
+
 class Window:
     """The set of records that a node holds, by id.
 
@@ -81,16 +97,14 @@ class Window:
         limits: the local limits.
     """
 
-    __slots__ = ("_counts", "_entries", "_heaps", "_limits", "_reached", "_shelves")
+    __slots__ = ("_entries", "_limits", "_reached", "_shelves", "_sides")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._entries: dict[bytes, _Entry] = {}
         self._shelves: dict[bytes, _Shelf] = {}
         self._reached: frozenset[bytes] = frozenset()
-        # Heaps of keys; one that is no entry's, or of the other side, stays until it is at the top.
-        self._heaps: dict[bool, list[_Key]] = {False: [], True: []}
-        self._counts: dict[bool, int] = {False: 0, True: 0}
+        self._sides = _Side(), _Side()  # by whether trust reaches the author
 
     def __contains__(self, record_id: bytes) -> bool:
         return record_id in self._entries
@@ -101,7 +115,8 @@ class Window:
     @property
     def statement_count(self) -> int:
         """Statements held."""
-        return self._counts[False] + self._counts[True]
+        others, reached = self._sides
+        return others.count + reached.count
 
     @property
     def author_count(self) -> int:
@@ -224,8 +239,8 @@ class Window:
     @property
     def oldest_ms(self) -> int | None:
         """The oldest record's date, clamped; None where there is none."""
-        filled = [side for side in (False, True) if self._counts[side]]
-        return min((self._oldest(side)[0] for side in filled), default=None)
+        filled = [reached for reached in (False, True) if self._sides[reached].count]
+        return min((self._oldest(reached)[0] for reached in filled), default=None)
 
     def expire(self, horizon_ms: int, wall_ms: int) -> list[bytes]:
         """Drop and return the ids of the records from before a date.
@@ -237,7 +252,7 @@ class Window:
         """
         left: list[bytes] = []
         for reached in (False, True):
-            while self._counts[reached]:
+            while self._sides[reached].count:
                 date_ms, _, record_id = self._oldest(reached)
                 if date_ms >= horizon_ms:
                     break
@@ -256,13 +271,13 @@ class Window:
             shelf = self._shelves.get(author)
             if shelf is None:
                 continue
-            side = author in self._reached
+            is_reached = author in self._reached
             for key in shelf.keys:
                 entry = self._entries[key[-1]]
-                self._counts[entry.reached] -= entry.statements
-                self._counts[side] += entry.statements
-                entry.reached = side
-                heapq.heappush(self._heaps[side], key)
+                self._sides[entry.reached].count -= entry.statements
+                entry.reached = is_reached
+                self._sides[is_reached].count += entry.statements
+                self._sides[is_reached].new.append(key)
 
     def _set_back(self, shelf: _Shelf, wall_ms: int) -> None:
         """Date an author's records from after `wall_ms` just before it, in their order."""
@@ -272,7 +287,7 @@ class Window:
             entry = self._entries[shelf.keys[place][-1]]
             entry.key = (wall_ms - ahead + place - start, *entry.key[1:])
             shelf.keys[place] = entry.key
-            heapq.heappush(self._heaps[entry.reached], entry.key)
+            self._sides[entry.reached].new.append(entry.key)
         shelf.keys.sort()
 
     def _undo_set_back(self, shelf: _Shelf, wall_ms: int) -> None:
@@ -281,7 +296,7 @@ class Window:
             entry = self._entries[key[-1]]
             if key[0] != entry.date_ms <= wall_ms:
                 entry.key = shelf.keys[place] = (entry.date_ms, *key[1:])
-                heapq.heappush(self._heaps[entry.reached], entry.key)
+                self._sides[entry.reached].new.append(entry.key)
         shelf.keys.sort()
 
     def _fits_quota(self, entry: _Entry, shelf: _Shelf) -> bool:
@@ -309,15 +324,16 @@ class Window:
         shrink = self._side_to_shrink(entry)
         if shrink != entry.reached:
             return True
-        return bool(self._counts[shrink]) and entry.key > self._oldest(shrink)
+        return bool(self._sides[shrink].count) and entry.key > self._oldest(shrink)
 
     def _side_to_shrink(self, candidate: _Entry | None = None) -> bool:
         """Return which side must give way: False (not reached) while it is over its share."""
-        unreached = self._counts[False]
+        others, reached = self._sides
+        unreached = others.count
         if candidate is not None and not candidate.reached:
             unreached += candidate.statements
         share = (1.0 - self._limits.reserved_share) * self._limits.window_statement_count
-        return not (unreached > share or (unreached and not self._counts[True]))
+        return not (unreached > share or (unreached and not reached.count))
 
     def _insert(self, entry: _Entry, shelf: _Shelf) -> None:
         key = entry.key
@@ -327,8 +343,9 @@ class Window:
         shelf.endorsements += entry.endorsements
         shelf.notices += entry.notices
         shelf.others += entry.others
-        self._counts[entry.reached] += entry.statements
-        heapq.heappush(self._heaps[entry.reached], key)
+        side = self._sides[entry.reached]
+        side.count += entry.statements
+        side.new.append(key)
 
     def _remove(self, record_id: bytes) -> None:
         entry = self._entries.pop(record_id)
@@ -340,7 +357,7 @@ class Window:
         shelf.others -= entry.others
         if not shelf.keys:
             del self._shelves[entry.author]
-        self._counts[entry.reached] -= entry.statements
+        self._sides[entry.reached].count -= entry.statements
         self._shed_stale(entry.reached)
 
     def _over_quota(self, shelf: _Shelf) -> list[tuple[bytes, EvictReason]]:
@@ -362,7 +379,7 @@ class Window:
 
     def _oldest(self, reached: bool) -> _Key:
         """Return the oldest key on one side, which must not be empty."""
-        heap = self._heaps[reached]
+        heap = self._sides[reached].heaped()
         while True:
             entry = self._entries.get(heap[0][-1])
             if entry is not None and entry.reached == reached and entry.key == heap[0]:
@@ -371,8 +388,8 @@ class Window:
 
     def _shed_stale(self, reached: bool) -> None:
         """Rebuild a heap once it is a quarter longer than the window, which takes 4 steps a key."""
-        heap = self._heaps[reached]
-        if len(heap) > len(self._entries) * 5 // 4 + 64:
-            live = [e.key for e in self._entries.values() if e.reached == reached]
-            heapq.heapify(live)
-            self._heaps[reached] = live
+        side = self._sides[reached]
+        if len(side.heap) + len(side.new) > len(self._entries) * 5 // 4 + 64:
+            side.heap = [e.key for e in self._entries.values() if e.reached == reached]
+            side.new = []
+            heapq.heapify(side.heap)
