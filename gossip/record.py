@@ -115,6 +115,10 @@ def print_of(envelope: bytes) -> bytes:
     return sha256(envelope).digest()[:_PRINT_BYTES]
 
 
+Vouch = tuple[bytes, tuple[int, int, int], int]
+"""An endorsement with its place: subject, (epoch, seq, place in the record) and weight_q."""
+
+
 class Record(msgspec.Struct, frozen=True, dict=True):  # the dictionary has what was found in it
     """A decoded record together with the bytes it came in.
 
@@ -165,8 +169,8 @@ class Record(msgspec.Struct, frozen=True, dict=True):  # the dictionary has what
         return tuple(s for s in self.statements if isinstance(s, Endorsement))
 
     @cached_property
-    def vouches(self) -> tuple[tuple[bytes, tuple[int, int, int], int], ...]:
-        """Its endorsements as (subject, (epoch, seq, place in the record), weight_q), in order."""
+    def vouches(self) -> tuple[Vouch, ...]:
+        """The statements that are endorsements, in order, with their places."""
         if self.is_plain:
             return ()
         return tuple(

@@ -13,6 +13,7 @@ was removed (`tests/reputation/test_graph.py`):
 - a row of the snapshot lists its subjects by their ids' bytes, so walks do not depend on arrival;
 - an index keeps its meaning as long as any statement names its identity; it is reused afterwards.
 
+What a record says waits until somebody asks, and is then taken in together with what else waits.
 Adding an endorsement costs O(1) and a hash, or O(out_edge_limit) once an author's row is full; a
 snapshot of n identities and e edges costs O(n log n + e log e) and is kept until something changes.
 Whoever keeps what he found in one asks `changed_since`, and looks again only if it concerns him.
@@ -31,12 +32,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
-from tastemesh.gossip.record import WEIGHT_SCALE, Record
+from tastemesh.gossip.record import WEIGHT_SCALE, Record, Vouch
+from tastemesh.reputation.rows import EndorsementArrays
 
 _DIGEST_DOMAIN = b"tastemesh/1/endorsement\x00"
 _DIGEST_MODULUS = 1 << 256
 _ORDER_LIMIT = 1 << 63
 _NOTHING: dict[int, int] = {}
+
+# Records whose statements may wait for somebody to ask: what all of them touch then is fetched from
+# memory once (guess; up to 256 statements of 150 bytes each).
+_WAITING_COUNT = 256
 
 # Changes that are remembered: of 40,000 strangers who say one thing a day each, half an hour's.
 _CHANGE_COUNT = 1_024
@@ -78,30 +84,6 @@ class Stated(msgspec.Struct, frozen=True):
     slot: tuple[int, int]
 
 
-class EndorsementArrays(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """The positive endorsements as read-only compressed rows; n identities, e edges.
-
-    Weights are counted in the wire's steps of 1/10,000, so every sum is exact, and a row's sampling
-    does not depend on the rows before it.
-
-    Attributes:
-        ids: identity of each index, length n; empty bytes where an index is free.
-        offsets: int64[n + 1]; the edges of author v are `offsets[v]:offsets[v + 1]`.
-        subjects: int32[e]; in each row by the bytes of the subjects' ids.
-        cumulative: int64[e + 1]; units of weight before each edge, over all rows.
-    """
-
-    ids: tuple[bytes, ...]
-    offsets: NDArray[np.int64]
-    subjects: NDArray[np.int32]
-    cumulative: NDArray[np.int64]
-
-    @property
-    def weights(self) -> NDArray[np.float64]:
-        """Weight of each edge in (0, 1], float64[e]."""
-        return np.diff(self.cumulative) / WEIGHT_SCALE
-
-
 class EndorsementGraph:
     """A bounded, incremental store of endorsements; see the module for what holds.
 
@@ -111,8 +93,8 @@ class EndorsementGraph:
 
     __slots__ = (
         "_arrays", "_authors", "_changed", "_digest_sum", "_free_indices", "_free_slots", "_ids",
-        "_index", "_names", "_orders", "_ranks", "_rows", "_subjects", "_units", "_uses", "limits",
-        "version",
+        "_index", "_names", "_orders", "_ranks", "_rows", "_subjects", "_units", "_uses",
+        "_version", "_waiting", "limits",
     )  # fmt: skip
 
     def __init__(self, limits: EndorsementLimits | None = None) -> None:
@@ -133,12 +115,23 @@ class EndorsementGraph:
         self._arrays: EndorsementArrays | None = None
         self._names: tuple[bytes, ...] | None = None
         self._changed: deque[bytes] = deque(maxlen=_CHANGE_COUNT)
-        self.version = 0
-        """How often a weight has changed."""
+        self._version = 0
+        self._waiting: list[tuple[bytes, tuple[Vouch, ...]]] = []  # author and what he says
 
     def __len__(self) -> int:
         """Statements held, withdrawals included."""
+        self._absorb()
+        return self._count
+
+    @property
+    def _count(self) -> int:
         return len(self._orders) - len(self._free_slots)
+
+    @property
+    def version(self) -> int:
+        """How often a weight has changed."""
+        self._absorb()
+        return self._version
 
     @property
     def is_full(self) -> bool:
@@ -148,23 +141,27 @@ class EndorsementGraph:
     @property
     def ids(self) -> tuple[bytes, ...]:
         """Identity of each index; the same object until an identity comes or goes."""
+        self._absorb()
         if self._names is None:
             self._names = tuple(self._ids)
         return self._names
 
     def changed_since(self, version: int) -> list[bytes] | None:
         """Return whose statements changed after a version; None where that is forgotten."""
-        count = self.version - version
+        self._absorb()
+        count = self._version - version
         if count > len(self._changed):
             return None
         return list(islice(reversed(self._changed), count))
 
     def index_of(self, identity: bytes) -> int | None:
         """Index of an identity that some statement names, else None."""
+        self._absorb()
         return self._index.get(identity)
 
     def authors(self) -> list[bytes]:
         """Identities that hold statements, by the bytes of their ids."""
+        self._absorb()
         return sorted(self._ids[author] for author in self._rows)
 
     def endorse(
@@ -201,6 +198,7 @@ class EndorsementGraph:
         """
         order = (epoch, seq, position)
         _check(author, subject, weight, order)
+        self._absorb()
         return self._take(author, subject, order, round(weight * WEIGHT_SCALE))
 
     def endorse_record(self, record: Record) -> None:
@@ -209,8 +207,18 @@ class EndorsementGraph:
         Args:
             record: as the codec let it through, so that every value is in its range.
         """
-        for subject, order, units in record.vouches:
-            self._take(record.author, subject, order, units)
+        self._waiting.append((record.author, record.vouches))
+        if len(self._waiting) >= _WAITING_COUNT:
+            self._absorb()
+
+    def _absorb(self) -> None:
+        """Take in what waits, in the order in which it came."""
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        for author, vouches in waiting:
+            for subject, order, units in vouches:
+                self._take(author, subject, order, units)
 
     def _take(self, author: bytes, subject: bytes, order: tuple[int, int, int], units: int) -> bool:
         if author == subject:
@@ -229,7 +237,7 @@ class EndorsementGraph:
                 changed = units != 0 or self._units[oldest] != 0
                 self._drop(oldest)
                 return changed
-        if len(self) >= self.limits.edge_limit:
+        if self._count >= self.limits.edge_limit:
             return False
         self._insert(author, subject, order, units)
         return units != 0
@@ -255,11 +263,13 @@ class EndorsementGraph:
 
     def weight(self, author: bytes, subject: bytes) -> float:
         """Trust stated by author in subject, in [-1, 1]; 0 where there is none."""
+        self._absorb()
         slot = self._slot(author, subject)
         return 0.0 if slot is None else self._units[slot] / WEIGHT_SCALE
 
     def said_by(self, author: bytes) -> dict[bytes, Stated]:
         """Return all that an author says of others, withdrawals included, by subject."""
+        self._absorb()
         row = self._rows.get(self._index.get(author, -1), _NOTHING)
         return {
             self._ids[subject]: Stated(self._units[slot], self._orders[slot][:2])
@@ -268,6 +278,7 @@ class EndorsementGraph:
 
     def walls(self, ego: bytes) -> NDArray[np.int32]:
         """Indices that ego itself distrusts, int32, ascending: the walks from ego end there."""
+        self._absorb()
         row = self._rows.get(self._index.get(ego, -1), {})
         return np.array(sorted(s for s, slot in row.items() if self._units[slot] < 0), np.int32)
 
@@ -278,11 +289,13 @@ class EndorsementGraph:
         It tells states apart for caches and traces. It is no commitment: sums of this kind can be
         made to collide by somebody who chooses the terms (Wagner 2002), at no gain here.
         """
+        self._absorb()
         self._digest_sum %= _DIGEST_MODULUS
         return hashlib.sha256(_DIGEST_DOMAIN + self._digest_sum.to_bytes(32, "big")).digest()
 
     def csr(self) -> EndorsementArrays:
         """The positive endorsements as arrays; the same object until something changes."""
+        self._absorb()
         if self._arrays is None:
             self._arrays = self._build()
         return self._arrays
@@ -351,6 +364,7 @@ class EndorsementGraph:
         self._arrays = None
 
     def _drop_where(self, author: bytes, wanted: Callable[[tuple[int, int, int]], bool]) -> int:
+        self._absorb()
         row = self._rows.get(self._index.get(author, -1), {})
         slots = [slot for slot in row.values() if wanted(self._orders[slot])]
         for slot in slots:
@@ -358,7 +372,7 @@ class EndorsementGraph:
         return len(slots)
 
     def _note_change(self, author: bytes) -> None:
-        self.version += 1
+        self._version += 1
         self._changed.append(author)
         self._arrays = None
 
@@ -394,21 +408,9 @@ class EndorsementGraph:
         if self._ranks is None:
             self._ranks = np.empty(count, np.int64)
             self._ranks[sorted(range(count), key=self._ids.__getitem__)] = np.arange(count)
+        authors, subjects = np.array(self._authors, np.int64), np.array(self._subjects, np.int32)
         units = np.array(self._units, np.int64)
-        positive = np.flatnonzero(units > 0)
-        authors = np.array(self._authors, np.int64)[positive]
-        subjects = np.array(self._subjects, np.int32)[positive]
-        by_row = np.argsort(authors * count + self._ranks[subjects])
-        offsets = np.zeros(count + 1, np.int64)
-        np.cumsum(np.bincount(authors, minlength=count), out=offsets[1:])
-        cumulative = np.zeros(len(positive) + 1, np.int64)
-        np.cumsum(units[positive][by_row], out=cumulative[1:])
-        subjects = subjects[by_row]
-        for values in (offsets, subjects, cumulative):
-            values.flags.writeable = False
-        return EndorsementArrays(
-            ids=self.ids, offsets=offsets, subjects=subjects, cumulative=cumulative
-        )
+        return EndorsementArrays.of(self.ids, self._ranks, authors, subjects, units)
 
 
 @lru_cache(maxsize=4_096)  # a simulated crowd hears one statement in a thousand graphs at once

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.reputation import walks
-from tastemesh.reputation.graph import EndorsementArrays
 from tastemesh.reputation.parameters import WalkParameters
+from tastemesh.reputation.rows import EndorsementArrays
 
 _GOLDEN = np.uint64(walks.GOLDEN)
 _MIX_1 = np.uint64(walks.MIX_1)

@@ -33,8 +33,9 @@ from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
 from tastemesh.reputation.compiling import is_compiled
-from tastemesh.reputation.graph import EndorsementArrays, EndorsementGraph
+from tastemesh.reputation.graph import EndorsementGraph
 from tastemesh.reputation.parameters import WalkParameters
+from tastemesh.reputation.rows import EndorsementArrays
 
 _SEED_DOMAIN = b"tastemesh/1/walks\x00"
 _MASK_64 = (1 << 64) - 1
