@@ -257,11 +257,11 @@ class ItemSet:
             keys = sorted(dict.fromkeys([*above, *keys]))
         chunk[low:] = b"".join(keys)
         self._count += len(keys) - len(above)
-        size = len(chunk)
-        step = size if size <= _CHUNK_BYTES else _CHUNK_BYTES // 2
-        self._chunks[number : number + 1] = parts = [
-            chunk[at : at + step] for at in range(0, size, step)
-        ]
+        parts = [chunk]
+        if len(chunk) > _CHUNK_BYTES:
+            step = _CHUNK_BYTES // 2
+            parts = [chunk[at : at + step] for at in range(0, len(chunk), step)]
+        self._chunks[number : number + 1] = parts
         self._firsts[number : number + 1] = [bytes(part[:KEY_BYTES]) for part in parts]
 
     def _merge(self, number: int) -> None:

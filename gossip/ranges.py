@@ -53,6 +53,7 @@ class Names(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
 
 
 Body = bytes | Listing | Difference | Names
+_Bound = int | tuple[int, bytes]
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -70,18 +71,13 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class _Range(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    bound: int | tuple[int, bytes]
+    bound: _Bound
     body: Body | None
 
 
 class _Frame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     salt: bytes
     ranges: list[_Range]
-
-
-class _EncodedFrame(msgspec.Struct, array_like=True, frozen=True):
-    salt: bytes
-    ranges: list[msgspec.Raw]
 
 
 class _OpenedFrame(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -182,39 +178,50 @@ class FrameWriter:
 
     def __init__(self, salt: bytes, frame_bytes: int) -> None:
         self._salt = salt
-        self._ranges: list[msgspec.Raw] = []
-        self._reached = END
+        self._count = 0
+        self._ranges: list[bytes] = []  # as many as were put at a time, one behind the other
+        self._reached, self._reached_ms = END, _time_ms(END)
         self.room_bytes = frame_bytes - _FRAME_HEADER_BYTES
 
     def put(self, parts: Iterable[Part], spare_bytes: int = 0) -> bool:
         """Write all of these, or none if that would leave less than `spare_bytes`."""
-        ranges: list[msgspec.Raw] = []
-        reached = self._reached
+        ranges: list[tuple[_Bound, Body | None]] = []
+        reached, reached_ms = self._reached, self._reached_ms
         for part in parts:
             if part.upper != reached:
-                ranges.append(_encoded(reached, part.upper, None))
-            ranges.append(_encoded(part.upper, part.lower, part.body))
-            reached = part.lower
-        size_bytes = sum(map(len, ranges))
-        if size_bytes + spare_bytes > self.room_bytes:
+                upper_ms = _time_ms(part.upper)
+                ranges.append((_bound(reached_ms - upper_ms, part.upper), None))
+                reached_ms = upper_ms
+            lower_ms = _time_ms(part.lower)
+            ranges.append((_bound(reached_ms - lower_ms, part.lower), part.body))
+            reached, reached_ms = part.lower, lower_ms
+        encoded = _encoder.encode(ranges)[len(_array_header(len(ranges))) :]
+        if len(encoded) + spare_bytes > self.room_bytes:
             return False
-        self._ranges += ranges
-        self._reached = reached
-        self.room_bytes -= size_bytes
+        self._count += len(ranges)
+        self._ranges.append(encoded)
+        self._reached, self._reached_ms = reached, reached_ms
+        self.room_bytes -= len(encoded)
         return True
 
     def __len__(self) -> int:
-        return len(self._ranges)
+        return self._count
 
     def encoded(self) -> bytes:
         """Return the frame."""
-        return _encoder.encode(_EncodedFrame(self._salt, self._ranges))
+        ranges = msgspec.Raw(_array_header(self._count) + b"".join(self._ranges))
+        return _encoder.encode(_OpenedFrame(self._salt, ranges))
 
 
-def _encoded(upper: bytes, lower: bytes, body: Body | None) -> msgspec.Raw:
-    back_ms = _time_ms(upper) - _time_ms(lower)
-    prefix = lower[TIME_BYTES:]
-    return msgspec.Raw(_encoder.encode(_Range((back_ms, prefix) if prefix else back_ms, body)))
+def _array_header(count: int) -> bytes:
+    """Return what MessagePack writes before the items of an array, below 65,536 of them."""
+    return bytes([0x90 | count]) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
+
+
+def _bound(back_ms: int, bound: bytes) -> _Bound:
+    """Return a bound as it is written, given how far it is dated before the one above it."""
+    prefix = bound[TIME_BYTES:]
+    return (back_ms, prefix) if prefix else back_ms
 
 
 def _time_ms(bound: bytes) -> int:

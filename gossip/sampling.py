@@ -207,7 +207,7 @@ class Peers:
     def _offer(self, node: bytes) -> None:
         digests = b"".join(blake2b(node, key=key).digest() for key in self._keys)
         hashes = np.frombuffer(digests, np.uint32)
-        for number in np.flatnonzero(hashes < self._least).tolist():
+        for number in (hashes < self._least).nonzero()[0].tolist():
             self._least[number] = hashes[number]
             self._sampled[number] = node
 
