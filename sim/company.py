@@ -2,7 +2,7 @@
 
 Each runs the same program on the same scenario and seed, has all of the network and its share of
 the nodes (`Company.has`). Whenever one needs what the others have, all of them hand in something
-at the same place of the program and all are given everything: `exchange`. One process alone is a
+at the same place of the program and all are given everything (`gather`). One process alone is a
 company of one, and the program is the same.
 """
 
@@ -10,14 +10,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from multiprocessing.connection import Connection, Pipe
+from contextlib import ExitStack, contextmanager
+from itertools import combinations
 from pathlib import Path
+from socket import socket, socketpair
 from typing import TypeVar
 
 import msgspec
 
-from tastemesh.errors import ProcessError
+from tastemesh.sim.lines import Line, take_from_each
 
 # From so many nodes in each on, another process pays (measured: 100 nodes take as long in two).
 _LEAST_NODES = 100
@@ -27,7 +28,6 @@ _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of version 2, as a container s
 _END_S = 10.0  # in which a process ends once its work is done: it has only memory to free
 
 _encoder = msgspec.msgpack.Encoder()
-_frames = msgspec.msgpack.Decoder(list[bytes])
 
 _Value = TypeVar("_Value")
 
@@ -37,41 +37,35 @@ class Company:
 
     Args:
         rank: its number, from 0; the first one is asked for the result.
-        size: how many there are.
-        lines: to all the others on the first one, to the first one on each other.
+        lines: to the others, by rank.
     """
 
-    def __init__(self, rank: int = 0, size: int = 1, lines: Sequence[Connection] = ()) -> None:
+    def __init__(self, rank: int = 0, lines: Sequence[Line] = ()) -> None:
         self.rank = rank
-        self.size = size
+        self.size = len(lines) + 1
+        """How many there are."""
         self._lines = lines
 
     def has(self, number: int) -> bool:
         """Tell whether a node lives in this process."""
         return number % self.size == self.rank
 
-    def exchange(self, mine: bytes) -> list[bytes]:
-        """Hand in something and return what each process handed in, by rank.
+    def post(self, mine: bytes) -> None:
+        """Hand in something, without waiting for the others.
 
         Raises:
             ProcessError: one of them has ended.
         """
-        if self.size == 1:
-            return [mine]
-        try:
-            if self.rank:
-                self._lines[0].send_bytes(mine)
-                return _frames.decode(self._lines[0].recv_bytes())
-            everything = [mine, *(line.recv_bytes() for line in self._lines)]
-            packed = _encoder.encode(everything)
-            for line in self._lines:
-                line.send_bytes(packed)
-            return everything
-        except (EOFError, OSError) as error:
-            raise ProcessError(
-                "a process of the simulation ended before its work did; if it said nothing above, "
-                "the system may have stopped it for want of memory"
-            ) from error
+        for line in self._lines:
+            line.post(mine)
+
+    def collect(self) -> list[bytes]:
+        """Wait for what the others handed in next, and return it, by rank.
+
+        Raises:
+            ProcessError: one of them has ended.
+        """
+        return take_from_each(self._lines)
 
     def gather(self, mine: _Value, kind: type[_Value]) -> list[_Value]:
         """Hand in a value and return each process's, by rank.
@@ -85,8 +79,10 @@ class Company:
         """
         if self.size == 1:
             return [mine]
-        frames = self.exchange(_encoder.encode(mine))
-        return [msgspec.msgpack.decode(frame, type=kind) for frame in frames]
+        self.post(_encoder.encode(mine))
+        values = [msgspec.msgpack.decode(frame, type=kind) for frame in self.collect()]
+        values.insert(self.rank, mine)
+        return values
 
 
 def fitting_size(nodes: int) -> int:
@@ -119,23 +115,25 @@ def gathered(size: int, task: bytes) -> Iterator[Company]:
         size: how many processes there are with this one, 1 or more.
         task: what `tastemesh.sim.member` is to do.
     """
-    lines: list[Connection] = []
+    lines: list[Line] = []
     members: list[subprocess.Popen[bytes]] = []
     try:
-        for rank in range(1, size):
-            ours, theirs = Pipe()
-            lines.append(ours)
-            with theirs:
-                place = [str(theirs.fileno()), str(rank), str(size)]
+        with ExitStack() as theirs:  # who ends must be the last to have his ends
+            ends: list[dict[int, socket]] = [{} for _ in range(size)]
+            for one, other in combinations(range(size), 2):
+                ends[one][other], ends[other][one] = map(theirs.enter_context, socketpair())
+            for rank in range(1, size):
+                descriptors = [ends[rank][other].fileno() for other in sorted(ends[rank])]
+                what = ["-m", "tastemesh.sim.member", str(rank), *map(str, descriptors)]
                 members.append(
                     subprocess.Popen(
-                        [sys.executable, "-m", "tastemesh.sim.member", *place],
-                        stdin=subprocess.DEVNULL,
-                        pass_fds=[theirs.fileno()],
+                        [sys.executable, *what], stdin=subprocess.DEVNULL, pass_fds=descriptors
                     )
                 )
-            ours.send_bytes(task)
-        yield Company(0, size, lines)
+            lines += [Line(end.dup()) for end in ends[0].values()]
+        company = Company(0, lines)
+        company.post(task)
+        yield company
         for member in members:
             member.wait(_END_S)
     finally:

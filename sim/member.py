@@ -1,14 +1,15 @@
-"""A further process of a simulation: `python -m tastemesh.sim.member FD RANK SIZE`.
+"""A further process of a simulation: `python -m tastemesh.sim.member RANK FD...`.
 
 Started by `tastemesh.sim.company` and by nobody else.
 """
 
 import signal
 import sys
-from multiprocessing.connection import Connection
+from socket import socket
 
 from tastemesh.errors import ProcessError
 from tastemesh.sim.company import Company
+from tastemesh.sim.lines import Line, take_from_each
 from tastemesh.sim.run import take_part
 
 
@@ -16,16 +17,17 @@ def main(arguments: list[str]) -> int:
     """Take part in a simulation until its end.
 
     Args:
-        arguments: number of the file descriptor that leads to the first process, this one's rank,
-            and how many there are.
+        arguments: this one's rank, and the numbers of the file descriptors that lead to the
+            others, by rank; the first one says what is to be done.
     """
     # Whoever interrupts the first process ends this one as well, by the line between them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    descriptor, rank, size = map(int, arguments)
-    line = Connection(descriptor)
+    rank, *descriptors = map(int, arguments)
+    lines = [Line(socket(fileno=descriptor)) for descriptor in descriptors]
     try:
-        take_part(line.recv_bytes(), Company(rank, size, [line]))
-    except (ProcessError, EOFError):
+        (task,) = take_from_each(lines[:1])
+        take_part(task, Company(rank, lines))
+    except ProcessError:
         return 1  # the first process is gone, or says what is wrong itself
     return 0
 

@@ -50,13 +50,12 @@ class Reports:
         if self._company.size == 1:
             return next_ms, deeds
         made = self._signatures.untold() if self._signatures else []
-        frames = self._company.exchange(_encoder.encode(_Report(next_ms, deeds, made)))
-        everything: list[Deed] = []
-        for rank, frame in enumerate(frames):
+        self._company.post(_encoder.encode(_Report(next_ms, deeds, made)))
+        for frame in self._company.collect():
             report = _reports.decode(frame)
             next_ms = min(next_ms, report.next_ms)
-            everything += report.deeds
-            if self._signatures is not None and rank != self._company.rank:
+            deeds += report.deeds
+            if self._signatures is not None:
                 for each in report.made:
                     self._signatures.learn(each)
-        return next_ms, everything
+        return next_ms, deeds

@@ -4,8 +4,9 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.connection import Connection, Pipe
+from itertools import combinations
 from pathlib import Path
+from socket import socketpair
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from tastemesh.errors import ProcessError, UsageError
 from tastemesh.sim.brokers import BrokerPolicy
 from tastemesh.sim.company import Company, fitting_size, gathered
+from tastemesh.sim.lines import Line
 from tastemesh.sim.links import LinkPolicy
 from tastemesh.sim.run import Task, run_scenario, take_part
 from tastemesh.sim.scenario import Adversary, Churn, Community, Partition, Scenario
@@ -50,17 +52,20 @@ def silent(stage: str, done: int, total: int) -> None:
 
 def in_threads(size: int, work: Callable[[Company], Any]) -> list[Any]:
     """Have a company of threads do something; what each made of it, by rank."""
-    pairs = [Pipe() for _ in range(1, size)]
-    lines: list[list[Connection]] = [[ours for ours, _ in pairs], *([line] for _, line in pairs)]
+    lines: list[list[Line]] = [[] for _ in range(size)]
+    for one, other in combinations(range(size), 2):
+        ours, theirs = socketpair()
+        lines[one].append(Line(ours))
+        lines[other].append(Line(theirs))
 
     def play(rank: int) -> Any:
         try:
-            return work(Company(rank, size, lines[rank]))
+            return work(Company(rank, lines[rank]))
         finally:
             for line in lines[rank]:
                 line.close()
 
-    with ThreadPoolExecutor(size) as pool:
+    with ThreadPoolExecutor(max(1, size)) as pool:
         return list(pool.map(play, range(size)))
 
 
@@ -121,18 +126,29 @@ def test_any_small_network_is_the_same_however_it_is_shared(
 
 def test_each_is_given_what_each_handed_in() -> None:
     def work(company: Company) -> tuple[list[bytes], list[dict[int, str]]]:
-        frames = company.exchange(bytes([company.rank]) * 300_000)  # more than a pipe holds
-        return frames, company.gather({company.rank: "here"}, dict[int, str])
+        company.post(bytes([company.rank]) * 700_000)  # more than a line holds
+        return company.collect(), company.gather({company.rank: "here"}, dict[int, str])
 
-    whole = [bytes([rank]) * 300_000 for rank in range(3)]
-    assert in_threads(3, work) == [(whole, [{0: "here"}, {1: "here"}, {2: "here"}])] * 3
-    assert in_threads(1, work)[0][1] == [{0: "here"}]
+    told = in_threads(3, work)
+    for rank, (frames, values) in enumerate(told):
+        assert frames == [bytes([other]) * 700_000 for other in range(3) if other != rank]
+        assert values == [{0: "here"}, {1: "here"}, {2: "here"}]
+    assert in_threads(1, work) == [([], [{0: "here"}])]
+
+
+def test_frames_that_were_handed_in_ahead_are_taken_one_by_one() -> None:
+    def work(company: Company) -> list[bytes]:
+        for turn in range(3):
+            company.post(b"%d" % turn)
+        return [frame for _ in range(3) for frame in company.collect()]
+
+    assert in_threads(2, work) == [[b"0", b"1", b"2"]] * 2
 
 
 def test_every_node_has_one_home() -> None:
     for size in (1, 2, 5):
-        company = [Company(rank, size) for rank in range(size)]
-        assert all(sum(each.has(number) for each in company) == 1 for number in range(20))
+        homes = in_threads(size, lambda company: [company.has(number) for number in range(20)])
+        assert all(sum(each) == 1 for each in zip(*homes, strict=True))
 
 
 def test_a_process_that_cannot_do_its_task_ends_the_simulation(
@@ -142,7 +158,7 @@ def test_a_process_that_cannot_do_its_task_ends_the_simulation(
         pytest.raises(ProcessError, match="ended before its work did"),
         gathered(2, b"no task") as company,
     ):
-        company.exchange(b"")
+        company.collect()
     assert "msgspec" in capfd.readouterr().err  # and says why itself
 
 
