@@ -26,6 +26,8 @@ class Line:
         self._end = end
         self._to_write = bytearray()
         self._read = bytearray()
+        self.has_ended = False
+        """Whether the other process has, as far as was read."""
 
     @property
     def is_behind(self) -> bool:
@@ -58,27 +60,17 @@ class Line:
         except OSError as error:
             raise _ended() from error
 
+    def read(self) -> None:
+        """Read what has come."""
+        try:
+            piece = self._end.recv(_PIECE_BYTES)
+        except OSError:  # it was cut off with something on its way to the other process
+            piece = b""
+        self._read += piece
+        self.has_ended = not piece
+
     def take(self) -> bytes | None:
-        """Return the next frame, None if it is not whole yet.
-
-        Raises:
-            ProcessError: the other process has ended.
-        """
-        frame = self._whole()
-        while frame is None:
-            try:
-                piece = self._end.recv(_PIECE_BYTES)
-            except BlockingIOError:
-                return None
-            except OSError as error:
-                raise _ended() from error
-            if not piece:
-                raise _ended()
-            self._read += piece
-            frame = self._whole()
-        return frame
-
-    def _whole(self) -> bytes | None:
+        """Return the next frame of what was read, None if it is not whole yet."""
         if len(self._read) < _HEAD_BYTES:
             return None
         end = _HEAD_BYTES + int.from_bytes(self._read[:_HEAD_BYTES], "big")
@@ -105,17 +97,23 @@ def take_from_each(lines: Sequence[Line]) -> list[bytes]:
     Raises:
         ProcessError: another process has ended.
     """
-    frames: dict[Line, bytes] = {}
-    while True:
-        for line in lines:
-            if line not in frames and (frame := line.take()) is not None:
-                frames[line] = frame
-        if len(frames) == len(lines) and not any(line.is_behind for line in lines):
-            return [frames[line] for line in lines]
-        missing = [line for line in lines if line not in frames]
-        _, writable, _ = select.select(missing, [line for line in lines if line.is_behind], [])
+    frames = [line.take() for line in lines]
+    while None in frames or any(line.is_behind for line in lines):
+        if any(line.has_ended for line, frame in zip(lines, frames, strict=True) if frame is None):
+            raise _ended()
+        # Who waits until he has written reads as well, or two of them would wait for each other.
+        reading = [line for line in lines if not line.has_ended]
+        writing = [line for line in lines if line.is_behind]
+        readable, writable, _ = select.select(reading, writing, [])
         for line in writable:
             line.write()
+        for line in readable:
+            line.read()
+        frames = [
+            line.take() if frame is None else frame
+            for frame, line in zip(frames, lines, strict=True)
+        ]
+    return [frame for frame in frames if frame is not None]
 
 
 def _ended() -> ProcessError:

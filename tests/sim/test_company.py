@@ -127,7 +127,10 @@ def test_any_small_network_is_the_same_however_it_is_shared(
 def test_each_is_given_what_each_handed_in() -> None:
     def work(company: Company) -> tuple[list[bytes], list[dict[int, str]]]:
         company.post(bytes([company.rank]) * 700_000)  # more than a line holds
-        return company.collect(), company.gather({company.rank: "here"}, dict[int, str])
+        frames = company.collect()
+        company.post(b"")
+        assert company.collect() == [b""] * len(frames)
+        return frames, company.gather({company.rank: "here"}, dict[int, str])
 
     told = in_threads(3, work)
     for rank, (frames, values) in enumerate(told):
@@ -139,8 +142,8 @@ def test_each_is_given_what_each_handed_in() -> None:
 def test_frames_that_were_handed_in_ahead_are_taken_one_by_one() -> None:
     def work(company: Company) -> list[bytes]:
         for turn in range(3):
-            company.post(b"%d" % turn)
-        return [frame for _ in range(3) for frame in company.collect()]
+            company.post(b"%d" % turn * 400_000)  # all of them more than a line holds
+        return [frame[:1] for _ in range(3) for frame in company.collect()]
 
     assert in_threads(2, work) == [[b"0", b"1", b"2"]] * 2
 
