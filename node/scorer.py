@@ -100,7 +100,8 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         matrix: who holds what.
         newest: the same as of the newest interaction.
         arrivals: who held what first.
-        numbers: int32[identities]; the view's number of each identity that endorsements name.
+        numbers: int32[identities]; the view's number of each identity that endorsements name, -1
+            where it holds nothing.
         held: the identities that hold something, rising.
         volumes: int32[users]; how many items each holds.
     """
@@ -231,14 +232,18 @@ class Scorer:
             now_s: seconds since 1970.
         """
         newest, arrivals = self.refresh()
+        volumes = np.diff(newest.reference.by_user.indptr)
         numbers = self._view.user_numbers(self._endorsements.ids)
+        # Who holds nothing any more has his number for a while, and would have trust with it.
+        holds = np.append(volumes > 0, False)  # the last for who has no number
+        numbers[~holds[numbers]] = -1
         return Basis(
             matrix=self._view.matrix(now_s, self.parameters.half_life_s),
             newest=newest,
             arrivals=arrivals,
             numbers=numbers,
             held=np.flatnonzero(numbers >= 0),
-            volumes=np.diff(newest.reference.by_user.indptr),
+            volumes=volumes,
         )
 
     def score(

@@ -1,0 +1,41 @@
+"""A score follows from what the window holds, and not from what it once held."""
+
+import numpy as np
+import pytest
+
+from tastemesh.node.scorer import Scorer
+from tastemesh.ranking.view import View
+from tastemesh.reputation.graph import EndorsementGraph
+
+NOW_S = 1_700_000_000
+ANA, BEN, CLEO, DORA = (bytes([number]) * 32 for number in range(1, 5))
+
+
+def friends() -> EndorsementGraph:
+    """Ana endorses Ben and Cleo, and Ben endorses Dora."""
+    graph = EndorsementGraph()
+    for seq, (author, subject) in enumerate(((ANA, BEN), (ANA, CLEO), (BEN, DORA)), 1):
+        graph.endorse(author, subject, 1.0, epoch=0, seq=seq)
+    return graph
+
+
+def test_whose_records_have_all_left_has_no_trust_and_no_voice() -> None:
+    held, fresh = View(), View()
+    held.append(BEN, ["a", "b"], 1.0, NOW_S, 1)
+    for number, (user, items) in enumerate(
+        ((ANA, ["a", "c"]), (CLEO, ["a", "d"]), (DORA, ["c", "e"])), 2
+    ):
+        for view in (held, fresh):
+            view.append(user, items, 1.0, NOW_S, number)
+    held.remove_record(1)
+    assert held.digest() == fresh.digest()
+    assert held.user_number(BEN) >= 0  # until a sweep
+    seen = []
+    for view in (held, fresh):
+        scored = Scorer(view, friends()).score(ANA, NOW_S)
+        scores, tau = scored.scores.items, scored.trust.tau
+        assert tau.sum() == pytest.approx(1.0)
+        found = {view.item_id(item): scores[item] for item in np.flatnonzero(scores).tolist()}
+        seen.append((found, [tau[view.user_number(user)] for user in (CLEO, DORA)]))
+    assert seen[0][0] == pytest.approx(seen[1][0])
+    assert seen[0][1] == pytest.approx(seen[1][1])
