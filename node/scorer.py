@@ -221,7 +221,9 @@ class Scorer:
         half_life_s = self.parameters.half_life_s
         newest = self._view.matrix(0, half_life_s)
         if self._arrivals is None or self._arrivals[0] != self._view.version:
-            witnessed = self._view.firsts(half_life_s), self._view.rises()
+            # What was said in private dates nothing for others, nor for its author.
+            private = self._view.user_numbers(list(self._private))
+            witnessed = self._view.firsts(half_life_s), self._view.rises(private)
             self._arrivals = self._view.version, Arrivals.of(newest.reference, *witnessed)
         return newest, self._arrivals[1]
 
@@ -378,7 +380,8 @@ class Scorer:
             basis.volumes,
             self._view.item_numbers(question.rejected),
         )
-        passed = skilled(arrivals, egos, surprises, counts.astype(np.int64), matrix.shape[0])
+        heard = voices > 0
+        passed = skilled(arrivals, egos, surprises, counts.astype(np.int64), heard)
         return explore(
             matrix,
             np.square(followed) * passed,
@@ -386,7 +389,7 @@ class Scorer:
             question.profile,
             standing=voices,
             taken_s=arrivals.time_s,
-            behind=self._view.share_after(egos),
+            behind=self._view.share_after(egos, np.flatnonzero(~heard).astype(np.int32)),
         )
 
 

@@ -35,6 +35,7 @@ NOTHING = Interactions(
     time_s=np.empty(0, dtype=np.int32),
     record=np.empty(0, dtype=np.int32),
 )
+NOBODY = np.empty(0, dtype=np.int32)
 
 
 def checked_values(
@@ -89,6 +90,35 @@ def leading(columns: Interactions, count: int) -> Interactions:
         time_s=columns.time_s[:count],
         record=columns.record[:count],
     )
+
+
+def living(columns: Interactions, without: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Tell which rows are not marked as dead, and are not of certain users.
+
+    Args:
+        columns: rows, dead ones among them.
+        without: numbers of the users.
+    """
+    lives: NDArray[np.bool_] = columns.weight > 0
+    return lives & ~np.isin(columns.user, without) if len(without) else lives
+
+
+def rises(
+    columns: Interactions, without: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the newest date so far where it rose, in the order of arrival.
+
+    Args:
+        columns: rows, dead ones among them.
+        without: numbers of users whose rows do not count.
+
+    Returns:
+        (seconds since 1970, rising; the record numbers with which it rose).
+    """
+    dates_s = np.where(living(columns, without), columns.time_s, np.int32(-1))
+    newest_s = np.maximum.accumulate(dates_s)
+    risen = np.flatnonzero(np.diff(newest_s, prepend=np.int32(-1)))
+    return newest_s[risen], columns.record[risen]
 
 
 def selected(columns: Interactions, rows: NDArray[np.intp]) -> Interactions:

@@ -22,12 +22,15 @@ from tastemesh.errors import UsageError
 from tastemesh.ranking import products
 from tastemesh.ranking.arrivals import Arrivals
 from tastemesh.ranking.columns import (
+    NOBODY,
     NOTHING,
     NUMBER_MAX,
     Interactions,
     checked_values,
     grown,
     leading,
+    living,
+    rises,
     selected,
 )
 from tastemesh.ranking.digest import content_digest
@@ -295,20 +298,21 @@ class View:
         columns = self._columns
         return columns.user[rows], columns.item[rows], columns.time_s[rows]
 
-    def share_after(self, users: Sequence[int]) -> float:
+    def share_after(self, users: Sequence[int], without: NDArray[np.int32] = NOBODY) -> float:
         """Return the share of all interactions dated after the last of some users.
 
         Args:
             users: user numbers; -1 is skipped. 0 for users who hold nothing.
+            without: user numbers, whose interactions do not count.
         """
         self._absorb()
         own = self._rows_of(np.array([user for user in users if user >= 0], dtype=np.int32))
         if not len(own):
             return 0.0
-        times_s = self._columns.time_s
-        # Rows that are dead have the time 0.
-        later = np.count_nonzero(times_s[: self._end] > times_s[own].max())
-        return later / len(self)
+        rows = leading(self._columns, self._end)
+        counted = living(rows, without)
+        later = counted & (rows.time_s > rows.time_s[own].max())
+        return np.count_nonzero(later) / max(1, int(np.count_nonzero(counted)))
 
     def matrix(self, now_s: int, half_life_s: float | None = None) -> HoldingMatrix:
         """Return who holds what at a time.
@@ -340,17 +344,12 @@ class View:
         """
         return self._witnessed(half_life_s)[1]
 
-    def rises(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the newest date so far where it rose, in the order of arrival.
-
-        Returns:
-            (seconds since 1970, rising; the record numbers with which it rose).
-        """
+    def rises(
+        self, without: NDArray[np.int32] = NOBODY
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return where the newest date so far rose; see `tastemesh.ranking.columns.rises`."""
         self._absorb()
-        rows = leading(self._columns, self._end)
-        newest_s = np.maximum.accumulate(np.where(rows.weight > 0, rows.time_s, np.int32(-1)))
-        rises = np.flatnonzero(np.diff(newest_s, prepend=np.int32(-1)))
-        return newest_s[rises], rows.record[rises]
+        return rises(leading(self._columns, self._end), without)
 
     def digest(self) -> bytes:
         """Return 32 bytes that depend on the interactions' content alone."""

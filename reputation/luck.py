@@ -62,7 +62,7 @@ def skilled(
     egos: Sequence[int],
     surprises: NDArray[np.float64],
     holders: NDArray[np.int64],
-    user_count: int,
+    heard: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """Tell whose early holdings luck does not explain.
 
@@ -70,26 +70,27 @@ def skilled(
         arrivals: who held what, since when.
         egos: ego's user numbers, public and private; -1 is skipped.
         surprises: float64[items]; see `tastemesh.reputation.adoption.surprise`.
-        holders: int64[items]; how many hold each.
-        user_count: size of the users' number space.
+        holders: int64[items]; how many of those heard hold each.
+        heard: bool[users]; the candidates: whom ego wants to hear.
 
     Returns:
         bool[users].
     """
     taken = arrivals.taken_up(egos, len(surprises))
-    early = np.flatnonzero(arrivals.record < taken.max(initial=-1))
+    is_early = arrivals.record < taken.max(initial=-1)
+    early = np.flatnonzero(is_early & heard[arrivals.user])
     user, item = arrivals.user[early], arrivals.item[early]
     own_count = np.count_nonzero(taken >= 0)
     chance = -np.expm1(-own_count * holders / max(int(holders.sum()), 1))
 
     def by_user(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        summed: NDArray[np.float64] = np.bincount(user, values, user_count).astype(np.float64)
+        summed: NDArray[np.float64] = np.bincount(user, values, len(heard)).astype(np.float64)
         return summed
 
     expected = by_user((chance * surprises)[item])
     variance = by_user((chance * (1.0 - chance) * np.square(surprises))[item])
     found = by_user(np.where(arrivals.record[early] < taken[item], surprises[item], 0.0))
     z = (found - expected) / np.sqrt(variance + 1.0)
-    candidates = int(np.count_nonzero(np.bincount(user, minlength=user_count)))
+    candidates = int(np.count_nonzero(np.bincount(user, minlength=len(heard))))
     is_skilled: NDArray[np.bool_] = z > threshold(candidates)
     return is_skilled

@@ -285,6 +285,12 @@ def test_how_much_came_after_somebody() -> None:
     view.append(USERS[1], ITEMS[:2], 1.0, [20, 30], 2)
     numbers = view.user_numbers(USERS[:2]).tolist()
     assert [view.share_after([n]) for n in numbers] == [0.25, 0.0]
+    others = np.array(numbers[1:], np.int32)
+    assert view.share_after(numbers[:1], others) == 0.0
+    assert [times_s.tolist() for times_s, _ in (view.rises(), view.rises(others))] == [
+        [10, 20, 30],
+        [10, 20],
+    ]
     view.remove_record(1)
     assert view.share_after(numbers[1:]) == 0.0
 

@@ -36,7 +36,7 @@ def test_spammers_of_popular_items_pass_no_more_often_the_more_they_are() -> Non
         holders = np.diff(matrix.reference.by_item.indptr).astype(np.int64)
         surprises = surprise(holders.astype(np.float64), count + 2.0)
         friend, ego = (view.user_number(b"%d" % user) for user in (FRIEND, EGO))
-        found = skilled(arrivals, [ego], surprises, holders, count + 2)
+        found = skilled(arrivals, [ego], surprises, holders, np.ones(count + 2, np.bool_))
         assert found[friend]
         assert not found[ego]
         found[friend] = False
@@ -63,6 +63,7 @@ def test_of_strangers_with_one_rare_item_each_more_pass_the_more_they_are() -> N
         arrivals = Arrivals.of(matrix.reference, view.firsts(), view.rises())
         holders = np.diff(matrix.reference.by_item.indptr).astype(np.int64)
         surprises = surprise(holders.astype(np.float64), float(len(rows)))
-        found = skilled(arrivals, [len(rows) - 1], surprises, holders, len(rows))
+        heard = np.ones(len(rows), np.bool_)
+        found = skilled(arrivals, [len(rows) - 1], surprises, holders, heard)
         passed.append(int(found[len(honest) : -1].sum()))
     assert passed[1] > 2 * passed[0] > 0
