@@ -4,12 +4,13 @@ A bounded store of signed endorsements (author, subject, weight), the latest one
 compressed snapshot of the positive ones for the walks. Only an identity's own statements make its
 out-edges, so nobody can add an edge that leaves an honest node.
 
-Three properties hold for statements in any order, as long as the store was never full and nothing
-was removed (`tests/reputation/test_graph.py`):
+Three properties hold for statements in any order, as long as the store was never full
+(`tests/reputation/test_graph.py`):
 
 - the content, and so `digest()`, is a function of the set of statements received. Per author it is
   the top `out_edge_limit` of the latest statement per subject, which is a semilattice: what was cut
-  off is older than all that stayed, and what stays only ever becomes newer;
+  off is older than all that stayed, and what stays only ever becomes newer. Where some are removed
+  and nothing was cut off, it is the same function of the others (`tastemesh.reputation.replaced`);
 - a row of the snapshot lists its subjects by their ids' bytes, so walks do not depend on arrival;
 - an index keeps its meaning as long as any statement names its identity; it is reused afterwards.
 
@@ -33,6 +34,7 @@ from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip.record import WEIGHT_SCALE, Record, Vouch
+from tastemesh.reputation.replaced import Order, Replaced
 from tastemesh.reputation.rows import EndorsementArrays
 
 _DIGEST_DOMAIN = b"tastemesh/1/endorsement\x00"
@@ -55,7 +57,8 @@ class EndorsementLimits(msgspec.Struct, frozen=True, kw_only=True):
         out_edge_limit: statements kept per author, withdrawals included; 1 to 65,536. The newest
             stay. Keeping the strongest, or the blocks, instead would make the content depend on
             the order of arrival.
-        edge_limit: statements kept in all, 1 to 2^24; 200 bytes each.
+        edge_limit: statements that count in all, 1 to 2^24; 200 bytes each. As many that those
+            replaced are kept beside them.
 
     A node bounds neither here: its window does, and what is held there counts. So the limits are
     the window's and one record more, as what comes is taken in before what leaves for it is let
@@ -93,8 +96,8 @@ class EndorsementGraph:
 
     __slots__ = (
         "_arrays", "_authors", "_changed", "_digest_sum", "_free_indices", "_free_slots", "_ids",
-        "_index", "_names", "_orders", "_ranks", "_rows", "_subjects", "_units", "_uses",
-        "_version", "_waiting", "limits",
+        "_index", "_names", "_orders", "_ranks", "_replaced", "_rows", "_subjects", "_units",
+        "_uses", "_version", "_waiting", "limits",
     )  # fmt: skip
 
     def __init__(self, limits: EndorsementLimits | None = None) -> None:
@@ -108,8 +111,9 @@ class EndorsementGraph:
         self._authors = array("i")
         self._subjects = array("i")
         self._units = array("i")
-        self._orders: list[tuple[int, int, int]] = []
+        self._orders: list[Order] = []
         self._free_slots: list[int] = []
+        self._replaced = Replaced(self.limits.edge_limit)
         self._digest_sum = 0
         self._ranks: NDArray[np.int64] | None = None
         self._arrays: EndorsementArrays | None = None
@@ -119,7 +123,7 @@ class EndorsementGraph:
         self._waiting: list[tuple[bytes, tuple[Vouch, ...]]] = []  # author and what he says
 
     def __len__(self) -> int:
-        """Statements held, withdrawals included."""
+        """Statements that count, withdrawals included."""
         self._absorb()
         return self._count
 
@@ -220,7 +224,7 @@ class EndorsementGraph:
             for subject, order, units in vouches:
                 self._take(author, subject, order, units)
 
-    def _take(self, author: bytes, subject: bytes, order: tuple[int, int, int], units: int) -> bool:
+    def _take(self, author: bytes, subject: bytes, order: Order, units: int) -> bool:
         if author == subject:
             return False
         row = self._rows.get(self._index.get(author, -1))
@@ -253,7 +257,7 @@ class EndorsementGraph:
     def remove_range(self, author: bytes, *, epoch: int, first_seq: int, last_seq: int) -> int:
         """Removes what an author said in some of its records, for `forget` and eviction.
 
-        Statements that those had replaced do not return.
+        Statements that those had replaced count again.
 
         Returns:
             How many statements went.
@@ -304,15 +308,23 @@ class EndorsementGraph:
         row = self._rows.get(self._index.get(author, -1), {})
         return row.get(self._index.get(subject, -1))
 
-    def _age(self, slot: int) -> tuple[tuple[int, int, int], bytes]:
+    def _age(self, slot: int) -> tuple[Order, bytes]:
         return self._orders[slot], self._ids[self._subjects[slot]]
 
-    def _restate(self, slot: int, order: tuple[int, int, int], units: int) -> bool:
-        before = self._units[slot]
-        if order < self._orders[slot] or (order == self._orders[slot] and units >= before):
+    def _restate(self, slot: int, order: Order, units: int) -> bool:
+        before, held = self._units[slot], self._orders[slot]
+        if order < held:
+            self._replaced.add(slot, order, units)
             return False
+        if order > held:
+            self._replaced.add(slot, held, before)
+        elif units >= before:
+            return False
+        return self._set(slot, order, units)
+
+    def _set(self, slot: int, order: Order, units: int) -> bool:
         self._orders[slot] = order
-        if units == before:
+        if units == self._units[slot]:
             return False
         self._digest_sum -= self._hash(slot)
         self._units[slot] = units
@@ -320,9 +332,7 @@ class EndorsementGraph:
         self._note_change(self._ids[self._authors[slot]])
         return True
 
-    def _insert(
-        self, author: bytes, subject: bytes, order: tuple[int, int, int], units: int
-    ) -> None:
+    def _insert(self, author: bytes, subject: bytes, order: Order, units: int) -> None:
         author_index, subject_index = self._index.get(author), self._index.get(subject)
         if author_index is None:
             author_index = self._name(author)
@@ -350,6 +360,7 @@ class EndorsementGraph:
 
     def _drop(self, slot: int) -> None:
         author, subject = self._authors[slot], self._subjects[slot]
+        self._replaced.drop_where(slot, lambda _order: True)
         self._digest_sum -= self._hash(slot)
         if self._units[slot]:
             self._note_change(self._ids[author])
@@ -363,13 +374,20 @@ class EndorsementGraph:
         self._release(subject)
         self._arrays = None
 
-    def _drop_where(self, author: bytes, wanted: Callable[[tuple[int, int, int]], bool]) -> int:
+    def _drop_where(self, author: bytes, wanted: Callable[[Order], bool]) -> int:
         self._absorb()
-        row = self._rows.get(self._index.get(author, -1), {})
-        slots = [slot for slot in row.values() if wanted(self._orders[slot])]
+        slots = list(self._rows.get(self._index.get(author, -1), _NOTHING).values())
+        count = 0
         for slot in slots:
-            self._drop(slot)
-        return len(slots)
+            count += self._replaced.drop_where(slot, wanted)
+            if wanted(self._orders[slot]):
+                count += 1
+                before = self._replaced.pop_latest(slot)
+                if before is None:
+                    self._drop(slot)
+                else:
+                    self._set(slot, *before)
+        return count
 
     def _note_change(self, author: bytes) -> None:
         self._version += 1
@@ -420,7 +438,7 @@ def _term(author: bytes, subject: bytes, units: int) -> int:
     return int.from_bytes(hashlib.sha256(head + author + subject).digest(), "big")
 
 
-def _check(author: bytes, subject: bytes, weight: float, order: tuple[int, int, int]) -> None:
+def _check(author: bytes, subject: bytes, weight: float, order: Order) -> None:
     if not author or not subject:
         raise UsageError("author and subject must be ids; found empty bytes")
     if not (math.isfinite(weight) and -1.0 <= weight <= 1.0):

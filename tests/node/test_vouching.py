@@ -10,7 +10,7 @@ from tastemesh.errors import UsageError
 from tastemesh.gossip import codec, effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.limits import DAY_MS, Limits
-from tastemesh.gossip.record import Endorsement
+from tastemesh.gossip.record import Endorsement, Forget
 from tastemesh.gossip.topics import records_topic, shard_of
 from tastemesh.node.core import Core
 from tests.gossip.cores import NETWORK, WALL_MS, listen, person, secret
@@ -89,6 +89,16 @@ def test_what_is_said_already_is_not_signed_again_while_it_is_fresh() -> None:
     assert [s.subject for s in _signed(user.say((0, -10_000), (1, 5_000)))] == [secret("1")]
     user.pass_days(11)
     assert len(_signed(user.say((0, -10_000), (1, 5_000)))) == 2
+
+
+def test_who_takes_a_block_back_stands_by_what_he_said_before_it_as_after_a_restart() -> None:
+    user = User()
+    user.say((0, 10_000))
+    user.say((0, -10_000))
+    assert user.stands_by([0]) == {0: -10_000}
+    taken_back = inputs.Recorded(ANA.id, (Forget(0, 2, 2),), user.wall_ms)
+    user.core.handle(taken_back, user.now_ms)
+    assert user.stands_by([0]) == {0: 10_000}
 
 
 def test_a_block_outlasts_any_number_of_changes_of_mind_about_others() -> None:

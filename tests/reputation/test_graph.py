@@ -12,7 +12,7 @@ from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
 
 Order = tuple[int, int, int]
 Statement = tuple[bytes, bytes, int, Order]
-Content = dict[bytes, dict[bytes, tuple[Order, int]]]
+Content = dict[bytes, dict[bytes, dict[Order, int]]]
 
 NAMES = [b"a", b"b", b"b\x00", b"cc", b"\xff" * 32]
 SMALL = EndorsementLimits(out_edge_limit=2, edge_limit=5)
@@ -37,14 +37,35 @@ def say_to_model(content: Content, statement: Statement, limits: EndorsementLimi
     if author == subject:
         return
     row = dict(content.get(author, {}))
-    fresh = subject not in row
     is_full = sum(map(len, content.values())) >= limits.edge_limit
-    if fresh and is_full and len(row) < limits.out_edge_limit:
+    if subject not in row and is_full and len(row) < limits.out_edge_limit:
         return
-    if fresh or (order, -units) > (row[subject][0], -row[subject][1]):
-        row[subject] = (order, units)
-    newest = sorted(row, key=lambda s: (row[s][0], s), reverse=True)[: limits.out_edge_limit]
+    said = row.setdefault(subject, {})
+    replaced = sum(len(each) - 1 for known in content.values() for each in known.values())
+    if said and order not in said and replaced >= limits.edge_limit:  # no room for the older one
+        if order < max(said):
+            return
+        del said[max(said)]
+    said[order] = min(units, said.get(order, units))
+    newest = sorted(row, key=lambda s: (max(row[s]), s), reverse=True)[: limits.out_edge_limit]
     content[author] = {s: row[s] for s in newest}
+
+
+def take_back_from_model(content: Content, author: bytes, epoch: int, seqs: range) -> int:
+    """Return how many statements went."""
+    count = 0
+    for subject, said in list(content.get(author, {}).items()):
+        for order in [each for each in said if each[0] == epoch and each[1] in seqs]:
+            del said[order]
+            count += 1
+        if not said:
+            del content[author][subject]
+    return count
+
+
+def counting(content: Content) -> dict[bytes, dict[bytes, int]]:
+    """What counts of each pair: the latest."""
+    return {a: {s: said[max(said)] for s, said in row.items()} for a, row in content.items()}
 
 
 def weights(graph: EndorsementGraph) -> dict[tuple[bytes, bytes], float]:
@@ -77,31 +98,25 @@ def test_store_does_what_a_plain_model_does(
             assert changed == (weights(graph) != before)
         else:
             author, epoch, seq = operation
-            kept = {
-                s: (order, units)
-                for s, (order, units) in content.get(author, {}).items()
-                if not (epoch, seq) <= order[:2] <= (epoch, seq + 1)
-            }
             gone = graph.remove_range(author, epoch=epoch, first_seq=seq, last_seq=seq + 1)
-            assert gone == len(content.get(author, {})) - len(kept)
-            content[author] = kept
+            assert gone == take_back_from_model(content, author, epoch, range(seq, seq + 2))
 
+        counts = counting(content)
         assert weights(graph) == {
-            (a, s): u / 10_000 for a, row in content.items() for s, (_, u) in row.items() if u
+            (a, s): u / 10_000 for a, row in counts.items() for s, u in row.items() if u
         }
-        assert len(graph) == sum(map(len, content.values())) <= SMALL.edge_limit
-        assert graph.authors() == sorted(a for a, row in content.items() if row)
+        assert len(graph) == sum(map(len, counts.values())) <= SMALL.edge_limit
+        assert graph.authors() == sorted(a for a, row in counts.items() if row)
         assert rows(graph) == {
-            a: [(s, row[s][1] / 10_000) for s in sorted(row) if row[s][1] > 0]
-            for a, row in content.items()
-            if any(units > 0 for _, units in row.values())
+            a: [(s, row[s] / 10_000) for s in sorted(row) if row[s] > 0]
+            for a, row in counts.items()
+            if any(units > 0 for units in row.values())
         }
         for author in NAMES:
             walls = [graph.csr().ids[index] for index in graph.walls(author)]
-            distrusted = {s for s, (_, u) in content.get(author, {}).items() if u < 0}
-            assert set(walls) == distrusted
-            named = [author for row in content.values() if author in row]
-            assert (graph.index_of(author) is not None) == bool(named or content.get(author))
+            assert set(walls) == {s for s, u in counts.get(author, {}).items() if u < 0}
+            named = [author for row in counts.values() if author in row]
+            assert (graph.index_of(author) is not None) == bool(named or counts.get(author))
         # The digest names the weights alone, however they came about.
         anew = EndorsementGraph()
         for number, (pair, weight) in enumerate(weights(graph).items()):
@@ -124,6 +139,21 @@ def test_content_does_not_depend_on_the_order_of_arrival(
     assert weights(there) == weights(elsewhere)
     assert rows(there) == rows(elsewhere)
     assert there.digest() == elsewhere.digest()
+
+
+@given(st.lists(statements, max_size=25), removals)
+def test_what_was_taken_back_is_as_if_it_had_not_been_said(
+    spoken: list[Statement], removal: tuple[bytes, int, int]
+) -> None:
+    author, epoch, seq = removal
+    taken, never = EndorsementGraph(), EndorsementGraph()
+    for statement in spoken:
+        say(taken, statement)
+        if statement[0] != author or statement[3][:2] != (epoch, seq):
+            say(never, statement)
+    taken.remove_range(author, epoch=epoch, first_seq=seq, last_seq=seq)
+    assert taken.digest() == never.digest()
+    assert rows(taken) == rows(never)
 
 
 def test_digest_tells_weights_and_directions_apart() -> None:
