@@ -57,7 +57,7 @@ class Cell(
         bound: what the theorem allows, mean over the egos; neither exposure nor mass can exceed
             it. For each ego the most that the target can score with the trust that the attackers
             have, in scores of the tenth item, at least that trust itself and at most 1. None if
-            the system proves nothing.
+            the system proves nothing, as of lists with slots that anybody can buy.
         honest_ndcg_at_10_clean: of the egos, without the attack.
         honest_ndcg_at_10: of the egos, under attack.
         niche_collateral: share of the niche items on the egos' clean lists that the attack, or the
@@ -142,6 +142,8 @@ def _cell(
 ) -> Cell:
     ranked = system.rank(group.egos, min(RANK_DEPTH, attacked.target + 1))
     top = ranked[:, :LIST_LENGTH]
+    if isinstance(system, Tastemesh) and not system.heads_are_shorter_lists:
+        top = system.rank(group.egos, LIST_LENGTH)
     exposed = (top == attacked.target).any(axis=1)
     beside = _beside_the_deceived(group.egos, attacked)
     headline = ~beside
@@ -156,6 +158,8 @@ def _cell(
             ]
         )
         mass, bound = trusted.mean(axis=0).tolist()
+        if system.has_marked_slots:
+            bound = None
     return Cell(
         strategy=attempt.strategy,
         system=attempt.system,

@@ -78,6 +78,19 @@ class Tastemesh:
         self.unverified_share = marked / max(1, int((ranked >= 0).sum()))
         return ranked
 
+    @property
+    def has_marked_slots(self) -> bool:
+        """Whether anchored lists have slots that anybody can buy: no bound holds for these."""
+        return self._parameters.exploration_share > 0
+
+    @property
+    def heads_are_shorter_lists(self) -> bool:
+        """Whether the first k of a longer list are the list of k.
+
+        They are not where marked slots stand evenly over a list, or where its entries are varied.
+        """
+        return not self.has_marked_slots and not self._parameters.diversity
+
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return each item's share of a user's anchored scores.
 

@@ -103,6 +103,38 @@ def test_undated_data_are_in_the_same_order_under_attack(
     assert {c.niche_collateral for c in found} <= {0.0, None}
 
 
+def test_who_says_nothing_moves_no_list_whose_head_depends_on_its_length(
+    community: Community, small: AttackOptions
+) -> None:
+    options = msgspec.structs.replace(
+        small,
+        strategies=("whitewash",),
+        systems=("tastemesh-exploring", "tastemesh-diverse"),
+        identities=(1,),
+        attack_edges=(0,),
+        seeds=1,
+    )
+    for cell in run_attacks(*community, options):
+        assert cell.honest_ndcg_at_10 == cell.honest_ndcg_at_10_clean, cell.system
+        assert cell.niche_collateral in (0.0, None)
+
+
+def test_no_bound_is_claimed_for_lists_with_slots_that_can_be_bought(
+    community: Community, small: AttackOptions
+) -> None:
+    options = msgspec.structs.replace(
+        small,
+        strategies=("sleeper",),
+        systems=("tastemesh-exploring",),
+        identities=(40,),
+        attack_edges=(0,),
+    )
+    for cell in run_attacks(*community, options):
+        assert cell.exposure_at_10
+        assert cell.sybil_mass == 0.0
+        assert cell.bound is None
+
+
 def test_who_says_nothing_moves_no_other_systems_ties(
     community: Community, small: AttackOptions
 ) -> None:
