@@ -19,7 +19,6 @@ from tastemesh.ranking import slate
 from tastemesh.ranking.contacts import CONTACT_LIMIT, POOL
 from tastemesh.ranking.influence import trust_needed
 from tastemesh.ranking.reasons import Reason, explain_many
-from tastemesh.ranking.slate import own_items
 from tastemesh.ranking.view import View
 from tastemesh.ranking.workers import ONE_WORKER, Workers
 from tastemesh.reputation.graph import EndorsementGraph
@@ -195,7 +194,8 @@ class Advisor:
             return 0.0
         # Anybody whom ego endorses may be deceived, those whom it leads to nobody yet included.
         contacts = min(len(self.reach(ego).contacts), CONTACT_LIMIT + 1)
-        has_profile = len(own_items(scored.matrix, scored.egos)) > 0
+        # Of what is too old for a number nothing is left to start from.
+        has_profile = any(scored.matrix.volumes[own] > 0 for own in scored.egos if own >= 0)
         return trust_needed(last, scored.scores, contacts=contacts, has_profile=has_profile)
 
     def _score(self, ego: bytes, now_s: int) -> Scored:

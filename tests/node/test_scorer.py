@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from tastemesh.node.scorer import Scorer
+from tastemesh.node.advice import Advisor
+from tastemesh.node.record_book import RecordBook
+from tastemesh.node.scorer import Scorer, ScorerParameters
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph
 
@@ -39,3 +41,16 @@ def test_whose_records_have_all_left_has_no_trust_and_no_voice() -> None:
         seen.append((found, [tau[view.user_number(user)] for user in (CLEO, DORA)]))
     assert seen[0][0] == pytest.approx(seen[1][0])
     assert seen[0][1] == pytest.approx(seen[1][1])
+
+
+def test_the_bound_of_who_holds_only_what_has_aged_to_nothing_is_of_one_who_holds_nothing() -> None:
+    hour_s = 3_600
+    view = View()
+    for number, user in enumerate((BEN, CLEO), 1):
+        view.append(user, [f"i{item}" for item in range(12)], 1.0, NOW_S, number)
+    ageing = ScorerParameters(half_life_s=hour_s)
+    advisor = Advisor(view, friends(), RecordBook(), ageing)
+    without = advisor.sybil_bound(ANA, NOW_S)
+    assert without.trust_needed > 0
+    view.append(ANA, ["own"], 1.0, NOW_S - 200 * hour_s, 3)
+    assert advisor.sybil_bound(ANA, NOW_S) == without
