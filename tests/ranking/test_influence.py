@@ -3,7 +3,7 @@
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tastemesh.errors import UsageError
@@ -136,6 +136,11 @@ def test_the_bound_is_tight() -> None:
 
 
 @given(questions(), parameters, st.floats(0, 1))
+@example(
+    Question(np.zeros((2, 1)), np.zeros((1, 2)), np.zeros((2, 1), np.int32)),
+    SalsaParameters(rho=0.0, kappa=1e-6, eta=0.6, rounds=3),
+    1e-9,
+)
 def test_trust_needed_inverts_the_bound(
     question: Question, p: SalsaParameters, epsilon: float
 ) -> None:
