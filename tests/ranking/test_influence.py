@@ -59,6 +59,30 @@ def test_theorem_1(
     assert here <= sybil_bound(epsilon, p, contacts=leads, has_profile=has_profile) * ROUNDING
 
 
+@given(questions(), parameters, attackers, kernels)
+def test_what_they_add_to_items_that_others_hold_too(
+    question: Question, p: SalsaParameters, hostile: list[bool], kernel: Kernel
+) -> None:
+    """More than they have themselves: what passed through them counts where others vote."""
+    p = msgspec.structs.replace(
+        p, contact_exponent=1.0, contact_share_max=1.0, popularity_exponent=0.0, open_gain=1.0
+    )
+    is_hostile = np.array(hostile[: len(question.weights)])
+    is_hostile[0] = False
+    honest = np.where(is_hostile, 0.0, question.shares)
+    epsilon = float(question.shares.sum() - honest.sum())
+    attacked = kernel.rank(question.matrix, question.trust, p).items
+    clean = kernel.rank(question.matrix, trust_of(honest), p).items
+    started = (1.0 - p.rho if question.profile.any() else 1.0) * epsilon
+    captured = epsilon / (p.kappa + epsilon) ** p.eta
+    part = captured + (1.0 - captured) * started
+    most = sum(
+        (1.0 - p.alpha) ** number * (1.0 - (1.0 - started) * (1.0 - part) ** number)
+        for number in range(p.rounds)
+    )
+    assert (attacked - clean).max() <= most * ROUNDING + 1e-9
+
+
 @given(
     questions(),
     parameters,
