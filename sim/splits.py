@@ -146,7 +146,9 @@ def _last_of_each_user(
 def _cutoff_s(times_s: NDArray[np.int64], options: SplitOptions) -> int:
     if options.cutoff is not None:
         try:
-            return parse_time_s(options.cutoff)
+            cutoff_s = parse_time_s(options.cutoff)
+            _iso(cutoff_s)  # some numbers lie past the last year that has a name
+            return cutoff_s
         except (ValueError, OverflowError):
             raise UsageError(
                 f"--cutoff {options.cutoff}: expected an ISO date or seconds since 1970"

@@ -141,6 +141,8 @@ def test_validation_asks_users_with_less_where_nobody_has_enough() -> None:
         (SplitOptions(min_interactions=11), "no user has 11 training items"),
         (SplitOptions(cutoff="2009-01-01"), "--cutoff goes with --split global-time, not random"),
         (SplitOptions(kind="global-time", cutoff="soon"), "--cutoff soon: expected an ISO date"),
+        (SplitOptions(kind="global-time", cutoff="1e25"), "--cutoff 1e25: expected an ISO date"),
+        (SplitOptions(kind="global-time", cutoff="-1e40"), "--cutoff -1e40: expected an ISO date"),
         (SplitOptions(kind="global-time", cutoff="2050-01-01"), "one held out from 2050-01-01"),
         (SplitOptions(kind="yearly"), "--split yearly: expected random, user-time, global-time"),  # type: ignore[arg-type]
     ],
