@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.record import WEIGHT_SCALE
 from tastemesh.node.advice import cut
 from tastemesh.node.scorer import Scorer, ScorerParameters
 from tastemesh.ranking.influence import sybil_bound_by_contact
@@ -215,6 +216,8 @@ def _drawn_arrival(train: Interactions, seed: int) -> tuple[NDArray[np.intp], ND
 def graph_of(endorsements: Endorsements | None) -> EndorsementGraph:
     """Return endorsements as a node would hold them, with room for all; the strongest counts as 1.
 
+    The weakest counts as one step of the wire: less would be 0, and withdraw.
+
     Args:
         endorsements: distinct pairs, or None.
     """
@@ -222,7 +225,9 @@ def graph_of(endorsements: Endorsements | None) -> EndorsementGraph:
         return EndorsementGraph()
     limit = min(max(len(endorsements), 1), _EDGE_LIMIT_MAX)
     graph = EndorsementGraph(EndorsementLimits(out_edge_limit=_OUT_EDGE_LIMIT, edge_limit=limit))
-    strongest = float(np.abs(endorsements.weight).max(initial=1e-9))
+    size = np.abs(endorsements.weight.astype(np.float64))
+    size = np.maximum(size / size.max(initial=1e-9), 1.0 / WEIGHT_SCALE)
+    weights = np.copysign(size, endorsements.weight).tolist()
     when = endorsements.time_s
     order = np.arange(len(endorsements)) if when is None else np.argsort(when, kind="stable")
     ids = [name.encode() for name in endorsements.ids]
@@ -230,7 +235,7 @@ def graph_of(endorsements: Endorsements | None) -> EndorsementGraph:
         graph.endorse(
             ids[endorsements.source[at]],
             ids[endorsements.subject[at]],
-            float(endorsements.weight[at]) / strongest,
+            weights[at],
             epoch=0,
             seq=seq,
         )

@@ -45,6 +45,16 @@ def test_lists_are_the_nodes_own(
     assert [f"i{item}" for item in ranked.tolist() if item >= 0] == [line.item for line in listed]
 
 
+def test_no_endorsement_is_too_weak_beside_another_to_count() -> None:
+    weight = np.array([50_000.0, 1.0, -1.0, 25_000.0], np.float32)
+    subject = np.arange(1, 5, dtype=np.int32)
+    ids = ("ana", "b", "c", "d", "e")
+    people = Endorsements(ids=ids, source=np.zeros(4, np.int32), subject=subject, weight=weight)
+    graph = graph_of(people)
+    found = [graph.weight(b"ana", name.encode()) for name in ids[1:]]
+    assert found == [1.0, 0.0001, -0.0001, 0.5]
+
+
 def test_copies_without_an_attack_edge_change_no_list(
     community: Interactions, endorsements: Endorsements
 ) -> None:
