@@ -55,6 +55,7 @@ def check_options(options: AttackOptions, *, has_endorsements: bool) -> None:
         ("attack-edges", options.attack_edges, 0),
         ("seeds", (options.seeds,), 1),
         ("egos", (options.egos,), 1),
+        ("egos-without-endorsements", (options.egos_without_endorsements,), 0),
     ):
         if not values or min(values) < low:
             raise UsageError(f"{name} is {', '.join(map(str, values))}; expected {low} or more")

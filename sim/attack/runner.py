@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tastemesh.sim.adversaries.staging import endorsing
 from tastemesh.sim.attack.backends import IN_PROCESS, Backend
 from tastemesh.sim.attack.cells import Attempt, Cell, attempt_cells
 from tastemesh.sim.attack.journal import Journal
@@ -45,6 +46,8 @@ def run_attacks(
         UsageError: an option is unknown or out of range, or nobody can be asked.
     """
     check_options(options, has_endorsements=endorsements is not None)
+    if endorsements is not None:  # else it is found hours later, at the first such attempt
+        endorsing(endorsements, max(options.attack_edges))
     attempts = [
         Attempt(seed, strategy, identities, edges, system)
         for seed in range(options.seeds)

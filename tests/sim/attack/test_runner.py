@@ -177,13 +177,17 @@ def test_the_others_are_bought_with_identities(cells: list[Cell]) -> None:
         (AttackOptions(identities=(10, 10)), "identities is 10, 10; expected each once"),
         (AttackOptions(attack_edges=(0, 1, 0)), "attack-edges is 0, 1, 0; expected each once"),
         (AttackOptions(seeds=0), "seeds is 0; expected 1 or more"),
+        (AttackOptions(attack_edges=(0, 61)), "attack-edges is 61; only 60 people endorse"),
+        (AttackOptions(egos_without_endorsements=-1), "egos-without-endorsements is -1; expected"),
     ],
 )
-def test_wrong_options_are_named(
+def test_wrong_options_are_named_before_any_attempt(
     options: AttackOptions, expected: str, community: Community
 ) -> None:
+    begun: list[str] = []
     with pytest.raises(UsageError, match=expected):
-        run_attacks(*community, options)
+        run_attacks(*community, options, lambda *stage: begun.append(str(stage)))
+    assert begun == []
 
 
 def test_attack_edges_need_endorsements(community: Community) -> None:
