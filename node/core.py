@@ -26,6 +26,7 @@ from tastemesh.node.reached import STEP_MS, SWEEP_PERIOD_MS, Reached
 from tastemesh.node.record_book import RecordBook, Rejection
 from tastemesh.node.scorer import ScorerParameters, private_shadow
 from tastemesh.node.vouching import Vouching
+from tastemesh.ranking.columns import NUMBER_MAX
 from tastemesh.ranking.view import View
 from tastemesh.ranking.workers import ONE_WORKER, Workers
 from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
@@ -215,7 +216,7 @@ class Core:
         holder: bytes = b"",
     ) -> None:
         if len(said) == 1 and said[0].kind not in REJECTION_KINDS:  # the commonest by far
-            time_s = max(0, date_ms - said[0].ago_ms) // 1000
+            time_s = _seconds(date_ms - said[0].ago_ms)
             weight = said[0].weight_q / WEIGHT_SCALE
             self.view.append(holder or author, (said[0].item,), weight, time_s, number)
             return
@@ -225,10 +226,10 @@ class Core:
         if held:
             ages_ms = [s.ago_ms for s in held]
             units = [s.weight_q for s in held]
-            times_s: int | list[int] = max(0, date_ms) // 1000
+            times_s: int | list[int] = _seconds(date_ms)
             weights: float | list[float] = units[0] / WEIGHT_SCALE
             if any(ages_ms):  # most are said at once, and with one weight
-                times_s = [max(0, date_ms - ago_ms) // 1000 for ago_ms in ages_ms]
+                times_s = [_seconds(date_ms - ago_ms) for ago_ms in ages_ms]
             if units.count(units[0]) != len(units):
                 weights = [unit / WEIGHT_SCALE for unit in units]
             self.view.append(holder or author, [s.item for s in held], weights, times_s, number)
@@ -400,3 +401,11 @@ class Core:
                 for ego in engine.authorship.authors[: BOUNDED_EGOS if bounds else 0]
             },
         }
+
+
+def _seconds(date_ms: int) -> int:
+    """Return a date as the view keeps it: what is past 2038 is of its last second.
+
+    A clock that runs ahead is enough to come there, and records of one date only lose their order.
+    """
+    return min(max(0, date_ms) // 1000, NUMBER_MAX)
