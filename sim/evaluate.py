@@ -3,8 +3,8 @@
 Protocol: split; for every system choose among at most `TUNING_BUDGET` settings of its grid by
 ndcg@10 on a validation split of the training part (the same split and at most `TUNING_USERS` users
 for all systems); fit the chosen setting on the whole training part; rank all items that a test user
-does not hold in it. A system whose grid has one setting is not tuned, and its row says so. The test
-part is looked at once, at the end.
+does not hold in it. A system whose grid has one setting is not tuned, and its row says so; none is
+where the training part cannot be split. The test part is looked at once, at the end.
 """
 
 from collections.abc import Callable, Sequence
@@ -160,9 +160,9 @@ def evaluate(
     systems = {name: make_system(name, seed) for name in names}
     people = endorsements.aligned(interactions.user_ids) if endorsements is not None else None
     outer = split(interactions, options, seed)
-    inner = _thinned(validation_split(outer.train, options, seed), seed)
-    known, known_inside = outer.known(people), inner.known(people)
-    grids = {name: _grid(system, people is not None) for name, system in systems.items()}
+    inner = _inner(outer, options, seed)
+    known, known_inside = outer.known(people), inner.known(people) if inner is not None else None
+    grids = {name: _grid(system, people is not None, inner) for name, system in systems.items()}
     steps = _Steps(sum(len(grid) + 1 for grid in grids.values()), progress)
     test = _Test(outer)
     runs: dict[str, _Run] = {}
@@ -193,7 +193,9 @@ def evaluate(
         split=options.kind,
         cutoff=outer.cutoff,
         seed=seed,
-        tuning=f"at most {TUNING_BUDGET} settings a method, by ndcg@10 of "
+        tuning="not at all, as the training part cannot be split once more"
+        if inner is None
+        else f"at most {TUNING_BUDGET} settings a method, by ndcg@10 of "
         f"{len(inner.test_users):,} users on a {options.kind} split of the training part",
         results=rows,
         skipped=skipped,
@@ -307,10 +309,18 @@ def _relevant(part: Split) -> csr_array:
     return csr_array((ones, (part.test.user, part.test.item)), shape=shape)[part.test_users]
 
 
-def _grid(system: System, endorsed: bool) -> list[Parameters]:
+def _inner(outer: Split, options: SplitOptions, seed: int) -> Split | None:
+    """Split the training part; None where it has too little, or all of one time."""
+    try:
+        return _thinned(validation_split(outer.train, options, seed), seed)
+    except UsageError:
+        return None
+
+
+def _grid(system: System, endorsed: bool, inner: Split | None) -> list[Parameters]:
     grid = system.grid(endorsed)
     assert 1 <= len(grid) <= TUNING_BUDGET  # a system of ours that takes more than its share
-    return grid
+    return grid if inner is not None else grid[:1]
 
 
 def _thinned(inner: Split, seed: int) -> Split:
@@ -327,12 +337,12 @@ def _thinned(inner: Split, seed: int) -> Split:
 def _tuned(
     system: System,
     grid: Sequence[Parameters],
-    inner: Split,
+    inner: Split | None,
     people: Endorsements | None,
     steps: _Steps,
 ) -> Parameters:
     """Return the setting with the highest ndcg@10 on the validation split, the first of equals."""
-    if len(grid) == 1:
+    if len(grid) == 1 or inner is None:
         steps.next(system.name)
         return grid[0]
     relevant = _relevant(inner)

@@ -104,6 +104,25 @@ def test_all_but_the_times_depends_on_the_seed_alone() -> None:
     assert told(1) != told(2)
 
 
+def test_where_all_training_is_of_one_time_nothing_is_tuned_and_all_is_measured() -> None:
+    data = circles()
+    late = np.arange(len(data)) % 12 >= 10
+    times_s = np.where(late, 1_600_086_400, 1_600_000_000)
+    options = SplitOptions(kind="global-time", cutoff="1600086400")
+    found = evaluate(
+        msgspec.structs.replace(data, time_s=times_s),
+        options=options,
+        methods=["userknn", "popularity"],
+        clock=ticking(),
+    )
+    assert found.tuning == "not at all, as the training part cannot be split once more"
+    assert [(row.method, row.tuned, row.tried) for row in found.results] == [
+        ("userknn", False, 1),
+        ("popularity", False, 1),
+    ]
+    assert found.results[0].parameters == SYSTEMS["userknn"](0).grid(False)[0]
+
+
 def test_endorsements_made_after_the_cutoff_teach_nothing() -> None:
     dated = msgspec.structs.replace(
         circles(), time_s=1_000 + np.random.default_rng(1).permutation(12 * USER_COUNT)
