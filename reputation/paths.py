@@ -9,6 +9,7 @@ def shortest_path(
     """Return the shortest chain of positive endorsements from ego over a contact to somebody.
 
     Of chains of one length it is the first in the order of the graph's rows: the same on any run.
+    It leads past whom ego distrusts, as trust does (`tastemesh.reputation.walks`).
 
     Args:
         graph: who vouches for whom.
@@ -24,6 +25,9 @@ def shortest_path(
     source = graph.index_of(ego)
     if start is None or end is None or source is None or graph.weight(ego, contact) <= 0:
         return []
+    walls = set(graph.walls(ego).tolist())
+    if end in walls:
+        return []
     came_from = {source: source, start: source}
     layer = [start]
     while layer and end not in came_from:
@@ -31,7 +35,7 @@ def shortest_path(
         for node in layer:
             row = arrays.subjects[arrays.offsets[node] : arrays.offsets[node + 1]]
             for subject in row.tolist():
-                if subject not in came_from:
+                if subject not in came_from and subject not in walls:
                     came_from[subject] = node
                     following.append(subject)
         layer = following

@@ -31,8 +31,8 @@ def test_a_chain_is_as_short_as_can_be_and_made_of_endorsements(
     ids = shortest_path(graph, PEOPLE[ego], PEOPLE[contact], PEOPLE[target])
     path = [PEOPLE.index(each) for each in ids]
     onward = known.copy()
-    if ego in onward:
-        onward.remove_node(ego)
+    walls = [each for each in range(8) if graph.weight(PEOPLE[ego], PEOPLE[each]) < 0]
+    onward.remove_nodes_from([ego, *walls])
     reachable = known.has_edge(ego, contact) and contact in onward and target in onward
     if not reachable or not nx.has_path(onward, contact, target):
         assert path == []
@@ -47,3 +47,23 @@ def test_the_contact_himself_is_the_end_of_the_shortest_chain() -> None:
     graph.endorse(PEOPLE[0], PEOPLE[1], 1.0, epoch=0, seq=1, position=0)
     assert shortest_path(graph, PEOPLE[0], PEOPLE[1], PEOPLE[1]) == PEOPLE[:2]
     assert shortest_path(graph, PEOPLE[1], PEOPLE[0], PEOPLE[0]) == []
+
+
+def test_no_chain_leads_over_somebody_whom_ego_distrusts_as_no_trust_does() -> None:
+    ego, contact, wall, long, longer, target = PEOPLE[:6]
+    graph = EndorsementGraph()
+    for seq, (author, subject, weight) in enumerate(
+        (
+            (ego, contact, 1.0),
+            (ego, wall, -1.0),
+            (contact, wall, 1.0),
+            (wall, target, 1.0),
+            (contact, long, 1.0),
+            (long, longer, 1.0),
+            (longer, target, 1.0),
+        ),
+        1,
+    ):
+        graph.endorse(author, subject, weight, epoch=0, seq=seq)
+    assert shortest_path(graph, ego, contact, target) == [ego, contact, long, longer, target]
+    assert shortest_path(graph, ego, contact, wall) == []
