@@ -60,7 +60,7 @@ class Answering:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         except HTTPException as error:
             return problem(error.status_code, error.detail, error.headers)
-        except UnicodeDecodeError as error:  # the item in the path, or the body
+        except UnicodeDecodeError as error:  # the path, what stands behind it, or the body
             text = f"expected UTF-8, found {error.object[error.start]:#04x}"
             return problem(HTTPStatus.BAD_REQUEST, text)
         except ClientDisconnect:
@@ -73,9 +73,10 @@ class Answering:
 
     async def _arguments(self, operation: Operation, request: Request) -> dict[str, object]:
         found: dict[str, object] = {}
+        query = read_query(request.scope["query_string"], operation.query)
         for name in operation.takes:
             if name == "query":
-                found[name] = read_query(request.scope["query_string"], operation.query)
+                found[name] = query
             elif name == "body":
                 found[name] = read_body(await _content(request), operation.body)
             elif name == "item":
@@ -86,18 +87,29 @@ class Answering:
 
 
 def read_query(given: bytes, wanted: Any) -> object:
-    """Return the parameters of an address as a struct; those that it does not name are ignored.
+    """Return the parameters of an address as a struct.
 
-    Of one that is given twice and is no list, the last counts.
+    Of one that is given twice and is no list, the last counts. One that is not known is refused: it
+    is a known one misspelt, or meant for the body, and ignoring it would do something else.
+
+    Args:
+        given: what stands behind the question mark.
+        wanted: the struct, or None where no parameter is known.
 
     Raises:
         UsageError: names the parameter and what is expected.
+        UnicodeDecodeError: it is not UTF-8.
     """
-    found = parse_qs(given.decode("latin-1"), keep_blank_values=True)
+    found = parse_qs(given.decode(), keep_blank_values=True, errors="strict")
+    fields = {} if wanted is None else _fields(wanted)
     values: dict[str, object] = {}
-    for name, is_list in _fields(wanted).items():
-        if name in found:
-            values[name] = found[name] if is_list else found[name][-1]
+    for name, each in found.items():
+        if name not in fields:
+            known = f"expected {', '.join(fields)}" if fields else "none is known here"
+            raise UsageError(f"unknown parameter {name!r}; {known}")
+        values[name] = each if fields[name] else each[-1]
+    if wanted is None:
+        return None
     try:
         read: object = msgspec.convert(values, wanted, strict=False)
     except msgspec.ValidationError as error:

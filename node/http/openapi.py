@@ -16,7 +16,7 @@ from tastemesh.node.http.bodies import Problem
 from tastemesh.node.http.operation import Operation
 
 _MEANINGS = {
-    400: "A value is wrong; the text names it.",
+    400: "A value is wrong, or a parameter is not known; the text names it.",
     401: "The token is missing or wrong.",
     403: "A page of another origin asked.",
     413: "The body is larger than 64 KiB.",

@@ -153,8 +153,27 @@ async def test_a_wrong_parameter_is_named(client: httpx.AsyncClient, query: str)
     assert query.split("=")[0] in answer.json()["error"]
 
 
-async def test_a_path_that_is_not_utf8_is_refused(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/v1/recommendations/%ff")
+@pytest.mark.parametrize(
+    ("method", "path", "said"),
+    [
+        ("GET", "recommendations?lmit=5", "'lmit'; expected identity, k, explain"),
+        ("GET", "recommendations/a?k=5", "'k'; expected identity"),
+        ("GET", "status?identity=me", "'identity'; none is known here"),
+        ("POST", "rotate?identity=ann", "'identity'; none is known here"),
+    ],
+)
+async def test_a_parameter_that_is_not_known_is_named_and_nothing_done(
+    node: Node, client: httpx.AsyncClient, method: str, path: str, said: str
+) -> None:
+    answer = await client.request(method, f"/v1/{path}", content=b"{}")
+    assert answer.status_code == 400
+    assert answer.json() == {"error": f"unknown parameter {said}"}
+    assert node.records_of(node.identities["me"]) == []
+
+
+@pytest.mark.parametrize("path", ["recommendations/%ff", "evidence?item=%ff"])
+async def test_an_address_that_is_not_utf8_is_refused(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(f"/v1/{path}")
     assert (answer.status_code, "UTF-8" in answer.text) == (400, True)
 
 
