@@ -1,7 +1,7 @@
 """Reads a request for an operation, runs it, and writes its answer, or what was wrong, as JSON."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import Any, get_origin, get_type_hints
@@ -49,9 +49,7 @@ class Answering:
     async def _answer(self, request: Request) -> Response:
         operation = self._operations.get(request.method)
         if operation is None:
-            known = ", ".join(self._operations)
-            text = f"{request.method} is not known here; expected {known}"
-            return problem(HTTPStatus.METHOD_NOT_ALLOWED, text, {"Allow": known})
+            return _unknown_method(request.method, self._operations)
         try:
             done = await operation.handler(**await self._arguments(operation, request))
         except UsageError as error:
@@ -84,6 +82,36 @@ class Answering:
             else:
                 found[name] = self._given[name]
         return found
+
+
+class Reading:
+    """The ASGI application of a path that is only read, and that is no operation of the API.
+
+    Parameters say nothing here: whoever collects metrics may add some.
+
+    Args:
+        read: answers.
+    """
+
+    def __init__(self, read: Callable[[Request], Awaitable[Response]]) -> None:
+        self._read = read
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        if request.method in ("GET", "HEAD"):
+            answer = await self._read(request)
+        else:
+            answer = _unknown_method(request.method, ("GET", "HEAD"))
+        if request.method == "HEAD":
+            answer.body = b""
+        await answer(scope, receive, send)
+
+
+def _unknown_method(method: str, known: Iterable[str]) -> Response:
+    expected = ", ".join(known)
+    text = f"{method} is not known here; expected {expected}"
+    return problem(HTTPStatus.METHOD_NOT_ALLOWED, text, {"Allow": expected})
 
 
 def read_query(given: bytes, wanted: Any) -> object:

@@ -19,7 +19,7 @@ from tastemesh.node.http import (
     statements,
     stream,
 )
-from tastemesh.node.http.answering import Answering, as_response, problem
+from tastemesh.node.http.answering import Answering, Reading, as_response, problem
 from tastemesh.node.http.gate import Gate
 from tastemesh.node.http.openapi import schema
 from tastemesh.node.http.operation import Operation
@@ -68,7 +68,10 @@ def create_app(
         by_path.setdefault(operation.path, {})[operation.method] = operation
     given = {"node": node, "streams": streams or Streams()}
     routes = [Route(path, Answering(known, given)) for path, known in by_path.items()]
-    routes += [Route("/openapi.json", _schema), Route("/metrics", partial(_metrics, node))]
+    routes += [
+        Route("/openapi.json", Reading(_schema)),
+        Route("/metrics", Reading(partial(_metrics, node))),
+    ]
     router = Router([*routes, *page_routes(assets)], redirect_slashes=False, default=_nothing_there)
     return Gate(router, token, loopback_only=loopback_only, page=assets, rates=rates)
 

@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tastemesh.node.dashboard import Asset
+from tastemesh.node.http.answering import Reading
 
 
 def page_routes(assets: dict[str, Asset]) -> list[Route]:
@@ -16,4 +17,4 @@ def _route(path: str, asset: Asset) -> Route:
     async def serve(_: Request) -> Response:
         return Response(asset.content, media_type=asset.media_type)
 
-    return Route(path, serve)
+    return Route(path, Reading(serve))
