@@ -212,12 +212,15 @@ def template(settings: Settings, stated: Collection[str]) -> str:
     """Return the text of a `config.toml`, each setting with what is expected of it.
 
     Args:
-        settings: values to show.
-        stated: names of the settings to put in force; the others stay comments.
+        settings: has the values of those that are stated.
+        stated: names of the settings to put in force. The others are comments with their defaults:
+            what the environment says, a broker's password perhaps, is not for the home.
     """
     lines = ["# Flags and variables such as TASTEMESH_HTTP_PORT come before what stands here."]
+    defaults = Settings()
     for name, expected in _EXPECTED.items():
-        value = json.dumps(getattr(settings, name), ensure_ascii=False)  # TOML writes them alike
+        shown = getattr(settings if name in stated else defaults, name)
+        value = json.dumps(shown, ensure_ascii=False)  # TOML writes them alike
         lines += ["", f"# {expected}", f"{'' if name in stated else '# '}{name} = {value}"]
     return "\n".join(lines) + "\n"
 

@@ -142,6 +142,17 @@ def test_init_makes_a_home_once(tmp_path: Path, capsys: pytest.CaptureFixture[st
     )
 
 
+def test_init_writes_nothing_of_the_environment_into_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TASTEMESH_BROKERS", "mqtts://ann:secret@broker.example")
+    assert main(["init", "--home", str(tmp_path / "home"), "--network", "lab"]) == 0
+    written = (tmp_path / "home" / "config.toml").read_text()
+    assert '\nnetwork = "lab"\n' in written
+    assert "\n# brokers = []\n" in written
+    assert "secret" not in written
+
+
 def test_init_encrypts_the_keys_with_a_passphrase(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
