@@ -16,6 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tastemesh.storage.failures import damaged
+from tastemesh.storage.files import log_of
+
 PAGE_BYTES = 4_096
 """SQLite's default, which we leave; where no header can be read."""
 
@@ -94,6 +97,22 @@ class Log:
     @property
     def _step(self) -> int:
         return _FRAME.size + self.page_bytes
+
+
+def check_log(path: Path) -> None:
+    """Refuse a database of whose log SQLite would drop commits; a tenth of a second for a full one.
+
+    Args:
+        path: the database, which is there. SQLite deletes a log beside an empty one.
+
+    Raises:
+        StorageError: a commit in the log is damaged, or the database is empty and its log is not.
+    """
+    log = Log(log_of(path))
+    if log.is_damaged:
+        raise damaged(path, "a commit in its log is not what was written")
+    if log.page_count and not path.stat().st_size:
+        raise damaged(path, "it is empty, and its log has commits")
 
 
 def is_page_size(size: int) -> bool:

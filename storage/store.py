@@ -27,8 +27,8 @@ from tastemesh.gossip.inputs import Restored, Stored
 from tastemesh.gossip.record import Interaction
 from tastemesh.storage.batch import STORED, StorageEffect, fold
 from tastemesh.storage.failures import damaged, gone, reported
-from tastemesh.storage.files import bytes_on_disk, claim, claim_copy, log_of, places_of
-from tastemesh.storage.frames import Log
+from tastemesh.storage.files import bytes_on_disk, claim, claim_copy, places_of
+from tastemesh.storage.frames import check_log
 from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
 from tastemesh.storage.restore import AGAIN, PRIVATE, joined, restore
 from tastemesh.storage.salvage import COPIED, Salvage, salvage_of
@@ -121,8 +121,7 @@ class Store:
             raise UsageError(f"disk_bytes is {disk_bytes}; expected at least {MIN_DISK_BYTES}")
         with reported(path):
             claim(path)
-            if Log(log_of(path)).is_damaged:  # a tenth of a second for a full log
-                raise damaged(path, "a commit in its log is not what was written")
+            check_log(path)
             db = await aiosqlite.connect(path, timeout=busy_timeout_ms / 1000, isolation_level=None)
             store = cls(db, path, disk_bytes)
             try:

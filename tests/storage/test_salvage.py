@@ -113,6 +113,23 @@ async def test_a_commit_that_was_overwritten_in_the_log_hides_none_behind_it(
     assert found.sequences == held.sequences
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_a_log_without_its_database_is_read(path: Path, is_there: bool) -> None:
+    copy = path.with_name("copy.db")
+    async with await Store.open(path) as store:
+        said = PersistPrivate(ANN, Interaction("private", "listen", 10_000), 5)
+        await store.commit([persist(1), said, ReserveSequence(ANN, 3, 65)])
+        held = await store.load(0)
+        shutil.copy(log_of(path), log_of(copy))  # all that a crash left, but for the file itself
+    if is_there:
+        copy.touch()
+    with pytest.raises(StorageError, match="empty, and its log has commits") as refused:
+        await Store.open(copy)
+    assert refused.value.cause is StorageCause.DAMAGED
+    _, found = await salvaged(copy)
+    assert found == held
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_what_is_on_pages_that_were_left_alone_is_kept(
     filled: tuple[Path, Restored], seed: int
