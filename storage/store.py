@@ -93,8 +93,8 @@ class Store:
         self._lock = asyncio.Lock()
         self._closed = False
         self._places: tuple[tuple[int, int], ...] = ()
-        self.salvage: Salvage | None = None
-        """What it was made of, where a damaged file still lies beside it; as of `open`."""
+        self._salvage: Salvage | None = None
+        self._used_bytes = 0
 
     @classmethod
     async def open(
@@ -160,7 +160,7 @@ class Store:
         await self._set_bound()
         await migrate(self._db, self._path, migrations)
         self._places = places_of(self._path)
-        self.salvage = await salvage_of(self._db, self._path)
+        self._salvage = await salvage_of(self._db, self._path)
 
     async def _set_bound(self) -> int:
         """Set the most pages that the file may have, and return it.
@@ -328,8 +328,18 @@ class Store:
 
     @property
     def disk_bytes(self) -> int:
-        """What the files take now, write-ahead log included."""
-        return bytes_on_disk(self._path)
+        """What the files take, log included; the last that is known if they are out of reach."""
+        with suppress(OSError):
+            self._used_bytes = bytes_on_disk(self._path)
+        return self._used_bytes
+
+    @property
+    def salvage(self) -> Salvage | None:
+        """What it was made of, while the damaged file still lies beside it."""
+        with suppress(OSError):
+            if self._salvage and not self._path.with_name(self._salvage.file).exists():
+                self._salvage = None
+        return self._salvage
 
     async def statistics(self) -> Statistics:
         """Return how much it holds and takes; reads the whole table.

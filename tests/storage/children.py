@@ -22,7 +22,7 @@ AUTHOR = b"a" * 32
 BATCH_COUNT = 16
 WINDOW_COUNT = 20 * BATCH_COUNT
 
-_NOBODY = 65_534
+NOBODY = 65_534
 
 
 def start(name: str, path: Path) -> subprocess.Popen[str]:
@@ -93,17 +93,33 @@ async def starve(path: Path) -> None:
 
 async def open_as_nobody(path: Path) -> None:
     """Open as a user whom permissions bind, which they do not for root."""
-    shipped_migrations()  # root's Python may be out of that user's reach
-    if os.geteuid() == 0:
-        os.setgroups([])
-        os.setgid(_NOBODY)
-        os.setuid(_NOBODY)
+    _become_nobody()
     try:
         await (await Store.open(path)).close()
     except StorageError as error:
         print(error, flush=True)
 
 
+async def measure_as_nobody(path: Path) -> None:
+    """Say what an open store takes on the disk, before and after its folder is out of reach."""
+    _become_nobody()
+    async with await Store.open(path) as store:
+        print(store.disk_bytes > 0)
+        path.parent.chmod(0o000)
+        print(store.disk_bytes > 0, store.salvage)
+        path.parent.chmod(0o700)
+
+
+def _become_nobody() -> None:
+    shipped_migrations()  # root's Python may be out of that user's reach
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+
+PROGRAMS = (hold, write, starve, open_as_nobody, measure_as_nobody)
+
 if __name__ == "__main__":
-    program = {each.__name__: each for each in (hold, write, starve, open_as_nobody)}[sys.argv[1]]
+    program = {each.__name__: each for each in PROGRAMS}[sys.argv[1]]
     asyncio.run(program(Path(sys.argv[2])))

@@ -14,7 +14,7 @@ import pytest
 from tastemesh.errors import StorageCause, StorageError
 from tastemesh.gossip.effects import Evict, EvictReason
 from tastemesh.storage.store import MIN_DISK_BYTES, Store
-from tests.storage.children import start
+from tests.storage.children import NOBODY, start
 from tests.storage.records import evict, persist, restored, stored
 
 
@@ -243,3 +243,13 @@ def test_a_file_whose_directory_takes_no_log(reachable: Path) -> None:
     file.chmod(0o666)
     reachable.chmod(0o555)
     assert "window.db: cannot be written: the file or its directory" in open_as_nobody(file)
+
+
+def test_what_a_store_takes_is_known_while_its_folder_is_out_of_reach(reachable: Path) -> None:
+    folder = reachable / "home"
+    reachable.chmod(0o777)
+    folder.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(folder, NOBODY)
+    with start("measure_as_nobody", folder / "window.db") as child:
+        assert child.communicate()[0].splitlines() == ["True", "True None"]

@@ -171,9 +171,12 @@ async def test_rubbish_is_set_aside_each_time(path: Path) -> None:
             file.write(b"not a database" * 1_000)
         done, found = await salvaged(path)
         assert (done.file, done.records, found.records) == (f"window.db.damaged-{number}", 0, ())
-    path.with_name("window.db.damaged-2").unlink()
     async with await Store.open(path) as store:
+        assert store.salvage is not None
+        path.with_name("window.db.damaged-2").unlink()
         assert store.salvage is None  # whoever deletes the file has seen it
+    async with await Store.open(path) as store:
+        assert store.salvage is None
 
 
 @pytest.mark.parametrize("renamed", [0, 1, 2])
