@@ -8,7 +8,7 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,12 +52,20 @@ def token_of(home: Path) -> str:
 
 @contextmanager
 def announced(home: Path, endpoint: Endpoint) -> Iterator[None]:
-    """Keep `daemon.json` in the home, locked, for as long as the daemon listens."""
+    """Keep `daemon.json` in the home, locked, for as long as the daemon listens.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
     path = home / "daemon.json"
-    fresh = _written(path, msgspec.json.encode(endpoint).decode() + "\n")
-    with fresh.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # nobody else knows of it yet
-        fresh.replace(path)
+    with ExitStack() as stack:
+        try:
+            fresh = _written(path, msgspec.json.encode(endpoint).decode() + "\n")
+            file = stack.enter_context(fresh.open("rb"))
+            fcntl.flock(file, fcntl.LOCK_EX)  # nobody else knows of it yet
+            fresh.replace(path)
+        except OSError as error:
+            raise ConfigError(f"cannot write {path}: {error.strerror}") from None
         try:
             yield
         finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tastemesh.errors import ConfigError
-from tastemesh.node.http.access import token_of, write_private
+from tastemesh.node.http.access import Endpoint, announced, token_of, write_private
 from tests.node.full import full_at
 
 
@@ -19,6 +19,10 @@ def test_a_full_disk_leaves_nothing_and_the_file_that_was_there(tmp_path: Path) 
         write_private(file, "x" * 10_000)
     with full_at(10), pytest.raises(ConfigError, match="cannot use the API token"):
         token_of(tmp_path / "home")
+    endpoint = Endpoint(pid=1, http="http://127.0.0.1:8765")
+    full = pytest.raises(ConfigError, match=r"cannot write .*daemon\.json: File too large")
+    with full_at(10), full, announced(tmp_path / "home", endpoint):
+        pass
     assert sorted(each.name for each in tmp_path.rglob("*")) == ["home", "said.json"]
     assert file.read_text() == "before"
 
