@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from tastemesh.errors import ConfigError
+from tastemesh.node.field_types import check_field_types
 
 # Registered with IANA: mqtt and secure-mqtt.
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -65,6 +66,9 @@ class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_field_types(self)
 
     def context(self) -> ssl.SSLContext:
         """Read the files.

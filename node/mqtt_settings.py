@@ -6,6 +6,7 @@ import msgspec
 
 from tastemesh.errors import ConfigError
 from tastemesh.node.address import TlsFiles
+from tastemesh.node.field_types import check_field_types
 
 
 class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,9 +63,10 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.protocol not in ("3.1.1", "5"):
             raise ConfigError(f"MQTT protocol {self.protocol!r} must be '3.1.1' or '5'")
+        check_field_types(self)
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if isinstance(value, int | float) and value <= 0:
+            if isinstance(value, int | float) and not value > 0:  # nor NaN
                 raise ConfigError(f"MQTT {name} must be above 0, not {value}")
         if self.backoff_base_s > self.backoff_cap_s:
             raise ConfigError(

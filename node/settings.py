@@ -10,8 +10,11 @@ import msgspec
 from tastemesh.errors import ConfigError
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.topics import check_network
+from tastemesh.node.address import parse_broker_url
+from tastemesh.node.field_types import check_field_types
 from tastemesh.node.mqtt_settings import MqttSettings
 from tastemesh.node.sharing import Sharing
+from tastemesh.ranking.diversity import STRENGTH_MAX
 
 # Where `tastemesh broker` and an embedded broker listen unless told otherwise. Not MQTT's own 1883,
 # where a broker for the household's lamps may well be running already.
@@ -57,7 +60,7 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse what a home must not be made with, before there is one.
 
         Raises:
-            UsageError: home, network or brokers are not what they are to be.
+            UsageError: a field is not what it is to be.
         """
         try:
             home = Path(self.home).expanduser()
@@ -69,3 +72,10 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         check_network(self.network)
         if isinstance(self.brokers, str):
             raise ConfigError(f"brokers is {self.brokers!r}; expected several URLs: a tuple")
+        check_field_types(self)
+        for url in self.brokers:
+            parse_broker_url(url)
+        for name, most in (("diversity", STRENGTH_MAX), ("exploration_share", 1)):
+            value = getattr(self, name)
+            if not 0 <= value <= most:
+                raise ConfigError(f"{name} is {value}; expected 0 to {most}")

@@ -14,6 +14,7 @@ from tastemesh.gossip.inputs import Recorded
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import WEIGHT_SCALE, Interaction
 from tastemesh.gossip.statements import check_statement
+from tastemesh.node.field_types import check_field_types
 from tastemesh.node.plays import Play, as_interaction
 
 
@@ -32,6 +33,7 @@ class Sharing(msgspec.Struct, frozen=True, kw_only=True):
     nothing: bool = False
 
     def __post_init__(self) -> None:
+        check_field_types(self)  # a text would be a kind a letter, and its own kind published
         if not 0 <= self.least_holders <= 1_000:
             raise ConfigError(f"least_holders is {self.least_holders}; expected 0 to 1000")
         for kind in self.private_kinds:

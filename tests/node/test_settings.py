@@ -3,11 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from tastemesh.errors import StorageError, UsageError
+from tastemesh.errors import ConfigError, StorageError, UsageError
+from tastemesh.node.address import TlsFiles
 from tastemesh.node.home import open_window
+from tastemesh.node.mqtt_settings import MqttSettings
 from tastemesh.node.settings import NodeConfig
+from tastemesh.node.sharing import Sharing
 from tests.node.full import full_at
 
 
@@ -20,6 +24,16 @@ from tests.node.full import full_at
         ({"home": None}, "home is None; expected a folder"),
         ({"home": Path("~nobody-has-this-name/x")}, "expected a folder"),
         ({"brokers": "mqtt://127.0.0.1"}, "brokers is 'mqtt://127.0.0.1'; expected several"),
+        ({"brokers": [1]}, "brokers is of type list; expected tuple[str, ...]"),
+        ({"brokers": ["broker.example"]}, "'broker.example' must start with mqtt://"),
+        ({"passphrase": b"secret"}, "passphrase is of type bytes; expected str"),
+        ({"limits": None}, "limits is of type NoneType; expected Limits"),
+        ({"disk_bytes": "1 GB"}, "disk_bytes is of type str; expected int"),
+        ({"sharing": {"nothing": True}}, "sharing is of type dict; expected Sharing"),
+        ({"mqtt": {}}, "mqtt is of type dict; expected MqttSettings"),
+        ({"diversity": True}, "diversity is of type bool; expected float"),
+        ({"diversity": 1}, "diversity is 1.0; expected 0 to 0.9"),
+        ({"exploration_share": float("nan")}, "exploration_share is nan; expected 0 to 1"),
     ],
 )
 def test_what_a_home_must_not_be_made_with_is_named(
@@ -29,6 +43,32 @@ def test_what_a_home_must_not_be_made_with_is_named(
         NodeConfig(**({"home": tmp_path} | wrong))
     assert said in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("made", "wrong", "said"),
+    [
+        (Sharing, {"private_kinds": "skip"}, "private_kinds is of type str; expected tuple[str"),
+        (Sharing, {"private_kinds": (5,)}, "private_kinds is of type tuple; expected tuple[str"),
+        (Sharing, {"least_holders": "3"}, "least_holders is of type str; expected int"),
+        (Sharing, {"nothing": "no"}, "nothing is of type str; expected bool"),
+        (MqttSettings, {"keepalive_s": None}, "keepalive_s is of type NoneType; expected int"),
+        (MqttSettings, {"answer_s": float("nan")}, "answer_s must be above 0"),
+        (TlsFiles, {"ca_file": "ca.pem"}, "ca_file is of type str; expected pathlib.Path | None"),
+    ],
+)
+def test_a_field_of_another_type_is_named(
+    made: type[msgspec.Struct], wrong: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        made(**wrong)
+    assert said in str(caught.value)
+
+
+def test_a_list_does_for_a_tuple(tmp_path: Path) -> None:
+    kinds: Any = ["skip"]
+    assert Sharing(private_kinds=kinds) == Sharing(private_kinds=("skip",))
+    assert NodeConfig(home=tmp_path, diversity=0).diversity == 0.0
 
 
 def test_a_home_is_a_folder_however_it_is_written(
