@@ -38,7 +38,9 @@ async function exchange(method, path, query, body, signal) {
     options.headers["Content-Type"] = "application/json";
   }
   for (;;) {
-    const answer = await fetch(address(path, query), options);
+    const answer = await fetch(address(path, query), options).catch((fault) => {
+      throw signal?.aborted ? fault : new Error("The node does not answer."); // browsers have words of their own
+    });
     if (answer.status !== 429) return answer;
     if (path === "/v1/events") throw new Error("too many pages follow this node");
     const waitS = Number(answer.headers.get("Retry-After") ?? 1);

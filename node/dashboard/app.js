@@ -23,6 +23,7 @@ let drawn = {}; // what each part shows, as text: nothing is drawn twice
 let asked = 0; // looks at the node begun so far
 let shown = 0; // the newest of them that was drawn
 let following = new AbortController();
+let isFollowed = false; // whether events arrive
 
 const actions = {
   record: (item, kind) => act(async () => {
@@ -46,12 +47,23 @@ const actions = {
 async function act(doing) {
   try {
     announce(await doing());
-    await refresh();
-    return true;
   } catch (fault) {
     if (fault instanceof Refused) close("The node does not take this token any more.");
     else announce(fault.message, true);
     return false;
+  }
+  await see();
+  return true;
+}
+
+/** Refresh; where that fails, say so until it does not. */
+async function see(isAnew = false) {
+  try {
+    await refresh(isAnew);
+    if (isFollowed) live("Live", true);
+  } catch (fault) {
+    if (fault instanceof Refused) close("The node does not take this token any more.");
+    else live("The node does not answer; trying again", false);
   }
 }
 
@@ -105,10 +117,7 @@ async function look() {
   isLooking = true;
   while (isWanted) {
     isWanted = false;
-    await refresh().catch((fault) => {
-      if (fault instanceof Refused) close("The node does not take this token any more.");
-      else live("The node does not answer; trying again", false);
-    });
+    await see();
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
   isLooking = false;
@@ -122,10 +131,12 @@ function live(text, isGood) {
 async function followEvents() {
   following.abort();
   following = new AbortController();
+  isFollowed = false;
   const { signal } = following;
   for (let failures = 0; !signal.aborted; failures += 1) {
     const opened = () => {
       failures = -1;
+      isFollowed = true;
       live("Live", true);
       look();
     };
@@ -136,6 +147,7 @@ async function followEvents() {
       if (fault instanceof Refused) return close("The node does not take this token any more.");
     }
     if (signal.aborted) return;
+    isFollowed = false;
     live("The node does not answer; trying again", false);
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS[Math.min(failures + 1, RETRY_MS.length - 1)]));
   }
@@ -181,12 +193,12 @@ async function open() {
   chooser(names, next === null);
   byId("door").hidden = true;
   for (const id of ["home", "who", "foot"]) byId(id).hidden = false;
-  await refresh(true);
-  followEvents();
+  await see(true);
+  if (!byId("home").hidden) followEvents();
 }
 
-function close(why) {
-  dropToken();
+function close(why, isRefused = true) {
+  if (isRefused) dropToken();
   following.abort();
   for (const id of ["home", "who", "foot"]) byId(id).hidden = true;
   byId("door").hidden = false;
@@ -198,7 +210,8 @@ async function enter() {
   try {
     await open();
   } catch (fault) {
-    close(fault instanceof Refused ? "This is not the token of this node." : fault.message);
+    if (fault instanceof Refused) close("This is not the token of this node.");
+    else close(`${fault.message} Load the page again to try again.`, false); // the token may be right
   }
 }
 
@@ -238,7 +251,7 @@ onSubmit("endorse", async (weight) => {
 byId("copy-own-id").addEventListener("click", () => copy(context.ego, "your id"));
 byId("more").addEventListener("click", () => {
   context.k = Math.min(100, context.k + 20);
-  refresh().catch((fault) => announce(fault.message, true));
+  see();
 });
 byId("private").addEventListener("change", () => {
   localStorage.setItem(PRIVATE, byId("private").checked ? "yes" : "");

@@ -1,6 +1,6 @@
 // What the user said, newest first, and how to take it back.
 
-import { ask } from "./api.js";
+import { ask, Refused } from "./api.js";
 import { announce, byId, el, redraw, visible } from "./dom.js";
 import { date, itemTitle } from "./sentences.js";
 
@@ -16,7 +16,14 @@ export async function loadHistory(context, actions) {
   if (asked !== context.identity) pages = [];
   asked = context.identity;
   const shown = Math.max(1, pages.length) * PAGE;
-  const first = await ask("/v1/interactions", { identity: context.identity, limit: Math.min(shown, 1000) });
+  let first;
+  try {
+    first = await ask("/v1/interactions", { identity: context.identity, limit: Math.min(shown, 1000) });
+  } catch (fault) {
+    if (fault instanceof Refused) throw fault;
+    drawn = "";
+    return redraw(byId("history"), el("p", { class: "fault" }, `It cannot be read just now: ${fault.message}`)); // from the disk; the rest is in memory
+  }
   if (asked !== context.identity) return;
   pages = Array.from({ length: Math.max(1, pages.length) }, (_, n) => first.interactions.slice(n * PAGE, (n + 1) * PAGE));
   draw(first.next, context, actions);

@@ -27,7 +27,7 @@ from tests.accessibility import violations
 
 playwright_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+    from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -427,6 +427,64 @@ async def test_without_the_token_there_is_a_door_and_nothing_behind_it(house: Ho
     assert not await page.locator("#home").is_visible()
     await page.get_by_label("Token").fill(TOKEN)
     await page.keyboard.press("Enter")
+    await page.get_by_text("Live", exact=True).wait_for()
+    await context.close()
+
+
+async def _busy(route: "Route") -> None:
+    await route.fulfill(status=503, json={"error": "the disk is asleep"})
+
+
+async def test_what_fails_once_is_no_fault_for_ever(house: House) -> None:
+    context = await house.browser.new_context()
+    page = await context.new_page()
+    await page.goto(f"{house.url}/#token={TOKEN}")
+    live = page.locator("#live")
+    await live.get_by_text("Live", exact=True).wait_for()
+    await page.route("**/v1/neighbourhood?*", _busy, times=1)
+    await house.node.record("song:seen-late", private=True)  # the page looks, and fails
+    await live.get_by_text("The node does not answer; trying again").wait_for()
+    await house.node.record("song:seen-later", private=True)
+    await live.get_by_text("Live", exact=True).wait_for()
+
+    await page.route("**/v1/neighbourhood?*", _busy, times=1)
+    asked = page.get_by_label("What did you come across?")
+    await asked.fill("song:said")
+    await page.keyboard.press("Enter")
+    await page.locator("#notice").get_by_text("Recorded: said.").wait_for()
+    await page.wait_for_function("document.getElementById('record-item').value === ''")
+    await page.route("**/v1/interactions", lambda route: route.abort())
+    await asked.fill("song:unsaid")
+    await page.keyboard.press("Enter")
+    await page.locator("#notice").get_by_text("The node does not answer.").wait_for()
+    assert await asked.input_value() == "song:unsaid"
+    await context.close()
+    await house.node.forget()
+
+
+async def test_a_disk_that_cannot_be_read_leaves_what_is_in_memory(house: House) -> None:
+    context = await house.browser.new_context()
+    page = await context.new_page()
+    await page.route("**/v1/interactions?*", _busy)
+    await page.goto(f"{house.url}/#token={TOKEN}")
+    await page.get_by_text("Live", exact=True).wait_for()
+    history = page.locator("#history")
+    await history.get_by_text("It cannot be read just now: the disk is asleep").wait_for()
+    assert len(await listed(page)) > 0
+    await page.unroute("**/v1/interactions?*")
+    await house.node.record("song:readable")
+    await history.get_by_text("readable").wait_for()
+    await context.close()
+    await house.node.forget()
+
+
+async def test_only_a_refusal_costs_the_token(house: House) -> None:
+    context = await house.browser.new_context()
+    page = await context.new_page()
+    await page.route("**/v1/identities?*", _busy, times=1)
+    await page.goto(f"{house.url}/#token={TOKEN}")
+    await page.get_by_text("the disk is asleep Load the page again").wait_for()
+    await page.reload()
     await page.get_by_text("Live", exact=True).wait_for()
     await context.close()
 
