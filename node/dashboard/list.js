@@ -73,9 +73,11 @@ function shareBar(line) {
     part.style.width = `${reason.share * 100}%`;
     return part;
   });
-  const said = reasons.map((reason) => `${nameOf(reason.contact)} ${percent(reason.share)}`);
+  // Each name apart from what is around it: one written from right to left would take the next share for its own.
+  const said = reasons.map((reason, number) => [number ? " · " : "", el("bdi", {}, nameOf(reason.contact)), ` ${percent(reason.share)}`]);
   return el("p", { class: "shares" },
-    el("span", { class: "share-bar", "aria-hidden": "true" }, parts), el("span", { class: "unseen" }, "Shares of the score: "), said.join(" · "));
+    el("span", { class: "share-bar", "aria-hidden": "true" }, parts),
+    el("span", { class: "breaks" }, el("span", { class: "unseen" }, "Shares of the score: "), said.flat()));
 }
 
 function why(line, context) {
@@ -83,9 +85,9 @@ function why(line, context) {
   const rows = line.reasons.map((reason) => {
     const through = voices.filter((voice) => voice.contact === reason.contact).map((voice) => nameOf(voice.identity));
     return el("tr", {},
-      el("th", { scope: "row" }, reason.contact ? nameOf(reason.contact) : "Nobody you endorse"),
+      el("th", { scope: "row", class: "name" }, reason.contact ? nameOf(reason.contact) : "Nobody you endorse"),
       el("td", { class: "number" }, percent(reason.share)),
-      el("td", {}, through.length > 6 ? `${through.slice(0, 5).join(", ")} and ${through.length - 5} more` : join(through)),
+      el("td", { class: "name" }, through.length > 6 ? `${through.slice(0, 5).join(", ")} and ${through.length - 5} more` : join(through)),
       el("td", {}, reason.record_ids.map((record) => el("code", { title: record }, record.slice(0, 8), " "))));
   });
   return [

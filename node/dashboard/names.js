@@ -26,7 +26,7 @@ export function learn(identities, shipped) {
 
 /** Call somebody by a name; an empty one is taken back. */
 export function callThem(id, name) {
-  const short = String(name).trim().slice(0, CHARS);
+  const short = [...String(name).trim()].slice(0, CHARS).join("");
   given.delete(id);
   if (short) given.set(id, short);
   while (given.size > COUNT) given.delete(given.keys().next().value);

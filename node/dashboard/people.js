@@ -57,12 +57,12 @@ function table(shown, choose) {
   const endorsers = whoEndorses(shown);
   const rows = shown.people.slice(1).map((each) =>
     el("tr", { class: each.identity === chosen ? "is-chosen" : null },
-      el("th", { scope: "row" }, el("button", {
+      el("th", { scope: "row", class: "name" }, el("button", {
         type: "button", class: "link", "aria-pressed": each.identity === chosen, "data-key": `row ${each.identity}`, onclick: () => choose(each.identity),
       }, nameOf(each.identity))),
       el("td", {}, stance(each.weight) || "–"),
       el("td", { class: "number" }, each.trust ? percent(each.trust) : "–"),
-      el("td", {}, join((endorsers.get(each.identity) ?? []).slice(0, 3)) || "–")));
+      el("td", { class: "name" }, join((endorsers.get(each.identity) ?? []).slice(0, 3)) || "–")));
   return el("div", { class: "table people-table", tabindex: 0, role: "region", "aria-label": "People, as a table" },
     el("table", {},
       el("caption", { class: "unseen" }, "Whom your trust reaches"),
@@ -114,7 +114,7 @@ function told(each, endorsers) {
   if (each.weight > 0) said.push(each.weight < 1 ? `You endorse them at ${percent(each.weight)}.` : "You endorse them.");
   else if (each.weight < 0) said.push("You blocked them: no trust goes to them or through them.");
   else if (endorsers.length) said.push(`Endorsed by ${join(endorsers.slice(0, 3))}${endorsers.length > 3 ? " and others" : ""}.`);
-  if (each.through) said.push(`${percent(each.through)} of your trust comes through them, ${percent(each.trust)} stays with them.`);
+  if (each.through) said.push(`${percent(each.through)} of your trust comes through them; ${percent(each.trust)} is placed in them.`);
   else if (each.trust) said.push(`${percent(each.trust)} of your trust reaches them.`);
   if (each.interactions) said.push(`Your node holds ${count(each.interactions, "thing", "things")} that they said.`);
   return said.map(capital).join(" ");

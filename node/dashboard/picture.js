@@ -125,8 +125,8 @@ function readable(order, chosen) {
 
 function label({ person, x, y, angle, size }) {
   if (!person.distance) return { text: "you", x, y: y + 4, anchor: "middle" };
-  const name = nameOf(person.identity);
-  const text = name.length > 12 ? `${name.slice(0, 11)}…` : name;
+  const letters = [...nameOf(person.identity)]; // an emoji is one, of two halves
+  const text = letters.length > 12 ? `${letters.slice(0, 11).join("")}…` : letters.join("");
   const across = Math.cos(angle);
   const gap = size + (person.distance === 1 ? 10 : 6);
   if (person.distance === 2 && Math.abs(across) > 0.35) {

@@ -593,12 +593,13 @@ async def test_it_can_be_read_by_day_and_by_night(house: House, scheme: str) -> 
         assert await page.evaluate(CONTRAST) == []
 
 
-@pytest.mark.parametrize("endorses", [("ana",), ()])
+@pytest.mark.parametrize("endorses", [("ana", "ben"), ("ana",), ()])
 async def test_nothing_is_cut_off_at_360_pixels(house: House, endorses: tuple[str, ...]) -> None:
     async with opened(
         house,
         f"phone-{len(endorses)}",
         endorses=endorses,
+        names={house.node.identities[name]: "N" * 40 for name in endorses},
         viewport={"width": 360, "height": 740},
     ) as page:
         width = "document.scrollingElement.scrollWidth"
@@ -613,6 +614,28 @@ async def test_nothing_is_cut_off_at_360_pixels(house: House, endorses: tuple[st
             assert await page.evaluate(width) == 360
             await page.get_by_role("button", name="Table").click()
         assert await page.evaluate(width) == 360
+
+
+async def test_a_name_keeps_its_share_whichever_way_it_is_written(house: House) -> None:
+    ids = house.node.identities
+    names = {ids["ben"]: "שלום דוד", ids["cem"]: "محمد علي"}
+    async with opened(house, "reads-both", endorses=("ben", "cem"), names=names) as page:
+        places = await page.locator("#list .shares bdi").evaluate_all(
+            """names => names.map((name) => {
+              const share = document.createRange();
+              share.selectNodeContents(name.nextSibling);
+              return [name.getBoundingClientRect().right, share.getBoundingClientRect().left];
+            })"""
+        )
+        assert len(places) >= 2
+        assert all(name <= share for name, share in places)
+
+
+async def test_a_long_name_is_cut_between_letters(house: House) -> None:
+    ana = house.node.identities["ana"]
+    async with opened(house, "cuts", names={ana: "n" + "🎧" * 20}) as page:
+        labels = await page.locator("#people .label").all_text_contents()
+        assert "n" + "🎧" * 10 + "…" in labels
 
 
 async def test_the_focus_can_be_seen_and_live_updates_do_not_take_it(house: House) -> None:
