@@ -21,12 +21,13 @@ DEPLOY = ROOT / "deploy" / "containers"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 
 
-def prepared(folder: Path) -> str:
+def prepared(folder: Path, umask: int = 0o022) -> str:
     """Do what its README says before the containers start; return the node's password."""
     shown = re.search(r"```sh\n(.*?)```", (DEPLOY / "README.md").read_text(), re.DOTALL)
     assert shown
     script = shown[1].split("docker compose")[0].replace("broker.example", "localhost")
-    subprocess.run(["bash", "-euc", script], cwd=folder, check=True, capture_output=True)
+    command = ["bash", "-euc", script]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, umask=umask)
     return (folder / ".env").read_text().strip().partition("=")[2]
 
 
@@ -69,6 +70,25 @@ async def test_the_broker_takes_known_nodes_over_tls_and_our_topics_only(tmp_pat
         a.transport.publish("tastemesh/1/main/r/7", b"x" * 65_536)
         await a.until_payloads(b"x" * 65_536)
         assert a.payloads == [b"x" * 65_536]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_the_containers_users_can_read_what_is_mounted_and_nobody_else(
+    tmp_path: Path, umask: int
+) -> None:
+    if shutil.which("mosquitto_passwd") is None:
+        pytest.skip("mosquitto is not installed")
+    prepared(tmp_path, umask)
+    secrets = tmp_path / "secrets"
+    assert [secrets.stat().st_mode & 0o77, (tmp_path / ".env").stat().st_mode & 0o77] == [0, 0]
+    assert (secrets / "ca.key").stat().st_mode & 0o77 == 0
+    for service in COMPOSE["services"].values():
+        for mount in service["volumes"]:
+            if mount.startswith("./secrets/"):
+                path = tmp_path / mount.split(":")[0]
+                for each in (path, *path.rglob("*")):
+                    assert each.stat().st_mode & 0o4, each
+                    assert each.is_file() or each.stat().st_mode & 0o1, each
 
 
 def test_compose_mounts_what_is_there_and_sets_what_a_node_knows() -> None:
