@@ -17,7 +17,7 @@ from tastemesh.errors import StorageCause
 from tastemesh.gossip.limits import RejectReason
 from tastemesh.node.cli import COMMANDS, main
 from tastemesh.node.config import PREFIX, Settings, expectations
-from tastemesh.node.http.metrics import METRICS
+from tastemesh.node.http.metrics import METRICS, SALVAGED
 from tastemesh.node.stages import Stage
 
 DOCS = Path(__file__).parent
@@ -88,6 +88,7 @@ def metrics() -> str:
         "cause": "one of " + ", ".join(f"`{each}`" for each in sorted(StorageCause)),
         "stage": ", ".join(f"`{each}`" for each in Stage),
         "broker": "the broker's host and port",
+        "rows": ", ".join(f"`{each}`" for each in SALVAGED),
     }
     labels = [f"- `{name}`: {values}." for name, values in listed.items()]
     return _METRICS + "\n".join(rows) + "\n\nLabels:\n\n" + "\n".join(labels) + "\n"

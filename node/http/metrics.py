@@ -12,6 +12,9 @@ from tastemesh.errors import StorageCause
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+SALVAGED = ("records", "lost_records", "private", "lost_private")
+"""What is told of a database that was damaged; `tastemesh.storage.salvage.Salvage` says more."""
+
 Status = Mapping[str, Any]
 Samples = Iterable[tuple[str, float]]
 
@@ -64,8 +67,7 @@ def _causes(status: Status) -> Samples:
 
 def _salvaged(status: Status) -> Samples:
     salvaged = status["storage"]["salvaged"] or {}
-    kinds = ("records", "lost_records", "private", "lost_private")
-    return [(kind, salvaged[kind]) for kind in kinds if salvaged]
+    return [(kind, salvaged[kind]) for kind in SALVAGED if salvaged]
 
 
 METRICS = (

@@ -12,7 +12,7 @@ import pytest
 
 from tastemesh.gossip.limits import RejectReason
 from tastemesh.node.http.app import create_app
-from tastemesh.node.http.metrics import exposition
+from tastemesh.node.http.metrics import METRICS, exposition
 from tastemesh.node.node import Node, open_node
 from tastemesh.node.settings import NodeConfig
 from tests.brokers import BrokerProcess
@@ -296,6 +296,8 @@ async def test_every_metric_is_documented_and_every_documented_one_is_told(
     page = runpy.run_path(str(reference))["metrics"]()
     assert told == re.findall(r"^\| `(\S+)` \| (\w+) \|", page, re.MULTILINE)
     assert all(f"`{reason}`" in page for reason in RejectReason)
+    labels = {each.label for each in METRICS if each.label}
+    assert labels == set(re.findall(r"^- `(\w+)`: ", page, re.MULTILINE))
 
 
 async def test_label_values_are_escaped(node: Node) -> None:
