@@ -43,7 +43,7 @@ async def open_window(config: NodeConfig, own: Collection[bytes]) -> Store:
     path = config.home / WINDOW_FILE
     finish_salvage(path)
     try:
-        store = await Store.open(path, disk_bytes=config.disk_bytes)
+        store = await _open_sound(path, config)
     except StorageError as error:
         if error.cause is not StorageCause.DAMAGED:
             raise
@@ -62,9 +62,19 @@ async def open_window(config: NodeConfig, own: Collection[bytes]) -> Store:
         elif network != config.network.encode():
             raise ConfigError(
                 f"network {config.network!r}: the home {config.home} belongs to "
-                f"{network.decode()!r}; use another home for another network"
+                f"{network.decode(errors='replace')!r}; use another home for another network"
             )
     except BaseException:  # or the next attempt would find it locked
+        await store.close()
+        raise
+    return store
+
+
+async def _open_sound(path: Path, config: NodeConfig) -> Store:
+    store = await Store.open(path, disk_bytes=config.disk_bytes)
+    try:
+        await store.check_values()
+    except BaseException:
         await store.close()
         raise
     return store

@@ -21,17 +21,16 @@ import msgspec
 
 from tastemesh.errors import StorageCause, StorageError
 from tastemesh.gossip.identity import ID_BYTES
-from tastemesh.gossip.statements import MAX_EPOCH
 from tastemesh.storage.failures import reported
 from tastemesh.storage.files import claim, log_of, sync_folder
 from tastemesh.storage.migrations import migrate, shipped_migrations
 from tastemesh.storage.pages import Pages, Value
+from tastemesh.storage.values import MAX_ARRIVAL, could_be_reserved, could_be_said
 
 COPIED = "copied"
 """Name in `meta` that only copies have: see `Store.backup`."""
 
 _SALVAGE = "salvage"
-_MAX_ARRIVAL = 1 << 48  # rubbish above it would leave no number for what is still to come
 
 # Bytes that SQLite locks, and how many: "pending", "reserved" and "shared" (os.h of its sources).
 _LOCK_START, _LOCK_COUNT = 0x40000000, 512
@@ -157,8 +156,8 @@ class _Found:
                     if self._is_record(row.number, named, rest):
                         self._ids.add(named)
                         yield row.number, *row.values[1:]
-                case (None, bytes(author), str(), str(), int(), int(), int()):
-                    if author in self._own:
+                case (None, bytes(author), str(), str(), int(units), int(ago_ms), int(wall_ms)):
+                    if author in self._own and could_be_said(units, ago_ms, wall_ms):
                         self.private[row.number] = (row.number, *row.values[1:])
                 case (bytes(author), bytes(proof)) if len(author) == ID_BYTES:
                     self.proofs[author] = proof
@@ -167,7 +166,7 @@ class _Found:
         """Tell whether a row with this number, id and columns behind the author is a record."""
         match rest:
             case (int(), int(), int(), int(), 0 | 1, int(), bytes(envelope)):
-                return 0 < number < _MAX_ARRIVAL and self._is_whole(named, envelope)
+                return 0 < number < MAX_ARRIVAL and self._is_whole(named, envelope)
         return False
 
     def _note_entry(self, values: tuple[Value, ...]) -> None:
@@ -175,7 +174,7 @@ class _Found:
             case (bytes(named), int(number)) if len(named) == ID_BYTES:
                 self._named.add((named, number))
             case (bytes(author), int(epoch), int(until)):
-                if author in self._own and 0 <= epoch <= MAX_EPOCH and 0 < until < 1 << 62:
+                if author in self._own and could_be_reserved(epoch, until):
                     self.sequences.append(values)
 
     def lost(self) -> tuple[int, int]:

@@ -32,6 +32,7 @@ from tastemesh.storage.frames import check_log
 from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
 from tastemesh.storage.restore import AGAIN, PRIVATE, joined, restore
 from tastemesh.storage.salvage import COPIED, Salvage, salvage_of
+from tastemesh.storage.values import check_values
 
 __all__ = [
     "COPIED",
@@ -250,6 +251,11 @@ class Store:
         with suppress(StorageError):
             async with self._alone() as db:
                 await db.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    async def check_values(self) -> None:
+        """Refuse numbers that no node writes, as damage; see `tastemesh.storage.values`."""
+        async with self._alone() as db:
+            await check_values(db, self._path)
 
     async def load(self, wall_ms: int) -> Restored:
         """Return what the core is fed at start at once; see `parts`."""

@@ -4,6 +4,8 @@ import asyncio
 import json
 import random
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -99,3 +101,21 @@ async def test_a_damaged_window_is_salvaged_at_the_start(
             assert ann.status()["convicted"] == 0
     items = {each.item for each in exported.interactions}
     assert items >= {f"by ann {n}" for n in range(COUNT)} | {f"private {n}" for n in kept}
+
+
+async def test_a_weight_that_was_altered_on_a_sound_page_ends_no_start(
+    tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    home = tmp_path / "ann"
+    async with tastemesh.open_node(config(home, nats_broker)) as ann:
+        await ann.record_many([Play(item=item) for item in "abc"], private=True)
+    with closing(sqlite3.connect(home / WINDOW_FILE)) as db:
+        db.execute("UPDATE private_interactions SET weight_q = weight_q | 1 << 40 WHERE item = 'b'")
+        db.commit()
+    async with tastemesh.open_node(config(home, nats_broker)) as ann:
+        salvaged = ann.status()["storage"]["salvaged"]
+        assert "a private interaction is not what was written" in salvaged["problem"]
+        assert (salvaged["private"], salvaged["lost_private"]) == (2, 1)
+        assert [each.item for each in (await ann.export()).interactions] == ["a", "c"]
+    async with tastemesh.open_node(config(home, nats_broker)) as ann:
+        assert ann.status()["storage"]["salvaged"] == salvaged

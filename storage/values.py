@@ -1,0 +1,57 @@
+"""Numbers that no node writes: of a page that is sound, and yet not what was written.
+
+SQLite's check looks at the form of pages, and a record's id at its bytes. Nothing covers the other
+numbers, and some that a flipped bit makes would end every start, or refuse every commit: a weight
+of a million, an epoch that no record can have, a number after which there is none.
+"""
+
+from pathlib import Path
+
+import aiosqlite
+
+from tastemesh.gossip.record import WEIGHT_SCALE
+from tastemesh.gossip.statements import MAX_EPOCH
+from tastemesh.storage.failures import damaged
+
+MAX_ARRIVAL = 1 << 48  # rubbish above it would leave no number for what is still to come
+MAX_UNTIL = 1 << 62  # likewise
+MAX_DATE_MS = (1 << 31) * 1000  # 2038, where the ranking's dates end, too
+
+_IMPOSSIBLE = f"""
+SELECT 'the number of a record' WHERE {MAX_ARRIVAL} <= max(
+    ifnull((SELECT max(arrival) FROM records), 0), ifnull((SELECT max(seq) FROM sqlite_sequence), 0)
+)
+UNION ALL SELECT 'a reserved number' WHERE EXISTS (
+    SELECT * FROM own_sequences
+    WHERE epoch NOT BETWEEN 0 AND {MAX_EPOCH} OR until NOT BETWEEN 1 AND {MAX_UNTIL - 1}
+)
+UNION ALL SELECT 'a private interaction' WHERE EXISTS (
+    SELECT * FROM private_interactions
+    WHERE weight_q NOT BETWEEN 1 AND {WEIGHT_SCALE}
+        OR wall_ms - ago_ms NOT BETWEEN {1 - MAX_DATE_MS} AND {MAX_DATE_MS - 1}
+)
+"""  # noqa: S608 (numbers of ours)
+
+
+async def check_values(db: aiosqlite.Connection, path: Path) -> None:
+    """Refuse a database with a number that no node writes.
+
+    Args:
+        db: the connection.
+        path: its file.
+
+    Raises:
+        StorageError: there is one, so the database is damaged.
+    """
+    for (what,) in await db.execute_fetchall(_IMPOSSIBLE):
+        raise damaged(path, f"{what} is not what was written")
+
+
+def could_be_reserved(epoch: int, until: int) -> bool:
+    """Tell whether a node could have reserved the sequence numbers below `until`."""
+    return 0 <= epoch <= MAX_EPOCH and 0 < until < MAX_UNTIL
+
+
+def could_be_said(weight_q: int, ago_ms: int, wall_ms: int) -> bool:
+    """Tell whether a private interaction could have these numbers."""
+    return 1 <= weight_q <= WEIGHT_SCALE and abs(wall_ms - ago_ms) < MAX_DATE_MS
