@@ -30,8 +30,14 @@ def claim_copy(path: Path, partial: Path) -> None:
     """Make an empty file for a backup, in place of what an interrupted one left."""
     if path.exists():
         raise StorageError(f"{path} exists already: choose another path for the backup")
-    partial.unlink(missing_ok=True)
+    discard(partial)
     claim(partial)
+
+
+def discard(path: Path) -> None:
+    """Delete an unfinished database, and what SQLite leaves beside one that it could not finish."""
+    for ending in ("", "-journal", "-wal"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 def places_of(path: Path) -> tuple[tuple[int, int], ...]:

@@ -22,7 +22,7 @@ import msgspec
 from tastemesh.errors import StorageCause, StorageError
 from tastemesh.gossip.identity import ID_BYTES
 from tastemesh.storage.failures import reported
-from tastemesh.storage.files import claim, log_of, sync_folder
+from tastemesh.storage.files import claim, discard, log_of, sync_folder
 from tastemesh.storage.migrations import migrate, shipped_migrations
 from tastemesh.storage.pages import Pages, Value
 from tastemesh.storage.values import MAX_ARRIVAL, could_be_reserved, could_be_said
@@ -82,13 +82,13 @@ async def salvage(
     partial = path.with_name(f"{path.name}.partial")
     with reported(path), _held(path) as file:
         try:
-            partial.unlink(missing_ok=True)
+            discard(partial)
             claim(partial)
             found = _Found(Pages(file, log_of(path)), frozenset(own), is_whole)
             done = await _rewrite(partial, found, _aside(path).name, problem)
             partial.rename(_ready(path))
         finally:
-            partial.unlink(missing_ok=True)
+            discard(partial)
         _swap(path)
     return done
 

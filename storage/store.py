@@ -27,7 +27,7 @@ from tastemesh.gossip.inputs import Restored, Stored
 from tastemesh.gossip.record import Interaction
 from tastemesh.storage.batch import STORED, StorageEffect, fold
 from tastemesh.storage.failures import damaged, gone, reported
-from tastemesh.storage.files import bytes_on_disk, claim, claim_copy, places_of
+from tastemesh.storage.files import bytes_on_disk, claim, claim_copy, discard, places_of
 from tastemesh.storage.frames import check_log
 from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
 from tastemesh.storage.restore import AGAIN, PRIVATE, joined, restore
@@ -411,7 +411,7 @@ class Store:
                         await copy.execute("REPLACE INTO meta VALUES (?, x'01')", (COPIED,))
                     partial.rename(path)
                 finally:
-                    partial.unlink(missing_ok=True)
+                    discard(partial)
 
     async def vacuum_step(self, page_count: int = 4_096) -> int:
         """Give free pages back to the file system, a few at a time, and return how many.

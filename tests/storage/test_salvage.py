@@ -16,6 +16,7 @@ from tastemesh.gossip.record import Interaction
 from tastemesh.storage.pages import Pages
 from tastemesh.storage.salvage import COPIED, Salvage, finish_salvage, salvage
 from tastemesh.storage.store import Store
+from tests.node.full import full_at
 from tests.storage.children import start
 from tests.storage.records import evict, persist
 
@@ -210,6 +211,20 @@ async def test_a_swap_goes_on_after_a_crash(
         aside.name,
         log_of(aside).name,
     }
+
+
+@pytest.mark.parametrize("byte_count", [0, PAGE_BYTES, 50_000, 1_000_000])
+async def test_a_full_disk_leaves_nothing_unfinished(path: Path, byte_count: int) -> None:
+    async with await Store.open(path) as store:
+        await fill(store)
+        with full_at(byte_count), pytest.raises(StorageError):
+            await store.backup(path.with_name("copy.db"))
+        assert {each.name for each in path.parent.iterdir()} == {path.name, log_of(path).name}
+    with path.open("r+b") as file:
+        file.write(b"rubbish")
+    with full_at(byte_count), pytest.raises(StorageError):
+        await salvage(path, [ANN], is_whole, "a test")
+    assert list(path.parent.iterdir()) == [path]
 
 
 async def test_the_file_of_a_running_node_is_left_alone(path: Path) -> None:
