@@ -43,7 +43,7 @@ PastTime = Annotated[
 ]
 
 
-class Play(msgspec.Struct, frozen=True, kw_only=True):
+class Play(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Something a local user did, for `Node.record_many`.
 
     Attributes:

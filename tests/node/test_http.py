@@ -120,6 +120,7 @@ async def test_status_is_the_nodes_own(node: Node, client: httpx.AsyncClient) ->
         ("interactions", {"item": "a", "wieght": 1}, "wieght"),
         ("interactions", {"item": "a", "identity": "bob"}, "'bob' is not on this node"),
         ("interactions", [], "Expected `object`, got `array`"),
+        ("imports", {"plays": [{"item": "a", "private": True}]}, "plays[0]: Object contains unkn"),
         ("endorsements", {"peer": "nobody"}, "not 64 hex digits"),
         ("endorsements", {"peer": "0" * 64, "weight": -2}, "weight is -2"),
     ],
