@@ -90,10 +90,11 @@ function why(line, context) {
       el("td", { class: "name" }, through.length > 6 ? `${through.slice(0, 5).join(", ")} and ${through.length - 5} more` : join(through)),
       el("td", {}, reason.record_ids.map((record) => el("code", { title: record }, record.slice(0, 8), " "))));
   });
+  const said = `On whose word ${line.item} stands`;
   return [
-    el("div", { class: "table" },
+    el("div", { class: "table", tabindex: 0, role: "region", "aria-label": said, "data-key": `table ${line.item}` },
       el("table", {},
-        el("caption", { class: "unseen" }, `On whose word ${line.item} stands`),
+        el("caption", { class: "unseen" }, said),
         el("thead", {}, el("tr", {}, ["You endorse", "Share", "Who has it", "Signed records"].map((head) => el("th", { scope: "col", class: head === "Share" ? "number" : null }, head)))),
         el("tbody", {}, rows))),
     el("p", { class: "hint" }, "Its id: ", el("code", { class: "breaks" }, line.item)),

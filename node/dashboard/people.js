@@ -63,7 +63,7 @@ function table(shown, choose) {
       el("td", {}, stance(each.weight) || "–"),
       el("td", { class: "number" }, each.trust ? percent(each.trust) : "–"),
       el("td", { class: "name" }, join((endorsers.get(each.identity) ?? []).slice(0, 3)) || "–")));
-  return el("div", { class: "table people-table", tabindex: 0, role: "region", "aria-label": "People, as a table" },
+  return el("div", { class: "table people-table", tabindex: 0, role: "region", "aria-label": "People, as a table", "data-key": "table" },
     el("table", {},
       el("caption", { class: "unseen" }, "Whom your trust reaches"),
       el("thead", {}, el("tr", {}, ["Person", "You say", "Trust", "Endorsed by"].map((head) => el("th", { scope: "col", class: head === "Trust" ? "number" : null }, head)))),
