@@ -118,9 +118,10 @@ async def salvage_of(db: aiosqlite.Connection, path: Path) -> Salvage | None:
     """
     rows = await db.execute_fetchall("SELECT value FROM meta WHERE name = ?", (_SALVAGE,))
     for (value,) in rows:
-        done = msgspec.msgpack.decode(value, type=Salvage)
-        if path.with_name(done.file).exists():
-            return done
+        with suppress(msgspec.DecodeError):  # an account that cannot be read is no reason to end
+            done = msgspec.msgpack.decode(value, type=Salvage)
+            if path.with_name(done.file).exists():
+                return done
     return None
 
 

@@ -213,6 +213,16 @@ async def test_a_swap_goes_on_after_a_crash(
     }
 
 
+async def test_an_account_that_was_altered_ends_no_start(path: Path) -> None:
+    with path.open("wb") as file:
+        file.write(b"not a database")
+    await salvaged(path)
+    async with await Store.open(path) as store:
+        await store.set_meta("salvage", b"\x00")
+    async with await Store.open(path) as store:
+        assert store.salvage is None
+
+
 @pytest.mark.parametrize("byte_count", [0, PAGE_BYTES, 50_000, 1_000_000])
 async def test_a_full_disk_leaves_nothing_unfinished(path: Path, byte_count: int) -> None:
     async with await Store.open(path) as store:
