@@ -1,7 +1,7 @@
 """The pages of the documentation that are made from the code, and the list of decisions.
 
-MkDocs calls `on_config` and `on_files` (`hooks` in `mkdocs.yml`) each time it builds, so no copy of
-what the code says can grow stale.
+MkDocs calls the functions `on_…` (`hooks` in `mkdocs.yml`) each time it builds, so no copy of what
+the code says can grow stale. Two of them mend what the theme's scripts break off at.
 """
 
 import contextlib
@@ -10,8 +10,10 @@ import json
 import os
 from pathlib import Path
 
+from markdown.extensions.toc import slugify  # type: ignore[import-untyped]  # it has no types
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 from tastemesh.errors import StorageCause
 from tastemesh.gossip.limits import RejectReason
@@ -114,7 +116,25 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     ]
     assert config.nav is not None
     config.nav.append({"Decisions": decisions})
+    config.mdx_configs["toc"]["slugify"] = anchor
     return config
+
+
+def anchor(heading: str, separator: str) -> str:
+    """Return a heading's id: the theme looks for it by a selector, which no digit may begin."""
+    slug = slugify(heading, separator)
+    return f"part{separator}{slug}" if slug[:1].isdigit() else slug
+
+
+def on_post_page(output: str, page: Page | None, config: MkDocsConfig) -> str:
+    """Give a page what its switch of colours insists on: the style sheets of highlight.js."""
+    sheets = '<style id="hljs-light"></style><style id="hljs-dark"></style>'
+    return output.replace("</head>", f"{sheets}</head>", 1)
+
+
+def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> str:
+    """Do the same for 404.html."""
+    return on_post_page(output, None, config)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
