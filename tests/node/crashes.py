@@ -181,7 +181,7 @@ class Victim:
                 ).fetchall()
                 (foreign,) = db.execute("SELECT count(*) FROM records WHERE NOT own").fetchone()
                 private = {
-                    item: Age(date_ms, arrival.to_bytes(8, "big"))
+                    item: Age(date_ms, _order(arrival))
                     for item, date_ms, arrival in db.execute(
                         "SELECT item, wall_ms - ago_ms, arrival FROM private_interactions"
                     )
@@ -196,7 +196,10 @@ class Victim:
             self.tally.reused += (
                 self._slots.setdefault((author, epoch, seq), record_id) != record_id
             )
-        held = {record_id.hex(): Age(ms, record_id) for *_, record_id, ms, _ in own}
+        held = {
+            record_id.hex(): Age(date_ms, _order(epoch, seq))
+            for _, epoch, seq, record_id, date_ms, _ in own
+        }
         unsaid = len(held) - sum(record_id in self._published for record_id in held)
         self.tally.unsaid = max(self.tally.unsaid, unsaid)
         is_full = sum(count for *_, count in own) >= Limits().author_interaction_count
@@ -212,10 +215,19 @@ class Victim:
 
 
 class Age(NamedTuple):
-    """What decides which of an author's records, or private interactions, is his oldest."""
+    """What decides which of an author's records, or private interactions, is his oldest.
+
+    Attributes:
+        date_ms: its date; of what was never seen, that of the request for it.
+        order: how those of one millisecond are numbered; empty for what was never seen.
+    """
 
     date_ms: int
-    id: bytes
+    order: bytes
+
+
+def _order(*numbers: int) -> bytes:
+    return b"".join(number.to_bytes(8, "big") for number in numbers)
 
 
 def missing(published: dict[str, Age], held: dict[str, Age], *, is_full: bool) -> list[str]:
