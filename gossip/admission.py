@@ -26,7 +26,7 @@ from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
 from tastemesh.gossip.sync import Sync
 from tastemesh.gossip.topics import control_topic, shard_of
-from tastemesh.gossip.window import Window
+from tastemesh.gossip.window import Gone, Window
 
 # How long what is held against an author's records stands unquestioned. Two nodes that will not
 # agree about an author send each other all that he said once in that time, 27 MB at the most if he
@@ -158,8 +158,9 @@ class Admission:
                 done.append(effects.Accepted(again, stored.first_seen_ms, True))
                 return done
         for record_id in (stored.record_id, opened.record_id):
-            if self.window.drop(record_id):
-                done.extend(self._leave([(record_id, EvictReason.DAMAGED)]))
+            gone = self.window.drop(record_id)
+            if gone is not None:
+                done.extend(self._leave([(gone, EvictReason.DAMAGED)]))
         return done
 
     def restore_proof(self, proof: bytes) -> list[Effect]:
@@ -246,7 +247,7 @@ class Admission:
             self._review()
         horizon_ms = self._horizon.advance(now_ms, wall_ms, self.window.oldest_ms)
         aged = self.window.expire(horizon_ms, wall_ms)
-        return self._leave([(record_id, EvictReason.AGE) for record_id in aged])
+        return self._leave([(gone, EvictReason.AGE) for gone in aged])
 
     def _place(
         self, record: Record, first_seen_ms: int
@@ -268,8 +269,8 @@ class Admission:
         self._sync.add(record)
         if record.notices:
             for said in self._intake.tombstones.add(record):
-                gone = self.window.take_out(author, said.covers, notices=False)
-                left.extend((i, EvictReason.FORGOTTEN) for i in gone)
+                taken_back = self.window.take_out(author, said.covers, notices=False)
+                left.extend((gone, EvictReason.FORGOTTEN) for gone in taken_back)
                 self._authorship.forget(author, said)
         self._authorship.witness(record)
         return None, self._leave(left)
@@ -284,27 +285,27 @@ class Admission:
         voided = self.window.take_out(
             author, lambda *slot: lineage.owner(slot) != before.owner(slot), notices=True
         )
-        done = self._leave([(i, EvictReason.REVOKED) for i in voided])
+        done = self._leave([(gone, EvictReason.REVOKED) for gone in voided])
         proof = self._intake.proofs.proof(author)
         if proof is not None and self._intake.is_outdated(proof):
             self._intake.proofs.drop(author)
             done.append(effects.DropProof(author))
         return done
 
-    def _leave(self, left: list[tuple[bytes, EvictReason]]) -> list[Effect]:
+    def _leave(self, left: list[tuple[Gone, EvictReason]]) -> list[Effect]:
         """Forget records that the window let go, and order their deletion, grouped by reason."""
         if not left:
             return []
         done: list[Effect] = []
         for reason in EvictReason:
-            ids = tuple(record_id for record_id, why in left if why is reason)
-            if not ids:
+            together = [gone for gone, why in left if why is reason]
+            if not together:
                 continue
             crowded_out = reason in (EvictReason.AUTHOR_QUOTA, EvictReason.WINDOW)
-            for record_id in ids:
-                author = self._sync.remove(record_id, pass_over=crowded_out)
-                self._intake.tombstones.remove(author, record_id)
-            done.append(effects.Evict(ids, reason))
+            for gone in together:
+                self._sync.remove(gone, pass_over=crowded_out)
+                self._intake.tombstones.remove(gone.author, gone.record_id)
+            done.append(effects.Evict(tuple(gone.record_id for gone in together), reason))
         return done
 
     # --- equivocation ----------------------------------------------------------------------
@@ -373,9 +374,9 @@ class Admission:
         """
         own = author in self._authorship
         let_off = self._intake.proofs.add(author, proof, self.reached)
-        gone = () if own else self.window.take_out_all(author)
+        theirs = [] if own else self.window.take_out_all(author)
         return [
             effects.PersistProof(author, proof, let_off or b""),
             effects.Convicted(author, own),
-            *self._leave([(i, EvictReason.CONVICTED) for i in gone]),
+            *self._leave([(gone, EvictReason.CONVICTED) for gone in theirs]),
         ]

@@ -43,6 +43,7 @@ from tastemesh.gossip.record import Record
 from tastemesh.gossip.sampling import Peers
 from tastemesh.gossip.shipments import Shipments
 from tastemesh.gossip.topics import inbox_topic, shard_of
+from tastemesh.gossip.window import Gone
 
 # What an exchange compares where there is no budget for more: ten sync periods, so that a fifth of
 # all exchanges may fail and a record lost by pushing still meets several that succeed (guess).
@@ -83,7 +84,7 @@ class Sync:
 
     __slots__ = (
         "_answered_us", "_asked", "_asked_count", "_began_amid", "_behind", "_due", "_exchanges",
-        "_guests", "_held", "_items", "_limits", "_network", "_node", "_opened_round",
+        "_guests", "_items", "_limits", "_network", "_node", "_opened_round",
         "_paid_bytes", "_partners", "_passed", "_peers", "_period_began_ms", "_present", "_read",
         "_rounds", "_shipments", "_uncompared", "_vain_rounds",
     )  # fmt: skip
@@ -107,7 +108,6 @@ class Sync:
         self._present = present
         self._asked_count = 0
         self._items = reconcile.ItemSet()
-        self._held: dict[bytes, tuple[int, bytes]] = {}  # (date, author) of what is in the window
         self._passed: dict[bytes, tuple[int, bytes]] = {}  # (date, author), oldest memory first
         self._period_began_ms = 0
         self._partners: dict[bytes, int] = {}
@@ -131,21 +131,18 @@ class Sync:
         """Take a record of the window into the set that is compared."""
         if self._passed.pop(record.id, None) is None:
             self._items.insert(record.created_ms, record.id, shard_of(record.author))
-        self._held[record.id] = (record.created_ms, record.author)
 
-    def remove(self, record_id: bytes, *, pass_over: bool = False) -> bytes:
-        """Note that a record left the window; return its author.
+    def remove(self, gone: Gone, *, pass_over: bool = False) -> None:
+        """Note that a record left the window.
 
         Args:
-            record_id: held until now.
+            gone: held until now.
             pass_over: remember it as if we had it, so that it does not come again.
         """
-        created_ms, author = self._held.pop(record_id)
         if pass_over:
-            self._pass_over(record_id, created_ms, author)
+            self._pass_over(gone.record_id, gone.created_ms, gone.author)
         else:
-            self._items.remove(created_ms, record_id, shard_of(author))
-        return author
+            self._items.remove(gone.created_ms, gone.record_id, shard_of(gone.author))
 
     def pass_over(self, record: Record) -> None:
         """Remember a record that was refused as if we had it."""

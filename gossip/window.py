@@ -27,6 +27,7 @@ import heapq
 from bisect import bisect_right, insort
 from collections.abc import Callable
 from operator import itemgetter
+from typing import NamedTuple
 
 import msgspec
 
@@ -41,6 +42,7 @@ _Key = tuple[int, _Slot, bytes]  # (clamped date in ms, slot, record id)
 class _Entry(msgspec.Struct, gc=False):  # one for every record, and no way round in it
     key: _Key
     date_ms: int  # of the key, before it was set back
+    created_ms: int
     author: bytes
     slot: _Slot
     endorsements: int
@@ -48,6 +50,20 @@ class _Entry(msgspec.Struct, gc=False):  # one for every record, and no way roun
     others: int  # interactions, statements of unknown kinds, and padding
     statements: int  # all three
     reached: bool
+
+
+class Gone(NamedTuple):
+    """A record that left the window.
+
+    Attributes:
+        record_id: its id.
+        author: who said it.
+        created_ms: the author's date.
+    """
+
+    record_id: bytes
+    author: bytes
+    created_ms: int
 
 
 class Endorsing(msgspec.Struct, frozen=True):
@@ -153,8 +169,8 @@ class Window:
 
     def take_out(
         self, author: bytes, unwanted: Callable[[int, int], bool], *, notices: bool
-    ) -> list[bytes]:
-        """Drop and return the ids of an author's records whose (epoch, seq) are unwanted.
+    ) -> list[Gone]:
+        """Drop and return an author's records whose (epoch, seq) are unwanted.
 
         Args:
             author: whose.
@@ -168,27 +184,19 @@ class Window:
             for slot, record_id in (shelf.slots.items() if shelf else ())
             if unwanted(*slot) and (notices or not self._entries[record_id].notices)
         ]
-        for record_id in gone:
-            self._remove(record_id)
-        return gone
+        return [self._remove(record_id) for record_id in gone]
 
-    def take_out_all(self, author: bytes) -> tuple[bytes, ...]:
-        """Drop and return the ids of all of an author's records."""
-        gone = self.records_of(author)
-        for record_id in gone:
-            self._remove(record_id)
-        return gone
+    def take_out_all(self, author: bytes) -> list[Gone]:
+        """Drop and return all of an author's records, oldest first."""
+        return [self._remove(record_id) for record_id in self.records_of(author)]
 
-    def drop(self, record_id: bytes) -> bool:
-        """Drop one record; return whether it was held."""
-        if record_id not in self._entries:
-            return False
-        self._remove(record_id)
-        return True
+    def drop(self, record_id: bytes) -> Gone | None:
+        """Drop and return one record; None if it is not held."""
+        return self._remove(record_id) if record_id in self._entries else None
 
     def add(
         self, record: Record, first_seen_ms: int
-    ) -> tuple[RejectReason | None, list[tuple[bytes, EvictReason]]]:
+    ) -> tuple[RejectReason | None, list[tuple[Gone, EvictReason]]]:
         """Take a record in, and make room.
 
         Args:
@@ -211,6 +219,7 @@ class Window:
         entry = _Entry(
             (date_ms, slot, record.id),
             date_ms,
+            record.created_ms,
             author,
             slot,
             endorsements,
@@ -232,8 +241,7 @@ class Window:
             return None, left
         while self.statement_count > most:
             key = self._oldest(self._side_to_shrink())
-            self._remove(key[-1])
-            left.append((key[-1], EvictReason.WINDOW))
+            left.append((self._remove(key[-1]), EvictReason.WINDOW))
         return None, left
 
     @property
@@ -242,15 +250,15 @@ class Window:
         filled = [reached for reached in (False, True) if self._sides[reached].count]
         return min((self._oldest(reached)[0] for reached in filled), default=None)
 
-    def expire(self, horizon_ms: int, wall_ms: int) -> list[bytes]:
-        """Drop and return the ids of the records from before a date.
+    def expire(self, horizon_ms: int, wall_ms: int) -> list[Gone]:
+        """Drop and return the records from before a date.
 
         Args:
             horizon_ms: the date.
             wall_ms: wall clock; what was dated after it, by a clock that was ahead, counts as seen
                 when that was set back.
         """
-        left: list[bytes] = []
+        left: list[Gone] = []
         for reached in (False, True):
             while self._sides[reached].count:
                 date_ms, _, record_id = self._oldest(reached)
@@ -260,8 +268,7 @@ class Window:
                 if horizon_ms <= entry.date_ms <= wall_ms:
                     self._undo_set_back(self._shelves[entry.author], wall_ms)
                 else:
-                    left.append(record_id)
-                    self._remove(record_id)
+                    left.append(self._remove(record_id))
         return left
 
     def set_reached(self, reached: tuple[bytes, ...]) -> None:
@@ -347,7 +354,7 @@ class Window:
         side.count += entry.statements
         side.new.append(key)
 
-    def _remove(self, record_id: bytes) -> None:
+    def _remove(self, record_id: bytes) -> Gone:
         entry = self._entries.pop(record_id)
         shelf = self._shelves[entry.author]
         shelf.keys.remove(entry.key)
@@ -359,8 +366,9 @@ class Window:
             del self._shelves[entry.author]
         self._sides[entry.reached].count -= entry.statements
         self._shed_stale(entry.reached)
+        return Gone(record_id, entry.author, entry.created_ms)
 
-    def _over_quota(self, shelf: _Shelf) -> list[tuple[bytes, EvictReason]]:
+    def _over_quota(self, shelf: _Shelf) -> list[tuple[Gone, EvictReason]]:
         """Remove and return an author's oldest records that his quotas do not cover."""
         limits = self._limits
         if (
@@ -369,12 +377,11 @@ class Window:
             and shelf.notices <= limits.author_notice_count
         ):
             return []
-        gone: list[tuple[bytes, EvictReason]] = []
+        gone: list[tuple[Gone, EvictReason]] = []
         for key in tuple(shelf.keys):
             entry = self._entries[key[-1]]
             if self._exceeds(entry, shelf.others, shelf.endorsements, shelf.notices):
-                self._remove(key[-1])
-                gone.append((key[-1], EvictReason.AUTHOR_QUOTA))
+                gone.append((self._remove(key[-1]), EvictReason.AUTHOR_QUOTA))
         return gone
 
     def _oldest(self, reached: bool) -> _Key:

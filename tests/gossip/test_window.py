@@ -10,7 +10,7 @@ from tastemesh.gossip.effects import EvictReason
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.record import Endorsement, Interaction, Record, Statement
 from tastemesh.gossip.signer import Signer
-from tastemesh.gossip.window import Window
+from tastemesh.gossip.window import Gone, Window
 
 SMALL = Limits(
     window_statement_count=40,
@@ -29,6 +29,10 @@ def record(
     return Record(
         identity[16:] + seq.to_bytes(16, "big"), identity, 0, seq, b"", created_ms, tuple(said), b""
     )
+
+
+def gone(left: Record) -> Gone:
+    return Gone(left.id, left.author, left.created_ms)
 
 
 class WindowMachine(RuleBasedStateMachine):
@@ -67,8 +71,11 @@ class WindowMachine(RuleBasedStateMachine):
             self.held[new.id] = new
         else:
             assert left == []
-        for record_id, _ in left:
-            del self.held[record_id]
+        for each, _ in left:
+            self.let_go(each)
+
+    def let_go(self, left: Gone) -> None:
+        assert left == gone(self.held.pop(left.record_id))
 
     @rule(reached=st.sets(st.integers(0, 6)))
     def trust(self, reached: set[int]) -> None:
@@ -84,10 +91,10 @@ class WindowMachine(RuleBasedStateMachine):
         self.wall_ms += passed_ms
         horizon_ms = self.wall_ms - SMALL.window_age_ms
         believed = {i for i, ms in self.dated_ms.items() if horizon_ms <= ms <= self.wall_ms}
-        for record_id in self.window.expire(horizon_ms, self.wall_ms):
-            del self.held[record_id]
-            assert self.clamped_ms[record_id] < horizon_ms + self.slack_ms
-            assert record_id not in believed
+        for each in self.window.expire(horizon_ms, self.wall_ms):
+            self.let_go(each)
+            assert self.clamped_ms[each.record_id] < horizon_ms + self.slack_ms
+            assert each.record_id not in believed
         assert all(self.clamped_ms[i] >= horizon_ms for i in self.held if i not in believed)
 
     @invariant()
@@ -148,7 +155,7 @@ def test_post_dating_gains_nothing_and_back_dating_loses() -> None:
         window.add(record(author, 1, 10_000 + author), 10_000 + author)
     refused, left = window.add(record(50, 1, 10_100), 10_100)
     assert refused is None
-    assert left == [(record(1, 1, 0).id, EvictReason.WINDOW)]
+    assert left == [(gone(record(1, 1, 99_999)), EvictReason.WINDOW)]
     assert window.add(record(51, 1, 5_000), 10_200) == (RejectReason.WINDOW_FULL, [])
 
 
@@ -183,7 +190,8 @@ def test_a_clock_that_is_set_back_a_day_refuses_nothing_and_keeps_the_order() ->
     for seq in range(13, 20):
         refusal, left = window.add(record(1, seq, day_ms + seq), day_ms + seq)
         assert refusal is None
-        assert left == [(record(1, seq - 12, 0).id, EvictReason.AUTHOR_QUOTA)]
+        first = record(1, seq - 12, 2 * day_ms + seq - 12)
+        assert left == [(gone(first), EvictReason.AUTHOR_QUOTA)]
     for seq in range(20, 28):  # and forwards again
         assert window.add(record(1, seq, 2 * day_ms + seq), 2 * day_ms + seq)[0] is None
     kept = [seq for seq in range(1, 28) if record(1, seq, 0).id in window]
@@ -197,9 +205,9 @@ def test_what_was_said_while_the_clock_stood_in_1970_takes_nothing_else_along() 
     for r in said:
         window.add(r, r.created_ms)
     window.add(record(1, 9, 60_000), 60_000)
-    assert window.expire(9 * month_ms, 10 * month_ms + 9) == [record(1, 9, 0).id]
+    assert window.expire(9 * month_ms, 10 * month_ms + 9) == [gone(record(1, 9, 60_000))]
     window.add(record(1, 10, 10 * month_ms + 10), 10 * month_ms + 10)
-    assert window.expire(10 * month_ms + 5, 11 * month_ms + 5) == [r.id for r in said[:4]]
+    assert window.expire(10 * month_ms + 5, 11 * month_ms + 5) == [gone(r) for r in said[:4]]
     assert len(window) == 5
 
 
@@ -208,7 +216,7 @@ def test_what_a_clock_dated_ahead_leaves_a_window_after_it_was_set_right() -> No
     window = Window(SMALL)
     window.add(record(1, 1, 99 * month_ms), 99 * month_ms)
     window.add(record(1, 2, month_ms), month_ms)
-    assert window.expire(month_ms, 2 * month_ms) == [record(1, 1, 0).id]
+    assert window.expire(month_ms, 2 * month_ms) == [gone(record(1, 1, 99 * month_ms))]
 
 
 def test_listening_does_not_push_out_endorsements() -> None:
