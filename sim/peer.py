@@ -13,6 +13,8 @@ from tastemesh.sim.brokers import Broker
 class MemoryStore:
     """What the daemon's SQLite file does, in memory: the storage effects and the way back."""
 
+    __slots__ = ("_private", "_proofs", "_records", "_sequences")
+
     def __init__(self) -> None:
         # With the wall clock of its arrival: the record itself all nodes share.
         self._records: dict[bytes, tuple[Record, int]] = {}
@@ -104,6 +106,11 @@ class Station:
         brokers: those that it is connected to.
     """
 
+    __slots__ = (
+        "alive", "brokers", "connected", "filters", "handle", "life", "name", "number",
+        "received_bytes", "sent_bytes", "skew_ms",
+    )  # fmt: skip
+
     def __init__(
         self,
         name: str,
@@ -142,6 +149,8 @@ class Peer(Station):
         number: its place among the simulation's nodes.
         brokers: those that it is connected to.
     """
+
+    __slots__ = ("core", "store")
 
     def __init__(
         self,
