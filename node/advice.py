@@ -59,7 +59,8 @@ class Advice(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         item: its id.
         score: above 0; comparable within one list only.
-        unverified: True if nobody whom the user trusts stands behind it.
+        unverified: True if nobody whom the user trusts stands behind it, or if it has one of the
+            places that are filled by what anybody holds (`exploration_share`).
         reasons: heaviest first.
     """
 

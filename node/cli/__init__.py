@@ -121,7 +121,8 @@ def main(arguments: list[str] | None = None) -> int:
         status = command_group().main(
             given or ["--help"], prog_name="tastemesh", standalone_mode=False
         )
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where a shell has closed it: `>&-`
+            sys.stdout.flush()
     except TastemeshError as error:
         return _complain("tastemesh", str(error), 2 if isinstance(error, UsageError) else 1)
     except typer.TyperException as error:

@@ -43,6 +43,7 @@ export function itemTitle(id) {
 /** Who stands behind an item: "Ana and 3 people they trust; none of them knows the others". */
 export function because(line, nameOf) {
   const { voices, count: total, acquainted } = line.backing ?? { voices: [], count: 0, acquainted: 0 };
+  if (line.unverified && line.reasons.length) return "A find: this place is filled by what anybody holds, trusted or not.";
   if (line.unverified) return "Nobody whom you endorse stands behind this.";
   if (!total) return `Found through ${join(line.reasons.map((reason) => nameOf(reason.contact)))}.`;
   const place = new Map(line.reasons.map((reason, number) => [reason.contact, number]));

@@ -200,6 +200,16 @@ def test_a_closed_pipe_ends_quietly() -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
+def test_an_output_that_the_shell_has_closed_is_none() -> None:
+    script = "from tastemesh.node.cli import main; raise SystemExit(main(['--version']))"
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$0" -c "$1" >&-', sys.executable, script],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_letter_that_the_terminal_does_not_have_is_escaped(tmp_path: Path) -> None:
     history = tmp_path / "plays.csv"
     history.write_text("item,plays\nбитва,2\ncafé,1\n", encoding="utf-8")

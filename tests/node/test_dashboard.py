@@ -220,6 +220,20 @@ async def test_sentences_are_what_a_person_would_say(house: House) -> None:
         [_line(voices, count, acquainted) for voices, count, acquainted, _ in SENTENCES],
     )
     assert told == [sentence for *_, sentence in SENTENCES]
+    marked = await page.evaluate(
+        """async (lines) => {
+          const { because } = await import("/dashboard/sentences.js");
+          return lines.map((line) => because(line, (id) => id));
+        }""",
+        [
+            _line([], 0) | {"unverified": True},
+            _line([], 0) | {"unverified": True, "reasons": []},
+        ],
+    )
+    assert marked == [
+        "A find: this place is filled by what anybody holds, trusted or not.",
+        "Nobody whom you endorse stands behind this.",
+    ]
     bounds = await page.evaluate(
         """async () => {
           const { bound } = await import("/dashboard/sentences.js");
