@@ -22,8 +22,11 @@ for that next one only: rates are taken from periods that ran. What is remembere
 that alone brought more than a period may: so much it costs in a minute that ends here.
 """
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence, Set
 from hashlib import sha256
+
+import msgspec
 
 from tastemesh.gossip.topics import ALL_SHARDS, SHARD_COUNT
 
@@ -57,6 +60,11 @@ _DEAR = 4.0
 _LEAST_BURST_MS = 1_000
 _LEAST_PERIOD_MS = 10_000
 
+_NOTHING = bytes(8 * SHARD_COUNT)  # as numbers: arrays are small, and lie in one place
+
+_EVERY_SHARD = tuple(range(SHARD_COUNT))
+_OCTETS = [bytes([shard]) for shard in _EVERY_SHARD]
+
 
 def mask_of(shards: Iterable[int]) -> int:
     """Return the 64-bit mask of these shards; bit s stands for shard s."""
@@ -64,6 +72,32 @@ def mask_of(shards: Iterable[int]) -> int:
     for shard in shards:
         mask |= 1 << shard
     return mask
+
+
+def _shards_of(mask: int) -> list[int]:
+    return [shard for shard in _EVERY_SHARD if mask >> shard & 1]
+
+
+def _parted(order: list[int], first: Set[int]) -> list[int]:
+    """Return these shards with those that come first before all others, else in the same order."""
+    others = [shard for shard in order if shard not in first]
+    return [shard for shard in order if shard in first] + others if others else order
+
+
+class _Prices(msgspec.Struct, frozen=True, gc=False):
+    """What shards cost, bytes a second.
+
+    Attributes:
+        expected: the rate to expect of each.
+        least: the smallest of these.
+        dear_rate: above it, a shard is dear.
+        kept: the shards of a choice that stands; others would be added with their history.
+    """
+
+    expected: list[float]
+    least: float
+    dear_rate: float
+    kept: Set[int]
 
 
 class Interest:
@@ -78,7 +112,7 @@ class Interest:
 
     __slots__ = (
         "_began_ms", "_bytes_per_s", "_drawn", "_ended_early", "_exploring_turn", "_heard_bytes",
-        "_known", "_left_bytes", "_period_bytes", "_period_ms", "_rates", "_rotated_ms",
+        "_known", "_left_bytes", "_period_bytes", "_period_ms", "_rates", "_read", "_rotated_ms",
         "_rotation", "_seed", "_since_ms", "_wanted", "mask", "rotation_ms",
     )  # fmt: skip
 
@@ -99,11 +133,12 @@ class Interest:
         self._rotated_ms = 0
         self.rotation_ms = _ROTATION_PERIODS * period_ms
         """How long a draw of random shards stands."""
-        self._heard_bytes = [0] * SHARD_COUNT
-        self._rates = [0.0] * SHARD_COUNT
-        self._known = [False] * SHARD_COUNT
+        self._heard_bytes = array("q", _NOTHING)
+        self._rates = array("d", _NOTHING)
+        self._known = 0  # a mask: whose rate was measured
         self._wanted: list[int] = []
         self._since_ms = [0] * SHARD_COUNT
+        self._read: Sequence[int] = _EVERY_SHARD  # what the mask says, in order
         self.mask = ALL_SHARDS
 
     def begin(self, now_ms: int) -> None:
@@ -161,61 +196,59 @@ class Interest:
         before = self.mask
         slack = 0.0 if before == ALL_SHARDS else self._bytes_per_s * _SLACK_SHARE
         if sum(expected) <= self._bytes_per_s - slack:
-            self.mask = ALL_SHARDS
+            self._read, self.mask = _EVERY_SHARD, ALL_SHARDS
         else:
-            self.mask = mask_of(self._choose(expected, is_new_draw))
+            self._read = sorted(frozenset(self._choose(expected, is_new_draw)))
+            self.mask = mask_of(self._read)
         added_mask = self.mask & ~before
-        if added_mask:
-            for shard in range(SHARD_COUNT):
-                if added_mask >> shard & 1:
-                    self._since_ms[shard] = now_ms
+        for shard in _shards_of(added_mask) if added_mask else ():
+            self._since_ms[shard] = now_ms
         return self.mask != before
 
     def _choose(self, expected: list[float], is_new_draw: bool) -> list[int]:
         """Return the shards to read where not all fit: one at least, and more only if they fit."""
-        dear = self._dear(expected)
-
-        def last_if_dear(order: list[int]) -> list[int]:
-            return sorted(order, key=lambda shard: expected[shard] > dear)
-
-        wanted = last_if_dear(self._wanted)
-        share = _CONTACT_SHARE + _SLACK_SHARE
-        contacts = self._add(wanted, [], expected, self._bytes_per_s * share)
-        others = last_if_dear([shard for shard in self._drawn if shard not in contacts])
+        budget, dear_rate = self._bytes_per_s, self._dear(expected)
+        kept = frozenset(() if self.mask == ALL_SHARDS else self._read)
+        prices = _Prices(expected, min(expected), dear_rate, kept)
+        wanted, drawn = self._wanted, self._drawn
+        if max(expected) > dear_rate:
+            cheap = {shard for shard, rate in enumerate(expected) if rate <= dear_rate}
+            wanted, drawn = _parted(wanted, cheap), _parted(drawn, cheap)
+        contacts = self._add(wanted, [], prices, budget * (_CONTACT_SHARE + _SLACK_SHARE))
+        taken = frozenset(contacts)
+        others = [shard for shard in drawn if shard not in taken]
         if not is_new_draw:
-            others.sort(key=self._is_new)
-        chosen = self._add(others, contacts, expected, self._bytes_per_s)
+            others = _parted(others, kept)
+        chosen = self._add(others, contacts, prices, budget)
         explores = self._rotation % _EXPLORING_DRAWS == self._exploring_turn
         if chosen == contacts and explores:
-            return self._add(wanted, others[:1], expected, self._bytes_per_s)
+            return self._add(wanted, others[:1], prices, budget)
         return chosen
 
     def _dear(self, rates: list[float]) -> float:
         """Return the rate above which a shard is dear, bytes a second; half of them are below."""
         return _DEAR * max(sorted(rates)[SHARD_COUNT // 2], self._bytes_per_s / SHARD_COUNT)
 
-    def _is_new(self, shard: int) -> bool:
-        """Tell whether a shard would be added, with its history, to a choice that stands."""
-        return self.mask == ALL_SHARDS or not self.reads(shard)
-
-    def _add(
-        self, order: list[int], taken: list[int], expected: list[float], budget: float
-    ) -> list[int]:
+    def _add(self, order: list[int], taken: list[int], prices: _Prices, budget: float) -> list[int]:
         """Return what is taken and those in order that fit: slack is left where any is new.
 
         The first is taken in any case, unless it is dear: one that somebody floods is left out and
         keeps nobody from those behind it, whoever is in it.
         """
-        slack, dear = self._bytes_per_s * _SLACK_SHARE, self._dear(expected)
-        chosen, has_new = taken.copy(), any(map(self._is_new, taken))
-        left = budget - sum(expected[shard] for shard in taken)
+        expected, kept = prices.expected, prices.kept
+        slack = self._bytes_per_s * _SLACK_SHARE
+        chosen, has_new = taken.copy(), not kept >= frozenset(taken)
+        left = budget - sum([expected[shard] for shard in taken])
         for shard in order:
-            is_new = has_new or self._is_new(shard)
-            fits = expected[shard] <= left - (slack if is_new else 0.0)
-            if fits or (not chosen and expected[shard] <= dear):
-                chosen.append(shard)
-                has_new = is_new
-                left -= expected[shard]
+            is_new = has_new or shard not in kept
+            rate = expected[shard]
+            if rate > (left - slack if is_new else left) and (chosen or rate > prices.dear_rate):
+                continue
+            chosen.append(shard)
+            has_new = is_new
+            left -= rate
+            if (left - slack if has_new else left) < prices.least:  # so no other fits
+                break
         return chosen
 
     def _expected(self, period_ms: int, early: bool) -> list[float]:
@@ -226,16 +259,16 @@ class Interest:
             if period_ms >= min(_LEAST_PERIOD_MS, self._period_ms):
                 self._measure(period_ms)
             rates, known = self._rates, self._known
-        expected = rates.copy()
-        if not all(known):
-            measured = [rate for rate, is_known in zip(rates, known, strict=True) if is_known]
+        expected = list(rates)
+        if known != ALL_SHARDS:
+            measured = [rates[shard] for shard in _shards_of(known)]
             mean = sum(measured) / len(measured) if measured else 0.0
-            both = zip(rates, known, strict=True)
-            expected = [rate if is_known else mean for rate, is_known in both]
+            for shard in _shards_of(~known):
+                expected[shard] = mean
         if early:
             self._remember_floods(expected)
         # All of it: what comes of a shard after it is left would else count when it is read again.
-        self._heard_bytes = [0] * SHARD_COUNT
+        self._heard_bytes = array("q", _NOTHING)
         return expected
 
     def _remember_floods(self, expected: list[float]) -> None:
@@ -244,7 +277,7 @@ class Interest:
         Otherwise who floods enough that every period ends early would never be found dear, and his
         shard be read again in each of them.
         """
-        if not any(self._known):  # or all the others would be taken for as busy
+        if not self._known:  # or all the others would be taken for as busy
             return
         dear = self._dear(expected)
         for shard, heard_bytes in enumerate(self._heard_bytes):
@@ -254,47 +287,48 @@ class Interest:
 
     def _learn(self, shard: int, newest: float) -> None:
         """Take a period's rate into a shard's."""
-        old = self._rates[shard] if self._known[shard] else newest
+        old = self._rates[shard] if self._known >> shard & 1 else newest
         self._rates[shard] = old + _NEWEST_WEIGHT * (newest - old)
-        self._known[shard] = True
+        self._known |= 1 << shard
 
-    def _burst(self, period_ms: int) -> tuple[list[float], list[bool]]:
+    def _burst(self, period_ms: int) -> tuple[Sequence[float], int]:
         """Return the rates as of a period that ended early, and for which shards they are known.
 
         None is taken for quieter than half of the others: what used the budget up in a moment may
         be one message a shard, and silence says nothing then.
         """
-        heard = [n * 1000 / period_ms for s, n in enumerate(self._heard_bytes) if self.reads(s)]
+        read = self._read
+        heard = [self._heard_bytes[shard] * 1000 / period_ms for shard in read]
         median = sorted(heard)[len(heard) // 2]
-        rates = [
-            max(self._heard_bytes[shard] * 1000 / period_ms, median) if self.reads(shard) else rate
-            for shard, rate in enumerate(self._rates)
-        ]
-        return rates, [self.reads(n) or known for n, known in enumerate(self._known)]
+        rates = self._rates.tolist()
+        for shard, rate in zip(read, heard, strict=True):
+            rates[shard] = max(rate, median)
+        return rates, self._known | self.mask
 
     def _measure(self, period_ms: int) -> None:
-        if self.mask == ALL_SHARDS and all(self._known):  # as below, for a fifth
-            self._rates = [
+        rates, heard_bytes = self._rates, self._heard_bytes
+        if self.mask == self._known == ALL_SHARDS:  # as below, for a fifth
+            measured = [
                 old + _NEWEST_WEIGHT * (heard * 1000 / period_ms - old)
-                for old, heard in zip(self._rates, self._heard_bytes, strict=True)
+                for old, heard in zip(rates, heard_bytes, strict=True)
             ]
+            self._rates = array("d", measured)
             return
-        mask = self.mask
-        read = [shard for shard in range(SHARD_COUNT) if mask >> shard & 1]
-        for shard in read:
-            self._learn(shard, self._heard_bytes[shard] * 1000 / period_ms)
-        mean = sum(self._rates[shard] for shard in read) / len(read)
-        fair = max(mean, self._bytes_per_s / SHARD_COUNT)
-        for shard in range(SHARD_COUNT):
-            if not mask >> shard & 1:
-                is_dear = self._rates[shard] > _DEAR * fair
-                weight = _DEAR_WEIGHT if is_dear else _NEWEST_WEIGHT
-                self._rates[shard] += weight * (mean - self._rates[shard])
+        for shard in self._read:
+            self._learn(shard, heard_bytes[shard] * 1000 / period_ms)
+        read = frozenset(self._read)
+        mean = sum([rates[shard] for shard in self._read]) / len(read)
+        dear_rate = _DEAR * max(mean, self._bytes_per_s / SHARD_COUNT)
+        measured = [
+            rate
+            if shard in read
+            else rate + (_DEAR_WEIGHT if rate > dear_rate else _NEWEST_WEIGHT) * (mean - rate)
+            for shard, rate in enumerate(rates)
+        ]
+        self._rates = array("d", measured)
 
     def _draw(self) -> list[int]:
         """Return all shards in the random order of this rotation."""
-        rotation = self._rotation.to_bytes(8, "big")
-        return sorted(
-            range(SHARD_COUNT),
-            key=lambda shard: sha256(self._seed + rotation + bytes([shard])).digest(),
-        )
+        prefix = self._seed + self._rotation.to_bytes(8, "big")
+        lots = [sha256(prefix + octet).digest() for octet in _OCTETS]
+        return sorted(_EVERY_SHARD, key=lots.__getitem__)
