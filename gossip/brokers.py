@@ -155,12 +155,16 @@ class Brokers:
 
     def turn(self, interest: Interest, now_ms: int, wall_ms: int) -> list[Effect]:
         """Judge what is complete, and carry what is due: order its bytes from the store."""
-        for sighting in self._sightings.complete(now_ms):
-            self._judge(sighting, interest, now_ms)
+        complete = self._sightings.complete(now_ms)
+        if complete:
+            self._judge(complete, interest, now_ms)
         for sighting in self._sightings.due(now_ms):
             self._relay.ask(sighting, list(self._up_ms))
+        taken = self._relay.take(now_ms, wall_ms)
+        if not taken:
+            return [self._next_turn()]
         parcels: dict[tuple[str, int], list[bytes]] = defaultdict(list)
-        for broker, sighting in self._relay.take(now_ms, wall_ms):
+        for broker, sighting in taken:
             if broker in self._up_ms:
                 parcels[broker, sighting.shard].append(sighting.record_id)
         return [
@@ -182,27 +186,29 @@ class Brokers:
             broker: meter.report(broker in self._up_ms) for broker, meter in self._meters.items()
         }
 
-    def _judge(self, sighting: Sighting, interest: Interest, now_ms: int) -> None:
-        """Count a record for every broker that had to deliver it.
+    def _judge(self, complete: list[Sighting], interest: Interest, now_ms: int) -> None:
+        """Count records for every broker that had to deliver them.
 
         What obliges a broker is that another one delivered: whoever is withheld elsewhere would
         else stand out here, as nobody carries what no other broker delivers. What we carried there
         ourselves does not count.
         """
-        if now_ms - interest.read_since_ms(sighting.shard) < self._judge_ms:
-            return
-        for broker, up_ms in self._up_ms.items():
-            meter = self._meters[broker]
-            delivered = broker in sighting.delivered
-            if delivered:
-                at_ms = sighting.delivered_ms[sighting.delivered.index(broker)]
-                meter.time(at_ms - sighting.first_ms)
-            if up_ms > sighting.first_ms or broker in sighting.excused:
+        up = [(broker, up_ms, self._meters[broker]) for broker, up_ms in self._up_ms.items()]
+        is_alone = len(up) == 1
+        for sighting in complete:
+            if now_ms - interest.read_since_ms(sighting.shard) < self._judge_ms:
                 continue
-            if len(sighting.delivered) > delivered or (
-                len(self._up_ms) == 1 and (delivered or self._was_owed(sighting, broker))
-            ):
-                meter.judge(sighting.author, delivered)
+            deliverers, first_ms = sighting.delivered, sighting.first_ms
+            for broker, up_ms, meter in up:
+                delivered = broker in deliverers
+                if delivered:
+                    meter.time(sighting.delivered_ms[deliverers.index(broker)] - first_ms)
+                if up_ms > first_ms or broker in sighting.excused:
+                    continue
+                if len(deliverers) > delivered or (
+                    is_alone and (delivered or self._was_owed(sighting, broker))
+                ):
+                    meter.judge(sighting.author, delivered)
 
     def _was_owed(self, sighting: Sighting, broker: str) -> bool:
         """Tell whether the only broker had to push what reconciliation brought.

@@ -69,7 +69,7 @@ class BrokerReport(msgspec.Struct, frozen=True):
     withheld: tuple[bytes, ...]
 
 
-class _Tally(msgspec.Struct):
+class _Tally(msgspec.Struct, gc=False):
     expected: int = 0
     missing: int = 0
 

@@ -115,11 +115,15 @@ class Sightings:
             if sighting is not None:
                 yield sighting
 
-    def complete(self, now_ms: int) -> Iterator[Sighting]:
+    def complete(self, now_ms: int) -> list[Sighting]:
         """Hand out and forget the records that are old enough to be judged."""
-        while self._held:
-            sighting = next(iter(self._held.values()))
-            if sighting.first_ms + self._judge_ms > now_ms:
-                return
+        until_ms = now_ms - self._judge_ms
+        complete: list[Sighting] = []
+        for sighting in self._held.values():
+            if sighting.first_ms > until_ms:
+                break
+            complete.append(sighting)
+        # Not while looking for them: a dictionary goes through what it lost to find its first.
+        for sighting in complete:
             del self._held[sighting.record_id]
-            yield sighting
+        return complete
