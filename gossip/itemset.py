@@ -140,13 +140,12 @@ class Snapshot:
 
     def bound_at(self, position: int) -> bytes:
         """Return the shortest bound between an item and the one before it, where there is one."""
-        key = self.key(position)
-        if not position:
-            return key[:TIME_BYTES]
-        before = self.key(position - 1)
+        start = position * KEY_BYTES
+        date = self.packed[start : start + TIME_BYTES]
+        if not position or date != self.packed[start - KEY_BYTES : start - KEY_BYTES + TIME_BYTES]:
+            return date
+        key, before = self.key(position), self.key(position - 1)
         size = TIME_BYTES
-        if key[:size] != before[:size]:
-            return key[:size]
         while key[:size] == before[:size]:
             size += 1
         return key[:size]

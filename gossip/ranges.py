@@ -56,7 +56,7 @@ Body = bytes | Listing | Difference | Names
 _Bound = int | tuple[int, bytes]
 
 
-class Part(msgspec.Struct, frozen=True):
+class Part(msgspec.Struct, frozen=True, gc=False):
     """A statement about the items at or above `lower` and below `upper`; both are bounds.
 
     Attributes:
@@ -70,7 +70,7 @@ class Part(msgspec.Struct, frozen=True):
     body: Body | None
 
 
-class _Range(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+class _Range(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
     bound: _Bound
     body: Body | None
 
@@ -118,15 +118,17 @@ def decode_frame(frame: bytes, limits: Limits) -> tuple[bytes, list[Part]]:
     upper, upper_ms = END, 1 << 63
     for part in decoded.ranges:
         bound, body = part.bound, part.body
-        back_ms, prefix = (bound, b"") if isinstance(bound, int) else bound
+        back_ms, prefix = bound if isinstance(bound, tuple) else (bound, b"")
         lower_ms = upper_ms - back_ms
         if back_ms < 0 or lower_ms < 0 or len(prefix) > ID_BYTES:
             raise RemoteProtocolError(RejectReason.MALFORMED, "sync frame: a bound out of range")
-        lower = lower_ms.to_bytes(TIME_BYTES, "big") + prefix
+        date = lower_ms.to_bytes(TIME_BYTES, "big")
+        lower = date + prefix if prefix else date
         if lower >= upper:
             raise RemoteProtocolError(RejectReason.MALFORMED, "sync frame: bounds must fall")
         if body is not None:
-            if not _fits(body):
+            # A digest, the commonest, without a call.
+            if len(body) != DIGEST_BYTES if isinstance(body, bytes) else not _fits(body):
                 raise RemoteProtocolError(RejectReason.MALFORMED, "sync frame: a body's length")
             parts.append(Part(upper, lower, body))
         upper, upper_ms = lower, lower_ms
@@ -151,10 +153,8 @@ def _decoded(
     return decoded
 
 
-def _fits(body: Body) -> bool:
-    """Tell whether a body's strings have lengths that they can have."""
-    if isinstance(body, bytes):  # the commonest
-        return len(body) == DIGEST_BYTES
+def _fits(body: Listing | Difference | Names) -> bool:
+    """Tell whether a list's strings have lengths that they can have."""
     match body:
         case Listing(shorts):
             return _is_listing(shorts)
@@ -188,13 +188,16 @@ class FrameWriter:
         ranges: list[tuple[_Bound, Body | None]] = []
         reached, reached_ms = self._reached, self._reached_ms
         for part in parts:
+            lower = part.lower
             if part.upper != reached:
                 upper_ms = _time_ms(part.upper)
                 ranges.append((_bound(reached_ms - upper_ms, part.upper), None))
                 reached_ms = upper_ms
-            lower_ms = _time_ms(part.lower)
-            ranges.append((_bound(reached_ms - lower_ms, part.lower), part.body))
-            reached, reached_ms = part.lower, lower_ms
+            lower_ms = _time_ms(lower)
+            back_ms = reached_ms - lower_ms
+            bound = back_ms if len(lower) == TIME_BYTES else _bound(back_ms, lower)
+            ranges.append((bound, part.body))
+            reached, reached_ms = lower, lower_ms
         encoded = _encoder.encode(ranges)[len(_array_header(len(ranges))) :]
         if len(encoded) + spare_bytes > self.room_bytes:
             return False

@@ -103,7 +103,7 @@ class Reply(msgspec.Struct, frozen=True):
         return _unheld(self.items, self.named)
 
 
-class _Span(msgspec.Struct, frozen=True):
+class _Span(msgspec.Struct, frozen=True, gc=False):
     """A range between two bounds, and the positions of our items in it."""
 
     upper: bytes
@@ -200,16 +200,19 @@ def respond(items: ItemSet, frame: bytes, limits: Limits, mask: int = ALL_SHARDS
     snapshot = items.snapshot().only(mask)
     if not parts:
         return Reply(None, (), None, snapshot, ())
-    heard = _locate(snapshot, parts)
-    prints = Fingerprints(snapshot, salt, heard[-1][0].low, heard[0][0].high)
+    lows, highs = _locate(snapshot, parts)
+    prints = Fingerprints(snapshot, salt, lows[-1], highs[0])
     have: list[bytes] = []
     named: list[tuple[_Span, bytes]] = []
     open_parts: list[tuple[_Span, Part]] = []
-    digests = prints.digests([span.low for span, _ in heard], [span.high for span, _ in heard])
-    for (span, part), digest in zip(heard, digests, strict=True):
+    digests = prints.digests(lows, highs)
+    for part, low, high, digest in zip(parts, lows, highs, digests, strict=True):
+        if part.body == digest:  # most of them
+            continue
+        span = _Span(part.upper, part.lower, low, high)
         if isinstance(part.body, Names):
             named.append((span, part.body.names))
-        elif part.body != digest:
+        else:
             open_parts.append((span, part))
     writer = FrameWriter(salt, limits.sync_frame_bytes)
     for number, (span, part) in enumerate(open_parts):
@@ -236,21 +239,15 @@ def _check_frame_size(limits: Limits) -> None:
         )
 
 
-def _locate(snapshot: Snapshot, parts: list[Part]) -> list[tuple[_Span, Part]]:
-    """Find our items in each part; they lie side by side as a rule, so a bound serves twice."""
-    bounds = [END]
-    for part in parts:
-        if part.upper != bounds[-1]:
-            bounds.append(part.upper)
-        bounds.append(part.lower)
-    positions = iter(snapshot.ranks(bounds))
-    located: list[tuple[_Span, Part]] = []
-    bound, position = END, next(positions)
-    for part in parts:
-        high = position if part.upper == bound else next(positions)
-        bound, position = part.lower, next(positions)
-        located.append((_Span(part.upper, part.lower, position, high), part))
-    return located
+def _locate(snapshot: Snapshot, parts: list[Part]) -> tuple[list[int], list[int]]:
+    """Find where our items in each part begin and end; a bound that serves twice is sought once."""
+    uppers, lowers = [part.upper for part in parts], [part.lower for part in parts]
+    if uppers[1:] == lowers[:-1]:  # side by side, as a rule
+        positions = snapshot.ranks([uppers[0], *lowers])
+        return positions[1:], positions[:-1]
+    bounds = list(dict.fromkeys(uppers + lowers))
+    found = dict(zip(bounds, snapshot.ranks(bounds), strict=True))
+    return [found[lower] for lower in lowers], [found[upper] for upper in uppers]
 
 
 def _describe(snapshot: Snapshot, prints: Fingerprints, span: _Span) -> list[Part]:
