@@ -22,9 +22,6 @@ class Replaced:
         self._count = 0
         self._of: dict[int, dict[Order, int]] = {}
 
-    def __len__(self) -> int:
-        return self._count
-
     def add(self, slot: int, order: Order, units: int) -> None:
         """Keep a statement; of two with one order the lower."""
         before = self._of.get(slot, {}).get(order)

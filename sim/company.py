@@ -25,8 +25,6 @@ _LEAST_NODES = 100
 
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of version 2, as a container sees its own
 
-_END_S = 10.0  # in which a process ends once its work is done: it has only memory to free
-
 _encoder = msgspec.msgpack.Encoder()
 
 _Value = TypeVar("_Value")
@@ -134,11 +132,9 @@ def gathered(size: int, task: bytes) -> Iterator[Company]:
         company = Company(0, lines)
         company.post(task)
         yield company
-        for member in members:
-            member.wait(_END_S)
     finally:
         for line in lines:
             line.close()
         for member in members:
-            member.kill()
+            member.kill()  # all that it had to say was collected; it has only memory to free
             member.wait()

@@ -103,22 +103,6 @@ def test_undated_data_are_in_the_same_order_under_attack(
     assert {c.niche_collateral for c in found} <= {0.0, None}
 
 
-def test_who_says_nothing_moves_no_list_whose_head_depends_on_its_length(
-    community: Community, small: AttackOptions
-) -> None:
-    options = msgspec.structs.replace(
-        small,
-        strategies=("whitewash",),
-        systems=("tastemesh-exploring", "tastemesh-diverse"),
-        identities=(1,),
-        attack_edges=(0,),
-        seeds=1,
-    )
-    for cell in run_attacks(*community, options):
-        assert cell.honest_ndcg_at_10 == cell.honest_ndcg_at_10_clean, cell.system
-        assert cell.niche_collateral in (0.0, None)
-
-
 def test_no_bound_is_claimed_for_lists_with_slots_that_can_be_bought(
     community: Community, small: AttackOptions
 ) -> None:
@@ -135,13 +119,20 @@ def test_no_bound_is_claimed_for_lists_with_slots_that_can_be_bought(
         assert cell.bound is None
 
 
-def test_who_says_nothing_moves_no_other_systems_ties(
-    community: Community, small: AttackOptions
+@pytest.mark.parametrize(
+    "systems",
+    [
+        ("popularity", "userknn", "rp3beta", "salsa"),  # which have ties
+        ("tastemesh-exploring", "tastemesh-diverse"),  # whose head depends on a list's length
+    ],
+)
+def test_who_says_nothing_moves_no_other_systems_lists(
+    community: Community, small: AttackOptions, systems: tuple[str, ...]
 ) -> None:
     options = msgspec.structs.replace(
         small,
         strategies=("whitewash",),
-        systems=("popularity", "userknn", "rp3beta", "salsa"),
+        systems=systems,
         identities=(1,),
         attack_edges=(0,),
         seeds=1,
