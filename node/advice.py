@@ -217,7 +217,6 @@ class Advisor:
         ]
 
     def _advice(self, line: slate.Recommendation, why: tuple[Reason, ...]) -> Advice:
-        record_id = self._book.record_id
         return Advice(
             line.item,
             line.score,
@@ -226,11 +225,7 @@ class Advisor:
                 AdviceReason(
                     "" if reason.contact == POOL else reason.contact.hex(),
                     reason.share,
-                    tuple(
-                        known.hex()
-                        for number in reason.records
-                        if (known := record_id(number)) is not None
-                    ),
+                    tuple([known.hex() for known in self._book.record_ids(reason.records)]),
                 )
                 for reason in why
             ),

@@ -1,7 +1,7 @@
 """Record numbers: how the view, which knows numbers only, leads back to signed records."""
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -111,9 +111,9 @@ class RecordBook:
                 return list(only.values())
         return []
 
-    def record_id(self, number: int) -> bytes | None:
-        """Return a record's id, or None for a private interaction."""
-        return self._id_of.get(number)
+    def record_ids(self, numbers: Iterable[int]) -> list[bytes]:
+        """Return records' ids, without the private interactions, which have none."""
+        return list(filter(None, map(self._id_of.get, numbers)))
 
     def note_rejections(
         self, author: bytes, number: int, said: Sequence[Interaction], date_ms: int

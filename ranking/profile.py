@@ -135,8 +135,7 @@ def _last_times(
 def _drawn(view: View, items: NDArray[np.int32]) -> NDArray[np.float64]:
     """Return a number in [0, 1) for each item, the same on every node."""
     digests = b"".join(
-        hashlib.blake2b(view.item_id(item).encode(), digest_size=8).digest()
-        for item in items.tolist()
+        hashlib.blake2b(item.encode(), digest_size=8).digest() for item in view.item_ids(items)
     )
     found: NDArray[np.float64] = np.frombuffer(digests, "<u8") / 2.0**64
     return found

@@ -122,10 +122,12 @@ def _highest(view: View, ranked: NDArray[np.float64], k: int, key: bytes) -> lis
         least = last * (1 - 10.0 ** (1 - _DIGITS))
     found = np.flatnonzero(ranked >= least)
     order = [
-        (-float(f"{ranked[item]:.{_DIGITS - 1}e}"), _tie(view.item_id(item), key), item)
-        for item in found.tolist()
+        (-float(f"{score:.{_DIGITS - 1}e}"), _tie(item, key), number)
+        for number, item, score in zip(
+            found.tolist(), view.item_ids(found), ranked[found].tolist(), strict=True
+        )
     ]
-    return [item for _, _, item in sorted(order)[:k]]
+    return [number for _, _, number in sorted(order)[:k]]
 
 
 def _tie(item: str, key: bytes) -> bytes:

@@ -122,10 +122,8 @@ class View:
         Raises:
             UsageError: a value is out of range; nothing was added.
         """
-        if record_no <= self._last_record:
-            raise UsageError(f"record_no {record_no}; expected one above all earlier records'")
-        if not record_no <= NUMBER_MAX:
-            raise UsageError(f"record_no {record_no}; expected below 2^31")
+        if not self._last_record < record_no <= NUMBER_MAX:
+            raise UsageError(f"record_no {record_no}; expected above the last one, below 2^31")
         waiting = self._arrivals.append(user, items, weights, times_s, record_no)
         if len(items):
             self._last_record = record_no
@@ -230,6 +228,11 @@ class View:
         """Return the ids of users' numbers."""
         self._absorb()
         return self._users.names(numbers.tolist())
+
+    def item_ids(self, numbers: NDArray[np.integer]) -> tuple[str, ...]:
+        """Return the ids of items' numbers."""
+        self._absorb()
+        return self._items.names(numbers.tolist())
 
     def interactions(self) -> Interactions:
         """Return the living rows, in the order of arrival; to be read before anything changes."""
@@ -370,9 +373,7 @@ class View:
             raise UsageError(f"half_life_s {half_life_s}; expected above 0, or None")
         self._absorb()
         shape = (self.user_count, self.item_count)
-        reference_s = 0.0
-        if half_life_s is not None:
-            reference_s = reference_time(self._newest_s(), half_life_s)
+        reference_s = 0.0 if half_life_s is None else reference_time(self._newest_s(), half_life_s)
         table, rows = self._table, None
         if table is not None and table.is_made_with(half_life_s, reference_s):
             if not self._changed_users:
