@@ -151,13 +151,12 @@ class Peers:
         if not alike:
             return None
         turn = self._draws % 4
-        if turn == 0:
-            useful = [node for node in self._useful if self._peers[node].mask & mask]
-            return self._draw(useful or alike)
-        if turn in (1, 2):
-            sampled = [node for node in self._sampled if node and self._peers[node].mask & mask]
-            return self._draw(sampled or alike)
-        return self._draw(alike)
+        if turn == 3:
+            return self._draw(alike)
+        preferred = list(self._useful if turn == 0 else filter(None, self._sampled))
+        if len(alike) < len(self._peers):  # else all of them read some of it
+            preferred = [node for node in preferred if self._peers[node].mask & mask]
+        return self._draw(preferred or alike)
 
     def _readers(self, mask: int) -> list[bytes]:
         alike = self._alike.get(mask)
