@@ -285,6 +285,8 @@ class Window:
                 entry.reached = is_reached
                 self._sides[is_reached].count += entry.statements
                 self._sides[is_reached].new.append(key)
+        for is_reached in (False, True):
+            self._shed_stale(is_reached)
 
     def _set_back(self, shelf: _Shelf, wall_ms: int) -> None:
         """Date an author's records from after `wall_ms` just before it, in their order."""
@@ -296,6 +298,7 @@ class Window:
             shelf.keys[place] = entry.key
             self._sides[entry.reached].new.append(entry.key)
         shelf.keys.sort()
+        self._shed_stale(entry.reached)  # of an author all are on one side
 
     def _undo_set_back(self, shelf: _Shelf, wall_ms: int) -> None:
         """Date an author's records as they were dated first, now that the clock has been there."""
@@ -305,6 +308,7 @@ class Window:
                 entry.key = shelf.keys[place] = (entry.date_ms, *key[1:])
                 self._sides[entry.reached].new.append(entry.key)
         shelf.keys.sort()
+        self._shed_stale(entry.reached)
 
     def _fits_quota(self, entry: _Entry, shelf: _Shelf) -> bool:
         """Tell whether the author's quotas keep this entry: is it not the oldest of too many?"""

@@ -1,5 +1,7 @@
 """The window against a plain model, and what a flood can and cannot push out."""
 
+import tracemalloc
+
 import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -248,3 +250,20 @@ def test_a_statement_with_the_longest_id_counts_once() -> None:
     window = Window(limits)
     window.add(longest, 2**62)
     assert window.statement_count == 1
+
+
+def test_trust_that_comes_and_goes_takes_no_memory() -> None:
+    """Nothing leaves a window that is not full, and so nothing else tidies up behind it."""
+    window = Window(SMALL)
+    for author in range(3):
+        for seq in range(1, 11):
+            window.add(record(author, seq, 1_000 + seq), 5_000)
+    reached = tuple(author.to_bytes(32, "big") for author in range(3))
+    tracemalloc.start()
+    try:
+        for turn in range(5_000):
+            window.set_reached(reached if turn % 2 else ())
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held_bytes < 50_000  # 150,000 keys would be 1.2 MB of pointers alone
