@@ -20,7 +20,8 @@ A record counts as at least one statement for every `statement_bytes` of its siz
 statements are bounds on bytes too, and padding costs its author his own quota: that of endorsements
 where the record holds nothing else, else that of interactions.
 
-A record that would be the one to leave at once is refused. Costs: O(log n) a record.
+A record that its author's quotas would not keep is refused, and so is one that would be the first
+to leave a full window. Costs: O(log n) a record, and O(his records) past a quota of his.
 """
 
 import heapq
@@ -228,7 +229,7 @@ class Window:
             statements,
             author in self._reached,
         )
-        if shelf is not None and not self._fits_quota(entry, shelf):
+        if not self._fits_quota(entry, shelf):
             return RejectReason.AUTHOR_QUOTA, []
         total = self.statement_count + entry.statements
         if total > most and not self._fits_full_window(entry):
@@ -310,16 +311,26 @@ class Window:
         shelf.keys.sort()
         self._shed_stale(entry.reached)
 
-    def _fits_quota(self, entry: _Entry, shelf: _Shelf) -> bool:
-        """Tell whether the author's quotas keep this entry: is it not the oldest of too many?"""
-        if entry.key > shelf.keys[0]:
+    def _fits_quota(self, entry: _Entry, shelf: _Shelf | None) -> bool:
+        """Tell whether an entry stays where what the quotas do not cover leaves before it."""
+        others, endorsements, notices = entry.others, entry.endorsements, entry.notices
+        if shelf is not None:
+            others += shelf.others
+            endorsements += shelf.endorsements
+            notices += shelf.notices
+        if not self._exceeds(entry, others, endorsements, notices):
             return True
-        return not self._exceeds(
-            entry,
-            shelf.others + entry.others,
-            shelf.endorsements + entry.endorsements,
-            shelf.notices + entry.notices,
-        )
+        for key in shelf.keys if shelf is not None else ():
+            if key > entry.key:
+                break
+            older = self._entries[key[-1]]
+            if self._exceeds(older, others, endorsements, notices):
+                others -= older.others
+                endorsements -= older.endorsements
+                notices -= older.notices
+                if not self._exceeds(entry, others, endorsements, notices):
+                    return True
+        return False
 
     def _exceeds(self, entry: _Entry, others: int, endorsements: int, notices: int) -> bool:
         """Tell whether counts are over a quota that this entry would help to meet by leaving."""

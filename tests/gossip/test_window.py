@@ -73,8 +73,9 @@ class WindowMachine(RuleBasedStateMachine):
             self.held[new.id] = new
         else:
             assert left == []
-        for each, _ in left:
+        for each, why in left:
             self.let_go(each)
+            assert each.record_id != new.id or why is EvictReason.WINDOW
 
     def let_go(self, left: Gone) -> None:
         assert left == gone(self.held.pop(left.record_id))
@@ -171,6 +172,21 @@ def test_an_author_keeps_his_own_newest_whatever_the_order_of_arrival() -> None:
     kept = [r.seq for r in records if r.id in forwards]
     assert kept == list(range(19, 31))
     assert kept == [r.seq for r in records if r.id in backwards]
+
+
+def test_what_an_authors_quota_would_not_keep_is_refused_and_pushes_nothing_out() -> None:
+    window = Window(SMALL)
+    assert window.add(record(1, 1, 1_000, 13), 5_000) == (RejectReason.AUTHOR_QUOTA, [])
+    vouch = record(1, 2, 1_000, interactions=0, endorsements=4)
+    window.add(vouch, 5_000)  # the oldest of all, and of a quota of its own
+    for seq in range(3, 15):
+        window.add(record(1, seq, 2_000 + seq), 5_000)
+    assert window.add(record(1, 15, 1_500), 5_000) == (RejectReason.AUTHOR_QUOTA, [])
+    assert window.add(record(1, 16, 2_004, 3), 5_000) == (RejectReason.AUTHOR_QUOTA, [])
+    refusal, left = window.add(record(1, 17, 2_006, 3), 5_000)
+    assert refusal is None
+    assert [each.record_id for each, _ in left] == [record(1, seq, 0).id for seq in (3, 4, 5)]
+    assert vouch.id in window
 
 
 def test_what_is_said_within_a_millisecond_leaves_as_it_was_numbered() -> None:
