@@ -51,7 +51,7 @@ class Brokers:
 
     __slots__ = (
         "_checks", "_judge_ms", "_limits", "_meters", "_network", "_phase", "_relay", "_sightings",
-        "_ticking", "_up_ms", "_up_wall_ms",
+        "_ticking", "_up_ms",
     )  # fmt: skip
 
     def __init__(self, network: str, limits: Limits, seed: bytes) -> None:
@@ -64,7 +64,6 @@ class Brokers:
         self._checks = Bucket(checks_per_s, _SAVED_S * checks_per_s)
         self._meters: dict[str, Meter] = {}
         self._up_ms: dict[str, int] = {}  # monotonic
-        self._up_wall_ms: dict[str, int] = {}
         self._ticking = False
         self._phase = int.from_bytes(sha256(seed + b"phase").digest()[:4], "big") / 2**32
 
@@ -73,11 +72,10 @@ class Brokers:
         """Names of the brokers whose connection stands."""
         return tuple(self._up_ms)
 
-    def come_up(self, broker: str, now_ms: int, wall_ms: int) -> list[Effect]:
+    def come_up(self, broker: str, now_ms: int) -> list[Effect]:
         """Note that a connection stands."""
         self._meters.setdefault(broker, Meter())
         self._up_ms[broker] = now_ms
-        self._up_wall_ms[broker] = wall_ms
         if self._ticking:
             return []
         self._ticking = True
@@ -89,7 +87,6 @@ class Brokers:
     def go_down(self, broker: str) -> None:
         """Note that a connection is gone; nothing is expected of it now."""
         self._up_ms.pop(broker, None)
-        self._up_wall_ms.pop(broker, None)
 
     def note_new(
         self, record: Record, broker: str, now_ms: int, peer_count: Callable[[], int]
@@ -157,7 +154,7 @@ class Brokers:
         """Judge what is complete, and carry what is due: order its bytes from the store."""
         complete = self._sightings.complete(now_ms)
         if complete:
-            self._judge(complete, interest, now_ms)
+            self._judge(complete, interest, now_ms, wall_ms)
         for sighting in self._sightings.due(now_ms):
             self._relay.ask(sighting, list(self._up_ms))
         taken = self._relay.take(now_ms, wall_ms)
@@ -186,7 +183,9 @@ class Brokers:
             broker: meter.report(broker in self._up_ms) for broker, meter in self._meters.items()
         }
 
-    def _judge(self, complete: list[Sighting], interest: Interest, now_ms: int) -> None:
+    def _judge(
+        self, complete: list[Sighting], interest: Interest, now_ms: int, wall_ms: int
+    ) -> None:
         """Count records for every broker that had to deliver them.
 
         What obliges a broker is that another one delivered: whoever is withheld elsewhere would
@@ -195,6 +194,8 @@ class Brokers:
         """
         up = [(broker, up_ms, self._meters[broker]) for broker, up_ms in self._up_ms.items()]
         is_alone = len(up) == 1
+        # As the clock is now: it may have been set since the connection stands.
+        from_monotonic_ms = wall_ms - now_ms
         for sighting in complete:
             if now_ms - interest.read_since_ms(sighting.shard) < self._judge_ms:
                 continue
@@ -206,14 +207,14 @@ class Brokers:
                 if up_ms > first_ms or broker in sighting.excused:
                     continue
                 if len(deliverers) > delivered or (
-                    is_alone and (delivered or self._was_owed(sighting, broker))
+                    is_alone and (delivered or self._was_owed(sighting, up_ms + from_monotonic_ms))
                 ):
                     meter.judge(sighting.author, delivered)
 
-    def _was_owed(self, sighting: Sighting, broker: str) -> bool:
+    def _was_owed(self, sighting: Sighting, up_wall_ms: int) -> bool:
         """Tell whether the only broker had to push what reconciliation brought.
 
         It did so when its author dated it, if at all. He may be off by the skew, and then he is not
         judged by.
         """
-        return sighting.created_ms > self._up_wall_ms[broker] + self._limits.skew_ms
+        return sighting.created_ms > up_wall_ms + self._limits.skew_ms

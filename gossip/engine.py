@@ -225,7 +225,7 @@ class GossipEngine:
         return [*told, *self.brokers.turn(self.interest, now_ms, wall_ms)]
 
     def _on_broker_up(self, event: inputs.BrokerUp, now_ms: int) -> list[Effect]:
-        ticking = self.brokers.come_up(event.broker, now_ms, event.wall_ms)
+        ticking = self.brokers.come_up(event.broker, now_ms)
         return [self._presence(now_ms, event.wall_ms, event.broker), *ticking]
 
     def _on_broker_down(self, event: inputs.BrokerDown, now_ms: int) -> list[Effect]:

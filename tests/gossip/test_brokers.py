@@ -10,7 +10,7 @@ from tastemesh.gossip.codec import sign_record
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.meter import Meter
 from tastemesh.gossip.topics import records_topic, shard_of
-from tests.gossip.cores import NETWORK, Cores, listen, person, secret
+from tests.gossip.cores import BROKER, NETWORK, WALL_MS, Cores, listen, person, secret
 
 PEOPLE = [person(f"p{n}") for n in range(12)]
 
@@ -156,6 +156,27 @@ def test_loss_that_strikes_everybody_names_nobody() -> None:
     for _ in range(20):
         meter.judge(secret("victim"), False)
     assert meter.withheld() == (secret("victim"),)
+
+
+@pytest.mark.parametrize("clock_ms", [1_000, WALL_MS, 2 * WALL_MS])
+def test_the_only_broker_owes_what_was_said_since_it_was_connected_whatever_the_clock_was(
+    clock_ms: int,
+) -> None:
+    cores = Cores(PEOPLE[:2])
+    cores.carry = lambda *_: False
+    for turn in range(10):
+        cores.say(1, listen(f"before {turn}"))
+    cores.pass_time(300_000)
+    cores.tell(0, inputs.BrokerDown(BROKER))
+    cores.tell(0, inputs.BrokerUp(BROKER, clock_ms))  # and is set right then
+    cores.pass_time(300_000)
+    cores.carry = lambda s, r, m, b: "/r/" not in m.topic
+    for turn in range(5):
+        cores.say(1, listen(f"since {turn}"))
+    cores.pass_time(300_000)
+    assert len(cores.held(0)) == 15
+    report = cores.engines[0].brokers.reports()[BROKER]
+    assert (report.expected, report.coverage) == (5, 0.0)
 
 
 BEN = person("ben")
