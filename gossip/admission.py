@@ -236,6 +236,13 @@ class Admission:
             *freed,
         ]
 
+    def age_ms(self, record_id: bytes, wall_ms: int) -> int | None:
+        """Return how old a record is that is held or passed over, or None where it is neither."""
+        date_ms = self.window.date_ms(record_id)
+        if date_ms is None:
+            date_ms = self._sync.passed_ms(record_id)
+        return None if date_ms is None else wall_ms - date_ms
+
     def note_time(self, wall_ms: int) -> None:
         """Offer nobody what is older than the window, and forget having passed it over."""
         self._sync.leave_out(wall_ms - self._limits.window_age_ms)

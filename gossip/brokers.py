@@ -30,8 +30,9 @@ _TURN_SHARE = 4
 # copy.
 _JUDGE_SPREADS = 6
 
-# A copy that comes this much later than the first is a replay and not a slow line: no honest
-# broker queues a message for a session that is connected (guess).
+# A copy of a record this much older is a replay and not a slow line: no honest broker queues a
+# message for a session that has been connected for as long (guess). What we said ourselves comes
+# back at once from a broker without No Local, and is none.
 _REPLAY_MS = 600_000
 
 # Copies that are no copies are checked as fast as the smallest envelopes fill the budget of what is
@@ -103,7 +104,9 @@ class Brokers:
         delay_ms = self._relay.delay_ms(record.id, peer_count()) if carried else -1
         self._sightings.note_new(record, broker, now_ms, delay_ms)
 
-    def note_again(self, opened: Opened, shard: int | None, broker: str, now_ms: int) -> bool:
+    def note_again(
+        self, opened: Opened, shard: int | None, broker: str, now_ms: int, age_ms: int
+    ) -> bool:
         """Note another copy of a record that we hold; tell whether it is one.
 
         Only the same bytes on the record's own shard are a delivery. An id says nothing of the
@@ -114,6 +117,7 @@ class Brokers:
             shard: of the topic that it was pushed to.
             broker: who pushed it, or empty where reconciliation brought it.
             now_ms: monotonic time.
+            age_ms: of the record.
 
         Returns:
             False where it is another envelope whose signature is to be checked now; if it fits,
@@ -127,8 +131,8 @@ class Brokers:
         if not broker or (sighting is not None and broker in sighting.delivered):
             return True
         if sighting is None:
-            up_ms = self._up_ms.get(broker)
-            if up_ms is not None and now_ms - up_ms > _REPLAY_MS:  # a new session may catch us up
+            up_ms = self._up_ms.get(broker, now_ms)  # a new session may catch us up
+            if min(age_ms, now_ms - up_ms) > _REPLAY_MS:
                 self._meters[broker].replayed += 1
             return True
         if shard != sighting.shard:

@@ -340,12 +340,12 @@ class GossipEngine:
         """Pass one record through the checks and into the window."""
         broker = "" if shard is None else event.broker
         record_id = opened.record_id
-        is_known = record_id in self.window or self._sync.has_passed(record_id)
-        if is_known and self.brokers.note_again(opened, shard, broker, now_ms):
+        age_ms = self._held.age_ms(record_id, event.wall_ms)
+        if age_ms is not None and self.brokers.note_again(opened, shard, broker, now_ms, age_ms):
             self.rejected[RejectReason.DUPLICATE] += 1
             return []
         record = self.intake.read(opened, event.wall_ms)
-        if is_known:  # other bytes around a body that we hold: no push of its author's
+        if age_ms is not None:  # other bytes around a body that we hold: no push of its author's
             objection = self.intake.admit(record, opened, None, event.broker, now_ms, own=True)
             if objection is None:
                 self.brokers.note_valid(record_id, broker, now_ms)

@@ -160,9 +160,10 @@ class Sync:
         if len(self._passed) > self._limits.passed_count:
             self._want(next(iter(self._passed)))
 
-    def has_passed(self, record_id: bytes) -> bool:
-        """Tell whether a record is one that was refused or evicted."""
-        return record_id in self._passed
+    def passed_ms(self, record_id: bytes) -> int | None:
+        """Return the date of a record that was refused or evicted, or None where it is not one."""
+        passed = self._passed.get(record_id)
+        return None if passed is None else passed[0]
 
     def want_again(self, authors: frozenset[bytes]) -> None:
         """Forget having passed over what these authors said."""

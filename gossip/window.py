@@ -168,6 +168,11 @@ class Window:
         shelf = self._shelves.get(author)
         return shelf.slots.get((epoch, seq)) if shelf else None
 
+    def date_ms(self, record_id: bytes) -> int | None:
+        """Return a record's date, clamped, or None where it is not held."""
+        entry = self._entries.get(record_id)
+        return None if entry is None else entry.key[0]
+
     def take_out(
         self, author: bytes, unwanted: Callable[[int, int], bool], *, notices: bool
     ) -> list[Gone]:

@@ -146,6 +146,19 @@ def test_replays_of_old_records_are_counted_against_the_broker() -> None:
     assert cores.engines[0].brokers.reports()["broker"].replayed == 1
 
 
+def test_what_we_say_ourselves_and_a_broker_sends_back_at_once_is_no_replay() -> None:
+    """As each does that speaks MQTT 3.1.1, however long we are connected."""
+    cores = Cores(PEOPLE[:1])
+    cores.pass_time(3_600_000)
+    cores.say(0, listen("x"))
+    (said,) = [e for e in cores.done[0] if isinstance(e, effects.Send) and "/r/" in e.topic]
+    cores.hear(0, said.topic, said.payload)
+    assert cores.engines[0].brokers.reports()[BROKER].replayed == 0
+    cores.pass_time(3_600_000)
+    cores.hear(0, said.topic, said.payload)
+    assert cores.engines[0].brokers.reports()[BROKER].replayed == 1
+
+
 def test_loss_that_strikes_everybody_names_nobody() -> None:
     meter = Meter()
     for n in range(40):
