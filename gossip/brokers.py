@@ -203,14 +203,20 @@ class Brokers:
         for sighting in complete:
             if now_ms - interest.read_since_ms(sighting.shard) < self._judge_ms:
                 continue
-            deliverers, first_ms = sighting.delivered, sighting.first_ms
+            delivered_by, excused = sighting.delivered, sighting.excused
+            count = len(delivered_by)  # of those who did so unasked: ours comes back to us
+            for broker in excused:
+                count -= broker in delivered_by
+            first_ms = sighting.first_ms
             for broker, up_ms, meter in up:
-                delivered = broker in deliverers
-                if delivered:
-                    meter.time(sighting.delivered_ms[deliverers.index(broker)] - first_ms)
-                if up_ms > first_ms or broker in sighting.excused:
+                if broker in excused:
                     continue
-                if len(deliverers) > delivered or (
+                delivered = broker in delivered_by
+                if delivered:
+                    meter.time(sighting.delivered_ms[delivered_by.index(broker)] - first_ms)
+                if up_ms > first_ms:
+                    continue
+                if count > delivered or (
                     is_alone and (delivered or self._was_owed(sighting, up_ms + from_monotonic_ms))
                 ):
                     meter.judge(sighting.author, delivered)

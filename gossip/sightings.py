@@ -22,8 +22,9 @@ class Sighting(msgspec.Struct, gc=False):
             signature, so a copy is one only if the bytes around the body are the same, too.
         delivered: names of the brokers that pushed it.
         delivered_ms: the monotonic time of each.
-        excused: names of the brokers that owe us no copy: we pushed it there, and with No Local
-            do not get it back; or what came from there was another envelope, left unchecked.
+        excused: names of the brokers that owe us no copy: we pushed it there, and get it back or,
+            with No Local, do not; or what came from there was another envelope, left unchecked.
+            What these deliver later says nothing.
     """
 
     record_id: bytes

@@ -294,3 +294,27 @@ def test_other_bytes_around_a_record_cost_its_author_none_of_his_push_rate() -> 
         cores.hear(0, topic, msgspec.msgpack.encode([_written_otherwise(envelope)]))
         cores.hear(0, topic, msgspec.msgpack.encode([envelope]), "b")
     assert len(cores.held(0)) == 4
+
+
+@pytest.mark.parametrize("echoes", [False, True])
+def test_what_we_carried_to_a_broker_says_nothing_of_any_whether_it_comes_back_or_not(
+    echoes: bool,
+) -> None:
+    """A broker that speaks MQTT 3.1.1 sends it to us too."""
+    cores = Cores(PEOPLE[:1], brokers=("a", "b"))
+    cores.pass_time(60_000)
+    for turn in range(20):
+        envelope = _said(turn, cores.wall_ms)
+        payload = msgspec.msgpack.encode([envelope])
+        cores.hear(0, records_topic(NETWORK, shard_of(BEN.id)), payload, "a")
+    before = len(cores.done[0])
+    cores.pass_time(20_000)
+    carried = [e for e in cores.done[0][before:] if isinstance(e, effects.Send)]
+    carried = [e for e in carried if e.broker == "b" and "/r/" in e.topic]
+    assert carried
+    for each in carried if echoes else ():
+        cores.hear(0, each.topic, each.payload, "b")
+    cores.pass_time(120_000)
+    reports = cores.engines[0].brokers.reports()
+    assert reports["b"].lateness_ms is None
+    assert reports["a"].expected == 0
