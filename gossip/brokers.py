@@ -88,6 +88,7 @@ class Brokers:
     def go_down(self, broker: str) -> None:
         """Note that a connection is gone; nothing is expected of it now."""
         self._up_ms.pop(broker, None)
+        self._relay.forget(broker)
 
     def note_new(
         self, record: Record, broker: str, now_ms: int, peer_count: Callable[[], int]
@@ -166,8 +167,7 @@ class Brokers:
             return [self._next_turn()]
         parcels: dict[tuple[str, int], list[bytes]] = defaultdict(list)
         for broker, sighting in taken:
-            if broker in self._up_ms:
-                parcels[broker, sighting.shard].append(sighting.record_id)
+            parcels[broker, sighting.shard].append(sighting.record_id)
         return [
             *(
                 Fetch(tuple(ids), records_topic(self._network, shard), broker)

@@ -62,6 +62,10 @@ class Relay:
             if broker not in sighting.delivered:
                 self._queue[broker, sighting.record_id] = sighting
 
+    def forget(self, broker: str) -> None:
+        """Carry nothing to a broker that is gone: its share of the budget is for the others."""
+        self._queue = {key: held for key, held in self._queue.items() if key[0] != broker}
+
     def take(self, now_ms: int, wall_ms: int) -> list[tuple[str, Sighting]]:
         """Return what the budget covers now, as (broker, record), the recent ones likelier.
 

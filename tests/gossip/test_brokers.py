@@ -137,6 +137,22 @@ def test_what_is_carried_stays_within_the_budget_and_the_newest_go_first() -> No
         assert 0 < carried <= 600 + 10 * elapsed_s + 350
 
 
+def test_a_broker_that_is_gone_takes_nothing_of_the_budget() -> None:
+    cores = Cores(PEOPLE[:1], Limits(relay_bytes_per_s=10), brokers=("a", "b", "c"))
+    cores.pass_time(60_000)
+    for turn in range(40):
+        payload = msgspec.msgpack.encode([_said(turn, cores.wall_ms)])
+        cores.hear(0, records_topic(NETWORK, shard_of(BEN.id)), payload, "a")
+    cores.pass_time(20_000)  # what was saved up is spent; the rest waits
+    cores.tell(0, inputs.BrokerDown("b"))
+    before = len(cores.done[0])
+    cores.pass_time(200_000)
+    sent = [e for e in cores.done[0][before:] if isinstance(e, effects.Send) and e.broker]
+    earned_bytes = 10 * 200
+    assert {e.broker for e in sent} == {"c"}
+    assert sum(len(e.payload) for e in sent) > earned_bytes - 400  # the next one does not fit
+
+
 def test_replays_of_old_records_are_counted_against_the_broker() -> None:
     cores = Cores(PEOPLE[:2])
     cores.say(1, listen("x"))
