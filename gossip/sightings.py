@@ -86,6 +86,7 @@ class Sightings:
             relay_after_ms: when to hand it out by `due`; negative for never.
         """
         held = self._held
+        held.pop(record.id, None)  # one that was evicted since and is back: the newest stand last
         if len(held) >= self._capacity:
             del held[next(iter(held))]
         is_pushed = bool(broker)

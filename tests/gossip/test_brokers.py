@@ -9,6 +9,7 @@ from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.codec import sign_record
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.meter import Meter
+from tastemesh.gossip.sightings import Sightings
 from tastemesh.gossip.topics import records_topic, shard_of
 from tests.gossip.cores import BROKER, NETWORK, WALL_MS, Cores, listen, person, secret
 
@@ -334,3 +335,16 @@ def test_what_we_carried_to_a_broker_says_nothing_of_any_whether_it_comes_back_o
     reports = cores.engines[0].brokers.reports()
     assert reports["b"].lateness_ms is None
     assert reports["a"].expected == 0
+
+
+def test_a_record_that_left_and_is_back_keeps_nobody_waiting_for_judgement() -> None:
+    sightings = Sightings(capacity=2, judge_ms=60_000)
+    first, second = (
+        sign_record(BEN, NETWORK, 0, seq, b"", 0, (listen("x"),), Limits()) for seq in (1, 2)
+    )
+    sightings.note_new(first, "a", 0, -1)
+    sightings.note_new(second, "a", 1_000, -1)
+    sightings.note_new(first, "a", 50_000, -1)
+    assert len(sightings) == 2
+    assert [each.record_id for each in sightings.complete(70_000)] == [second.id]
+    assert [each.record_id for each in sightings.complete(110_000)] == [first.id]
