@@ -278,7 +278,6 @@ class Admission:
             for said in self._intake.tombstones.add(record):
                 taken_back = self.window.take_out(author, said.covers, notices=False)
                 left.extend((gone, EvictReason.FORGOTTEN) for gone in taken_back)
-                self._authorship.forget(author, said)
         self._authorship.witness(record)
         return None, self._leave(left)
 
@@ -312,6 +311,7 @@ class Admission:
             for gone in together:
                 self._sync.remove(gone, pass_over=crowded_out)
                 self._intake.tombstones.remove(gone.author, gone.record_id)
+                self._authorship.let_go(gone, for_others=reason is EvictReason.WINDOW)
             done.append(effects.Evict(tuple(gone.record_id for gone in together), reason))
         return done
 

@@ -5,7 +5,8 @@ prove equivocation and the identity is dead for good. So numbers are reserved in
 against power loss before the first of them is used; a restart goes on above the block.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -18,6 +19,7 @@ from tastemesh.gossip.lineage import ROTATION_BYTES, Lineage
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Rotation, Said
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.statements import MAX_EPOCH, MAX_INT64
+from tastemesh.gossip.window import Gone
 
 # Statements per record that we sign: at 64 the signature costs 2 to 4 us a statement, and a record
 # that is evicted or refused takes little with it (ecosystem research, section 2).
@@ -37,23 +39,23 @@ _OVERHEAD_BYTES = 512
 _STATEMENT_BYTES = 48  # the most that a statement needs beside its item id
 
 
-class _Voucher(msgspec.Struct):
-    """The record that carries an endorsement of ours now."""
-
-    slot: tuple[int, int]
-    weight_q: int
-    created_ms: int
-
-
 class _Pen(msgspec.Struct):
     """Where one of our identities stands."""
 
     signer: Signer
-    vouched: dict[bytes, _Voucher]
+    vouching: dict[bytes, Record] = msgspec.field(
+        default_factory=dict
+    )  # the records that do, by id
     epoch: int = 0
     next_seq: int = 1
     reserved: int = 1  # numbers below this one are committed as used
     prev: bytes = b""
+    prev_seq: int = 0
+
+    def turn_to(self, epoch: int) -> None:
+        """Go on in an epoch in which nothing has been signed."""
+        self.epoch, self.next_seq, self.reserved = epoch, 1, 1
+        self.prev, self.prev_seq = b"", 0
 
 
 class Authorship:
@@ -70,7 +72,7 @@ class Authorship:
     def __init__(self, signers: tuple[Signer, ...], network: str, limits: Limits) -> None:
         self._network = network
         self._limits = limits
-        self._pens = {signer.id: _Pen(signer, {}) for signer in signers}
+        self._pens = {signer.id: _Pen(signer) for signer in signers}
 
     def __contains__(self, author: bytes) -> bool:
         return author in self._pens
@@ -82,7 +84,7 @@ class Authorship:
 
     def add(self, signer: Signer) -> None:
         """Add a local identity; adding it again changes nothing."""
-        self._pens.setdefault(signer.id, _Pen(signer, {}))
+        self._pens.setdefault(signer.id, _Pen(signer))
 
     def resume(self, author: bytes, epoch: int, until: int) -> None:
         """Go on above the numbers that were reserved before a restart."""
@@ -103,8 +105,7 @@ class Authorship:
         """
         done: list[Effect] = []
         for author, pen in self._pens.items():
-            pen.epoch = min(max(pen.epoch + 1, wall_ms // 1000), MAX_EPOCH)
-            pen.next_seq, pen.reserved, pen.prev = 1, 1, b""
+            pen.turn_to(min(max(pen.epoch + 1, wall_ms // 1000), MAX_EPOCH))
             done.append(ReserveSequence(author, pen.epoch, 1))
         return done
 
@@ -113,56 +114,79 @@ class Authorship:
         pen = self._pens.get(record.author)
         if pen is None:
             return
-        self._note_vouchers(pen, record)
+        if record.endorsements:
+            pen.vouching[record.id] = record
         if (record.epoch, record.seq + 1) < (pen.epoch, pen.next_seq):
-            if record.epoch == pen.epoch and not pen.prev:
-                pen.prev = record.id
+            if record.epoch == pen.epoch and record.seq > pen.prev_seq:
+                pen.prev, pen.prev_seq = record.id, record.seq
             return
         if record.epoch > MAX_EPOCH - _EPOCHS_LEFT or record.seq > MAX_INT64 - _NUMBERS_LEFT:
             return
         if record.epoch > pen.epoch:
             pen.reserved = 1
-        pen.epoch, pen.next_seq, pen.prev = record.epoch, record.seq + 1, record.id
+        pen.epoch, pen.next_seq = record.epoch, record.seq + 1
+        pen.prev, pen.prev_seq = record.id, record.seq
 
-    def _note_vouchers(self, pen: _Pen, record: Record) -> None:
-        for said in record.endorsements:
-            held = pen.vouched.get(said.subject)
-            if held is None or held.slot <= record.slot:
-                pen.vouched[said.subject] = _Voucher(record.slot, said.weight_q, record.created_ms)
+    def let_go(self, gone: Gone, *, for_others: bool) -> None:
+        """Note that a record left the window.
 
-    def forget(self, author: bytes, said: Forget) -> None:
-        """Note that an identity of ours took records back: their endorsements are not renewed."""
-        pen = self._pens.get(author)
-        if pen is not None:
-            pen.vouched = {s: v for s, v in pen.vouched.items() if not said.covers(*v.slot)}
+        Args:
+            gone: held until now.
+            for_others: it had to make room for what others say. Then what it says of others is said
+                again, or a busy crowd would end its author's friendships. Else it is not.
+        """
+        pen = self._pens.get(gone.author)
+        if pen is not None and not for_others:
+            pen.vouching.pop(gone.record_id, None)
 
-    def ageing(self, before_ms: int, after_ms: int) -> list[tuple[bytes, tuple[Endorsement, ...]]]:
-        """Return, by author, the endorsements of ours that are to be said again.
+    def renewals(
+        self, before_ms: int, after_ms: int, date_ms: Callable[[bytes], int | None]
+    ) -> list[tuple[bytes, tuple[Endorsement, ...]]]:
+        """Return, by author, the endorsements of ours that are to be said again now.
 
-        A vouching for somebody holds until it is withdrawn, yet records leave the window with age:
-        so it is said again in time. Withdrawals need no renewal.
+        A vouching for somebody holds until it is withdrawn, yet records leave the window: so it is
+        said again in time. Withdrawals need no renewal. It follows from what is held: what was
+        taken back, or voided with a stolen key, leaves what was said before it to stand. Nothing is
+        renewed that stands above our next number, where only a thief can have put it: it would
+        stand there afterwards, too.
+
+        What left for others is forgotten by this, as it is to be said again.
 
         Args:
             before_ms: what was last said before this date is old.
             after_ms: what is dated after this, by a clock that was ahead, others refuse.
+            date_ms: of a record, as the window has it; None where it is not held.
         """
         found: list[tuple[bytes, tuple[Endorsement, ...]]] = []
         for author, pen in self._pens.items():
-            old = tuple(
-                Endorsement(subject, voucher.weight_q)
-                for subject, voucher in pen.vouched.items()
-                if voucher.weight_q and not before_ms <= voucher.created_ms <= after_ms
+            dates_ms = {record_id: date_ms(record_id) for record_id in pen.vouching}
+            gone = {i for i, at_ms in dates_ms.items() if at_ms is None}
+            old = {i for i, at_ms in dates_ms.items() if at_ms is None or at_ms < before_ms}
+            ahead = {i for i, said in pen.vouching.items() if said.created_ms > after_ms}
+            if not old and not ahead:
+                continue
+            latest: dict[bytes, tuple[int, Record]] = {}
+            for record in sorted(pen.vouching.values(), key=attrgetter("slot")):
+                if record.slot < (pen.epoch, pen.next_seq):
+                    latest.update((s.subject, (s.weight_q, record)) for s in record.endorsements)
+            standing = {subject: each for subject, each in latest.items() if each[0]}
+            if any(record.id in ahead for _, record in standing.values()):
+                old = set(dates_ms)  # these are the newest: what is older would leave for them
+            again = tuple(
+                Endorsement(subject, weight_q)
+                for subject, (weight_q, record) in standing.items()
+                if record.id in old
             )
-            if old:
-                found.append((author, old))
+            pen.vouching = {i: said for i, said in pen.vouching.items() if i not in gone}
+            if again:
+                found.append((author, again))
         return found
 
     def rotate(self, signer: Signer) -> Rotation:
         """Put an identity's next key in force; return what announces it.
 
         It begins in the epoch behind the cut, wherever the older keys have come to: what they
-        signed there, a thief may have, and is void. Endorsements from above the cut are not
-        renewed.
+        signed there, a thief may have, and is void.
 
         Raises:
             UsageError: the identity is not local, the signer has no newer key, or its cut leaves no
@@ -178,9 +202,7 @@ class Authorship:
         if steps[-1].cut_epoch >= MAX_EPOCH:
             raise UsageError(f"cut {steps[-1].cut}; expected an epoch below {MAX_EPOCH}")
         pen.signer = signer
-        pen.vouched = {s: v for s, v in pen.vouched.items() if v.slot <= steps[known].cut}
-        pen.epoch = steps[-1].cut_epoch + 1
-        pen.next_seq, pen.reserved, pen.prev = 1, 1, b""
+        pen.turn_to(steps[-1].cut_epoch + 1)
         return Rotation(len(steps))
 
     def sign_again(self, opened: Opened, author: bytes, slot: tuple[int, int]) -> bytes | None:
@@ -246,7 +268,7 @@ class Authorship:
         if seq > pen.reserved:
             pen.reserved = seq - 1 + RESERVE_COUNT
             effects.append(ReserveSequence(author, pen.epoch, pen.reserved))
-        pen.next_seq, pen.prev = seq, prev
+        pen.next_seq, pen.prev, pen.prev_seq = seq, prev, seq - 1
         return effects, records
 
     def _batches(self, statements: Sequence[Said]) -> list[tuple[Said, ...]]:

@@ -207,7 +207,7 @@ class GossipEngine:
         renewed_ms = wall_ms - round(_RENEWAL_SHARE * self.limits.window_age_ms)
         # Whose clock nobody shares may be the one that is wrong, as in 1970 before it is set.
         ahead_ms = wall_ms + self.limits.skew_ms if len(self.peers) else MAX_INT64
-        for author, old in self.authorship.ageing(renewed_ms, ahead_ms):
+        for author, old in self.authorship.renewals(renewed_ms, ahead_ms, self.window.date_ms):
             done.extend(self._say(author, old, wall_ms))
         return [*done, effects.SetTimer("expire", EXPIRE_PERIOD_MS)]
 

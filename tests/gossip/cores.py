@@ -11,7 +11,7 @@ from tastemesh.gossip.inbox import INTRODUCED, Message, introduction, written
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import sign_presence
 from tastemesh.gossip.reconcile import salt_of
-from tastemesh.gossip.record import Interaction, Said
+from tastemesh.gossip.record import Endorsement, Interaction, Said
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import ALL_SHARDS
 
@@ -44,6 +44,12 @@ def introduce(
     context = to + salt_of(frame, Limits())
     presence = sign_presence(who, NETWORK, wall_ms, reads, context)
     return written(Message(INTRODUCED, who.id, introduction(presence, frame), mask))
+
+
+def renewals(cores: "Cores", node: int = 0) -> list[tuple[bytes, tuple[Endorsement, ...]]]:
+    """Return what a node would say again if all that it says of others were old."""
+    engine, at_ms = cores.engines[node], cores.wall_ms + 1
+    return engine.authorship.renewals(at_ms, at_ms, engine.window.date_ms)
 
 
 class Cores:

@@ -1,5 +1,6 @@
 """Our own identities: batching, sequence numbers, and that no number is ever used twice."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,13 +8,16 @@ from hypothesis import strategies as st
 from tastemesh.errors import UsageError
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.authorship import BATCH_COUNT, RESERVE_COUNT, Authorship
+from tastemesh.gossip.codec import sign_record
 from tastemesh.gossip.effects import ReserveSequence
 from tastemesh.gossip.limits import DAY_MS, Limits
-from tastemesh.gossip.record import Endorsement, Interaction, Record
+from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record
 from tastemesh.gossip.signer import Signer
-from tests.gossip.cores import WALL_MS, Cores, person
+from tastemesh.gossip.topics import records_topic, shard_of
+from tests.gossip.cores import NETWORK, WALL_MS, Cores, person, renewals
 
 LIMITS = Limits()
+ANA, CID = person("ana"), person("cid")
 SIGNER = Signer(b"\x01" * 32, b"\x02" * 32)
 
 
@@ -101,6 +105,81 @@ def test_own_records_from_elsewhere_move_the_number_on() -> None:
         pen.witness(record)
     _, (mine,) = pen.write(SIGNER.id, (listen("b"),), 2_000)
     assert (mine.seq, mine.prev) == (records[-1].seq + 1, records[-1].id[:16])
+
+
+@given(st.permutations(range(3)))
+def test_after_a_restart_the_next_record_follows_the_last_one(order: list[int]) -> None:
+    before = author()
+    said = [before.write(SIGNER.id, (listen(f"{n}"),), 1_000)[1][0] for n in range(3)]
+    after = author()
+    after.resume(SIGNER.id, 0, 1 + RESERVE_COUNT)
+    for n in order:
+        after.witness(said[n])
+    _, (mine,) = after.write(SIGNER.id, (listen("x"),), 2_000)
+    assert (mine.seq, mine.prev) == (1 + RESERVE_COUNT, said[-1].id[:16])
+
+
+def test_what_a_forget_lets_stand_again_is_renewed() -> None:
+    cores = Cores([ANA])
+    cores.say(0, Endorsement(CID.id, 10_000))
+    cores.say(0, Endorsement(CID.id, -10_000))
+    cores.say(0, Forget(0, 2, 2))
+    assert renewals(cores) == [(ANA.id, (Endorsement(CID.id, 10_000),))]
+    cores.say(0, Forget(0, 1, 1))
+    assert renewals(cores) == []
+
+
+def endorsing(cores: Cores) -> set[bytes]:
+    """Return the ids of the first node's own records that speak of others and are held."""
+    held: set[bytes] = set()
+    for done in cores.done[0]:
+        if isinstance(done, effects.Accepted) and done.own and done.record.endorsements:
+            held.add(done.record.id)
+        elif isinstance(done, effects.Evict):
+            held.difference_update(done.record_ids)
+    return held
+
+
+def test_an_endorsement_outlasts_a_crowd_that_fills_the_window_in_hours() -> None:
+    crowd = [person(f"p{n}") for n in range(5)]
+    cores = Cores([ANA], Limits(window_statement_count=1_000))
+    reached = sorted(each.id for each in (ANA, CID, *crowd))
+    cores.tell(0, inputs.TrustChanged(tuple(reached)))
+    cores.say(0, Endorsement(CID.id, 10_000), Endorsement(bytes(32), 0))
+    for turn in range(1, 500):
+        cores.now_ms += 60_000
+        for each in crowd:
+            said = (listen(f"{turn}"),)
+            record = sign_record(each, NETWORK, 0, turn, b"", cores.wall_ms, said, LIMITS)
+            bundle = msgspec.msgpack.encode([record.envelope])
+            cores.hear(0, records_topic(NETWORK, shard_of(each.id)), bundle)
+        cores.tell(0, inputs.TimerFired("expire", cores.wall_ms))
+        assert endorsing(cores)
+    assert len(endorsing(cores)) == 1
+    assert renewals(cores) == [(ANA.id, (Endorsement(CID.id, 10_000),))]
+
+
+def test_who_has_the_key_cannot_have_us_say_an_endorsement_again_every_minute() -> None:
+    cores = Cores([ANA])
+    said = (Endorsement(CID.id, 10_000),)
+    last = sign_record(ANA, NETWORK, 2**32 - 1, 1, b"", WALL_MS - 25 * DAY_MS, said, LIMITS)
+    topic = records_topic(NETWORK, shard_of(ANA.id))
+    cores.hear(0, topic, msgspec.msgpack.encode([last.envelope]))
+    for _ in range(10):
+        cores.now_ms += 60_000
+        cores.tell(0, inputs.TimerFired("expire", cores.wall_ms))
+    assert endorsing(cores) == {last.id}
+
+
+def test_what_a_lone_clock_dated_ahead_is_said_again_in_time_once_it_is_right() -> None:
+    cores = Cores([ANA])
+    ahead_ms = WALL_MS + 365 * DAY_MS
+    cores.tell(0, inputs.Recorded(ANA.id, (Endorsement(CID.id, 10_000),), ahead_ms))
+    cores.tell(0, inputs.Recorded(ANA.id, (listen("x"),), WALL_MS))
+    for _ in range(80):
+        cores.now_ms += DAY_MS // 2
+        cores.tell(0, inputs.TimerFired("expire", cores.wall_ms))
+    assert endorsing(cores)
 
 
 def test_endorsements_that_a_clock_dated_far_ahead_are_said_again_once_it_is_right() -> None:

@@ -13,7 +13,7 @@ from tastemesh.gossip.lineage import Lineage, Lineages, check_lineage
 from tastemesh.gossip.record import Endorsement, Forget, Record, Rotation, Said
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import records_topic, shard_of
-from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, secret
+from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, renewals, secret
 
 LIMITS = Limits()
 ANA = person("ana")
@@ -267,8 +267,16 @@ def test_endorsements_that_a_rotation_voids_are_not_renewed() -> None:
     cores.say(0, Endorsement(secret("ben"), 10_000))
     push(cores, 0, written(ANA, 3, 1, Endorsement(secret("mallory"), 10_000)))
     cores.tell(0, inputs.Rotated(rotated((0, 64)), cores.wall_ms))
-    ageing = cores.engines[0].authorship.ageing(cores.wall_ms + 1, cores.wall_ms + 1)
-    assert ageing == [(ANA.id, (Endorsement(secret("ben"), 10_000),))]
+    assert renewals(cores) == [(ANA.id, (Endorsement(secret("ben"), 10_000),))]
+
+
+def test_what_a_rotation_lets_stand_again_is_renewed() -> None:
+    cores = Cores([ANA])
+    cores.say(0, Endorsement(secret("ben"), 10_000))
+    push(cores, 0, written(ANA, 3, 1, Endorsement(secret("ben"), 0)))  # so the thief
+    assert renewals(cores) == []
+    cores.tell(0, inputs.Rotated(rotated((0, 64)), cores.wall_ms))
+    assert renewals(cores) == [(ANA.id, (Endorsement(secret("ben"), 10_000),))]
 
 
 def test_what_a_rotation_voids_does_not_come_back_from_the_disk() -> None:
