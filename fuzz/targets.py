@@ -122,10 +122,14 @@ class Script:
 
 
 class Core:
-    """A protocol core with the world around it played by a script."""
+    """A protocol core with the world around it played by a script.
 
-    def __init__(self) -> None:
-        self.engine = GossipEngine(NODE, (EGO,), NETWORK, TIGHT, b"seed")
+    Args:
+        limits: of the core.
+    """
+
+    def __init__(self, limits: Limits = TIGHT) -> None:
+        self.engine = GossipEngine(NODE, (EGO,), NETWORK, limits, b"seed")
         self.now_ms = 0
         self._store: dict[bytes, bytes] = {}
         self._records: list[Record] = []
@@ -161,7 +165,7 @@ class Core:
 
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Return (how many, at most) of everything that is keyed by what others send."""
-        engine, limits = self.engine, TIGHT
+        engine, limits = self.engine, self.engine.limits
         return {
             "statements": (engine.window.statement_count, limits.window_statement_count),
             "peers": (len(engine.peers), limits.peer_count),
@@ -343,8 +347,8 @@ class Core:
                         self._sent = [*self._sent[-15:], effect]
 
 
-def handle(data: bytes) -> None:
+def handle(data: bytes, limits: Limits = TIGHT) -> None:
     """Feed a core the script that the bytes are."""
-    script, core = Script(data), Core()
+    script, core = Script(data), Core(limits)
     while script:
         core.step(script)

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 import msgspec
 
+from tastemesh.errors import UsageError
+
 DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -43,6 +45,22 @@ class RejectReason(StrEnum):
     CONVICTED = "convicted"
     REVOKED_KEY = "revoked-key"
     DAMAGED = "damaged"
+
+
+# Tables with an entry for who comes next, and what draws and rates are divided by.
+_ONE_AT_LEAST = frozenset(
+    {
+        "statement_bytes",
+        "lineage_count",
+        "proof_count",
+        "presence_bytes_per_s",
+        "interest_period_ms",
+        "relay_spread_ms",
+        "sighting_count",
+        "peer_count",
+        "sync_period_ms",
+    }
+)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +141,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         sync_frame_bytes: wire; largest reconciliation frame, 16 KiB (design, section 4).
         sync_record_count: local; most records sent in answer to one exchange, 4,096: the rest
             follows in the next period.
+
+    Raises:
+        UsageError: one is below 0, or below 1 where something is divided by it or a table needs a
+            place; or the share is above 1.
     """
 
     record_bytes: int = 16 * 1024
@@ -162,3 +184,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     sync_reply_count: int = 16
     sync_frame_bytes: int = 16 * 1024
     sync_record_count: int = 4_096
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value, least = getattr(self, name), int(name in _ONE_AT_LEAST)
+            if not value >= least:
+                raise UsageError(f"{name} {value}; expected {least} or more")
+        if self.reserved_share > 1.0:
+            raise UsageError(f"reserved_share {self.reserved_share}; expected 0 to 1")
