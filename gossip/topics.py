@@ -78,19 +78,20 @@ def shard_topics(network: str, channel: str, mask: int) -> tuple[str, ...]:
     )
 
 
-@lru_cache(maxsize=1_024)
-def shard_in(topic: str) -> int:
-    """Return the shard that a topic of ours ends with, or -1."""
-    return _SHARD_NUMBERS.get(topic.rsplit("/", 1)[-1], -1)
+# No topic of ours is longer; and a broker is not to have us remember what he makes up.
+_LONGEST_CHARS = len(inbox_topic("n" * 32, bytes(32)))
 
 
-@lru_cache(maxsize=1_024)
 def place_of(topic: str, network: str) -> tuple[str, int]:
     """Return a topic's channel, see `channel_of`, and the shard that it ends with, or -1."""
-    return channel_of(topic, network), shard_in(topic)
+    return _place_of(topic, network) if len(topic) <= _LONGEST_CHARS else ("", -1)
 
 
 @lru_cache(maxsize=1_024)
+def _place_of(topic: str, network: str) -> tuple[str, int]:
+    return channel_of(topic, network), _SHARD_NUMBERS.get(topic.rsplit("/", 1)[-1], -1)
+
+
 def channel_of(topic: str, network: str) -> str:
     """Return `r`, `h`, `c` or `n` for a topic of this network, else the empty string."""
     parts = topic.split("/")

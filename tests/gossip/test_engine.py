@@ -1,5 +1,6 @@
 """The protocol as scripts: inputs in, exact effects out."""
 
+import tracemalloc
 from collections.abc import Iterable
 
 import msgspec
@@ -162,6 +163,20 @@ def test_a_record_belongs_on_its_authors_shard() -> None:
 def test_other_topics_are_refused(topic: str) -> None:
     done = engine().handle(inputs.Received("b", topic, b"", WALL_MS), 0)
     assert reasons(done) == [RejectReason.UNEXPECTED_TOPIC]
+
+
+def test_topics_that_a_broker_makes_up_take_no_memory() -> None:
+    core = engine()
+    tracemalloc.start()
+    try:
+        for n in range(1_100):
+            topic = f"tastemesh/1/main/n/{n}".ljust(20_000, "x")
+            event = inputs.Received("broker", topic, b"", WALL_MS)
+            assert reasons(core.handle(event, 0)) == [RejectReason.UNEXPECTED_TOPIC]
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held_bytes < 1_000_000  # all of them are 22 MB
 
 
 def test_an_author_may_push_a_burst_and_then_his_rate() -> None:
