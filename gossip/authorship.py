@@ -95,7 +95,8 @@ class Authorship:
     def start_epochs(self, wall_ms: int) -> list[Effect]:
         """Begin a new epoch for every identity: each may have signed something elsewhere.
 
-        It is numbered by the clock, in seconds, so that two copies of one home do not meet in one.
+        It is numbered by the clock, in seconds, so that two copies of one home do not meet in one;
+        but no clock, however wrong, leaves no epoch for the next time or for a rotation.
 
         Args:
             wall_ms: wall clock.
@@ -105,7 +106,8 @@ class Authorship:
         """
         done: list[Effect] = []
         for author, pen in self._pens.items():
-            pen.turn_to(min(max(pen.epoch + 1, wall_ms // 1000), MAX_EPOCH))
+            by_clock = min(wall_ms // 1000, MAX_EPOCH - _EPOCHS_LEFT)
+            pen.turn_to(min(max(pen.epoch + 1, by_clock), MAX_EPOCH))
             done.append(ReserveSequence(author, pen.epoch, 1))
         return done
 

@@ -119,6 +119,19 @@ def test_after_a_restart_the_next_record_follows_the_last_one(order: list[int]) 
     assert (mine.seq, mine.prev) == (1 + RESERVE_COUNT, said[-1].id[:16])
 
 
+def test_a_clock_beyond_all_epochs_leaves_some_for_the_next_copy_and_a_rotation() -> None:
+    pen = author()
+    slots: list[tuple[int, int]] = []
+    for _ in range(3):
+        pen.start_epochs(2**33 * 1_000)
+        _, (record,) = pen.write(SIGNER.id, (listen("x"),), 1_000)
+        slots.append(record.slot)
+    assert len(set(slots)) == 3
+    rotated = SIGNER.rotated(b"\x02" * 32, b"\x03" * 32, pen.last_slot(SIGNER.id))
+    pen.rotate(rotated)
+    assert pen.write(SIGNER.id, (listen("x"),), 1_000)[1][0].epoch == slots[-1][0] + 1
+
+
 def test_what_a_forget_lets_stand_again_is_renewed() -> None:
     cores = Cores([ANA])
     cores.say(0, Endorsement(CID.id, 10_000))
