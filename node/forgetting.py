@@ -5,6 +5,8 @@ is to go is said again, in new records and with the dates that it had.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from operator import attrgetter
 
 import msgspec
 
@@ -36,7 +38,7 @@ class Plan(msgspec.Struct, frozen=True):
     """
 
     forgets: tuple[Forget, ...]
-    again: tuple[Interaction, ...]
+    again: tuple[Said, ...]
     record_count: int
     interaction_count: int
 
@@ -46,24 +48,34 @@ class Plan(msgspec.Struct, frozen=True):
         return (*self.forgets, *self.again)
 
 
-def plan(records: Sequence[Record], item: str | None, wall_ms: int) -> Plan:
+def plan(records: Sequence[Record], item: str | None, wall_ms: int, most: int) -> Plan:
     """Work out how to take an item back, or everything.
+
+    Whoever has not heard a forget brings back what it forgot. So where more than the quota were to
+    stand, all are said anew as fewer and longer ranges, before the quota lets the oldest go.
 
     Args:
         records: one author's own records, in any order.
         item: which item, or None for all interactions.
         wall_ms: wall clock, which the repeated statements will be dated with.
+        most: how many notices of one author the window keeps.
     """
-    gone: list[Record] = []
-    again: list[Interaction] = []
+    gone: dict[tuple[int, int], Record] = {}
+    again: list[Said] = []
+    lost = 0
     for record in records:
         kept = [said for said in record.interactions if item is not None and said.item != item]
         if len(kept) == len(record.interactions):
             continue
-        gone.append(record)
+        gone[record.slot] = record
         again.extend(_redated(said, record.created_ms, wall_ms) for said in kept)
-    lost = sum(len(record.interactions) for record in gone) - len(again)
-    return Plan(_ranges(record.slot for record in gone), tuple(again), len(gone), lost)
+        lost += len(record.interactions) - len(kept)
+    forgets = _ranges(gone)
+    if sum(len(record.notices) for record in records) + len(forgets) > most:
+        forgets, between = _fewer(forgets, [r for r in records if r.slot not in gone], most)
+        again += _as_it_stands(between, records, wall_ms)
+        gone.update((record.slot, record) for record in between)
+    return Plan(forgets, tuple(again), len(gone), lost)
 
 
 def repeated(records: Iterable[Record], wall_ms: int) -> tuple[Said, ...]:
@@ -97,3 +109,67 @@ def _ranges(slots: Iterable[tuple[int, int]]) -> tuple[Forget, ...]:
         else:
             ranges.append(Forget(epoch, seq, seq))
     return tuple(ranges)
+
+
+def _fewer(
+    forgets: Sequence[Forget], others: Sequence[Record], most: int
+) -> tuple[tuple[Forget, ...], list[Record]]:
+    """Join new forgets and those that are held until there are no more than `most`, if it can be.
+
+    Those are joined between which the fewest records lie. These go with them, but for those that
+    cannot be taken back: with a notice in them.
+
+    Returns:
+        The forgets, and the records that go with them.
+    """
+    held = [said for record in others for said in record.notices if isinstance(said, Forget)]
+    apart: list[Forget] = []
+    for each in sorted((*forgets, *held), key=lambda said: (said.epoch, said.first_seq)):
+        last = apart[-1] if apart else None
+        if last is None or last.epoch != each.epoch or last.last_seq + 1 < each.first_seq:
+            apart.append(each)
+        else:
+            last_seq = max(last.last_seq, each.last_seq)
+            apart[-1] = Forget(last.epoch, last.first_seq, last_seq)
+    live = [record for record in others if not record.notices]
+    gaps = [_between(lower, upper, live) for lower, upper in pairwise(apart)]
+    closable = sorted((len(gap), n) for n, gap in enumerate(gaps) if gap is not None)
+    closed = {n for _, n in closable[: max(0, len(apart) - most)]}
+    joined = apart[:1]
+    between: list[Record] = []
+    for n, upper in enumerate(apart[1:]):
+        if n in closed:
+            joined[-1] = Forget(upper.epoch, joined[-1].first_seq, upper.last_seq)
+            between += gaps[n] or ()
+        else:
+            joined.append(upper)
+    return tuple(joined), between
+
+
+def _between(lower: Forget, upper: Forget, records: Sequence[Record]) -> list[Record] | None:
+    """Return the records between two forgets; None where these cannot become one.
+
+    They are of two epochs, or between them lies what cannot be said again.
+    """
+    if lower.epoch != upper.epoch:
+        return None
+    first, last = (lower.epoch, lower.last_seq), (upper.epoch, upper.first_seq)
+    found = [record for record in records if first < record.slot < last]
+    sayable = all(isinstance(said, Said) for record in found for said in record.statements)
+    return found if sayable else None
+
+
+def _as_it_stands(some: Sequence[Record], records: Sequence[Record], wall_ms: int) -> list[Said]:
+    """Return what some of an author's records say, but for endorsements that later ones replace."""
+    latest = {
+        said.subject: record.slot
+        for record in sorted(records, key=attrgetter("slot"))
+        for said in record.endorsements
+    }
+    in_order = sorted(some, key=attrgetter("slot"))
+    return [
+        said
+        for said in repeated(in_order, wall_ms)
+        if not isinstance(said, Endorsement)
+        or any(latest[said.subject] == record.slot for record in some)
+    ]

@@ -3,15 +3,20 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tastemesh
 from tastemesh.errors import ConfigError, UsageError
-from tastemesh.gossip.record import Forget, Interaction, Record
+from tastemesh.gossip import codec
+from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record
 from tastemesh.node.forgetting import plan
 from tastemesh.node.keys import create_key, load_key, rotate_key
 from tastemesh.node.plays import Play
 from tests.brokers import BrokerProcess
+from tests.gossip.cores import NETWORK, Cores, listen, person
 from tests.node.test_node import config, own_id, until
 
 
@@ -21,13 +26,74 @@ def record(seq: int, *items: str) -> Record:
 
 
 def test_what_stood_beside_the_item_is_said_again_with_its_date() -> None:
-    made = plan([record(1, "x", "y"), record(2, "y"), record(3, "x"), record(9, "x")], "x", 5_000)
+    made = plan(
+        [record(1, "x", "y"), record(2, "y"), record(3, "x"), record(9, "x")], "x", 5_000, 64
+    )
     assert made.forgets == (Forget(0, 1, 1), Forget(0, 3, 3), Forget(0, 9, 9))
     assert made.again == (Interaction("y", "listen", 10_000, 4_000),)
     assert (made.record_count, made.interaction_count) == (3, 3)
-    everything = plan([record(1, "x", "y"), record(2, "y")], None, 5_000)
+    everything = plan([record(1, "x", "y"), record(2, "y")], None, 5_000, 64)
     assert everything.forgets == (Forget(0, 1, 2),)
     assert everything.again == ()
+
+
+@given(
+    st.lists(st.sampled_from(("x", "y", "vouch", "forget", "skip")), min_size=1, max_size=40),
+    st.integers(1, 8),
+)
+def test_however_much_is_forgotten_the_quota_of_notices_holds_all_of_it(
+    kinds: list[str], most: int
+) -> None:
+    """What went stays gone, what stays stands, and no more is said than is kept."""
+    records, taken_back = [], set()
+    for seq, kind in enumerate(kinds, start=1):
+        if kind in ("x", "y"):
+            records.append(record(seq, kind))
+        elif kind == "vouch":
+            said = (Endorsement(bytes([seq % 3]) * 32, seq),)
+            records.append(msgspec.structs.replace(record(seq), statements=said))
+        elif kind == "forget" and seq > 1:
+            notice = Forget(0, seq - 1, seq - 1)
+            records = [r for r in records if r.seq != seq - 1 or r.notices]
+            records.append(msgspec.structs.replace(record(seq), statements=(notice,)))
+            taken_back.add(seq - 1)
+    made = plan(records, "x", 5_000, most)
+    covered = {n for said in made.forgets for n in range(said.first_seq, said.last_seq + 1)}
+    of_x = {r.seq for r in records if r.interactions and r.interactions[0].item == "x"}
+    assert of_x <= covered
+    held = sum(len(r.notices) for r in records)
+    if held + len(made.forgets) > most:
+        assert len(made.forgets) <= most
+        assert {n for n in taken_back if n not in covered} == set()
+    left = [r for r in records if r.seq not in covered or r.notices]
+    stands = {s.subject: s.weight_q for r in records for s in r.endorsements}
+    after = {s.subject: s.weight_q for r in left for s in r.endorsements}
+    after.update({s.subject: s.weight_q for s in made.again if isinstance(s, Endorsement)})
+    assert after == stands
+    heard = [s.item for r in left for s in r.interactions]
+    heard += [s.item for s in made.again if isinstance(s, Interaction)]
+    assert heard == ["y"] * sum(Interaction("y", "listen", 10_000) in r.statements for r in records)
+
+
+def test_what_was_said_too_often_for_the_quota_of_notices_is_not_brought_back() -> None:
+    """By somebody who was away when it was taken back, and hears what is left of that."""
+    cores = Cores([person("ana"), person("ben")])
+    for n in range(200):
+        cores.say(0, listen("x" if n % 2 else f"y{n}"))
+    cores.pass_time(200_000)
+    assert cores.held(1) == cores.held(0)
+    cores.carry = lambda *_: False
+    for item in ("y0", "y8", "x", "y16"):
+        said = [codec.parse(each, NETWORK, cores.limits) for each in cores.stores[0].values()]
+        made = plan(said, item, cores.wall_ms, cores.limits.author_notice_count)
+        cores.say(0, *made.statements)
+    cores.pass_time(600_000)
+    cores.carry = lambda *_: True
+    cores.pass_time(900_000)
+    assert cores.held(1) == cores.held(0)
+    said = [codec.parse(each, NETWORK, cores.limits) for each in cores.stores[1].values()]
+    items = {each.item for record in said for each in record.interactions}
+    assert items == {f"y{n}" for n in range(0, 200, 2)} - {"y0", "y8", "y16"}
 
 
 @pytest.mark.broker
