@@ -24,7 +24,7 @@ _CARRIER_SHARE = 0.5
 # at every turn. Half an hour is half of what its window of 10,000 edges covers there (guess).
 _HALF_LIFE_MS = 1_800_000
 
-# Budget that an idle relay saves up, seconds: a broker that was away for a minute is caught up.
+# Budget that an idle relay saves up, seconds: after a quiet minute as much may come at once.
 _SAVED_S = 60
 
 # Records that wait for budget, the lightest out first.
