@@ -118,11 +118,14 @@ MessagePack has no shorter encoding of anything in it than ours.
 """
 
 
-def _decode_open(body: bytes) -> tuple[_OpenBody, tuple[Statement, ...]]:
-    """Decode a body some of whose statements may be of unknown kinds."""
+def _decode_open(body: bytes, most: int) -> tuple[_OpenBody, tuple[Statement, ...]]:
+    """Decode a body some of whose statements may be of unknown kinds.
+
+    Only as many of these are read as there may be, and one more: 16 KiB hold 8,000.
+    """
     opened = _open_body_decoder.decode(body)
     statements: list[Statement] = []
-    for raw in opened.statements:
+    for raw in opened.statements[: most + 1]:
         fields = _any_array_decoder.decode(raw)
         tag = _tag_decoder.decode(fields[0]) if fields else 0
         statements.append(
@@ -223,7 +226,7 @@ def read(opened: Opened, network: str, limits: Limits, *, is_known: bool = False
         statements = tuple(body.statements)
     except _UNDECODABLE:
         try:
-            body, statements = _decode_open(outer.body)
+            body, statements = _decode_open(outer.body, limits.statement_count)
         except _UNDECODABLE as error:
             raise RemoteProtocolError(RejectReason.MALFORMED, f"body: {error}") from None
     if body.version != VERSION:
@@ -233,7 +236,7 @@ def read(opened: Opened, network: str, limits: Limits, *, is_known: bool = False
     if not 1 <= len(statements) <= limits.statement_count:
         raise RemoteProtocolError(
             RejectReason.STATEMENT_LIMIT,
-            f"{len(statements)} statements; expected 1 to {limits.statement_count}",
+            f"{len(body.statements)} statements; expected 1 to {limits.statement_count}",
         )
     if not (
         0 <= body.epoch <= MAX_EPOCH

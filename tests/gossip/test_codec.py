@@ -158,6 +158,7 @@ long_item = "é" * 129  # 258 bytes in 129 characters
         (sealed(body(prev=b"short")), RejectReason.MALFORMED),
         (sealed(body(statements=[])), RejectReason.STATEMENT_LIMIT),
         (sealed(body(statements=[[9]] * 257)), RejectReason.STATEMENT_LIMIT),
+        (sealed(body(statements=[[9]] * 257 + [[1]])), RejectReason.STATEMENT_LIMIT),  # not read
         (sealed(body(statements=[[]])), RejectReason.MALFORMED),
         (sealed(body(statements=[[-1]])), RejectReason.MALFORMED),
         (sealed(body(statements=[[1, "x", "like", 1, 0, 7]])), RejectReason.MALFORMED),
