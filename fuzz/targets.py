@@ -131,7 +131,9 @@ class Core:
     def __init__(self, limits: Limits = TIGHT) -> None:
         self.engine = GossipEngine(NODE, (EGO,), NETWORK, limits, b"seed")
         self.now_ms = 0
-        self._store: dict[bytes, bytes] = {}
+        self._clock_off_ms = 0
+        self._store: dict[bytes, inputs.Stored] = {}
+        self._until = (0, 1)  # the last reservation of a sequence
         self._records: list[Record] = []
         self._sent: list[effects.Send] = []
         self._tell(inputs.Started(WALL_MS))
@@ -139,7 +141,7 @@ class Core:
     @property
     def wall_ms(self) -> int:
         """The wall clock."""
-        return WALL_MS + self.now_ms
+        return max(0, WALL_MS + self.now_ms + self._clock_off_ms)
 
     def step(self, script: Script) -> None:
         """Carry out one instruction, and check every bound after it."""
@@ -156,7 +158,8 @@ class Core:
             self._turn_broker,
             self._say,
             self._change_trust,
-        )[script.number(12)](script)
+            self._interrupt,
+        )[script.number(13)](script)
         for name, (count, most) in self.sizes().items():
             assert count <= most, f"{name}: {count}, at most {most}"
         # What is held and what was ordered to be stored never part.
@@ -322,6 +325,31 @@ class Core:
         reached = {EGO.id} | {each.id for each in _FIRST if script.number(2)}
         self._tell(inputs.TrustChanged(tuple(sorted(reached))))
 
+    def _interrupt(self, script: Script) -> None:
+        """Set the clock wrong or, likelier, right; or restart, seldom, so that all fills."""
+        match script.number(16):
+            case 0 if script.number(256) == 0:
+                self.restart()
+            case 1 | 2:  # 1970, an hour or a day beside, or years ahead
+                hour_ms = 3_600_000
+                off_hours = (1, -1, 24, -24, 9_000, -WALL_MS // hour_ms)[script.number(6)]
+                self._clock_off_ms = off_hours * hour_ms
+            case _:
+                self._clock_off_ms = 0
+
+    def restart(self) -> None:
+        """Have another core take over with what was committed: it holds the same, and no more."""
+        before, proofs = self.engine, self.engine.intake.proofs
+        self.engine = GossipEngine(NODE, (EGO,), NETWORK, before.limits, b"seed")
+        said = tuple(proof for each in proofs if (proof := proofs.proof(each)) is not None)
+        sequences = ((EGO.id, *self._until),)
+        records = tuple(self._store.values())
+        self._tell(inputs.Restored(records, sequences, (), self.wall_ms, said))
+        self._tell(inputs.Started(self.wall_ms))
+        after = self.engine
+        assert len(after.window) == len(before.window) and list(after.intake.proofs) == list(proofs)
+        assert after.authorship.last_slot(EGO.id) >= before.authorship.last_slot(EGO.id)
+
     def _inbox(self, message: Message) -> None:
         self._hear(inbox_topic(NETWORK, NODE.id), msgspec.msgpack.encode(message))
 
@@ -333,14 +361,19 @@ class Core:
         while waiting:
             for effect in self.engine.handle(waiting.pop(), self.now_ms):
                 match effect:
-                    case effects.Persist(record=record):
-                        self._store[record.id] = record.envelope
+                    case effects.Persist(record=record, first_seen_ms=first_seen_ms):
+                        stored = inputs.Stored(record.envelope, first_seen_ms, record.id)
+                        self._store[record.id] = stored
+                    case effects.ReserveSequence():
+                        self._until = effect.epoch, effect.until
                     case effects.Evict(record_ids=ids):
                         for record_id in ids:
                             del self._store[record_id]
                     case effects.Fetch():
                         found = tuple(
-                            self._store[each] for each in effect.record_ids if each in self._store
+                            self._store[each].envelope
+                            for each in effect.record_ids
+                            if each in self._store
                         )
                         waiting.append(inputs.Fetched(found, effect.topic, effect.broker))
                     case effects.Send():
@@ -348,7 +381,8 @@ class Core:
 
 
 def handle(data: bytes, limits: Limits = TIGHT) -> None:
-    """Feed a core the script that the bytes are."""
+    """Feed a core the script that the bytes are, and restart it at the end."""
     script, core = Script(data), Core(limits)
     while script:
         core.step(script)
+    core.restart()
