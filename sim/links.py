@@ -4,6 +4,7 @@ Reordering needs no knob of its own: latencies are drawn per message, so a later
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -81,8 +82,8 @@ class LinkPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         delays_ms = (least_ms + spread_ms * rng.random(len(arrived))).astype(np.int64)
         order = np.argsort(delays_ms, kind="stable")
         delays_ms, links = delays_ms[order], arrived[order]
-        starts = np.flatnonzero(np.diff(delays_ms, prepend=-1))
-        for start, end in zip(starts, [*starts[1:], len(links)], strict=True):
+        starts = np.flatnonzero(np.diff(delays_ms, prepend=-1)).tolist()
+        for start, end in pairwise([*starts, len(links)]):  # none where everything was lost
             yield int(delays_ms[start]), links[start:end].tolist()
 
     def healed(self) -> "LinkPolicy":
