@@ -11,13 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import combinations
 from pathlib import Path
 from socket import socket, socketpair
 from typing import TypeVar
 
 import msgspec
 
+from tastemesh.errors import UsageError
 from tastemesh.sim.lines import Line, take_from_each
 
 # From so many nodes in each on, another process pays (measured: 100 nodes take as long in two).
@@ -112,23 +112,17 @@ def gathered(size: int, task: bytes) -> Iterator[Company]:
     Args:
         size: how many processes there are with this one, 1 or more.
         task: what `tastemesh.sim.member` is to do.
+
+    Raises:
+        UsageError: the system does not allow so many.
     """
     lines: list[Line] = []
     members: list[subprocess.Popen[bytes]] = []
     try:
-        with ExitStack() as theirs:  # who ends must be the last to have his ends
-            ends: list[dict[int, socket]] = [{} for _ in range(size)]
-            for one, other in combinations(range(size), 2):
-                ends[one][other], ends[other][one] = map(theirs.enter_context, socketpair())
-            for rank in range(1, size):
-                descriptors = [ends[rank][other].fileno() for other in sorted(ends[rank])]
-                what = ["-m", "tastemesh.sim.member", str(rank), *map(str, descriptors)]
-                members.append(
-                    subprocess.Popen(
-                        [sys.executable, *what], stdin=subprocess.DEVNULL, pass_fds=descriptors
-                    )
-                )
-            lines += [Line(end.dup()) for end in ends[0].values()]
+        try:
+            _start(size, lines, members)
+        except OSError as error:
+            raise UsageError(f"processes is {size}: {error.strerror}") from None
         company = Company(0, lines)
         company.post(task)
         yield company
@@ -138,3 +132,30 @@ def gathered(size: int, task: bytes) -> Iterator[Company]:
         for member in members:
             member.kill()  # all that it had to say was collected; it has only memory to free
             member.wait()
+
+
+def _start(size: int, lines: list[Line], members: list[subprocess.Popen[bytes]]) -> None:
+    """Start all but the first process, and add them and the lines to them."""
+    with ExitStack() as unused:  # who ends must be the last to have his ends
+        waiting: list[list[socket]] = [[] for _ in range(size)]  # by rank, those to others by rank
+        for rank, ends in enumerate(waiting):
+            for later in waiting[rank + 1 :]:
+                for end, whose in zip(socketpair(), (ends, later), strict=True):
+                    whose.append(unused.enter_context(end))
+            if rank:
+                members.append(_member(rank, [end.fileno() for end in ends]))
+                for end in ends:
+                    end.close()
+            else:
+                lines += [Line(end.dup()) for end in ends]
+
+
+def _member(rank: int, descriptors: list[int]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        # It finds modules where this process does, and none in the folder that it is started in.
+        [sys.executable, "-P", "-m", "tastemesh.sim.member", str(rank), *map(str, descriptors)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.DEVNULL,
+        pass_fds=descriptors,
+        start_new_session=True,  # an interrupt from the terminal is for the first process
+    )

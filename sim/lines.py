@@ -35,7 +35,7 @@ class Line:
         return bool(self._to_write)
 
     def fileno(self) -> int:
-        """Return the socket's descriptor, for `select`."""
+        """Return the socket's descriptor, for `poll`."""
         return self._end.fileno()
 
     def post(self, frame: bytes) -> None:
@@ -101,19 +101,35 @@ def take_from_each(lines: Sequence[Line]) -> list[bytes]:
     while None in frames or any(line.is_behind for line in lines):
         if any(line.has_ended for line, frame in zip(lines, frames, strict=True) if frame is None):
             raise _ended()
-        # Who waits until he has written reads as well, or two of them would wait for each other.
-        reading = [line for line in lines if not line.has_ended]
-        writing = [line for line in lines if line.is_behind]
-        readable, writable, _ = select.select(reading, writing, [])
-        for line in writable:
-            line.write()
-        for line in readable:
-            line.read()
+        _write_and_read(lines)
         frames = [
             line.take() if frame is None else frame
             for frame, line in zip(frames, lines, strict=True)
         ]
     return [frame for frame in frames if frame is not None]
+
+
+def _write_and_read(lines: Sequence[Line]) -> None:
+    """Wait until something can be written or read, and do it.
+
+    Who waits until he has written reads as well, or two of them would wait for each other.
+    """
+    waiting = select.poll()  # `select.select` knows no descriptor from 1,024 on
+    wanted: dict[int, Line] = {}
+    for line in lines:
+        events = select.POLLIN * (not line.has_ended) | select.POLLOUT * line.is_behind
+        if events:
+            wanted[line.fileno()] = line
+            waiting.register(line, events)
+    for (
+        descriptor,
+        events,
+    ) in waiting.poll():  # an end that was closed has other bits than these two
+        line = wanted[descriptor]
+        if line.is_behind and events & ~select.POLLIN:
+            line.write()
+        if not line.has_ended and events & ~select.POLLOUT:
+            line.read()
 
 
 def _ended() -> ProcessError:

@@ -1,9 +1,9 @@
 """A further process of a simulation: `python -m tastemesh.sim.member RANK FD...`.
 
-Started by `tastemesh.sim.company` and by nobody else.
+Started by `tastemesh.sim.company` and by nobody else. Whatever ends the first process ends this one
+as well, by the line between them.
 """
 
-import signal
 import sys
 from socket import socket
 
@@ -20,8 +20,6 @@ def main(arguments: list[str]) -> int:
         arguments: this one's rank, and the numbers of the file descriptors that lead to the
             others, by rank; the first one says what is to be done.
     """
-    # Whoever interrupts the first process ends this one as well, by the line between them.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     rank, *descriptors = map(int, arguments)
     lines = [Line(socket(fileno=descriptor)) for descriptor in descriptors]
     try:

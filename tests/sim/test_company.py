@@ -1,6 +1,7 @@
 """Processes that share a network's nodes: the run is the same for any number of them."""
 
 import os
+import resource
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,16 @@ EVERYTHING = Scenario(
         Adversary(strategy="copycat", identities=3, attack_edges=1, start_s=20.0),
         Adversary(strategy="equivocate", identities=1, messages=40, start_s=20.0),
     ),
+)
+
+
+BRIEF = Scenario(
+    description="three people for a second",
+    nodes=3,
+    seconds=1.0,
+    quiet_s=0.0,
+    friends=1,
+    asked=0,
 )
 
 
@@ -181,6 +192,56 @@ def test_a_process_that_is_killed_ends_the_simulation_and_leaves_none_behind() -
     with pytest.raises(ProcessError, match="want of memory"):
         run_scenario(EVERYTHING, 5, interrupt, processes=3)
     assert not members()
+
+
+def descriptor_count() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_who_holds_many_descriptors_may_share_a_simulation() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2_048:
+        pytest.skip("this system allows no descriptor beyond 1,023")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2_048), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1_100)]
+    try:
+        assert shared(BRIEF, 1, 2) == run_scenario(BRIEF, 1, silent)
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_more_processes_than_the_system_allows_are_refused() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held_count = descriptor_count()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (held_count + 60, hard))
+    try:
+        with pytest.raises(UsageError, match="processes is 40: Too many open files"):
+            run_scenario(BRIEF, 1, silent, processes=40)
+        assert descriptor_count() == held_count
+        assert not members()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_the_others_find_modules_where_the_first_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "random.py").write_text("raise SystemExit('a file of the user')")
+    monkeypatch.chdir(tmp_path)
+    assert run_scenario(BRIEF, 1, silent, processes=2) == run_scenario(BRIEF, 1, silent)
+
+
+def test_an_interrupt_from_a_terminal_is_for_the_first_process() -> None:
+    groups: set[int] = set()
+
+    def look(stage: str, done: int, total: int) -> None:
+        groups.update(os.getpgid(member) for member in members())
+
+    run_scenario(BRIEF, 1, look, processes=2)
+    assert groups
+    assert os.getpgid(0) not in groups
 
 
 def test_a_small_network_has_one_process() -> None:
