@@ -160,24 +160,22 @@ class Simulation:
         here = handler if self.company.rank == 0 else None
         station = self._stations[number] = Station(name, here, 0, number, self.brokers)
         self.intruders.append(station)
-        self._at(after_ms, self._connect, station, None)
+        self._at(after_ms, self._boot, station, None)
         return station
 
     def _boot(self, station: Station, _: object) -> None:
+        station.alive = True
         # At once, as a daemon has read its disk before it hears anything. A record that came in
         # first would be read back, find its own number taken, and be deleted.
         if isinstance(station, Peer):
             self._happen(station, station.store.load)
-        self._connect(station, None)
-
-    def _connect(self, station: Station, _: object) -> None:
         self._tell(station, inputs.Started)
         for broker in station.brokers:
-            if broker.running:
-                self._tell_up(station, broker)
+            self._tell_up(station, broker)
 
     def _tell_up(self, station: Station, broker: Broker) -> None:
-        self._tell(station, lambda wall_ms: inputs.BrokerUp(broker.name, wall_ms))
+        if station.connected and broker.running:
+            self._tell(station, lambda wall_ms: inputs.BrokerUp(broker.name, wall_ms))
 
     def tell(self, name: str, fact: _Fact, *, after_ms: int = 0) -> None:
         """Schedule an input of a node.
@@ -208,7 +206,6 @@ class Simulation:
             station.alive = False
 
         def return_from_disk(*_: object) -> None:
-            station.alive = True
             if isinstance(station, Peer):
                 station.come_back(revive())
             if self._record is not None:
@@ -230,8 +227,7 @@ class Simulation:
         def rejoin(*_: object) -> None:
             station.connected = True
             for broker in station.brokers:
-                if broker.running:
-                    self._tell_up(station, broker)
+                self._tell_up(station, broker)
 
         self._at(after_ms, leave, None, None)
         self._at(after_ms + length_ms, rejoin, None, None)
@@ -248,8 +244,7 @@ class Simulation:
         def start(*_: object) -> None:
             broker.running = True
             for station in self._clients(broker):
-                if station.connected:
-                    self._tell_up(station, broker)
+                self._tell_up(station, broker)
 
         self._at(after_ms, stop, None, None)
         self._at(after_ms + length_ms, start, None, None)

@@ -125,7 +125,7 @@ class Station:
         self.number = number
         self.brokers = brokers
         self.filters: tuple[str, ...] = ()
-        self.alive = True
+        self.alive = False  # until it starts
         self.connected = True
         self.life = 0  # how often it came back from a crash
         self.sent_bytes = 0
@@ -167,7 +167,6 @@ class Peer(Station):
     def come_back(self, core: Core) -> None:
         """Live again after a crash, as a fresh core with the same store."""
         self.core, self.handle = core, core.handle
-        self.alive = True
         self.life += 1
 
     def commit(self, change: Effect) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip import inputs
+from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Interaction
 from tastemesh.gossip.signer import Signer
@@ -152,6 +153,52 @@ def test_who_comes_back_from_a_crash_has_his_disk_before_anything_else_reaches_h
     assert peer.life == 1
     # His own at 1,037 ms and n0's at 1,000 from the disk, and what came in just now.
     assert len(peer.store) == len(peer.core.engine.window) == 3
+
+
+class Noting(Core):
+    """A core that notes what it is told of its connections."""
+
+    told: list[str]
+
+    def handle(self, event: inputs.Input, now_ms: int) -> list[Effect]:
+        kind = type(event).__name__
+        if kind in ("Restored", "Started", "BrokerUp", "BrokerDown"):
+            self.told.append(kind)
+        return super().handle(event, now_ms)
+
+
+def noting() -> Noting:
+    core = Noting(
+        node=Signer(secret(3), secret(4)),
+        signers=(Signer(secret(1), secret(2)),),
+        network="sim",
+        limits=Limits(),
+        seed=bytes(32),
+    )
+    core.told = []
+    return core
+
+
+def test_a_node_that_has_not_started_is_told_of_no_connection() -> None:
+    simulation = Simulation(1)
+    core = noting()
+    simulation.add("late", core, after_ms=5_000)
+    simulation.stop_broker("broker", after_ms=1_000, length_ms=1_000)
+    simulation.cut_off("late", after_ms=3_000, length_ms=1_000)
+    simulation.run(for_ms=6_000)
+    assert core.told == ["Restored", "Started", "BrokerUp"]
+
+
+def test_who_starts_or_comes_back_while_cut_off_is_connected_when_that_ends() -> None:
+    simulation = Simulation(1)
+    first, second = noting(), noting()
+    simulation.add("n0", first, after_ms=2_000)
+    simulation.cut_off("n0", after_ms=1_000, length_ms=9_000)
+    simulation.crash("n0", lambda: second, after_ms=5_000, away_ms=1_000)
+    simulation.run(for_ms=9_000)
+    assert first.told == second.told == ["Restored", "Started"]
+    simulation.run(for_ms=2_000)
+    assert second.told == ["Restored", "Started", "BrokerUp"]
 
 
 @pytest.mark.parametrize(
