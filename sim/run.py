@@ -225,19 +225,24 @@ def _break(
     scenario: Scenario,
     rng: np.random.Generator,
 ) -> None:
-    """Crashes and partitions, all over before the quiet begins."""
+    """Crashes, stops and partitions, all over when the quiet begins."""
     names = list(simulation.nodes)
     first_ms = round(scenario.arrive_s * 1000) + 1_000
     loud_ms = round((scenario.seconds - scenario.quiet_s) * 1000)
     away_ms = round(scenario.churn.away_s * 1000)
     for number in rng.permutation(len(names))[: round(scenario.churn.share * len(names))].tolist():
         at_ms = int(rng.integers(first_ms, max(first_ms + 1, loud_ms - away_ms)))
-        simulation.crash(names[number], partial(population.core, number), at_ms, away_ms)
+        if at_ms < loud_ms:
+            revive = partial(population.core, number)
+            simulation.crash(names[number], revive, at_ms, min(away_ms, loud_ms - at_ms))
     for broker in scenario.brokers:
-        if broker.stop_length_s:
-            simulation.stop_broker(
-                broker.name, round(broker.stop_start_s * 1000), round(broker.stop_length_s * 1000)
-            )
+        at_ms = round(broker.stop_start_s * 1000)
+        length_ms = min(round(broker.stop_length_s * 1000), loud_ms - at_ms)
+        if length_ms > 0:
+            simulation.stop_broker(broker.name, at_ms, length_ms)
     cut = scenario.partition
+    at_ms = round(cut.start_s * 1000)
+    length_ms = min(round(cut.length_s * 1000), loud_ms - at_ms)
     for number in rng.permutation(len(names))[: round(cut.share * len(names))].tolist():
-        simulation.cut_off(names[number], round(cut.start_s * 1000), round(cut.length_s * 1000))
+        if length_ms > 0:
+            simulation.cut_off(names[number], at_ms, length_ms)

@@ -2,11 +2,13 @@
 
 import gc
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from tastemesh.errors import ConfigError
+from tastemesh.sim.brokers import BrokerPolicy
 from tastemesh.sim.run import run_scenario
 from tastemesh.sim.scenario import Churn, Partition, Scenario, load_scenario, shipped
 
@@ -93,6 +95,30 @@ def test_a_calm_network_converges_at_once() -> None:
     assert (result["coverage_subscribed"], result["coverage_subscribed_least"]) == (1.0, 1.0)
     assert result["hourly_bytes_by_channel"]["r"] > 0
     assert set(result) >= {"digest", "nodes", "virtual_seconds", "events", "bytes_per_node_hour"}
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"churn": Churn(share=0.5, away_s=1_000.0)},
+        {"partition": Partition(share=0.5, start_s=10.0, length_s=1_000.0)},
+        {"brokers": (BrokerPolicy(name="only", stop_start_s=10.0, stop_length_s=1_000.0),)},
+    ],
+)
+def test_faults_that_would_last_longer_end_when_the_quiet_begins(faults: dict[str, Any]) -> None:
+    rough = Scenario(
+        description="a fault without an end",
+        nodes=6,
+        seconds=80.0,
+        quiet_s=50.0,
+        records_per_hour=600.0,
+        sync_period_s=5.0,
+        asked=0,
+        **faults,
+    )
+    result = run_scenario(rough, 0, silent)
+    assert result["coverage"] == 1.0
+    assert result["converged_s"] is not None
 
 
 def test_a_run_leaves_nothing_that_a_search_for_cycles_must_free() -> None:
