@@ -18,8 +18,11 @@ class BrokerPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         replay: share of record messages that it delivers again, 0 to 1.
         replay_after_s: how much later.
         withhold: numbers of the nodes whose people's records it never delivers.
-        stop_start_s: when it stops; 0 for never.
-        stop_length_s: for how long.
+        stop_start_s: when it stops.
+        stop_length_s: for how long; 0 for not at all.
+
+    Raises:
+        ConfigError: a value is out of range.
     """
 
     name: str
@@ -33,12 +36,18 @@ class BrokerPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     stop_length_s: float = 0.0
 
     def __post_init__(self) -> None:
-        for field in ("drop", "duplication", "replay"):
+        for field, high in (
+            ("drop", 1),
+            ("duplication", 1),
+            ("delay_ms", 10_000_000),
+            ("replay", 1),
+            ("replay_after_s", 10_000_000),
+            ("stop_start_s", 10_000_000),
+            ("stop_length_s", 10_000_000),
+        ):
             value = getattr(self, field)
-            if not 0.0 <= value <= 1.0:
-                raise ConfigError(f"broker {self.name}: {field} is {value}; expected 0 to 1")
-        if self.delay_ms < 0 or self.replay_after_s < 0 or self.stop_length_s < 0:
-            raise ConfigError(f"broker {self.name}: a time is below 0")
+            if not 0 <= value <= high:
+                raise ConfigError(f"broker {self.name}: {field} is {value}; expected 0 to {high}")
 
 
 ONE_BROKER = (BrokerPolicy(name="broker"),)

@@ -32,12 +32,15 @@ class LinkPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     duplication: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.latency_ms < 0:
-            raise UsageError(f"latency_ms is {self.latency_ms}; expected 0 or more")
-        for name in ("jitter", "loss", "duplication"):
+        for name, high in (
+            ("latency_ms", 10_000_000),
+            ("jitter", 1),
+            ("loss", 1),
+            ("duplication", 1),
+        ):
             value = getattr(self, name)
-            if not 0.0 <= value <= 1.0:
-                raise UsageError(f"{name} is {value}; expected 0 to 1")
+            if not 0 <= value <= high:
+                raise UsageError(f"links.{name} is {value}; expected 0 to {high}")
 
     @property
     def least_ms(self) -> int:

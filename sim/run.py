@@ -25,6 +25,7 @@ from tastemesh.sim.trace import End, Header, TraceWriter
 
 _PROGRESS_STEPS = 50
 _SMALL = 200
+_LAST_SEED = (1 << 63) - 1
 
 CONVERGED = 0.999
 """Share of the records of the shards that they read which all nodes hold once they converged."""
@@ -56,7 +57,7 @@ def run_scenario(
 
     Args:
         scenario: what happens.
-        seed: of everything random; 0 or more.
+        seed: of everything random; 0 to 2^63 - 1, as a trace holds it.
         progress: told how far it is.
         record: a file to write the trace to, if any.
         processes: how many share the nodes, 1 or more; the result is the same for any number.
@@ -65,10 +66,12 @@ def run_scenario(
         The result as the command contract has it, without what only a clock can tell.
 
     Raises:
-        UsageError: a strategy is unknown, the trace cannot be written, or it is to be written by
-            several processes.
+        UsageError: the seed is out of range, a strategy is unknown, the trace cannot be written, or
+            it is to be written by several processes.
         ProcessError: one of the processes ended before its work did.
     """
+    if not 0 <= seed <= _LAST_SEED:
+        raise UsageError(f"seed is {seed}; expected 0 to {_LAST_SEED}")
     if processes < 1:
         raise UsageError(f"processes is {processes}; expected 1 or more")
     if record is not None and processes > 1:

@@ -204,8 +204,8 @@ def test_who_starts_or_comes_back_while_cut_off_is_connected_when_that_ends() ->
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"loss": 1.5}, "loss is 1.5; expected 0 to 1"),
-        ({"latency_ms": -1}, "latency_ms is -1; expected 0 or more"),
+        ({"loss": 1.5}, "links.loss is 1.5; expected 0 to 1"),
+        ({"latency_ms": -1}, "links.latency_ms is -1; expected 0 to 10000000"),
     ],
 )
 def test_a_link_out_of_range_says_so(values: dict[str, float], expected: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tastemesh.errors import ConfigError
+from tastemesh.errors import ConfigError, UsageError
 from tastemesh.sim.brokers import BrokerPolicy
 from tastemesh.sim.run import run_scenario
 from tastemesh.sim.scenario import Churn, Partition, Scenario, load_scenario, shipped
@@ -35,6 +35,24 @@ def test_every_shipped_scenario_is_valid_and_says_what_happens() -> None:
             "partition.start_s is 200.0; the quiet begins at 180",
         ),
         ("description = ", "Invalid value"),
+        ("description = 'x'\nseconds = " + 5_000 * "9", "integer string conversion"),
+        ("description = 'x'\n[links]\nlatency_ms = 10000001", "links.latency_ms is 10000001"),
+        *(
+            (
+                f"description = 'x'\n[[brokers]]\nname = 'a'\n{field} = {value}",
+                f"{field} is {value}",
+            )
+            for field, value in (
+                ("delay_ms", 1 << 64),
+                ("replay_after_s", "inf"),
+                ("stop_start_s", -5.0),
+                ("stop_length_s", "nan"),
+            )
+        ),
+        (
+            "description = 'x'\nnodes = 3\n[[brokers]]\nname = 'a'\nwithhold = [-1, 2]",
+            "brokers.withhold names node -1; expected 0 to 2",
+        ),
         (
             "description = 'x'\n[community]\ncolumns = 'user=1,item=2'",
             "community.columns needs community.interactions",
@@ -52,6 +70,12 @@ def test_a_wrong_file_names_what_is_wrong(tmp_path: Path, text: str, expected: s
         load_scenario(str(path))
     assert expected in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", [-1, 1 << 63])
+def test_a_seed_that_no_trace_can_hold_is_refused(seed: int) -> None:
+    with pytest.raises(UsageError, match=f"seed is {seed}; expected 0 to 9223372036854775807"):
+        run_scenario(load_scenario("calm"), seed, silent)
 
 
 def test_a_missing_file_names_the_shipped_ones() -> None:
