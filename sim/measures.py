@@ -103,7 +103,8 @@ class _Named(msgspec.Struct, frozen=True):
     """What one process's nodes say of brokers.
 
     Attributes:
-        rightly: by broker, what each node that reads a withheld author's shard says of him.
+        rightly: by broker, whether a node names an author whom it withholds, for each of these and
+            each node that reads his shard.
         wrongly: how many nodes name somebody who is not withheld, by author.
         mistaken: how many nodes name any such.
     """
@@ -122,9 +123,9 @@ def named_authors(simulation: Simulation, people: list[bytes]) -> dict[str, Any]
 
     Returns:
         For each broker that withholds somebody, `named`, the share of the nodes reading his shard
-        that name him, and `nodes`, how many those are; `falsely_named`, the share of all nodes that
-        name anybody else anywhere, and `most_named_innocent`, the share that names the one whom
-        most do.
+        that name him, and `nodes`, how many those are, both over all whom it withholds;
+        `falsely_named`, the share of all nodes that name anybody else anywhere, and
+        `most_named_innocent`, the share that names the one whom most do.
     """
     parts = simulation.company.gather(_named(simulation, people), _Named)
     result: dict[str, Any] = {}
@@ -148,9 +149,10 @@ def _named(simulation: Simulation, people: list[bytes]) -> _Named:
     }
     rightly: dict[str, list[bool]] = {}
     for broker in simulation.brokers:
-        for author in broker.withheld:
+        if broker.withheld:
             rightly[broker.name] = [
                 author in reports[broker.name].withheld
+                for author in broker.withheld
                 for number, (interest, reports) in seen.items()
                 if interest.reads(shard_of(author)) and people[number] != author
             ]

@@ -121,6 +121,14 @@ def test_a_calm_network_converges_at_once() -> None:
     assert set(result) >= {"digest", "nodes", "virtual_seconds", "events", "bytes_per_node_hour"}
 
 
+def test_verdicts_are_counted_for_everybody_whom_a_broker_withholds() -> None:
+    brokers = (BrokerPolicy(name="good"), BrokerPolicy(name="warden", withhold=(0, 1, 2)))
+    scenario = Scenario(description="x", nodes=5, seconds=20.0, quiet_s=10.0, brokers=brokers)
+    result = run_scenario(scenario, 0, silent)
+    assert result["censorship"]["warden"]["nodes"] == 3 * 4
+    assert "good" not in result["censorship"]
+
+
 @pytest.mark.parametrize(
     "faults",
     [
