@@ -116,11 +116,10 @@ class TraceWriter:
     """
 
     def __init__(self, path: Path, header: Header) -> None:
-        try:
+        self._path = path
+        with self._writing():
             self._file = path.open("wb")
-        except OSError as error:
-            raise UsageError(f"trace {path}: {error.strerror}") from None
-        self._file.write(_MAGIC)
+            self._file.write(_MAGIC)
         self._packed = gzip.GzipFile(
             filename="", fileobj=self._file, mode="wb", compresslevel=_GZIP_LEVEL, mtime=0
         )
@@ -139,7 +138,11 @@ class TraceWriter:
         self.close()
 
     def put(self, entry: Entry) -> None:
-        """Write one entry."""
+        """Write one entry.
+
+        Raises:
+            UsageError: the file cannot be written, as of a full disk.
+        """
         self._waiting.append(entry)
         if len(self._waiting) >= _FRAME_ENTRIES:
             self._flush()
@@ -156,10 +159,17 @@ class TraceWriter:
         self.put(Happened(at_ms, station, type(event).__name__, body))
 
     def close(self) -> None:
-        """Write what waits, and close."""
-        self._flush()
-        self._packed.close()
-        self._file.close()
+        """Write what waits, and close.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        with self._writing():
+            try:
+                self._flush()
+                self._packed.close()
+            finally:
+                self._file.close()
 
     def _flush(self) -> None:
         if self._waiting:
@@ -167,7 +177,15 @@ class TraceWriter:
             self._waiting.clear()
 
     def _frame(self, content: bytes) -> None:
-        self._packed.write(len(content).to_bytes(4, "big") + content)
+        with self._writing():
+            self._packed.write(len(content).to_bytes(4, "big") + content)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UsageError(f"trace {self._path}: {error.strerror}") from None
 
 
 class Trace:

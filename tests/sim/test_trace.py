@@ -124,6 +124,12 @@ def test_a_file_that_is_no_trace_or_a_part_of_one_is_named(
         Replay(Trace(other)).run(silent)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_a_disk_that_is_full_ends_the_run_with_the_traces_name() -> None:
+    with pytest.raises(UsageError, match="trace /dev/full: No space left on device"):
+        run_scenario(SMALL, 5, silent, Path("/dev/full"))
+
+
 def test_a_node_that_would_act_differently_is_named(
     recorded: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
