@@ -20,7 +20,6 @@ from tastemesh.sim.replay import Replay
 from tastemesh.sim.trace import Carried, Trace
 
 _AROUND_MS = 1_000
-_SHOWN_LINES = 200
 _LEAST_PREFIX = 6  # hex digits of a record's id that may stand for all of it
 
 Told = Callable[[str, int, int], None]
@@ -113,7 +112,7 @@ def around(path: Path, node: int, at_s: float, progress: Told) -> list[str]:
         progress: told how far the replay is.
 
     Raises:
-        UsageError: the node is not in the recording.
+        UsageError: the node or the moment is not in the recording.
         TraceError: the file is no trace, or damaged.
         ReplayError: a node does something else than it did.
     """
@@ -123,11 +122,15 @@ def around(path: Path, node: int, at_s: float, progress: Told) -> list[str]:
     def see(
         peer: Peer, event: inputs.Input, now_ms: int, message: Carried | None, orders: list[Effect]
     ) -> None:
-        if peer.number == node and abs(now_ms - at_ms) <= _AROUND_MS and len(lines) < _SHOWN_LINES:
+        if peer.number == node and abs(now_ms - at_ms) <= _AROUND_MS:
             lines.append(f"{now_ms / 1000:10.3f} s  {_input_line(event, message)}")
             lines.extend(f"{'':12}    -> {_order_line(order)}" for order in orders)
 
-    Replay(_checked(path, node), see, until_ms=at_ms + _AROUND_MS).run(progress)
+    trace = _checked(path, node)
+    last_s = trace.header.scenario.seconds
+    if at_s > last_s:
+        raise UsageError(f"at is {at_s:g}; the recording has 0 to {last_s:g} s")
+    Replay(trace, see, until_ms=at_ms + _AROUND_MS).run(progress)
     return lines or [f"nothing happened to {station_name(node)} within a second of {at_s:g} s"]
 
 

@@ -96,7 +96,7 @@ class Replay:
                 case Sent():
                     self._compare(entry, at_ms)
                 case Revived():
-                    self.peers[entry.station].come_back(self._population.core(entry.station))
+                    self._peer(entry.station).come_back(self._population.core(entry.station))
                     self._fetches.pop(entry.station, None)
                 case Listed():
                     self._ask(entry)
@@ -121,32 +121,46 @@ class Replay:
     def _deliver(self, entry: Delivered) -> None:
         message = self._messages.get(entry.number)
         if message is None:
-            raise TraceError(f"trace {self._trace.path}: message {entry.number} was never sent")
+            raise self._unreadable(f"message {entry.number} was never sent")
         for station in entry.readers:
             if station < INTRUDERS:
-                wall_ms = EPOCH_MS + entry.at_ms + self._population.skews_ms[station]
+                wall_ms = EPOCH_MS + entry.at_ms + self._peer(station).skew_ms
                 heard = inputs.Received(message.broker, message.topic, message.payload, wall_ms)
                 self._handle(station, heard, entry.at_ms, message)
 
     def _happen(self, entry: Happened) -> None:
         if entry.station >= INTRUDERS:
             return
-        peer = self.peers[entry.station]
+        peer = self._peer(entry.station)
         kind = getattr(inputs, entry.kind, None)
-        if kind is inputs.Restored:
-            event: inputs.Input = peer.store.load(msgspec.msgpack.decode(entry.body, type=int))
-        elif kind is inputs.Fetched:
-            event = self._fetches[entry.station].popleft()
-        elif isinstance(kind, type) and issubclass(kind, inputs.Input):
-            event = msgspec.msgpack.decode(entry.body, type=kind)
-        else:
-            raise TraceError(f"trace {self._trace.path}: unknown input {entry.kind!r}")
+        try:
+            if kind is inputs.Restored:
+                event: inputs.Input = peer.store.load(msgspec.msgpack.decode(entry.body, type=int))
+            elif kind is inputs.Fetched:
+                event = self._fetched(entry)
+            elif isinstance(kind, type) and issubclass(kind, inputs.Input):
+                event = msgspec.msgpack.decode(entry.body, type=kind)
+            else:
+                raise self._unreadable(f"unknown input {entry.kind!r}")
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._unreadable(f"input {entry.kind!r}: {error}") from None
         self._handle(entry.station, event, entry.at_ms, None)
+
+    def _fetched(self, entry: Happened) -> inputs.Fetched:
+        due = self._fetches.get(entry.station)
+        if not due:
+            raise self._differs(entry.station, entry.at_ms, "it reads something else off its disk")
+        return due.popleft()
+
+    def _peer(self, station: int) -> Peer:
+        if not 0 <= station < len(self.peers):
+            raise self._unreadable(f"it has a node {station} of {len(self.peers)}")
+        return self.peers[station]
 
     def _handle(
         self, station: int, event: inputs.Input, at_ms: int, message: Carried | None
     ) -> None:
-        peer = self.peers[station]
+        peer = self._peer(station)
         orders = peer.core.handle(event, at_ms)
         self._counts["inputs"] += 1
         if self._seen is not None:
@@ -172,9 +186,12 @@ class Replay:
         self._counts["messages"] += 1
 
     def _ask(self, entry: Listed) -> None:
-        if advised(self.peers[entry.station], self._population, entry.at_ms) != entry.advice:
+        if advised(self._peer(entry.station), self._population, entry.at_ms) != entry.advice:
             raise self._differs(entry.station, entry.at_ms, "it recommends something else")
         self._counts["recommendations"] += 1
+
+    def _unreadable(self, why: str) -> TraceError:
+        return TraceError(f"trace {self._trace.path}: {why}; was it made by another version?")
 
     def _differs(self, station: int, at_ms: int, how: str) -> ReplayError:
         return ReplayError(

@@ -13,7 +13,16 @@ from tastemesh.sim import inspection
 from tastemesh.sim.replay import Replay
 from tastemesh.sim.run import run_scenario
 from tastemesh.sim.scenario import Adversary, Churn, Community, Scenario, load_scenario
-from tastemesh.sim.trace import Listed, Trace
+from tastemesh.sim.trace import (
+    Delivered,
+    Entry,
+    Happened,
+    Header,
+    Listed,
+    Revived,
+    Trace,
+    TraceWriter,
+)
 
 SMALL = Scenario(
     description="twelve people in two circles, one forger",
@@ -85,7 +94,22 @@ def test_an_item_is_traced_back_to_whoever_recorded_it(
     assert f"n{node} took it in" in way[-1]
 
 
+def test_a_moment_with_much_in_it_is_told_whole(tmp_path: Path) -> None:
+    path = tmp_path / "busy.trace"
+    busy = Scenario(
+        description="everybody talks", nodes=30, seconds=12.0, quiet_s=2.0, records_per_hour=14_400
+    )
+    run_scenario(busy, 5, silent, path)
+    lines = inspection.around(path, 3, 6.0, silent)
+    times_s = [float(line.split()[0]) for line in lines if "->" not in line]
+    assert len(lines) > 200
+    assert times_s[0] < 5.1
+    assert times_s[-1] > 6.9
+
+
 def test_what_a_node_did_at_a_moment_is_told(recorded: tuple[Path, dict[str, Any]]) -> None:
+    with pytest.raises(UsageError, match=r"at is 120\.5; the recording has 0 to 120 s"):
+        inspection.around(recorded[0], 3, 120.5, silent)
     lines = inspection.around(recorded[0], 3, 10.0, silent)
     assert any("TimerFired sync" in line for line in lines)
     assert any("-> Send" in line for line in lines)
@@ -122,6 +146,39 @@ def test_a_file_that_is_no_trace_or_a_part_of_one_is_named(
     other.write_bytes(whole[:40] + b"\x00\x01" + whole[42:])
     with pytest.raises(TraceError, match=r"other is damaged"):
         Replay(Trace(other)).run(silent)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (Happened(0, 99, "Started", b"\x81"), "it has a node 99 of 12"),
+        (Happened(0, -1, "Started", b"\x81"), "it has a node -1 of 12"),
+        (Revived(0, 12), "it has a node 12 of 12"),
+        (Listed(0, 12, b""), "it has a node 12 of 12"),
+        (
+            Happened(0, 1, "BrokerUp", msgspec.msgpack.encode({})),
+            "input 'BrokerUp': Object missing",
+        ),
+        (Happened(0, 1, "Imagined", b"\x80"), "unknown input 'Imagined'"),
+        (Delivered(0, 7, [1]), "message 7 was never sent"),
+    ],
+)
+def test_a_trace_that_another_version_made_is_named(
+    tmp_path: Path, entry: Entry, expected: str
+) -> None:
+    path = tmp_path / "other.trace"
+    with TraceWriter(path, Header(SMALL, 5)) as trace:
+        trace.put(entry)
+    with pytest.raises(TraceError, match=rf"other\.trace: {expected}.*made by another version"):
+        Replay(Trace(path)).run(silent)
+
+
+def test_a_node_that_asks_its_disk_for_less_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "other.trace"
+    with TraceWriter(path, Header(SMALL, 5)) as trace:
+        trace.put(Happened(1_500, 4, "Fetched", msgspec.msgpack.encode(["topic", "broker"])))
+    with pytest.raises(ReplayError, match=r"n4 at 1.500 s: it reads something else off its disk"):
+        Replay(Trace(path)).run(silent)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
