@@ -4,6 +4,7 @@ import json
 import resource
 import sys
 import time
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,7 +31,9 @@ def sim(
     nodes: Annotated[
         int | None, typer.Option(min=2, max=100_000, help="In place of the scenario's number.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of everything random.", show_default="0")
+    ] = None,
     processes: Annotated[
         int | None,
         typer.Option(
@@ -82,14 +85,24 @@ def sim(
     chosen = [each for each in (scenario, replay, inspect) if each is not None]
     if len(chosen) > 1:
         raise UsageError("SCENARIO, --replay FILE and --inspect FILE; expected one of them")
+    read = None if scenario in shipped() else scenario
+    _distinct(("SCENARIO", read), ("--record", record), ("--json", json_file))
+    _distinct(("--replay", replay), ("--json", json_file))
+    of_a_run = [each is not None for each in (nodes, seed, processes)]
     if inspect is not None:
+        if any(of_a_run) or json_file is not None:
+            raise UsageError(
+                "--inspect takes everything from the trace; no --nodes, --seed, --processes or "
+                "--json"
+            )
         _inspect(inspect, node, record, at, item)
     elif node is not None or at is not None or item is not None:
         raise UsageError("--node, --at and --item go with --inspect FILE")
     elif replay is not None:
-        if any(each is not None for each in (record, nodes, processes)):
+        if any(of_a_run) or record is not None:
             raise UsageError(
-                "--replay takes everything from the trace; no --record, --nodes or --processes"
+                "--replay takes everything from the trace; no --nodes, --seed, --processes or "
+                "--record"
             )
         _replay(replay, json_file)
     elif scenario is None:
@@ -97,14 +110,20 @@ def sim(
             f"scenario is missing; expected a TOML file or one of {', '.join(shipped())}"
         )
     else:
-        if record and json_file and Path(record).resolve() == json_file.resolve():
-            raise UsageError(f"--record and --json both name {record}; expected two files")
         wanted = load_scenario(scenario)
         if nodes is not None:
             wanted = msgspec.structs.replace(wanted, nodes=nodes)
         if processes is None:
             processes = 1 if record else fitting_size(wanted.nodes)
-        _run(wanted, seed, Path(record) if record else None, processes, json_file)
+        _run(wanted, seed or 0, Path(record) if record else None, processes, json_file)
+
+
+def _distinct(*files: tuple[str, str | Path | None]) -> None:
+    """Refuse to write a file that is read, or to write one twice."""
+    named = [(option, Path(file)) for option, file in files if file is not None]
+    for (one, path), (other, same) in combinations(named, 2):
+        if path.resolve() == same.resolve():
+            raise UsageError(f"{one} and {other} both name {path}; expected two files")
 
 
 def _run(
@@ -113,8 +132,9 @@ def _run(
     started_s = time.perf_counter()
     with stages() as progress:
         result = run_scenario(scenario, seed, progress, record, processes)
-    result["wall_seconds"] = round(time.perf_counter() - started_s, 2)
-    result["events_per_s"] = round(result["events"] / result["wall_seconds"])
+    wall_s = time.perf_counter() - started_s
+    result["wall_seconds"] = round(wall_s, 2)
+    result["events_per_s"] = round(result["events"] / wall_s)
     result["processes"] = processes
     result["peak_rss_mb"] = round(_peak_mb(processes), 1)
     _show({k: v for k, v in result.items() if k not in ("scenario", "adversaries")})

@@ -100,3 +100,42 @@ def test_a_simulations_digest_and_names_are_whole_in_a_pipe(
     assert shared["peak_rss_mb"] > alone["peak_rss_mb"]
     timed = {"wall_seconds", "events_per_s", "processes", "peak_rss_mb"}
     assert all(shared[name] == alone[name] for name in alone.keys() - timed)
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    """A scenario that takes no time."""
+    scenario = tmp_path / "three.toml"
+    scenario.write_text(
+        'description = "x"\nnodes = 3\nseconds = 2\nquiet_s = 1\nfriends = 1\nasked = 0\n'
+    )
+    return scenario
+
+
+def test_a_simulation_overwrites_nothing_that_it_reads_or_writes_itself(
+    three: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, trace = three.read_text(), tmp_path / "run.trace"
+    for option in ("--record", "--json"):
+        assert main(["sim", str(three), option, str(three)]) == 2
+        assert f"SCENARIO and {option} both name {three}" in capsys.readouterr().err
+    assert main(["sim", str(three), "--record", str(trace), "--json", str(trace)]) == 2
+    assert f"--record and --json both name {trace}" in capsys.readouterr().err
+    assert three.read_text() == text
+    assert main(["sim", str(three), "--record", str(trace)]) == 0
+    assert main(["sim", "--replay", str(trace), "--json", str(trace)]) == 2
+    assert f"--replay and --json both name {trace}" in capsys.readouterr().err
+    assert main(["sim", "--replay", str(trace)]) == 0
+
+
+@pytest.mark.parametrize("what", ["--replay", "--inspect"])
+@pytest.mark.parametrize("option", ["--nodes", "--seed", "--processes"])
+def test_options_of_a_run_are_refused_where_a_trace_says_all(
+    what: str, option: str, three: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = tmp_path / "run.trace"
+    assert main(["sim", str(three), "--record", str(trace)]) == 0
+    asked = ["--node", "1", "--at", "1"] if what == "--inspect" else []
+    assert main(["sim", what, str(trace), *asked]) == 0
+    assert main(["sim", what, str(trace), *asked, option, "2"]) == 2
+    assert f"{what} takes everything from the trace; no" in capsys.readouterr().err
