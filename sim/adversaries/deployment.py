@@ -74,7 +74,7 @@ def deploy(
 
     Raises:
         UsageError: a strategy is unknown, there are fewer people than are to be deceived, or one
-            that looks like people is to look like people who do nothing.
+            that looks like people is to look like people who do nothing or endorse nobody.
     """
     return [
         _deploy(simulation, population, residents, policy, number, seed)
@@ -106,6 +106,11 @@ def _deploy(
             raise UsageError(
                 f"adversaries: {policy.strategy!r} hides among what people take up, and nobody "
                 "takes anything up; raise records_per_hour, seconds or community.history"
+            )
+        if policy.attack_edges and residents.endorsements is None:
+            raise UsageError(
+                f"adversaries: attack_edges is {policy.attack_edges}, and nobody endorses anybody; "
+                "raise friends, or name community.endorsements"
             )
         plan = draw_up(
             policy.strategy,

@@ -98,3 +98,14 @@ def test_who_is_to_look_like_people_who_do_nothing_is_refused(strategy: str) -> 
     )
     with pytest.raises(UsageError, match=f"adversaries: '{strategy}' hides among .* raise records"):
         run_scenario(scenario, 1, silent)
+
+
+def test_where_nobody_endorses_nobody_can_be_deceived() -> None:
+    scenario = Scenario(
+        description="strangers",
+        nodes=6,
+        friends=0,
+        adversaries=(Adversary(strategy="star", attack_edges=2),),
+    )
+    with pytest.raises(UsageError, match="attack_edges is 2, and nobody endorses anybody"):
+        run_scenario(scenario, 1, silent)
