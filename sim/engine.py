@@ -33,7 +33,7 @@ from tastemesh.sim.brokers import Broker
 from tastemesh.sim.company import Company
 from tastemesh.sim.links import LinkPolicy
 from tastemesh.sim.network import Deed, Message, Network, Sending, Subscribing, channel_in
-from tastemesh.sim.peer import Handler, Peer, Station
+from tastemesh.sim.peer import INTRUDERS, Handler, Peer, Station
 from tastemesh.sim.reading import Signatures
 from tastemesh.sim.reports import Reports
 from tastemesh.sim.trace import Delivered, Revived, Sent, TraceWriter
@@ -43,9 +43,6 @@ EPOCH_MS = 1_767_225_600_000
 
 _TRACE_BYTES = 65_536
 _NEVER_MS = 1 << 62
-
-INTRUDERS = 1 << 24
-"""The number of the first hostile station; nodes are numbered from 0."""
 
 _Fact = Callable[[int], inputs.Input]
 _Event = tuple[Callable[[Any, Any], None], Any, Any]
@@ -102,7 +99,7 @@ class Simulation:
 
     @property
     def moved_bytes(self) -> Counter[str]:
-        """What nodes and intruders sent and received, by the topic's channel."""
+        """What nodes sent and received, by the topic's channel."""
         return self.network.moved_bytes
 
     @property
@@ -411,7 +408,8 @@ class Simulation:
             if orders:
                 self._carry_out(reader, orders)
         self.event_count += len(reached)
-        self.network.moved_bytes[channel_in(topic)] += len(reached) * size_bytes
+        nodes = sum(number < INTRUDERS for number in reached) if self.intruders else len(reached)
+        self.network.moved_bytes[channel_in(topic)] += nodes * size_bytes
         self._heard.note(now_ms, message.number, array("I", reached).tobytes())
 
 

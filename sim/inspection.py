@@ -13,8 +13,8 @@ from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.topics import channel_of
 from tastemesh.node.advice import Advice
-from tastemesh.sim.engine import EPOCH_MS, INTRUDERS
-from tastemesh.sim.peer import Peer
+from tastemesh.sim.engine import EPOCH_MS
+from tastemesh.sim.peer import INTRUDERS, Peer
 from tastemesh.sim.population import NETWORK
 from tastemesh.sim.replay import Replay
 from tastemesh.sim.trace import Carried, Trace

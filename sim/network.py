@@ -14,7 +14,7 @@ import numpy as np
 from tastemesh.errors import UsageError
 from tastemesh.sim.brokers import ONE_BROKER, Broker
 from tastemesh.sim.links import LinkPolicy
-from tastemesh.sim.peer import Station
+from tastemesh.sim.peer import INTRUDERS, Station
 from tastemesh.sim.trace import Carried, TraceWriter
 
 _DRAW_COUNT = 8_192  # uniforms drawn at a time: a call of numpy's costs as much as 200 of them
@@ -90,7 +90,7 @@ class Network:
         self.links = links or LinkPolicy()
         self.brokers = brokers or tuple(Broker(policy) for policy in ONE_BROKER)
         self.moved_bytes: Counter[str] = Counter()
-        """What stations sent and received, by the topic's channel."""
+        """What nodes sent and received, by the topic's channel; `Simulation` adds the latter."""
         self._record = record
         self._by_name = {broker.name: broker for broker in self.brokers}
         # By broker and filter, then by the reader's number.
@@ -150,7 +150,8 @@ class Network:
         for number in order.brokers:
             broker = self.brokers[number]
             sender.sent_bytes += size_bytes
-            self.moved_bytes[channel_in(order.topic)] += size_bytes
+            if sender.number < INTRUDERS:
+                self.moved_bytes[channel_in(order.topic)] += size_bytes
             for up_ms in self.links.delays_ms(self._draw):
                 for later_ms in broker.handling_ms(order.topic, order.payload, self._draw):
                     yield from self._publish(sender, broker, order, now_ms + up_ms + later_ms)

@@ -9,6 +9,9 @@ from tastemesh.gossip.record import Interaction, Record
 from tastemesh.node.core import Core
 from tastemesh.sim.brokers import Broker
 
+INTRUDERS = 1 << 24
+"""The number of the first hostile station; nodes are numbered from 0."""
+
 
 class MemoryStore:
     """What the daemon's SQLite file does, in memory: the storage effects and the way back."""

@@ -14,8 +14,8 @@ import msgspec
 from tastemesh.errors import ReplayError, TraceError
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
-from tastemesh.sim.engine import EPOCH_MS, INTRUDERS
-from tastemesh.sim.peer import Peer
+from tastemesh.sim.engine import EPOCH_MS
+from tastemesh.sim.peer import INTRUDERS, Peer
 from tastemesh.sim.population import Population
 from tastemesh.sim.trace import Carried, Delivered, End, Happened, Listed, Revived, Sent, Trace
 

@@ -9,7 +9,7 @@ import pytest
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip import inputs
-from tastemesh.gossip.effects import Effect
+from tastemesh.gossip.effects import Effect, Send, SetTimer, Subscribe
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Interaction
 from tastemesh.gossip.signer import Signer
@@ -199,6 +199,31 @@ def test_who_starts_or_comes_back_while_cut_off_is_connected_when_that_ends() ->
     assert first.told == second.told == ["Restored", "Started"]
     simulation.run(for_ms=2_000)
     assert second.told == ["Restored", "Started", "BrokerUp"]
+
+
+class Loud:
+    """Hears all records, and publishes rubbish every second."""
+
+    def handle(self, event: inputs.Input, now_ms: int) -> list[Effect]:
+        again = SetTimer("again", 1_000)
+        match event:
+            case inputs.Started():
+                return [Subscribe((), ("tastemesh/1/sim/r/+",)), again]
+            case inputs.TimerFired():
+                return [Send("tastemesh/1/sim/r/7", bytes(500)), again]
+        return []
+
+
+def test_bytes_by_channel_are_those_of_nodes() -> None:
+    simulation, _ = network(4, seed=2)
+    loud = simulation.intrude("loud", Loud())
+    simulation.run(for_ms=30_000)
+    assert loud.sent_bytes > 10_000
+    assert loud.received_bytes > 1_000
+    nodes = simulation.nodes.values()
+    assert sum(simulation.moved_bytes.values()) == sum(
+        node.sent_bytes + node.received_bytes for node in nodes
+    )
 
 
 @pytest.mark.parametrize(
