@@ -22,6 +22,7 @@ from tastemesh.node.cli.data import (
     MinWeight,
     SkipBad,
     Undirected,
+    check_distinct,
     columns_used,
     console_for,
     read_endorsements,
@@ -143,6 +144,10 @@ def attack(
         egos_without_endorsements=egos_without_endorsements,
     )
     check_options(tried, has_endorsements=endorsements is not None)
+    check_distinct(
+        {"--resume": resume, "--json": json_file},
+        {"--interactions": interactions, "--endorsements": endorsements},
+    )
     if report is not None:
         prepare_report(report)
     loaded = read_interactions(interactions, columns, min_weight, skip_bad)

@@ -1,7 +1,8 @@
 """Options that name data files, for every command that reads or writes them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,6 +78,26 @@ JsonFile = Annotated[
         callback=_writable,
     ),
 ]
+
+
+def check_distinct(
+    written: Mapping[str, str | Path | None], read: Mapping[str, str | Path | None]
+) -> None:
+    """Refuse to write a file that is read, or to write one twice.
+
+    Args:
+        written: files by the options that name them; None where one is not given.
+        read: likewise.
+
+    Raises:
+        UsageError: two options name one file.
+    """
+    named = [
+        (option, Path(file)) for option, file in {**read, **written}.items() if file is not None
+    ]
+    for (one, path), (other, same) in combinations(named, 2):
+        if other in written and path.resolve() == same.resolve():
+            raise UsageError(f"{one} and {other} both name {path}; expected two files")
 
 
 def read_interactions(

@@ -17,6 +17,7 @@ from tastemesh.node.cli.data import (
     MinWeight,
     SkipBad,
     Undirected,
+    check_distinct,
     columns_used,
     console_for,
     needed_columns,
@@ -76,6 +77,9 @@ def evaluate(
 
     if interactions is None:
         raise UsageError("--interactions is missing; expected a CSV or TSV file")
+    check_distinct(
+        {"--json": json_file}, {"--interactions": interactions, "--endorsements": endorsements}
+    )
     loaded = read_interactions(interactions, columns, min_weight, skip_bad)
     vouched = read_endorsements(endorsements, endorsement_columns, undirected, skip_bad)
     options = SplitOptions(

@@ -4,7 +4,6 @@ import json
 import resource
 import sys
 import time
-from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +13,7 @@ from rich import box
 from rich.table import Table
 
 from tastemesh.errors import UsageError
-from tastemesh.node.cli.data import JsonFile, console_for, write_json
+from tastemesh.node.cli.data import JsonFile, check_distinct, console_for, write_json
 from tastemesh.node.cli.progress import stages
 from tastemesh.sim import inspection
 from tastemesh.sim.company import fitting_size
@@ -85,9 +84,10 @@ def sim(
     chosen = [each for each in (scenario, replay, inspect) if each is not None]
     if len(chosen) > 1:
         raise UsageError("SCENARIO, --replay FILE and --inspect FILE; expected one of them")
-    read = None if scenario in shipped() else scenario
-    _distinct(("SCENARIO", read), ("--record", record), ("--json", json_file))
-    _distinct(("--replay", replay), ("--json", json_file))
+    check_distinct(
+        {"--record": None if inspect else record, "--json": json_file},
+        {"SCENARIO": None if scenario in shipped() else scenario, "--replay": replay},
+    )
     of_a_run = [each is not None for each in (nodes, seed, processes)]
     if inspect is not None:
         if any(of_a_run) or json_file is not None:
@@ -116,14 +116,6 @@ def sim(
         if processes is None:
             processes = 1 if record else fitting_size(wanted.nodes)
         _run(wanted, seed or 0, Path(record) if record else None, processes, json_file)
-
-
-def _distinct(*files: tuple[str, str | Path | None]) -> None:
-    """Refuse to write a file that is read, or to write one twice."""
-    named = [(option, Path(file)) for option, file in files if file is not None]
-    for (one, path), (other, same) in combinations(named, 2):
-        if path.resolve() == same.resolve():
-            raise UsageError(f"{one} and {other} both name {path}; expected two files")
 
 
 def _run(

@@ -39,6 +39,8 @@ class Journal:
     def __init__(self, path: Path, fingerprint: str) -> None:
         self._path = path
         self._fingerprint = fingerprint
+        if path.exists() and not path.is_file():  # a device may go on for ever
+            raise UsageError(f"--resume {path}: expected a file")
         try:
             whole = path.read_bytes() if path.exists() else b""
             path.open("ab").close()

@@ -50,15 +50,16 @@ def check_options(options: AttackOptions, *, has_endorsements: bool) -> None:
     Raises:
         UsageError: an option is unknown or out of range.
     """
-    for name, values, low in (
-        ("identities", options.identities, 1),
-        ("attack-edges", options.attack_edges, 0),
-        ("seeds", (options.seeds,), 1),
-        ("egos", (options.egos,), 1),
-        ("egos-without-endorsements", (options.egos_without_endorsements,), 0),
+    for name, values, low, high in (
+        ("identities", options.identities, 1, 1_000_000),
+        ("attack-edges", options.attack_edges, 0, 1_000_000),
+        ("seeds", (options.seeds,), 1, 1_000),
+        ("egos", (options.egos,), 1, 1_000_000_000),
+        ("egos-without-endorsements", (options.egos_without_endorsements,), 0, 1_000_000_000),
     ):
-        if not values or min(values) < low:
-            raise UsageError(f"{name} is {', '.join(map(str, values))}; expected {low} or more")
+        if not values or not low <= min(values) <= max(values) <= high:
+            found = ", ".join(map(str, values))
+            raise UsageError(f"{name} is {found}; expected {low} to {high:,}")
     if not has_endorsements and max(options.attack_edges) > 0:
         raise UsageError("attack-edges above 0 need --endorsements: nobody can be deceived without")
     for name in options.strategies:

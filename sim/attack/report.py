@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from tastemesh.errors import UsageError
 from tastemesh.sim.adversaries.strategies import STRATEGIES
@@ -40,7 +41,7 @@ def prepare_report(directory: Path) -> None:
         )
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "index.html").touch()
+        TemporaryFile(dir=directory).close()  # an earlier report stays until there is another
     except OSError as error:
         raise UsageError(f"--report {directory}: {error.strerror}") from None
 

@@ -128,6 +128,16 @@ def test_a_simulation_overwrites_nothing_that_it_reads_or_writes_itself(
     assert main(["sim", "--replay", str(trace)]) == 0
 
 
+@pytest.mark.parametrize("command", ["attack", "evaluate"])
+def test_an_experiment_overwrites_none_of_its_data(
+    command: str, plays: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = plays.read_text()
+    assert main([command, "--interactions", str(plays), "--json", str(plays)]) == 2
+    assert f"--interactions and --json both name {plays}" in capsys.readouterr().err
+    assert plays.read_text() == text
+
+
 @pytest.mark.parametrize("what", ["--replay", "--inspect"])
 @pytest.mark.parametrize("option", ["--nodes", "--seed", "--processes"])
 def test_options_of_a_run_are_refused_where_a_trace_says_all(

@@ -89,6 +89,14 @@ def test_a_directory_that_cannot_be_written_to_is_said_first(tmp_path: Path) -> 
         prepare_report(tmp_path / "file" / "below")
 
 
+def test_a_report_that_is_never_written_leaves_the_directory_as_it_was(tmp_path: Path) -> None:
+    prepare_report(tmp_path)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "index.html").write_text("an earlier report")
+    prepare_report(tmp_path)
+    assert (tmp_path / "index.html").read_text() == "an earlier report"
+
+
 def test_words_in_a_page_are_only_words() -> None:
     hostile = "<blink>"
     table = Table(hostile, hostile, (hostile, "x"), ((hostile, "1"),))

@@ -164,10 +164,15 @@ def test_the_others_are_bought_with_identities(cells: list[Cell]) -> None:
     [
         (AttackOptions(strategies=("nuke",)), "unknown strategy 'nuke'"),
         (AttackOptions(systems=("magic",)), "unknown system 'magic'; expected one of tastemesh, "),
-        (AttackOptions(identities=(0,)), "identities is 0; expected 1 or more"),
+        (AttackOptions(identities=(0,)), "identities is 0; expected 1 to 1,000,000"),
+        (
+            AttackOptions(identities=(1, 10**9)),
+            "identities is 1, 1000000000; expected 1 to 1,000,0",
+        ),
         (AttackOptions(identities=(10, 10)), "identities is 10, 10; expected each once"),
         (AttackOptions(attack_edges=(0, 1, 0)), "attack-edges is 0, 1, 0; expected each once"),
-        (AttackOptions(seeds=0), "seeds is 0; expected 1 or more"),
+        (AttackOptions(seeds=0), "seeds is 0; expected 1 to 1,000"),
+        (AttackOptions(seeds=1_001), "seeds is 1001; expected 1 to 1,000"),
         (AttackOptions(attack_edges=(0, 61)), "attack-edges is 61; only 60 people endorse"),
         (AttackOptions(egos_without_endorsements=-1), "egos-without-endorsements is -1; expected"),
     ],
@@ -334,6 +339,8 @@ def test_a_journal_of_something_else_is_refused_and_left_alone(
     other = fingerprint(*community, msgspec.structs.replace(FEW, egos=6))
     with pytest.raises(UsageError, match="made from other data or with other options"):
         Journal(path, other)
+    with pytest.raises(UsageError, match="--resume /dev/zero: expected a file"):
+        Journal(Path("/dev/zero"), other)  # which never ends
     for text in ("user,item", "user,item\n1,2\n", json.dumps({"cells": []}) + "\n"):
         path.write_text(text)
         with pytest.raises(DataError, match="line 1: expected finished cells"):
