@@ -5,6 +5,7 @@ The run is replayed (`tastemesh.sim.replay`) and watched; nothing had to be logg
 
 from collections.abc import Callable
 from pathlib import Path
+from string import hexdigits
 
 import msgspec
 
@@ -52,7 +53,7 @@ def way_of_record(path: Path, node: int, prefix: str, progress: Told) -> list[st
         TraceError: the file is no trace, or damaged.
         ReplayError: a node does something else than it did.
     """
-    if len(prefix) < _LEAST_PREFIX:
+    if len(prefix) < _LEAST_PREFIX or not set(prefix) <= set(hexdigits):
         raise UsageError(f"record {prefix!r}; expected at least {_LEAST_PREFIX} hex digits")
     arrivals: dict[int, _Arrival] = {}
 

@@ -120,6 +120,7 @@ def test_what_a_node_did_at_a_moment_is_told(recorded: tuple[Path, dict[str, Any
     [
         (99, "abcdef", "node is 99; the recording has 0 to 11"),
         (1, "abc", "expected at least 6 hex digits"),
+        (1, "some-name", "record 'some-name'; expected at least 6 hex digits"),
         (1, "00112233445566", "n1 never took it in"),
     ],
 )
