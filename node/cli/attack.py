@@ -1,6 +1,5 @@
 """`tastemesh attack`."""
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from enum import StrEnum
@@ -45,6 +44,7 @@ from tastemesh.sim.attack.report import prepare_report, write_report
 from tastemesh.sim.attack.runner import run_attacks
 from tastemesh.sim.attack.summary import Row, remarks, summary
 from tastemesh.sim.attack.tables import mean_count
+from tastemesh.sim.company import processor_count
 from tastemesh.sim.interactions import Endorsements, Interactions
 from tastemesh.sim.systems.registry import SYSTEMS as COMPARED
 from tastemesh.sim.systems.registry import VARIANTS
@@ -154,7 +154,7 @@ def attack(
     vouched = read_endorsements(endorsements, endorsement_columns, undirected, skip_bad)
     with ExitStack() as opened:
         workers = opened.enter_context(
-            open_backend(backend.value, jobs=jobs or os.cpu_count() or 1, scheduler=scheduler)
+            open_backend(backend.value, jobs=jobs or processor_count(), scheduler=scheduler)
         )
         journal = (
             Journal(resume, fingerprint(loaded, vouched, tried)) if resume is not None else None
