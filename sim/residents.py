@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tastemesh.errors import ConfigError
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Interaction
 from tastemesh.sim.community import connected_neighbourhood
@@ -80,9 +79,9 @@ def settle(scenario: Scenario, seed: int) -> Residents:
         seed: of everything random.
 
     Raises:
-        ConfigError: the data has too few people.
         DataError: a file cannot be read.
-        UsageError: the topology needs networkx, which is not installed.
+        UsageError: the data has too few people, or the topology needs networkx, which is not
+            installed.
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, 5]))
     starts_ms = (rng.random(scenario.nodes) * scenario.arrive_s * 1000).astype(np.int64)
@@ -177,8 +176,6 @@ def _from_data(
     """Put one person of the data on each node; the last of his items are those he says live."""
     interactions, endorsements = _loaded(scenario.community)
     picked = connected_neighbourhood(interactions, endorsements, scenario.nodes, minimum_items=1)
-    if len(picked) < scenario.nodes:
-        raise ConfigError(f"nodes is {scenario.nodes}; the data has {len(picked)} people to offer")
     place = {name: number for number, name in enumerate(picked)}
     moved = np.array([place.get(name, -1) for name in interactions.user_ids], np.int32)
     rows = np.flatnonzero(moved[interactions.user] >= 0)
