@@ -13,7 +13,7 @@ import numpy as np
 from tastemesh.errors import UsageError
 from tastemesh.gossip import inputs
 from tastemesh.node.collection import uncollected
-from tastemesh.sim.adversaries.deployment import Deployed, deploy
+from tastemesh.sim.adversaries.deployment import Deployed, check_strategies, deploy
 from tastemesh.sim.company import Company, gathered
 from tastemesh.sim.engine import Simulation
 from tastemesh.sim.listing import ask, exposure
@@ -28,7 +28,7 @@ _SMALL = 200
 _LAST_SEED = (1 << 63) - 1
 
 CONVERGED = 0.999
-"""Share of the records of the shards that they read which all nodes hold once they converged."""
+"""Mean share of the records of the shards that they read which nodes hold once they converged."""
 
 Told = Callable[[str, int, int], None]
 """Is told (stage, done, total) in virtual seconds."""
@@ -76,6 +76,7 @@ def run_scenario(
         raise UsageError(f"processes is {processes}; expected 1 or more")
     if record is not None and processes > 1:
         raise UsageError(f"processes is {processes}; a trace is written by one")
+    check_strategies(scenario.adversaries)
     task = msgspec.msgpack.encode(Task(scenario, seed))
     with gathered(processes, task) as company, uncollected():
         return _run(scenario, seed, progress, record, company)
@@ -183,7 +184,7 @@ def _live(
     What hostile authors say need not reach everybody: some of it is refused here and not there.
 
     Returns:
-        How long after the last fault and record all was everywhere, None if never; and what moved,
+        How long after the last fault and record they converged, None if never; and what moved,
         bytes a node and hour by channel, in the second half of the time before, without the crowd
         and the catching up of the start.
     """

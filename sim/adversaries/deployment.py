@@ -63,6 +63,20 @@ def strategies() -> tuple[str, ...]:
     return (*STRATEGIES, ADAPTIVE, *NETWORK_STRATEGIES)
 
 
+def check_strategies(adversaries: tuple[Adversary, ...]) -> None:
+    """Refuse adversaries whom nobody knows, before a network is made and a file replaced.
+
+    Raises:
+        UsageError: a strategy is unknown.
+    """
+    for policy in adversaries:
+        if policy.strategy not in strategies():
+            raise UsageError(
+                f"adversaries: unknown strategy {policy.strategy!r}; "
+                f"expected one of {', '.join(strategies())}"
+            )
+
+
 def deploy(
     simulation: Simulation,
     population: Population,
@@ -73,8 +87,8 @@ def deploy(
     """Add a scenario's adversaries to its simulation.
 
     Raises:
-        UsageError: a strategy is unknown, there are fewer people than are to be deceived, or one
-            that looks like people is to look like people who do nothing or endorse nobody.
+        UsageError: there are fewer people than are to be deceived, or one who looks like people is
+            to look like people who do nothing or endorse nobody.
     """
     return [
         _deploy(simulation, population, residents, policy, number, seed)
@@ -90,11 +104,6 @@ def _deploy(
     number: int,
     seed: int,
 ) -> Deployed:
-    if policy.strategy not in strategies():
-        raise UsageError(
-            f"adversaries: unknown strategy {policy.strategy!r}; "
-            f"expected one of {', '.join(strategies())}"
-        )
     purpose = b"adversary %d" % number
     signers = tuple(population.signer(n, purpose) for n in range(policy.identities))
     target = f"hostile:{number}:target"

@@ -1,5 +1,6 @@
 """Adversaries inside the simulator: each stays within its budget, and gets what is said it gets."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,6 +85,15 @@ def test_who_adapts_reads_the_brokers_and_tells_what_he_chose() -> None:
 def test_an_unknown_strategy_names_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"unknown strategy 'bribery'; expected one of chain, .*"):
         attacked(Adversary(strategy="bribery"))
+
+
+def test_an_unknown_strategy_replaces_no_trace(tmp_path: Path) -> None:
+    trace = tmp_path / "earlier.trace"
+    trace.write_text("an earlier run")
+    scenario = Scenario(description="x", adversaries=(Adversary(strategy="bribery"),))
+    with pytest.raises(UsageError, match="unknown strategy"):
+        run_scenario(scenario, 1, silent, trace)
+    assert trace.read_text() == "an earlier run"
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
