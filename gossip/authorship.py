@@ -43,9 +43,8 @@ class _Pen(msgspec.Struct):
     """Where one of our identities stands."""
 
     signer: Signer
-    vouching: dict[bytes, Record] = msgspec.field(
-        default_factory=dict
-    )  # the records that do, by id
+    # By id, the records that endorse somebody.
+    vouching: dict[bytes, Record] = msgspec.field(default_factory=dict)
     epoch: int = 0
     next_seq: int = 1
     reserved: int = 1  # numbers below this one are committed as used

@@ -121,11 +121,9 @@ def _write_and_read(lines: Sequence[Line]) -> None:
         if events:
             wanted[line.fileno()] = line
             waiting.register(line, events)
-    for (
-        descriptor,
-        events,
-    ) in waiting.poll():  # an end that was closed has other bits than these two
+    for descriptor, events in waiting.poll():
         line = wanted[descriptor]
+        # An end that was closed has other bits than these two.
         if line.is_behind and events & ~select.POLLIN:
             line.write()
         if not line.has_ended and events & ~select.POLLOUT:
