@@ -31,6 +31,16 @@ def prepared(folder: Path, umask: int = 0o022) -> str:
     return (folder / ".env").read_text().strip().partition("=")[2]
 
 
+def test_the_certificates_hold_where_python_checks_them_strictly(tmp_path: Path) -> None:
+    prepared(tmp_path)
+    tls = tmp_path / "secrets" / "tls"
+    strictly = ["openssl", "verify", "-x509_strict", "-CAfile", str(tls / "ca.pem")]  # as from 3.13
+    checked = subprocess.run(
+        [*strictly, str(tls / "broker.pem")], capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
 @pytest.mark.broker
 async def test_the_broker_takes_known_nodes_over_tls_and_our_topics_only(tmp_path: Path) -> None:
     if mosquitto_program() is None:

@@ -286,8 +286,25 @@ async def test_a_broker_that_never_acknowledges_is_left() -> None:
             assert a.status.waiting_count == 1
 
 
+def key_usage(*, sign_others: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not sign_others,
+        key_cert_sign=sign_others,
+        crl_sign=sign_others,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
 def make_certificates(folder: Path) -> None:
-    """Write ca.pem, and server.pem and client.pem signed by it, each with its key."""
+    """Write ca.pem, and server.pem and client.pem signed by it, each with its key.
+
+    They say all that Python 3.13 and newer ask of a certificate.
+    """
     now = datetime.now(UTC)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
@@ -307,6 +324,14 @@ def make_certificates(folder: Path) -> None:
             .add_extension(x509.BasicConstraints(ca=name == "ca", path_length=None), critical=True)
             .add_extension(
                 x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]),
+                critical=False,
+            )
+            .add_extension(key_usage(sign_others=name == "ca"), critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+            )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()),
                 critical=False,
             )
             .sign(ca_key, hashes.SHA256())
