@@ -32,6 +32,7 @@ def check_field_types(told: msgspec.Struct) -> None:
             right = msgspec.convert(value, hint)
         except msgspec.ValidationError:
             expected = hint.__name__ if isinstance(hint, type) else str(hint)
+            expected = expected.replace("pathlib._local.", "pathlib.")  # as Python 3.13 says it
             raise ConfigError(
                 f"{name} is of type {type(value).__name__}; expected {expected}"
             ) from None
