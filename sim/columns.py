@@ -209,5 +209,8 @@ def is_common_header(cells: Sequence[str]) -> bool:
 
 
 def _plain(name: str) -> str:
-    """Lower case without punctuation or a type suffix: ``User-ID`` and ``user_id:token`` agree."""
-    return re.sub(r"[\W_]", "", name.split(":")[0].lower())
+    """Lower case without punctuation or RecBole's types: ``User-ID`` and ``user_id:token`` agree.
+
+    What else stands behind a colon is an id's own: ``song:17`` is no header.
+    """
+    return re.sub(r":(token|float)(_seq)?$|[\W_]", "", name.lower())

@@ -79,6 +79,7 @@ def test_a_column_that_is_not_there_is_named(
             {"user": 0, "item": 1, "day": 3, "month": 4, "year": 5},
         ),
         ("user_id:token item_id:token rating:float", {"user": 0, "item": 1, "weight": 2}),
+        ("item_id:token_seq user_id:token", {"item": 0, "user": 1}),
         ("rating thing user_id", {"weight": 0, "item": 1, "user": 2}),
         ("user item month", {"user": 0, "item": 1}),
         ("a b c d e", {"user": 0, "item": 1, "weight": 2, "time": 3}),

@@ -75,6 +75,11 @@ def test_a_header_in_other_words_is_told_by_the_numbers_below(write: Writer) -> 
     assert named(by_position) == [("a", "b", 3.0)]
 
 
+def test_ids_with_a_prefix_are_no_header(write: Writer) -> None:
+    data = load_interactions(write("user:1,song:4,5\nuser:2,song:5,4\n"))
+    assert named(data) == [("user:1", "song:4", 5.0), ("user:2", "song:5", 4.0)]
+
+
 def test_a_field_that_is_not_asked_for_is_not_read(write: Writer) -> None:
     data = load_interactions(write("user,item,rating,time\nu,i,x,never\n"), "user=user,item=item")
     assert named(data) == [("u", "i", 1.0)]

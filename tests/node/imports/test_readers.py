@@ -119,6 +119,13 @@ def test_a_list_of_items_is_a_table(head: str, tmp_path: Path) -> None:
     assert read("csv", path)[0] == [Listen(item, None) for item in named]
 
 
+@pytest.mark.parametrize("text", ["song:1\nsong:2\n", "track:a/b,\nsong:2,\n"])
+def test_a_first_item_with_a_prefix_is_no_header(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "shelf.txt"
+    path.write_text(text)
+    assert [each.item for each in read("csv", path)[0]] == text.replace(",", "").split()
+
+
 def test_blanks_between_words_are_no_columns(tmp_path: Path) -> None:
     path = tmp_path / "shelf.txt"
     path.write_text("item\nPink Moon\nBlue Train\nKarma\n")
