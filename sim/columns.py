@@ -34,7 +34,10 @@ _RECOGNISED: Mapping[str, tuple[str, ...]] = {
         *("weight", "rating", "ratings", "plays", "playcount", "count", "score", "stars"),
         *("listens", "trust", "value", "movierating", "bookrating"),
     ),
-    "time": ("timestamp", "time", "date", "datetime", "unixreviewtime", "ts", "created", "dated"),
+    "time": (
+        *("timestamp", "time", "date", "datetime", "unixreviewtime", "ts", "created", "dated"),
+        *("createdat", "listenedat", "playedat"),
+    ),
     "day": ("day",),
     "month": ("month",),
     "year": ("year",),

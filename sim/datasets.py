@@ -243,8 +243,12 @@ def _is_time(cell: str) -> bool:
 
 
 def _looks_headed(first: Sequence[str], second: Sequence[str] = ()) -> bool:
-    """Tell whether the first line has words only, one of them above a number."""
-    return not any(_is_number(cell) for cell in first) and any(_is_number(cell) for cell in second)
+    """Tell whether the first line has words only, one of them above a number or a date."""
+    return not any(_is_value(cell) for cell in first) and any(_is_value(cell) for cell in second)
+
+
+def _is_value(cell: str) -> bool:
+    return _is_number(cell) or _is_time(cell)
 
 
 def _is_number(cell: str) -> bool:

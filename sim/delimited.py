@@ -8,6 +8,7 @@ SNAP and KONECT collections.
 import csv
 import gzip
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ _CONSISTENT = 0.5  # share of sampled lines that must split alike: the rest may 
 _WHITESPACE = " "
 _NONE = "\n"  # stands in no line: each is one cell
 _QUOTED = (",", ";", "|")  # with these a cell in quotes may hold the delimiter; tabs need none
+_JSON = re.compile(r'\s*(\[\s*)?\{\s*"|\s*[\[{]\s*$')  # how it begins, in one line or in many
 _DELIMITERS = ("\t", "::", ";", ",", "|", _WHITESPACE)  # rarest in ordinary text first
 
 
@@ -41,6 +43,8 @@ class Table:
             sample = [*sample[1:], *islice(lines, 1)]
         if not sample:
             raise DataError(path, 0, "the file is empty; expected a table of text")
+        if _JSON.match(sample[0][1]):
+            raise DataError(path, sample[0][0], "this is JSON; expected a table of text")
         self.path = path
         self.delimiter = _sniff(sample)
         if narrow and (not self.delimiter or _is_prose(sample, self.delimiter)):
@@ -172,7 +176,8 @@ def _open_bytes(path: str, stack: ExitStack) -> IO[bytes]:
         archive, _, member = path.partition("!")
         file = Path(archive)
     if not file.is_file():
-        raise UsageError(f"{path}: there is no such file")
+        folder = ": it is a folder" if file.is_dir() else ""
+        raise UsageError(f"{path}: there is no such file{folder}")
     try:
         raw: IO[bytes] = stack.enter_context(file.open("rb"))
         start = raw.read(4)
@@ -189,7 +194,9 @@ def _open_member(
     path: str, raw: IO[bytes], member: str, stack: ExitStack
 ) -> AbstractContextManager[IO[bytes]]:
     archive = stack.enter_context(zipfile.ZipFile(raw))
+    # A Mac puts a file of its own beside each one, below __MACOSX/.
     names = [name for name in archive.namelist() if not name.endswith("/")]
+    names = [name for name in names if not name.startswith("__MACOSX/")]
     if not member and len(names) == 1:
         member = names[0]
     if member not in names:

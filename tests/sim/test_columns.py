@@ -89,6 +89,7 @@ def test_a_column_that_is_not_there_is_named(
         ("id item rating", {"user": 0, "item": 1, "weight": 2}),
         ("user,rating", {"user": 0, "item": 1}),
         ("who,what,rating,when", {"user": 0, "item": 1, "weight": 2, "time": 3}),
+        ("user_id,item_id,created_at", {"user": 0, "item": 1, "time": 2}),
         ("user,movie,rating,year", {"user": 0, "item": 1, "weight": 2}),
         ("year,user,thing", {"user": 1, "item": 2}),
         ("user,item,month,year", {"user": 0, "item": 1, "month": 2, "year": 3}),

@@ -75,6 +75,17 @@ def test_a_header_in_other_words_is_told_by_the_numbers_below(write: Writer) -> 
     assert named(by_position) == [("a", "b", 3.0)]
 
 
+def test_a_header_in_other_words_is_told_by_the_dates_below(write: Writer) -> None:
+    for table in ("who,what,when\na,b,2020-01-02\n", "who,what,when\na,b,2020-01-02 03:04:05Z\n"):
+        data = load_interactions(write(table))
+        assert (named(data), data.counts.columns) == (
+            [("a", "b", 1.0)],
+            "user=who,item=what,time=when",
+        )
+    undated = load_interactions(write("a,b,2020-01-02\nc,d,2020-01-03\n"))
+    assert named(undated) == [("a", "b", 1.0), ("c", "d", 1.0)]
+
+
 def test_ids_with_a_prefix_are_no_header(write: Writer) -> None:
     data = load_interactions(write("user:1,song:4,5\nuser:2,song:5,4\n"))
     assert named(data) == [("user:1", "song:4", 5.0), ("user:2", "song:5", 4.0)]

@@ -94,6 +94,9 @@ def test_packed_files_are_known_by_their_content(tmp_path: Path) -> None:
     assert rows(f"{several}!set/ratings.csv") == plain
     assert rows(f"{several}!set/ratings.csv.gz") == plain
     assert rows(f"{several}!ratings.csv") == plain  # packed without its folder elsewhere
+    with zipfile.ZipFile(single, "a") as archive:
+        archive.writestr("__MACOSX/folder/._ratings.csv", b"of a Mac's own")
+    assert rows(single) == plain
     with pytest.raises(UsageError, match=r"several members; name one .*set/readme\.txt"):
         rows(several)
     with pytest.raises(UsageError, match=r"no member 'set/tags\.csv'"):
@@ -113,6 +116,8 @@ def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
         (b"\n\n# only this\n", "the file is empty"),
         (b"one\ntwo\n", "line 1: expected columns parted by"),
         (b"\xff\xfea\x00", "UTF-16"),
+        (b'{"user": "a", "item": "x"}\n', "line 1: this is JSON; expected a table of text"),
+        (b'[\n  {\n    "user": "a",\n    "item": "x"\n  }\n]\n', "this is JSON"),
         (gzip.compress(b"a,b\n" * 9999, mtime=0)[:-20], "cannot be read further"),
         (b"PK\x03\x04 and no archive", "cannot be opened"),
     ],
