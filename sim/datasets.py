@@ -26,7 +26,7 @@ from tastemesh.sim.columns import (
     is_common_header,
     parse_columns,
 )
-from tastemesh.sim.delimited import Table, open_table
+from tastemesh.sim.delimited import Table, open_table, shown
 from tastemesh.sim.interactions import Endorsements, Interactions, LoadCounts
 
 EARLIEST_S = 631_152_000  # 1990-01-01: before it nobody's listening was logged; HetRec has 1956
@@ -348,14 +348,14 @@ class _Rows:
             try:
                 return parse_time_s(cell)
             except (ValueError, OverflowError):
-                raise ValueError(f"time {cell!r} is neither seconds nor an ISO date") from None
+                raise ValueError(f"time {shown(cell)} is neither seconds nor an ISO date") from None
         year, month, day = (
             row[column[field]] if field in column else "1" for field in ("year", "month", "day")
         )
         try:
             moment = datetime(int(year), int(month), int(day), tzinfo=UTC)
         except (ValueError, OverflowError):
-            raise ValueError(f"{year!r}-{month!r}-{day!r} is not a date") from None
+            raise ValueError(f"{shown(year)}-{shown(month)}-{shown(day)} is not a date") from None
         return int(moment.timestamp())
 
     def counts(self, cells: _Cells, merged_count: int) -> LoadCounts:
@@ -375,11 +375,11 @@ def _weight(cell: str) -> float:
     try:
         weight = float(cell)
     except ValueError:
-        raise ValueError(f"weight {cell!r} is not a number") from None
+        raise ValueError(f"weight {shown(cell)} is not a number") from None
     if not math.isfinite(weight):
-        raise ValueError(f"weight {cell!r} is not finite")
+        raise ValueError(f"weight {shown(cell)} is not finite")
     if abs(weight) > _WEIGHT_MAX:
-        raise ValueError(f"weight {cell!r} is beyond {_WEIGHT_MAX:g}")
+        raise ValueError(f"weight {shown(cell)} is beyond {_WEIGHT_MAX:g}")
     return weight
 
 

@@ -24,6 +24,7 @@ _CONSISTENT = 0.5  # share of sampled lines that must split alike: the rest may 
 _WHITESPACE = " "
 _NONE = "\n"  # stands in no line: each is one cell
 _QUOTED = (",", ";", "|")  # with these a cell in quotes may hold the delimiter; tabs need none
+_SHOWN_CHARACTERS = 60  # enough to find the cell by; guess
 _JSON = re.compile(r'\s*(\[\s*)?\{\s*"|\s*[\[{]\s*$')  # how it begins, in one line or in many
 _DELIMITERS = ("\t", "::", ";", ",", "|", _WHITESPACE)  # rarest in ordinary text first
 
@@ -106,6 +107,11 @@ def open_table(path: str | Path, *, narrow: bool = False) -> Iterator[Table]:
     with ExitStack() as stack:
         raw = _open_bytes(str(path), stack)
         yield Table(str(path), _decoded(str(path), raw), narrow=narrow)
+
+
+def shown(cell: str) -> str:
+    """Return a cell as a message quotes it, a long one by its beginning."""
+    return repr(cell if len(cell) <= _SHOWN_CHARACTERS else cell[:_SHOWN_CHARACTERS] + "…")
 
 
 def _split(text: str, delimiter: str) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tastemesh.node.imports import items
 from tastemesh.node.imports.history import Listen, Reading
 from tastemesh.sim.datasets import parse_time_s
-from tastemesh.sim.delimited import open_table
+from tastemesh.sim.delimited import open_table, shown
 
 _FIELDS = {
     "artist": ("artist", "artistname"),
@@ -64,7 +64,7 @@ def _listen(
     try:
         time_s = _time_s(dated)
     except ValueError:
-        reading.fault(path, line, f"date is {dated!r}; expected seconds, or 31 Dec 2020 23:59")
+        reading.fault(path, line, f"date is {shown(dated)}; expected seconds, or 31 Dec 2020 23:59")
         return
     mbid = items.of_mbid(cells[column["mbid"]]) if "mbid" in column else ""
     item = mbid or items.of_words(cells[column["artist"]], cells[column["track"]])

@@ -9,7 +9,7 @@ from tastemesh.node.imports import items
 from tastemesh.node.imports.history import Listen, Reading
 from tastemesh.sim.columns import INTERACTION_FIELDS, find_columns, is_common_header, recognise
 from tastemesh.sim.datasets import parse_time_s
-from tastemesh.sim.delimited import open_table
+from tastemesh.sim.delimited import open_table, shown
 
 _FIELDS = ("item", "weight", "time")
 
@@ -87,14 +87,16 @@ def _listen(
     try:
         time_s = parse_time_s(dated) if dated else None
     except ValueError:
-        reading.fault(path, line, f"time {dated!r} is neither seconds nor an ISO date")
+        hint = "; if this is a header, name its columns with --columns" if line == 1 else ""
+        problem = f"time {shown(dated)} is neither seconds nor an ISO date{hint}"
+        reading.fault(path, line, problem)
         return
     try:
         weight = float(weighed)
     except ValueError:
         weight = math.nan
     if not math.isfinite(weight):
-        reading.fault(path, line, f"weight {weighed!r} is not a number")
+        reading.fault(path, line, f"weight {shown(weighed)} is not a number")
         return
     if weight > 0:
         yield Listen(item, time_s, weight)

@@ -75,6 +75,15 @@ def test_a_header_in_other_words_is_told_by_the_numbers_below(write: Writer) -> 
     assert named(by_position) == [("a", "b", 3.0)]
 
 
+@pytest.mark.parametrize("head", ["user,item,rating", "user,item,time", "user,item,month,year"])
+def test_a_cell_of_thousands_of_characters_is_quoted_by_its_beginning(
+    head: str, write: Writer
+) -> None:
+    with pytest.raises(DataError, match=r"line 2: .*'x{60}…'") as caught:
+        load_interactions(write(f"{head}\na,b,{'x' * 9999},{'x' * 9999}\n"))
+    assert len(str(caught.value)) < 500
+
+
 def test_a_header_in_other_words_is_told_by_the_dates_below(write: Writer) -> None:
     for table in ("who,what,when\na,b,2020-01-02\n", "who,what,when\na,b,2020-01-02 03:04:05Z\n"):
         data = load_interactions(write(table))
