@@ -1,5 +1,9 @@
 """Reasons add up to the score, and name evidence that exists."""
 
+from collections.abc import Iterable
+from functools import reduce
+from operator import add
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -81,6 +85,11 @@ def scores_of(shares: NDArray[np.float64], votes: NDArray[np.float64]) -> Scores
     )
 
 
+def in_turn(amounts: Iterable[float]) -> float:
+    """Return their sum as the kernels make it; `sum` carries the roundings along from 3.12 on."""
+    return reduce(add, amounts, 0.0)
+
+
 def parts_of(
     matrix: HoldingMatrix, scores: Scores, item: int
 ) -> list[tuple[int, float, list[tuple[float, int]]]]:
@@ -91,11 +100,11 @@ def parts_of(
     for contact, row in enumerate(shares.tolist()):
         through = []
         for user in range(len(weights)):
-            tau = sum(shares[:, user].tolist())
+            tau = in_turn(shares[:, user].tolist())
             if tau > 0 and 0 <= item < matrix.shape[1] and weights[user, item] > 0:
                 weight = float(weights[user, item]) * matrix.scale
                 through.append((row[user] * (float(scores.votes[user]) / tau * weight), user))
-        brought.append((contact, sum(amount for amount, _ in through), through))
+        brought.append((contact, in_turn(amount for amount, _ in through), through))
     return brought
 
 
@@ -127,7 +136,7 @@ def test_both_kernels_find_the_strongest_parts_bit_for_bit(data: st.DataObject) 
     matrix = HoldingMatrix(reference, scale)
     for line, (scores, item) in enumerate(lines):
         parts = parts_of(matrix, scores, item)
-        total = sum(amount for _, amount, _ in parts)
+        total = in_turn(amount for _, amount, _ in parts)
         ranked = sorted((part for part in parts if part[1] > 0), key=lambda part: -part[1])
         for rank_, (contact, share_, users_) in enumerate(
             zip(*(array[line].tolist() for array in by_numpy), strict=True)

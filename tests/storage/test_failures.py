@@ -204,8 +204,11 @@ async def test_a_second_store_in_this_process_is_refused(path: Path) -> None:
         for _ in range(2):
             with pytest.raises(StorageError, match="is in use by another process"):
                 await Store.open(path, busy_timeout_ms=20)
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
-            sqlite3.connect(path, timeout=0).execute("SELECT * FROM records")
+        with (
+            closing(sqlite3.connect(path, timeout=0)) as db,
+            pytest.raises(sqlite3.OperationalError, match="locked"),
+        ):
+            db.execute("SELECT * FROM records")
         await store.commit([persist(1)])
         assert await store.load(0) == restored(persist(1))
 
