@@ -172,7 +172,7 @@ class _Null(msgspec.Struct):
         rho = min(0.99, max(_LEAST_CORRELATION, (together - p * p) / spread))
         alpha, beta = p * (1.0 - rho) / rho, (1.0 - p) * (1.0 - rho) / rho
         whole = math.lgamma(count + 1) - _log_beta(alpha, beta)
-        return sum(
+        return math.fsum(
             math.exp(
                 whole
                 - math.lgamma(hits + 1)

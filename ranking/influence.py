@@ -39,6 +39,8 @@ no contact is capped.
 Both hold for any graph; `tests/ranking/test_influence.py` tries them on arbitrary ones.
 """
 
+from math import fsum
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,7 +71,7 @@ def hub_bound(epsilon: float, parameters: SalsaParameters, *, has_profile: bool 
     captured = epsilon / (parameters.kappa + epsilon) ** parameters.eta
     each_round = captured + (1.0 - captured) * started
     decay = 1.0 - parameters.alpha
-    bound: float = started + each_round * sum(
+    bound: float = started + each_round * fsum(
         decay**number for number in range(1, parameters.rounds)
     )
     return bound

@@ -29,6 +29,14 @@ def test_a_network_within_the_budget_is_read_whole() -> None:
     assert interest.mask == ALL_SHARDS
 
 
+def test_a_network_that_fills_the_budget_to_the_byte_is_read_whole_by_any_python() -> None:
+    interest = Interest(640, MINUTE_MS, b"seed")
+    for shard in range(SHARD_COUNT):
+        interest.hear(shard, 599 if shard else 663)
+    interest.refresh(MINUTE_MS)
+    assert interest.mask == ALL_SHARDS  # the rates one after the other, rounded, come to more
+
+
 @given(
     st.lists(st.floats(0, 2_000), min_size=SHARD_COUNT, max_size=SHARD_COUNT),
     st.dictionaries(st.integers(0, SHARD_COUNT - 1), st.integers(1, 50), max_size=10),

@@ -172,7 +172,7 @@ def test_a_broken_file_names_the_line(name: str, text: str, line: int, tmp_path:
 def test_a_header_in_other_words_is_told_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "shelf.csv"
     path.write_text("what,when\na,2024-05-01\n")
-    with pytest.raises(DataError, match="line 1: time 'when' .*header, name its columns"):
+    with pytest.raises(DataError, match=r"line 1: time 'when' .*header, name its columns"):
         read("csv", path)
     chosen = list(table.read(path, Reading(), "item=what,time=when"))
     assert chosen == [Listen("a", 1_714_521_600)]
