@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
-from tastemesh.sim.datasets import parse_time_s
+from tastemesh.sim.datasets import EARLIEST_S, parse_time_s
 from tastemesh.sim.interactions import Endorsements, Interactions
 
 SplitKind: TypeAlias = Literal["random", "user-time", "global-time"]
@@ -145,14 +145,15 @@ def _last_of_each_user(
 
 def _cutoff_s(times_s: NDArray[np.int64], options: SplitOptions) -> int:
     if options.cutoff is not None:
+        expected = f"--cutoff {options.cutoff}: expected an ISO date or seconds since 1970"
         try:
             cutoff_s = parse_time_s(options.cutoff)
-            _iso(cutoff_s)  # some numbers lie past the last year that has a name
-            return cutoff_s
+            moment = _iso(cutoff_s)  # some numbers lie past the last year that has a name
         except (ValueError, OverflowError):
-            raise UsageError(
-                f"--cutoff {options.cutoff}: expected an ISO date or seconds since 1970"
-            ) from None
+            raise UsageError(expected) from None
+        if cutoff_s < EARLIEST_S:  # a bare year is so many seconds; no row is as old
+            raise UsageError(f"{expected}, after 1990; this is {moment}")
+        return cutoff_s
     at = min(len(times_s) - 1, math.floor(len(times_s) * (1 - options.test_fraction)))
     return int(np.partition(times_s, at)[at])
 

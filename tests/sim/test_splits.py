@@ -143,6 +143,7 @@ def test_validation_asks_users_with_less_where_nobody_has_enough() -> None:
         (SplitOptions(kind="global-time", cutoff="soon"), "--cutoff soon: expected an ISO date"),
         (SplitOptions(kind="global-time", cutoff="1e25"), "--cutoff 1e25: expected an ISO date"),
         (SplitOptions(kind="global-time", cutoff="-1e40"), "--cutoff -1e40: expected an ISO date"),
+        (SplitOptions(kind="global-time", cutoff="2010"), "2010: .*, after 1990; this is 1970-01"),
         (SplitOptions(kind="global-time", cutoff="2050-01-01"), "one held out from 2050-01-01"),
         (SplitOptions(kind="yearly"), "--split yearly: expected random, user-time, global-time"),  # type: ignore[arg-type]
     ],
