@@ -151,6 +151,8 @@ def verify_(
         pieces = decode_evidence(file.read_bytes())
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from None
+    if not pieces:
+        raise TastemeshError(f"{file} has no recommendation in it: nothing was checked")
     wrong = 0
     for evidence in pieces:
         findings = verify(evidence, Limits())

@@ -89,6 +89,9 @@ async def test_a_list_is_proved_to_somebody_else(
     status, told, error = await shell.attempt("verify", proof)
     assert (status, "DOES NOT HOLD" in told) == (1, True)
     assert error == "tastemesh: 1 of the records do not hold\n"
+    proof.write_text("[]")
+    status, told, error = await shell.attempt("verify", proof)
+    assert (status, told, "nothing was checked" in error) == (1, "", True)
     proof.write_text("{}")
     assert (await shell.attempt("verify", proof))[0] == 2
 
