@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import msgspec
 
@@ -42,10 +42,12 @@ def open_node(config: NodeConfig | Path | str) -> "Node":
 
     Args:
         config: a configuration, or just the home folder; a home without keys is initialised.
+
+    Raises:
+        ConfigError: it is neither, or an empty text.
     """
-    if not isinstance(config, NodeConfig):
-        config = NodeConfig(home=Path(config))
-    return Node(config)
+    # A configuration makes a path of a home, or says what is wrong with it.
+    return Node(config if isinstance(config, NodeConfig) else NodeConfig(home=cast(Path, config)))
 
 
 class Node:

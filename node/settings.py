@@ -63,6 +63,8 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
             UsageError: a field is not what it is to be.
         """
         try:
+            if not str(self.home):  # as a path it would be the folder that one is in
+                raise TypeError
             home = Path(self.home).expanduser()
         except (TypeError, RuntimeError):  # no path; a `~name` of nobody
             raise ConfigError(f"home is {self.home!r}; expected a folder") from None

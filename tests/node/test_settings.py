@@ -8,8 +8,10 @@ import pytest
 
 from tastemesh.errors import ConfigError, StorageError, UsageError
 from tastemesh.node.address import TlsFiles
+from tastemesh.node.blocking import open_node_sync
 from tastemesh.node.home import open_window
 from tastemesh.node.mqtt_settings import MqttSettings
+from tastemesh.node.node import open_node
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.sharing import Sharing
 from tests.node.full import full_at
@@ -22,6 +24,7 @@ from tests.node.full import full_at
         ({"network": ""}, "network ''"),
         ({"network": 5}, "network is 5; expected text"),
         ({"home": None}, "home is None; expected a folder"),
+        ({"home": ""}, "home is ''; expected a folder"),
         ({"home": Path("~nobody-has-this-name/x")}, "expected a folder"),
         ({"brokers": "mqtt://127.0.0.1"}, "brokers is 'mqtt://127.0.0.1'; expected several"),
         ({"brokers": [1]}, "brokers is of type list; expected tuple[str, ...]"),
@@ -43,6 +46,13 @@ def test_what_a_home_must_not_be_made_with_is_named(
         NodeConfig(**({"home": tmp_path} | wrong))
     assert said in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("home", ["", None, 5])
+def test_a_node_is_opened_in_a_folder_that_is_named(home: Any) -> None:
+    for opened in (open_node, open_node_sync):
+        with pytest.raises(ConfigError, match=f"home is {home!r}; expected a folder"):
+            opened(home)
 
 
 @pytest.mark.parametrize(
