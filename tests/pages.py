@@ -2,7 +2,8 @@
 
 The blocks of one page run in order in one folder, with a home of its own, a clone's `.venv`, and
 two small files, plays.csv and friends.csv. `tastemesh run` goes on beside them, and PEER stands for
-somebody.
+somebody. The broker that a machine's nodes share has a port of its own: whoever runs the tests may
+have a node running, whose network would else be told what the pages say.
 A block after the comment `<!-- long -->` is not run: its tastemesh commands are parsed, the rest is
 checked for syntax.
 """
@@ -32,6 +33,12 @@ INDENTED = re.compile(
     r"(?:^    (?:tastemesh|make|\.venv/bin/\S+) .*\n(?:^ {5,}.*\n)*)+", re.MULTILINE
 )
 PEER = "ab" * 32
+ELSEWHERE = """# Python runs this at its start.
+from tastemesh.node import settings
+
+settings.BROKER_PORT = {port}
+settings.EMBEDDED_BROKER_URL = "mqtt://127.0.0.1:{port}"
+"""
 SHELL = ("sh", "bash", "console")
 
 
@@ -87,6 +94,9 @@ class Folder:
                 (path / name).symlink_to(ROOT / name)
         for file in data.iterdir():
             (path / file.name).write_bytes(file.read_bytes())
+        start = path / "start"
+        start.mkdir()
+        (start / "sitecustomize.py").write_text(ELSEWHERE.format(port=free_port()))
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith("TASTEMESH_")
         } | {
@@ -94,7 +104,7 @@ class Folder:
             "XDG_DATA_HOME": str(path / ".local" / "share"),
             "TASTEMESH_HTTP_PORT": str(self.port),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)]),
+            "PYTHONPATH": os.pathsep.join([str(start), str(ROOT), *filter(None, sys.path)]),
         }
         self.running: list[subprocess.Popen[str]] = []
 
