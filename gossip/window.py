@@ -145,6 +145,11 @@ class Window:
         shelf = self._shelves.get(author)
         return shelf.endorsements + shelf.notices + shelf.others if shelf else 0
 
+    def author_interaction_count(self, author: bytes) -> int:
+        """Interactions held of one author, and what is of an unknown kind: they share a quota."""
+        shelf = self._shelves.get(author)
+        return shelf.others if shelf else 0
+
     def records_of(self, author: bytes) -> tuple[bytes, ...]:
         """Return the ids of one author's records, oldest first."""
         shelf = self._shelves.get(author)

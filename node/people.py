@@ -46,7 +46,7 @@ class People:
                     trust=placed.get(person, 0.0),
                     through=through.get(person, 0.0),
                     weight=core.endorsements.weight(ego, person),
-                    interactions=window.author_statement_count(person),
+                    interactions=window.author_interaction_count(person),
                     convicted=person in proofs,
                 )
                 for person, distance in people

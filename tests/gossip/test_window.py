@@ -119,6 +119,7 @@ class WindowMachine(RuleBasedStateMachine):
             assert endorsed <= SMALL.author_endorsement_count
             assert len(said) - endorsed <= SMALL.author_interaction_count
             assert self.window.author_statement_count(author) == len(said)
+            assert self.window.author_interaction_count(author) == len(said) - endorsed
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())

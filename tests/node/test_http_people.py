@@ -56,6 +56,8 @@ async def test_a_neighbourhood_has_people_endorsements_and_the_bound(
     people = {name_of[each["identity"]]: each for each in shown["people"]}
     distances = {name: each["distance"] for name, each in people.items()}
     assert distances == {"me": 0, "ana": 1, "ben": 1, "eve": 1, "cem": 2, "dan": 2}
+    held = {name: each["interactions"] for name, each in people.items()}
+    assert held == {"me": 0, "ana": 1, "ben": 1, "eve": 1, "cem": 1, "dan": 1}
     assert [people[name]["weight"] for name in ("ana", "ben", "eve", "cem")] == [1, 0.5, -1, 0]
     assert people["ana"]["through"] > people["ben"]["through"] > 0 == people["eve"]["trust"]
     assert sum(each["trust"] for each in people.values()) == pytest.approx(1.0)
