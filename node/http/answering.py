@@ -159,8 +159,14 @@ def read_body(content: bytes, wanted: Any) -> object:
     """
     try:
         read: object = msgspec.json.decode(content, type=wanted)
+    except msgspec.ValidationError as error:
+        told = _placed(error, "body")
+        is_ours = told.startswith("body: Object")  # and not an object in it
+        raise UsageError(
+            f"{told}; expected {', '.join(_fields(wanted))}" if is_ours else told
+        ) from None
     except msgspec.DecodeError as error:
-        raise UsageError(_placed(error, "body")) from None
+        raise UsageError(f"{_placed(error, 'body')}; expected JSON") from None
     return read
 
 
