@@ -73,11 +73,11 @@ VALUES (?, ?, ?, ?, ?, ?)
 """
 _PURGE_PRIVATE = "DELETE FROM private_interactions WHERE author = ? AND (item = ? OR ? IS NULL)"
 _TRIM_PRIVATE = """
-DELETE FROM private_interactions WHERE author = ?1 AND arrival NOT IN (
-    SELECT arrival FROM private_interactions WHERE author = ?1
-    ORDER BY wall_ms - ago_ms DESC, arrival DESC LIMIT ?2
+DELETE FROM private_interactions WHERE author = ? AND arrival NOT IN (
+    SELECT arrival FROM private_interactions WHERE author = ?
+    ORDER BY wall_ms - ago_ms DESC, arrival DESC LIMIT ?
 )
-"""
+"""  # not ?1 and ?2, at which Python 3.12 warns
 _LET_OFF = "DELETE FROM proofs WHERE author = ?"
 _PERSIST_PROOF = "INSERT OR REPLACE INTO proofs (author, proof) VALUES (?, ?)"
 _RESERVE = """
@@ -178,7 +178,7 @@ def fold(changes: Sequence[StorageEffect]) -> Batch:
                 batch.add_private(_PURGE_PRIVATE, (change.author, change.item, change.item))
                 forgets = True
             case TrimPrivate():
-                batch.add_private(_TRIM_PRIVATE, (change.author, change.keep))
+                batch.add_private(_TRIM_PRIVATE, (change.author, change.author, change.keep))
             case PersistProof():
                 batch.proofs.pop(change.let_off, None)
                 batch.let_off[change.let_off] = None
