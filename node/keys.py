@@ -201,7 +201,9 @@ def _secrets(path: Path, passphrase: str) -> list[Ed25519PrivateKey]:
             )
         except TypeError:
             wanted = (
-                "is encrypted: expected a passphrase" if not passphrase else "has no passphrase"
+                "is not encrypted: expected no passphrase, and one is set"
+                if passphrase
+                else "is encrypted: expected a passphrase"
             )
             raise ConfigError(f"{path} {wanted}") from None
         except ValueError:

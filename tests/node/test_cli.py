@@ -164,6 +164,15 @@ def test_init_encrypts_the_keys_with_a_passphrase(
     assert "expected a passphrase" in capsys.readouterr().err
 
 
+def test_a_passphrase_for_keys_that_have_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", "--home", str(tmp_path)]) == 0
+    monkeypatch.setenv("TASTEMESH_PASSPHRASE", "correct horse")
+    assert main(["init", "--home", str(tmp_path)]) == 2
+    assert "is not encrypted: expected no passphrase, and one is set" in capsys.readouterr().err
+
+
 def test_a_home_that_cannot_be_made_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
