@@ -14,6 +14,7 @@ from rich.text import Text
 from tastemesh.errors import UsageError
 from tastemesh.node.cli.client import ask
 from tastemesh.node.cli.options import AsJson, Home, Identity
+from tastemesh.node.cli.words import bound_in_words, contact_in_words, counted, printable
 
 _PIPE_WIDTH = 1_000  # columns where there is no terminal to fold lines for
 
@@ -92,41 +93,6 @@ def status(home: Home, as_json: AsJson = False) -> None:
         typer.echo(f"{name:{width}}  {printable(value)}")
 
 
-def printable(text: str) -> str:
-    r"""Return a text from the network as a terminal may show it: nothing in it moves the cursor.
-
-    >>> printable("caf\u00e9 \u202egnp.exe")
-    'café \\u202egnp.exe'
-    """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def bound_in_words(bound: dict[str, Any] | None) -> str:
-    """Return what the Sybil bound of a list says to its reader.
-
-    Args:
-        bound: as `status()["sybil_bound"]` has it; None if the node does not work it out.
-
-    >>> bound_in_words({"trust_needed": 0.0, "heaviest_contact": "", "heaviest_share": 0.0})
-    'No bound holds: nobody whom your endorsements reach holds anything here.'
-    """
-    if bound is None:
-        return "The Sybil bound is worked out for the first 16 users of a node only."
-    if not bound["heaviest_contact"]:
-        return "No bound holds: nobody whom your endorsements reach holds anything here."
-    if not bound["trust_needed"]:
-        return "Your list is not full, so anybody whom trust reaches can add to it."
-    needed, heaviest = bound["trust_needed"], bound["heaviest_share"]
-    text = (
-        "To give an item of theirs the score of the tenth on this list, hostile identities, "
-        f"however many, would need at least {needed:.2%} of your trust. The largest "
-        f"part of it, {heaviest:.1%}, comes through {_contact(bound['heaviest_contact'])}."
-    )
-    if heaviest < needed:
-        return text
-    return text + " If he were deceived, it could be enough; endorsing others makes it less."
-
-
 def _write_evidence(home: Path, file: Path, lines: list[dict[str, Any]], identity: str) -> None:
     pieces = [
         ask(home, "GET", "/v1/evidence", query={"item": line["item"], "identity": identity})
@@ -140,14 +106,10 @@ def _write_evidence(home: Path, file: Path, lines: list[dict[str, Any]], identit
 
 def _because(reasons: list[dict[str, Any]]) -> str:
     return "\n".join(
-        f"{reason['share']:.0%} {_contact(reason['contact'])}, "
-        f"{len(reason['record_ids'])} record{'s' if len(reason['record_ids']) != 1 else ''}"
+        f"{reason['share']:.0%} {contact_in_words(reason['contact'])}, "
+        f"{counted(len(reason['record_ids']), 'record')}"
         for reason in reasons
     )
-
-
-def _contact(contact: str) -> str:
-    return f"{contact[:16]}…" if contact else "nobody you trust"
 
 
 def _rows(name: str, value: object) -> Iterator[tuple[str, str]]:

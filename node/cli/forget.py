@@ -7,6 +7,7 @@ import typer
 from tastemesh.errors import UsageError
 from tastemesh.node.cli.client import ask
 from tastemesh.node.cli.options import Home, Identity
+from tastemesh.node.cli.words import counted
 
 
 def forget(
@@ -35,8 +36,8 @@ def forget(
         typer.echo("nothing to forget: no such interaction of yours is in the window")
         return
     typer.echo(
-        f"took back {gone['interactions']} published interactions in {gone['records']} records, "
-        f"deleted {gone['private']} private ones"
+        f"took back {counted(gone['interactions'], 'published interaction')} in "
+        f"{counted(gone['records'], 'record')}, deleted {gone['private']:,} private"
     )
     from tastemesh.node.home import set_aside  # a third of a second of imports, after the deed
 
@@ -63,4 +64,4 @@ def rotate(
     Example: tastemesh rotate --stolen
     """
     said = ask(home, "POST", "/v1/rotate", body={"stolen": stolen, "identity": identity})
-    typer.echo(f"the next key is in force, announced in {len(said['records'])} records")
+    typer.echo(f"the next key is in force, announced in {counted(len(said['records']), 'record')}")

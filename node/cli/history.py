@@ -13,10 +13,10 @@ import typer
 
 from tastemesh.errors import TastemeshError, UsageError
 from tastemesh.gossip.limits import Limits
-from tastemesh.node.cli.answers import printable
 from tastemesh.node.cli.client import ask
 from tastemesh.node.cli.options import Home, Identity
 from tastemesh.node.cli.progress import Told, stages
+from tastemesh.node.cli.words import printable
 from tastemesh.node.clock import SystemClock
 from tastemesh.node.evidence import Finding, decode_evidence, verify
 from tastemesh.node.history import imported_count

@@ -88,13 +88,13 @@ export function bound(found, nameOf, isAnchored) {
   if (!found.trust_needed) {
     return {
       figure: "",
-      text: `No bound yet: your list has fewer than ten items, so whatever anybody whom you trust holds finds room on it. The largest part of your trust, ${share}, comes through ${heaviest}.`,
+      text: `No bound yet: your list has fewer than ten items, so whatever anybody whom you trust holds finds room on it. Of the trust behind it ${share} comes through ${heaviest}, the largest part.`,
     };
   }
   const single =
     found.heaviest_share < found.trust_needed
-      ? `The largest part of it, ${share}, comes through ${heaviest}.`
-      : `The largest part of it, ${share}, comes through ${heaviest}, which could be enough if ${heaviest} were deceived or hostile. Endorsing others makes that less.`;
+      ? `Of the trust behind your list ${share} comes through ${heaviest}, the largest part.`
+      : `Of the trust behind your list ${share} comes through ${heaviest}, the largest part, which could be enough if ${heaviest} were deceived or hostile. Endorsing others makes that less.`;
   return {
     figure: exact.format(found.trust_needed),
     text: `of your trust, before anything that only they hold could score what the tenth on your list does, however many they are and whatever they do. ${single}`,

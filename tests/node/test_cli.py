@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tastemesh.node.cli import COMMANDS, command_group, main
-from tastemesh.node.cli.answers import printable
 from tastemesh.node.cli.statements import seconds_since_1970
+from tastemesh.node.cli.words import printable
 
 
 @pytest.fixture(autouse=True)

@@ -243,7 +243,7 @@ async def test_sentences_are_what_a_person_would_say(house: House) -> None:
         }"""
     )
     assert [each["figure"] for each in bounds] == ["13%", "13%", "", ""]
-    assert bounds[0]["text"].endswith("The largest part of it, 10%, comes through Ana.")
+    assert bounds[0]["text"].endswith("behind your list 10% comes through Ana, the largest part.")
     assert "enough if Ana were deceived" in bounds[1]["text"]
     assert [each["text"][:12] for each in bounds[2:]] == ["No bound yet"] * 2
     await context.close()
