@@ -398,7 +398,7 @@ class GossipEngine:
         done = self._take_bundle(message.content, None, event, now_ms, made, message.sender)
         accepted = [e.record.author for e in done if isinstance(e, effects.Accepted)]
         if accepted:
-            self._sync.note_brought(len(accepted))
+            self._sync.note_brought()
         if accepted and (self._held.reached.intersection(accepted) or not self._has_contacts):
             self.peers.credit(message.sender)
         return done

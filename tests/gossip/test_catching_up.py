@@ -1,7 +1,6 @@
 """What reconciliation may bring: bounded, of the shards that are read, the last minutes always."""
 
 import msgspec
-import pytest
 
 from tastemesh.gossip import effects
 from tastemesh.gossip.inbox import FRAME, INTRODUCED, Message, read_message
@@ -233,26 +232,3 @@ def test_who_finds_that_a_peer_left_the_shard_asks_the_next_at_once_up_to_a_boun
         waiting += others
         asked += [node for node, _ in others]
     assert len(set(asked)) == len(asked) == 12
-
-
-@pytest.mark.parametrize(("brought", "asked"), [((), 1), ((1,), 1), ((1, 1), 4), ((2,), 4)])
-def test_a_record_lost_by_chance_makes_nobody_ask_several_peers(
-    brought: tuple[int, ...], asked: int
-) -> None:
-    limits = Limits()
-    peers = Peers(limits, b"seed")
-    for n in range(20):
-        peers.hear(secret(f"{n}"), 0)
-    sync = Sync(ANA.id, NETWORK, limits, peers, b"seed", lambda wall_ms, mask, context: b"presence")
-
-    def turn() -> int:
-        orders = sync.initiate(ALL_SHARDS, ("broker",), 0, WALL_MS)
-        for node, salt in map(asked_with, orders):
-            sync.answer(answered(node, salt, ALL_SHARDS), ALL_SHARDS, READER, EVENT, 0)
-        return len(orders)
-
-    for _ in range(12):
-        turn()  # new no more
-    for count in brought:
-        sync.note_brought(count)
-    assert [turn(), turn()] == [asked, 1]
