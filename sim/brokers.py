@@ -36,6 +36,7 @@ class BrokerPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     stop_length_s: float = 0.0
 
     def __post_init__(self) -> None:
+        # Times up to the longest that a scenario lasts, in its seconds.
         for field, high in (
             ("drop", 1),
             ("duplication", 1),

@@ -32,6 +32,7 @@ class LinkPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     duplication: float = 0.0
 
     def __post_init__(self) -> None:
+        # Latency up to some hours: far from where sums of times leave their 64 bits.
         for name, high in (
             ("latency_ms", 10_000_000),
             ("jitter", 1),

@@ -50,6 +50,8 @@ def check_options(options: AttackOptions, *, has_endorsements: bool) -> None:
     Raises:
         UsageError: an option is unknown or out of range.
     """
+    # Above these nothing fits into memory any more: a row for each identity, a cell for each seed.
+    # More egos than there are people just means all of them.
     for name, values, low, high in (
         ("identities", options.identities, 1, 1_000_000),
         ("attack-edges", options.attack_edges, 0, 1_000_000),
