@@ -1,5 +1,6 @@
 """Each baseline against its definition, written out densely."""
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -105,6 +106,23 @@ def test_ease_is_its_closed_form_whichever_side_is_smaller(
     weights = -precision / np.diag(precision)
     np.fill_diagonal(weights, 0.0)
     assert_ranks_by(Ease(), {"lambda": 7.0}, data, held @ weights, above=-np.inf)
+
+
+@pytest.mark.parametrize(("user_count", "item_count"), [(31, 13), (13, 31)])
+def test_ease_inverts_no_row_of_whom_or_what_the_training_part_lacks(
+    user_count: int, item_count: int
+) -> None:
+    known = random_interactions(user_count, item_count)
+    strangers, unheard = ("late",), ("new", "newer")
+    data = msgspec.structs.replace(
+        known, user_ids=known.user_ids + strangers, item_ids=known.item_ids + unheard
+    )
+    few, many = Ease(), Ease()
+    few.fit(known, None, {"lambda": 7.0})
+    many.fit(data, None, {"lambda": 7.0})
+    assert many._inverse.shape == few._inverse.shape
+    users = np.arange(user_count, dtype=np.int32)
+    assert np.array_equal(few.rank(users, 5), many.rank(users, 5))
 
 
 def test_ease_says_what_it_would_need(monkeypatch: pytest.MonkeyPatch) -> None:
