@@ -14,7 +14,9 @@ validation parts of MovieLens, split by each user's time: NDCG@10 .137 and .138 
 order, .167 and .165 with it, .170 and .164 with it for everybody alike; on Last.fm tags split by
 one moment, where hardly anybody is behind, order is worth nothing.
 
-Where neither knows anything, what many distinct authors hold has to do.
+Of what they know nothing of, what many distinct authors hold comes behind: whoever is followed may
+hold little, and a list of one item was worth less than that (FilmTrust, where every sixth list was
+shorter than ten: those lists' NDCG@10 was .16, that of what many hold .39).
 """
 
 from collections.abc import Sequence
@@ -110,12 +112,25 @@ def explore(
     early = msgspec.structs.replace(EXPLORATION, rho=_ADOPTION_RHO, open_gain=1.0)
     followed = _votes(matrix, adoption, heard, egos, profile, early)
     scores = np.minimum(alike, _ADOPTION_GAIN * followed)
-    if not scores.any():
-        scores = heard_holders(matrix, heard)
-        for ego in egos:
-            if ego >= 0:
-                scores[matrix.row(ego)[0]] = 0.0
-    return scores
+    return _filled(scores, matrix, heard, egos)
+
+
+def _filled(
+    scores: NDArray[np.float64],
+    matrix: HoldingMatrix,
+    heard: NDArray[np.float64],
+    egos: Sequence[int],
+) -> NDArray[np.float64]:
+    """Score what is unknown by how many hold it, below everything that is known."""
+    holders = heard_holders(matrix, heard)
+    for ego in egos:
+        if ego >= 0:
+            holders[matrix.row(ego)[0]] = 0.0
+    is_known = scores > 0
+    if not is_known.any():
+        return holders
+    least = float(scores[is_known].min())
+    return np.where(is_known, scores, least * holders / (holders.max() + 1.0))
 
 
 def _votes(

@@ -26,11 +26,21 @@ def test_similarity_is_cosine_squared_without_ego() -> None:
     assert aged == pytest.approx(trust)
 
 
-def test_neither_copycats_nor_early_spammers_get_in_alone() -> None:
+def test_neither_copycats_nor_early_spammers_get_before_what_both_signals_know() -> None:
     matrix = holdings(WEIGHTS)
     adoption = np.array([0.0, 1.0, 0.0, 5.0])
     scores = explore(matrix, adoption, [0], own_profile(matrix, [0]))
-    assert np.flatnonzero(scores).tolist() == [2]
+    assert np.argmax(scores) == 2
+    # Behind it comes what anybody holds: each of the others has one holder.
+    assert scores[[0, 1, 3, 4]] / scores[2] == pytest.approx([0.0, 0.0, 0.5, 0.5])
+
+
+def test_a_list_does_not_become_shorter_when_something_is_known() -> None:
+    matrix = holdings(WEIGHTS)
+    profile = own_profile(matrix, [0])
+    unknown = explore(matrix, np.zeros(4), [0], profile)
+    known = explore(matrix, np.array([0.0, 1.0, 0.0, 0.0]), [0], profile)
+    assert np.count_nonzero(known) == np.count_nonzero(unknown) == 3
 
 
 def test_who_is_behind_hears_what_others_took_up_next() -> None:
