@@ -57,7 +57,10 @@ def recommend(
         return
     lines = answer["recommendations"]
     if not lines:
-        typer.echo("nothing to recommend yet: record what you like and endorse somebody")
+        typer.echo(
+            "nothing to recommend yet: record what you like and endorse somebody. What those have "
+            "whom your trust reaches, and you do not, arrives while your node runs."
+        )
         return
     table = Table("", "item", "score", box=box.SIMPLE_HEAD)
     table.columns[1].overflow = "fold"
@@ -73,6 +76,8 @@ def recommend(
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
     console.print(table)
+    if len(lines) < k and not any(line["unverified"] for line in lines):
+        typer.echo(f"{len(lines)} of {k}: those whom your trust reaches have no more that you lack")
     if explain:
         known = ask(home, "GET", "/v1/status")
         typer.echo(bound_in_words(known["sybil_bound"].get(known["identities"][identity])))

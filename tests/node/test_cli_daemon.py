@@ -35,6 +35,9 @@ async def test_two_homes_recommend_each_others_items(shell: Shell, tmp_path: Pat
             assert "of bob" in shown
             assert names[1][:16] in shown
             assert "both/like this" not in shown
+            assert "\n1 of 10: those whom your trust reaches have no more that you lack" in shown
+            full = await shell("recommend", "-k", 1, "--home", ann.home)
+            assert "those whom your trust reaches" not in full
             assert names[0] in await shell("status", "--home", ann.home)
     finally:
         broker.terminate()
@@ -124,7 +127,7 @@ async def test_wrong_values_are_one_line_from_the_daemon_too(
             status, out, err = await shell.attempt(*arguments, "--home", tmp_path)
             assert (status, out, err.count("\n")) == (2, "", 1), err
             assert said in err
-        assert "nothing to recommend yet" in await shell("recommend", "--home", tmp_path)
+        assert "nothing to recommend yet: " in await shell("recommend", "--home", tmp_path)
         assert await shell("record", "a", "--private", "--home", tmp_path) == "kept on this node\n"
 
 
