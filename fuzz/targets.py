@@ -15,6 +15,7 @@ from tastemesh.gossip.engine import GossipEngine
 from tastemesh.gossip.greetings import HEARD_COUNT
 from tastemesh.gossip.inbox import INTRODUCED, Message, introduction, read_message
 from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.lineage import StoredLineage
 from tastemesh.gossip.presence import authenticate_presence, parse_presence, sign_presence
 from tastemesh.gossip.proofs import encode_proof, open_proof
 from tastemesh.gossip.ranges import decode_frame, salt_of
@@ -133,6 +134,7 @@ class Core:
         self.now_ms = 0
         self._clock_off_ms = 0
         self._store: dict[bytes, inputs.Stored] = {}
+        self._lineages: dict[bytes, StoredLineage] = {}
         self._until = (0, 1)  # the last reservation of a sequence
         self._records: list[Record] = []
         self._sent: list[effects.Send] = []
@@ -344,10 +346,13 @@ class Core:
         said = tuple(proof for each in proofs if (proof := proofs.proof(each)) is not None)
         sequences = ((EGO.id, *self._until),)
         records = tuple(self._store.values())
-        self._tell(inputs.Restored(records, sequences, (), self.wall_ms, said))
+        kept = tuple(self._lineages.values())
+        said_before = inputs.Restored(records, sequences, (), self.wall_ms, said, lineages=kept)
+        self._tell(said_before)
         self._tell(inputs.Started(self.wall_ms))
         after = self.engine
         assert len(after.window) == len(before.window) and list(after.intake.proofs) == list(proofs)
+        assert after.intake.lineages._known == before.intake.lineages._known
         assert after.authorship.last_slot(EGO.id) >= before.authorship.last_slot(EGO.id)
 
     def _inbox(self, message: Message) -> None:
@@ -364,6 +369,11 @@ class Core:
                     case effects.Persist(record=record, first_seen_ms=first_seen_ms):
                         stored = inputs.Stored(record.envelope, first_seen_ms, record.id)
                         self._store[record.id] = stored
+                    case effects.PersistLineage(known=known, let_off=let_off):
+                        self._lineages.pop(let_off, None)
+                        self._lineages[known.author] = known
+                    case effects.DropLineage(author=author):
+                        self._lineages.pop(author, None)
                     case effects.ReserveSequence():
                         self._until = effect.epoch, effect.until
                     case effects.Evict(record_ids=ids):

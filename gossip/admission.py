@@ -20,7 +20,7 @@ from tastemesh.gossip.effects import Effect, EvictReason
 from tastemesh.gossip.horizon import Horizon
 from tastemesh.gossip.intake import Intake
 from tastemesh.gossip.limits import Limits, RejectReason
-from tastemesh.gossip.lineage import Lineage
+from tastemesh.gossip.lineage import Lineage, StoredLineage
 from tastemesh.gossip.proofs import encode_proof, open_proof
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
@@ -163,6 +163,16 @@ class Admission:
                 done.extend(self._leave([(gone, EvictReason.DAMAGED)]))
         return done
 
+    def restore_lineage(self, stored: StoredLineage) -> list[Effect]:
+        """Take back an author's rotations, which were verified when they came."""
+        lineage = stored.opened()
+        if lineage is None:
+            said = f"the stored rotations of {stored.author.hex()} have changed on the disk"
+            refusal = self._rejected.refuse(RejectReason.DAMAGED, detail=said)
+            return [refusal, effects.DropLineage(stored.author)]
+        let_off = self._intake.lineages.learn(stored.author, lineage, self.reached)
+        return [effects.DropLineage(let_off)] if let_off else []
+
     def restore_proof(self, proof: bytes) -> list[Effect]:
         """Take back a proof that was verified when it came, and the lineages in it."""
         try:
@@ -287,11 +297,12 @@ class Admission:
         if lineage is None or not lineages.is_news(author, lineage):
             return []
         before = lineages.known(author) or Lineage(lineage.key, lineage.next_digest, ())
-        lineages.learn(author, lineage, self.reached)
+        let_off = lineages.learn(author, lineage, self.reached)
+        done: list[Effect] = [effects.PersistLineage(StoredLineage.of(lineage), let_off)]
         voided = self.window.take_out(
             author, lambda *slot: lineage.owner(slot) != before.owner(slot), notices=True
         )
-        done = self._leave([(gone, EvictReason.REVOKED) for gone in voided])
+        done.extend(self._leave([(gone, EvictReason.REVOKED) for gone in voided]))
         proof = self._intake.proofs.proof(author)
         if proof is not None and self._intake.is_outdated(proof):
             self._intake.proofs.drop(author)

@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from tastemesh.gossip.limits import RejectReason
+from tastemesh.gossip.lineage import StoredLineage
 from tastemesh.gossip.record import Interaction, Record
 
 
@@ -117,6 +118,24 @@ class PersistProof(Effect, frozen=True):
 
 class DropProof(Effect, frozen=True):
     """Delete the proof against an author: a rotation has voided the records in it."""
+
+    author: bytes
+
+
+class PersistLineage(Effect, frozen=True):
+    """Commit what is known of an author's rotations, in place of what was known before.
+
+    Attributes:
+        known: as `Restored` gives it back at the next start.
+        let_off: whose rotations are forgotten for it, or empty.
+    """
+
+    known: StoredLineage
+    let_off: bytes = b""
+
+
+class DropLineage(Effect, frozen=True):
+    """Delete what is stored of an author's rotations: damaged, or past a bound that was lowered."""
 
     author: bytes
 

@@ -142,11 +142,9 @@ class GossipEngine:
     def _on_restored(self, event: inputs.Restored, now_ms: int) -> list[Effect]:
         for author, epoch, until in event.sequences:
             self.authorship.resume(author, epoch, until)
-        done: list[Effect] = []
-        for proof in event.proofs:
-            done.extend(self._held.restore_proof(proof))
-        for stored in event.records:
-            done.extend(self._held.restore(stored))
+        done = [effect for each in event.lineages for effect in self._held.restore_lineage(each)]
+        done.extend(effect for each in event.proofs for effect in self._held.restore_proof(each))
+        done.extend(effect for each in event.records for effect in self._held.restore(each))
         self._held.note_time(event.wall_ms)
         done.extend(effects.AcceptedPrivate(*private) for private in event.private)
         if event.copied:

@@ -6,6 +6,7 @@ beside every input.
 
 import msgspec
 
+from tastemesh.gossip.lineage import StoredLineage
 from tastemesh.gossip.record import Interaction, Said
 from tastemesh.gossip.signer import Signer
 
@@ -40,6 +41,7 @@ class Restored(Input, frozen=True):
         copied: the store is a copy, and the original may have gone on signing: our identities
             begin new epochs. Told with the last part.
         is_last: whether it is all, or the last part.
+        lineages: others' rotations, those known longest first.
     """
 
     records: tuple[Stored, ...]
@@ -49,6 +51,7 @@ class Restored(Input, frozen=True):
     proofs: tuple[bytes, ...] = ()
     copied: bool = False
     is_last: bool = True
+    lineages: tuple[StoredLineage, ...] = ()
 
 
 class Inspected(Input, frozen=True):

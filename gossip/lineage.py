@@ -21,6 +21,7 @@ author who forks his own.
 """
 
 from hashlib import sha256
+from zlib import crc32
 
 import msgspec
 
@@ -113,6 +114,41 @@ class Lineage(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
 
 
 _encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Lineage)
+
+
+class StoredLineage(msgspec.Struct, frozen=True):
+    """An author's rotations as a store keeps them.
+
+    They outlast the records that brought them, or a restart would put a key in force again that was
+    rotated out, for as long as its owner says nothing.
+
+    Attributes:
+        author: whose.
+        checksum: CRC-32 of the other two. Its signatures were checked when it came, and to check
+            all of them at each start would take seconds; but one that a flipped bit has altered
+            would have all that its author says taken for a fork's.
+        lineage: encoded.
+    """
+
+    author: bytes
+    checksum: int
+    lineage: bytes
+
+    @classmethod
+    def of(cls, lineage: Lineage) -> "StoredLineage":
+        """Return a lineage to be stored."""
+        author, encoded = lineage.author, _encoder.encode(lineage)
+        return cls(author, crc32(author + encoded), encoded)
+
+    def opened(self) -> Lineage | None:
+        """Return what was stored, or None where it has changed since."""
+        if crc32(self.author + self.lineage) != self.checksum:
+            return None
+        try:
+            return _decoder.decode(self.lineage)
+        except msgspec.DecodeError:
+            return None
 
 
 def followed(*lineages: Lineage | None) -> Lineage | None:
@@ -239,15 +275,15 @@ class Lineages:
         counting = followed(known, lineage)
         return counting is None or counting.holds(lineage, slot)
 
-    def learn(self, author: bytes, lineage: Lineage, reached: frozenset[bytes]) -> None:
-        """Keep a checked lineage that is news."""
+    def learn(self, author: bytes, lineage: Lineage, reached: frozenset[bytes]) -> bytes:
+        """Keep a checked lineage that is news; return whose is forgotten for it, or b""."""
+        let_off = b""
         if len(self._known) >= self._limits.lineage_count and author not in self._known:
-            self._forget_one(reached)
+            strangers = (each for each in self._known if each not in reached)
+            let_off = next(strangers, next(iter(self._known)))
+            del self._known[let_off]
         self._known[author] = lineage
-
-    def _forget_one(self, reached: frozenset[bytes]) -> None:
-        strangers = (author for author in self._known if author not in reached)
-        del self._known[next(strangers, next(iter(self._known)))]
+        return let_off
 
 
 def revoked() -> RemoteProtocolError:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
+from tastemesh.gossip.lineage import StoredLineage
 from tastemesh.gossip.record import Interaction, Record
 from tastemesh.node.core import Core
 from tastemesh.sim.brokers import Broker
@@ -16,7 +17,7 @@ INTRUDERS = 1 << 24
 class MemoryStore:
     """What the daemon's SQLite file does, in memory: the storage effects and the way back."""
 
-    __slots__ = ("_private", "_proofs", "_records", "_sequences")
+    __slots__ = ("_lineages", "_private", "_proofs", "_records", "_sequences")
 
     def __init__(self) -> None:
         # With the wall clock of its arrival: the record itself all nodes share.
@@ -24,6 +25,7 @@ class MemoryStore:
         self._sequences: dict[tuple[bytes, int], int] = {}
         self._private: list[tuple[bytes, Interaction, int]] = []
         self._proofs: dict[bytes, bytes] = {}
+        self._lineages: dict[bytes, StoredLineage] = {}
 
     def __len__(self) -> int:
         return len(self._records)
@@ -69,6 +71,11 @@ class MemoryStore:
                 self._proofs[change.author] = change.proof
             case effects.DropProof():
                 self._proofs.pop(change.author, None)
+            case effects.PersistLineage():
+                self._lineages.pop(change.let_off, None)
+                self._lineages[change.known.author] = change.known
+            case effects.DropLineage():
+                self._lineages.pop(change.author, None)
             case effects.ReserveSequence():
                 self._sequences[change.author, change.epoch] = change.until
 
@@ -87,6 +94,7 @@ class MemoryStore:
             tuple(self._private),
             wall_ms,
             tuple(self._proofs.values()),
+            lineages=tuple(self._lineages.values()),
         )
 
 

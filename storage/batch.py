@@ -1,7 +1,7 @@
 """A batch of effects folded into the rows of one transaction.
 
 The core's effects come in order, often one `Evict` behind every `Persist` once the window is full;
-executed as they come, each would be a statement of its own. Folding them gives six `executemany`
+executed as they come, each would be a statement of its own. Folding them gives eight `executemany`
 at most beside those for private interactions, which stay in order since they are few, and the same
 result as one by one (tests/storage/test_batch.py holds that): evictions
 first, then what is left to insert. Deleting first also means that a window at its disk bound reuses
@@ -15,22 +15,27 @@ from typing import assert_never
 import msgspec
 
 from tastemesh.gossip.effects import (
+    DropLineage,
     DropProof,
     Evict,
     EvictReason,
     Persist,
+    PersistLineage,
     PersistPrivate,
     PersistProof,
     PurgePrivate,
     ReserveSequence,
     TrimPrivate,
 )
+from tastemesh.gossip.lineage import StoredLineage
 
 StorageEffect = (
     Persist
     | PersistPrivate
     | PersistProof
     | DropProof
+    | PersistLineage
+    | DropLineage
     | PurgePrivate
     | TrimPrivate
     | ReserveSequence
@@ -43,6 +48,8 @@ STORED = (
     PersistPrivate,
     PersistProof,
     DropProof,
+    PersistLineage,
+    DropLineage,
     PurgePrivate,
     TrimPrivate,
     ReserveSequence,
@@ -80,6 +87,8 @@ DELETE FROM private_interactions WHERE author = ? AND arrival NOT IN (
 """  # not ?1 and ?2, at which Python 3.12 warns
 _LET_OFF = "DELETE FROM proofs WHERE author = ?"
 _PERSIST_PROOF = "INSERT OR REPLACE INTO proofs (author, proof) VALUES (?, ?)"
+_FORGET_LINEAGE = "DELETE FROM lineages WHERE author = ?"
+_PERSIST_LINEAGE = "INSERT OR REPLACE INTO lineages (author, checksum, lineage) VALUES (?, ?, ?)"
 _RESERVE = """
 INSERT INTO own_sequences (author, epoch, until) VALUES (?, ?, ?)
 ON CONFLICT (author, epoch) DO UPDATE SET until = max(until, excluded.until)
@@ -97,6 +106,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         sequences: highest reservation by (author, epoch).
         let_off: authors whose proofs go.
         proofs: proof by author.
+        forgotten: authors whose rotations go.
+        lineages: rotations by author.
         forgets: whether something goes because its author took it back: it must leave no trace in
             the file.
         mends: whether a row goes because it was altered on the disk: the index may not find it.
@@ -108,6 +119,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     sequences: dict[tuple[bytes, int], int]
     let_off: dict[bytes, None]
     proofs: dict[bytes, bytes]
+    forgotten: dict[bytes, None]
+    lineages: dict[bytes, StoredLineage]
     forgets: bool = False
     mends: bool = False
 
@@ -155,11 +168,28 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
             yield _LET_OFF, [(author,) for author in self.let_off]
         if self.proofs:
             yield _PERSIST_PROOF, list(self.proofs.items())
+        if self.forgotten:
+            yield _FORGET_LINEAGE, [(author,) for author in self.forgotten]
+        if self.lineages:
+            lineages = self.lineages.values()
+            yield (
+                _PERSIST_LINEAGE,
+                [(each.author, each.checksum, each.lineage) for each in lineages],
+            )
 
 
 def fold(changes: Sequence[StorageEffect]) -> Batch:
     """Return the batch that has the same result as `changes` one after the other."""
-    batch = Batch(evicted={}, records={}, private=[], sequences={}, let_off={}, proofs={})
+    batch = Batch(
+        evicted={},
+        records={},
+        private=[],
+        sequences={},
+        let_off={},
+        proofs={},
+        forgotten={},
+        lineages={},
+    )
     forgets = mends = False
     for change in changes:
         match change:
@@ -187,12 +217,21 @@ def fold(changes: Sequence[StorageEffect]) -> Batch:
             case DropProof():
                 batch.proofs.pop(change.author, None)
                 batch.let_off[change.author] = None
+            case PersistLineage(known=known):
+                batch.lineages.pop(change.let_off, None)
+                batch.forgotten[change.let_off] = None
+                batch.forgotten.pop(known.author, None)
+                batch.lineages[known.author] = known
+            case DropLineage():
+                batch.lineages.pop(change.author, None)
+                batch.forgotten[change.author] = None
             case ReserveSequence():
                 key = (change.author, change.epoch)
                 batch.sequences[key] = max(change.until, batch.sequences.get(key, change.until))
             case _:
                 assert_never(change)
     batch.let_off.pop(b"", None)
+    batch.forgotten.pop(b"", None)
     return msgspec.structs.replace(batch, forgets=forgets, mends=mends)
 
 

@@ -1,4 +1,4 @@
-"""The window read back at start: four scans into the inputs that the core is fed first.
+"""The window read back at start: five scans into the inputs that the core is fed first.
 
 In parts, so that what is read and what is made of it is never in memory all at once. Reading goes
 through SQLite's rowid order, so nothing is sorted, and nothing is decoded here: the core decodes
@@ -13,6 +13,7 @@ from typing import TypeAlias
 import aiosqlite
 
 from tastemesh.gossip.inputs import Restored, Stored
+from tastemesh.gossip.lineage import StoredLineage
 from tastemesh.gossip.record import Interaction
 
 _RECORDS = "SELECT envelope, first_seen_ms, id FROM records ORDER BY arrival"
@@ -28,6 +29,7 @@ PRIVATE = "SELECT author, item, kind, weight_q, ago_ms, wall_ms FROM private_int
 
 _PART_COUNT = 512  # records: 2 MB where they have 64 statements, 8 MB at their largest
 
+_LINEAGES = "SELECT author, checksum, lineage FROM lineages ORDER BY rowid"
 _PROOFS = "SELECT proof FROM proofs ORDER BY rowid"
 
 _Private: TypeAlias = tuple[bytes, Interaction, int]
@@ -46,6 +48,7 @@ async def restore(db: aiosqlite.Connection, wall_ms: int) -> AsyncIterator[Resto
     """
     sequences = await db.execute_fetchall(_SEQUENCES)
     proofs = await db.execute_fetchall(_PROOFS)
+    lineages = await db.execute_fetchall(_LINEAGES)
     yield Restored(
         records=(),
         sequences=tuple((author, epoch, until) for author, epoch, until in sequences),
@@ -53,6 +56,7 @@ async def restore(db: aiosqlite.Connection, wall_ms: int) -> AsyncIterator[Resto
         wall_ms=wall_ms,
         proofs=tuple(proof for (proof,) in proofs),
         is_last=False,
+        lineages=tuple(starmap(StoredLineage, lineages)),
     )
     private = deque(
         (author, Interaction(item, kind, weight_q, ago_ms), said_ms)
@@ -99,4 +103,5 @@ def joined(parts: Sequence[Restored]) -> Restored:
         private=tuple(chain.from_iterable(part.private for part in parts)),
         wall_ms=parts[-1].wall_ms,
         proofs=tuple(chain.from_iterable(part.proofs for part in parts)),
+        lineages=tuple(chain.from_iterable(part.lineages for part in parts)),
     )

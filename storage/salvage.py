@@ -38,6 +38,7 @@ _LOCK_START, _LOCK_COUNT = 0x40000000, 512
 _RECORD = "INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PRIVATE = "INSERT OR IGNORE INTO private_interactions VALUES (?, ?, ?, ?, ?, ?, ?)"
 _PROOF = "INSERT OR IGNORE INTO proofs VALUES (?, ?)"
+_LINEAGE = "INSERT OR IGNORE INTO lineages (author, checksum, lineage) VALUES (?, ?, ?)"
 _SEQUENCE = """
 INSERT INTO own_sequences VALUES (?, ?, ?)
 ON CONFLICT (author, epoch) DO UPDATE SET until = max(until, excluded.until)
@@ -144,6 +145,7 @@ class _Found:
         self._named: set[tuple[bytes, int]] = set()
         self.private: dict[int, tuple[Value, ...]] = {}
         self.proofs: dict[bytes, bytes] = {}
+        self.lineages: dict[bytes, tuple[Value, ...]] = {}
         self.sequences: list[tuple[Value, ...]] = []
 
     def records(self) -> Iterator[tuple[Value, ...]]:
@@ -162,6 +164,8 @@ class _Found:
                         self.private[row.number] = (row.number, *row.values[1:])
                 case (bytes(author), bytes(proof)) if len(author) == ID_BYTES:
                     self.proofs[author] = proof
+                case (bytes(author), int(), bytes()) if len(author) == ID_BYTES:
+                    self.lineages[author] = row.values
 
     def _is_record(self, number: int, named: bytes, rest: list[Value]) -> bool:
         """Tell whether a row with this number, id and columns behind the author is a record."""
@@ -183,7 +187,7 @@ class _Found:
         named_private = {number for named, number in self._named if named in self._own}
         named_records = {named for named, _ in self._named if named not in self._own}
         return (
-            len(named_records - self._ids - self.proofs.keys()),
+            len(named_records - self._ids - self.proofs.keys() - self.lineages.keys()),
             len(named_private - self.private.keys()),
         )
 
@@ -200,6 +204,7 @@ async def _rewrite(path: Path, found: _Found, aside: str, problem: str) -> Salva
         await db.executemany(_RECORD, found.records())
         await db.executemany(_PRIVATE, found.private.values())
         await db.executemany(_PROOF, found.proofs.items())
+        await db.executemany(_LINEAGE, found.lineages.values())
         await db.executemany(_SEQUENCE, found.sequences)
         ((record_count,),) = await db.execute_fetchall("SELECT count(*) FROM records")
         lost_records, lost_private = found.lost()

@@ -8,7 +8,7 @@ one must fail at once. SQLite's lock does that without a second file that could 
 copied or deleted: the kernel drops it with the process, a `kill -9` included. Its price: nothing
 else can read the file while a node runs, other than through `Store.backup`.
 
-Costs: a commit is one hop to the thread per statement kind, five at most; see ADR 5 for figures.
+Costs: a commit is one hop to the thread per statement kind, eight at most; see ADR 5 for figures.
 """
 
 import asyncio

@@ -9,9 +9,10 @@ from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.engine import GossipEngine
 from tastemesh.gossip.inbox import INTRODUCED, Message, introduction, written
 from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.lineage import StoredLineage
 from tastemesh.gossip.presence import sign_presence
 from tastemesh.gossip.reconcile import salt_of
-from tastemesh.gossip.record import Endorsement, Interaction, Said
+from tastemesh.gossip.record import Endorsement, Interaction, Record, Said
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import ALL_SHARDS
 
@@ -30,6 +31,12 @@ def person(name: str) -> Signer:
 
 def listen(item: str) -> Interaction:
     return Interaction(item, "listen", 10_000)
+
+
+def remembered(record: Record) -> Effect:
+    """Return the order to keep a record's lineage beyond the record."""
+    assert record.lineage is not None
+    return effects.PersistLineage(StoredLineage.of(record.lineage))
 
 
 def introduce(

@@ -11,7 +11,7 @@ from tastemesh.gossip.proofs import Proofs, encode_proof, open_proof
 from tastemesh.gossip.record import Forget, Record, Rotation
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import control_topic, inbox_topic, records_topic, shard_of
-from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, secret
+from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, remembered, secret
 
 LIMITS = Limits()
 EVE = person("eve")
@@ -191,6 +191,7 @@ def test_a_rotation_lets_its_author_off_for_what_a_thief_signed_twice() -> None:
     hers = signed(rotated(EVE, (0, 5)), 1, 1)
     for node in (0, 1):
         assert push(cores, node, hers) == [
+            remembered(hers),
             effects.DropProof(EVE.id),
             effects.Persist(hers, WALL_MS),
             effects.Accepted(hers, WALL_MS),
@@ -202,6 +203,7 @@ def test_a_rotation_lets_its_author_off_for_what_a_thief_signed_twice() -> None:
     cores.tell(2, inputs.Restored((kept,), (), (), WALL_MS, (proof,)))
     assert cores.done[2] == [
         effects.Convicted(EVE.id, own=False),
+        remembered(hers),
         effects.DropProof(EVE.id),
         effects.Accepted(hers, WALL_MS),
     ]
@@ -251,6 +253,7 @@ def test_a_second_proof_counts_where_the_lineage_that_it_brings_voids_the_first(
     hear(cores, 0, pair(EVE, 0, 6))
     second = pair(once, 0, 6)
     assert hear(cores, 0, second) == [
+        remembered(signed(once, 0, 6)),
         effects.DropProof(EVE.id),
         effects.PersistProof(EVE.id, second),
         effects.Convicted(EVE.id, own=False),
@@ -266,6 +269,7 @@ def test_a_notice_of_a_thief_in_the_next_slot_convicts_nobody() -> None:
     new = rotated(EVE, (0, 5))
     notice = codec.sign_record(new, NETWORK, 1, 1, b"", WALL_MS, (Rotation(1),), LIMITS)
     assert push(cores, 0, notice) == [
+        remembered(notice),
         effects.Evict((waiting.id,), EvictReason.REVOKED),
         effects.Persist(notice, WALL_MS),
         effects.Accepted(notice, WALL_MS),

@@ -9,11 +9,12 @@ from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec, effects, inputs
 from tastemesh.gossip.effects import EvictReason
 from tastemesh.gossip.limits import Limits, RejectReason
-from tastemesh.gossip.lineage import Lineage, Lineages, check_lineage
+from tastemesh.gossip.lineage import Lineage, Lineages, StoredLineage, check_lineage
+from tastemesh.gossip.proofs import encode_proof
 from tastemesh.gossip.record import Endorsement, Forget, Record, Rotation, Said
 from tastemesh.gossip.signer import Signer
-from tastemesh.gossip.topics import records_topic, shard_of
-from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, renewals, secret
+from tastemesh.gossip.topics import control_topic, records_topic, shard_of
+from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, remembered, renewals, secret
 
 LIMITS = Limits()
 ANA = person("ana")
@@ -148,7 +149,7 @@ def test_a_thiefs_forgets_go_with_the_rest_and_his_slots_are_free() -> None:
     # What the thief took back, the owner says: the lineage is heard first. And what is void leaves
     # before the record comes: of two endorsements the one in the higher slot would count.
     evicted = effects.Evict((forget.id, praise.id, notice.id), EvictReason.REVOKED)
-    assert push(cores, 0, covered) == [evicted, *accepted(cores, covered)]
+    assert push(cores, 0, covered) == [remembered(covered), evicted, *accepted(cores, covered)]
     for seq, said in ((2, Rotation(1)), (3, Endorsement(secret("mallory"), -10_000))):
         record = written(new, 1, seq, said)
         assert push(cores, 0, record) == accepted(cores, record)
@@ -168,7 +169,7 @@ def test_a_key_that_was_stolen_at_once_has_no_slot_at_all() -> None:
     stolen, hers = written(once, 0, 6), written(twice, 1, 1)
     push(cores, 0, stolen)
     voided = effects.Evict((stolen.id,), EvictReason.REVOKED)
-    assert push(cores, 0, hers) == [voided, *accepted(cores, hers)]
+    assert push(cores, 0, hers) == [remembered(hers), voided, *accepted(cores, hers)]
     for slot in ((0, 5), (0, 6), (1, 1), (9, 9)):
         assert push(cores, 0, written(once, *slot, listen("b"))) == [REVOKED]
 
@@ -289,6 +290,7 @@ def test_what_a_rotation_voids_does_not_come_back_from_the_disk() -> None:
     gone = effects.Evict((void.id,), EvictReason.REVOKED)
     assert cores.done[0] == [
         effects.Accepted(void, WALL_MS),
+        remembered(new),
         gone,
         effects.Accepted(new, WALL_MS),
         gone,
@@ -297,3 +299,71 @@ def test_what_a_rotation_voids_does_not_come_back_from_the_disk() -> None:
     cores.done[0].clear()
     cores.tell(0, inputs.Inspected((stored[0],)))
     assert cores.done[0] == [gone]
+
+
+def kept_of(cores: Cores, node: int) -> tuple[StoredLineage, ...]:
+    return tuple(e.known for e in cores.done[node] if isinstance(e, effects.PersistLineage))
+
+
+def test_a_rotation_outlasts_a_restart_and_the_record_that_brought_it() -> None:
+    """What the owner said has aged meanwhile; the thief of the older key says something new."""
+    before = Cores([person("ben")])
+    new = written(rotated((0, 5)), 1, 1)
+    assert push(before, 0, new)[0] == remembered(new)
+    cores = Cores([person("ben")])
+    cores.tell(0, inputs.Restored((), (), (), WALL_MS, lineages=kept_of(before, 0)))
+    assert push(cores, 0, written(ANA, 0, 6)) == [REVOKED]
+    fork = written(ANA.rotated(NEXT, secret("the thief's"), (0, 9)), 1, 2)
+    assert push(cores, 0, fork) == [REVOKED]
+    assert push(cores, 0, written(rotated((0, 5)), 1, 3))  # and nothing is stored anew
+    assert not kept_of(cores, 0)
+
+
+def test_no_fork_lets_off_after_a_restart_whom_his_newest_lineage_does_not() -> None:
+    once = rotated((0, 5))
+    first, second = sorted((written(once, 1, 1, listen(x)) for x in "ab"), key=lambda r: r.id)
+    twice = once.rotated(secret("third"), secret("fourth"), (1, 7))
+    cores = Cores([person("ben"), person("eve")])
+    proof = encode_proof(first, second)
+    cores.hear(0, control_topic(NETWORK, shard_of(ANA.id)), proof)
+    push(cores, 0, written(twice, 2, 1))
+    restored = inputs.Restored((), (), (), WALL_MS, (proof,), lineages=kept_of(cores, 0)[-1:])
+    cores.tell(1, restored)
+    fork = once.rotated(secret("third"), secret("a fork's"), (1, 0))
+    push(cores, 1, written(fork, 2, 2))
+    assert ANA.id in cores.engines[1].intake.proofs
+
+
+def test_a_lineage_that_the_disk_has_altered_is_counted_and_not_believed() -> None:
+    before = Cores([person("ben")])
+    push(before, 0, written(rotated((0, 5)), 1, 1))
+    (kept,) = kept_of(before, 0)
+    altered = bytearray(kept.lineage)
+    altered[-80] ^= 1  # in a signature, which nobody checks again
+    for damaged in (
+        msgspec.structs.replace(kept, lineage=bytes(altered)),
+        msgspec.structs.replace(kept, lineage=kept.lineage[:-1]),
+        msgspec.structs.replace(kept, author=secret("another")),
+    ):
+        cores = Cores([person("ben")])
+        cores.done[0].clear()
+        cores.tell(0, inputs.Restored((), (), (), WALL_MS, lineages=(damaged,)))
+        assert effects.DropLineage(damaged.author) in cores.done[0]
+        assert cores.engines[0].rejected[RejectReason.DAMAGED] == 1
+        again = written(rotated((0, 5)), 1, 2)
+        assert push(cores, 0, again) == [remembered(again), *accepted(cores, again)]
+
+
+def test_whose_rotations_are_forgotten_for_others_leaves_the_disk_too() -> None:
+    people = [person(f"p{n}") for n in range(3)]
+    cores = Cores([person("ben")], Limits(lineage_count=2))
+    keys = [p.rotated(secret(f"p{n} next"), secret("x"), (0, 5)) for n, p in enumerate(people)]
+    for key in keys:
+        push(cores, 0, written(key, 1, 1))
+    orders = [e for e in cores.done[0] if isinstance(e, effects.PersistLineage)]
+    assert [order.let_off for order in orders] == [b"", b"", people[0].id]
+    # So does what a bound that was lowered has no room for.
+    smaller = Cores([person("ben")], Limits(lineage_count=1))
+    kept = tuple(order.known for order in orders[1:])
+    smaller.tell(0, inputs.Restored((), (), (), WALL_MS, lineages=kept))
+    assert smaller.done[0][-1] == effects.DropLineage(people[1].id)

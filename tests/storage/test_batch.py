@@ -9,16 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tastemesh.gossip.effects import (
+    DropLineage,
     DropProof,
     Evict,
     EvictReason,
     Persist,
+    PersistLineage,
     PersistPrivate,
     PersistProof,
     PurgePrivate,
     ReserveSequence,
     TrimPrivate,
 )
+from tastemesh.gossip.lineage import StoredLineage
 from tastemesh.gossip.record import Interaction, Record
 from tastemesh.storage.batch import StorageEffect, fold
 from tastemesh.storage.migrations import shipped_migrations
@@ -55,6 +58,12 @@ effects = st.one_of(
     st.builds(TrimPrivate, author=ids, keep=st.integers(0, 3)),
     st.builds(PersistProof, author=ids, proof=st.binary(max_size=2), let_off=ids),
     st.builds(DropProof, author=ids),
+    st.builds(
+        PersistLineage,
+        known=st.builds(StoredLineage, author=ids, checksum=numbers, lineage=st.just(b"x")),
+        let_off=ids,
+    ),
+    st.builds(DropLineage, author=ids),
 )
 batches = st.lists(effects, max_size=12)
 
@@ -79,6 +88,7 @@ def contents(db: sqlite3.Connection) -> list[list[tuple[Any, ...]]]:
         [row[1:] for row in db.execute("SELECT * FROM private_interactions ORDER BY arrival")],
         db.execute("SELECT * FROM own_sequences ORDER BY author, epoch").fetchall(),
         db.execute("SELECT author, proof FROM proofs ORDER BY author").fetchall(),
+        db.execute("SELECT * FROM lineages ORDER BY author").fetchall(),
     ]
 
 
@@ -97,7 +107,7 @@ def test_a_batch_is_its_effects_one_after_the_other(
 @given(batches)
 def test_a_batch_takes_few_statements(batch: list[StorageEffect]) -> None:
     of_private = len(fold(batch).private)
-    assert len(list(fold(batch).statements())) <= 6 + of_private
+    assert len(list(fold(batch).statements())) <= 8 + of_private
     others = [each for each in batch if not isinstance(each, PurgePrivate | TrimPrivate)]
     assert len(fold(others).private) <= 1
 

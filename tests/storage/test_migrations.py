@@ -145,10 +145,17 @@ INSERT INTO proofs VALUES (zeroblob(32), x'00ff');
 PRAGMA user_version = 2;
 """
 )
-PROOFS = {1: (), 2: (b"\x00\xff",)}
+VERSION_3 = (
+    VERSION_2
+    + """
+CREATE INDEX private_by_author ON private_interactions (author);
+PRAGMA user_version = 3;
+"""
+)
+PROOFS = {1: (), 2: (b"\x00\xff",), 3: (b"\x00\xff",)}
 
 
-@pytest.mark.parametrize(("version", "made"), [(1, VERSION_1), (2, VERSION_2)])
+@pytest.mark.parametrize(("version", "made"), [(1, VERSION_1), (2, VERSION_2), (3, VERSION_3)])
 async def test_what_every_earlier_version_wrote_is_read_and_goes_on(
     path: Path, version: int, made: str
 ) -> None:

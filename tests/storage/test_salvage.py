@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tastemesh.errors import StorageCause, StorageError
-from tastemesh.gossip.effects import PersistPrivate, PersistProof, ReserveSequence
+from tastemesh.gossip.effects import PersistLineage, PersistPrivate, PersistProof, ReserveSequence
 from tastemesh.gossip.inputs import Restored
+from tastemesh.gossip.lineage import StoredLineage
 from tastemesh.gossip.record import Interaction
 from tastemesh.storage.pages import Pages
 from tastemesh.storage.salvage import COPIED, Salvage, finish_salvage, salvage
@@ -46,6 +47,8 @@ async def fill(store: Store) -> None:
         said = [Interaction(f"private {n}", "listen", 10_000) for n in range(first, first + 50)]
         await store.commit([PersistPrivate(ANN, each, 5) for each in said])
     await store.commit([ReserveSequence(ANN, 3, 65), ReserveSequence(ANN, 0, 129)])
+    known = [PersistLineage(StoredLineage(each, 7, b"keys" * 500)) for each in (BOB, b"c" * 32)]
+    await store.commit(known)
     await store.commit([PersistProof(BOB, b"x" * 9_000, b""), evict(persist(11), persist(12))])
 
 
@@ -85,6 +88,7 @@ async def test_nothing_is_lost_of_a_whole_database_and_its_log(path: Path) -> No
         log.write(log_of(copy).read_bytes()[32 : 32 + 24 + PAGE_BYTES])  # and a torn commit
     done, found = await salvaged(copy)
     assert found == held
+    assert [each.author for each in found.lineages] == [BOB, b"c" * 32]
     assert (done.lost_records, done.lost_private) == (0, 0)
     assert (done.records, done.private) == (COUNT - 2, COUNT)
     assert done.file == "copy.db.damaged-1"
@@ -151,6 +155,7 @@ async def test_what_is_on_pages_that_were_left_alone_is_kept(
     }
     assert set(found.sequences) <= set(held.sequences)
     assert set(found.proofs) <= set(held.proofs)
+    assert set(found.lineages) <= set(held.lineages)
     assert (done.records, done.private) == (len(found.records), len(found.private))
     # An index that is gone, too, cannot name what it had.
     assert 0 < done.lost_records <= len(held.records) - len(found.records)
