@@ -20,9 +20,8 @@ from types import TracebackType
 from typing import Self
 
 import aiosqlite
-import msgspec
 
-from tastemesh.errors import StorageError, UsageError
+from tastemesh.errors import StorageCause, StorageError, UsageError
 from tastemesh.gossip.inputs import Restored, Stored
 from tastemesh.gossip.record import Interaction
 from tastemesh.storage.batch import STORED, StorageEffect, fold
@@ -32,6 +31,7 @@ from tastemesh.storage.frames import check_log
 from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
 from tastemesh.storage.restore import AGAIN, PRIVATE, joined, restore
 from tastemesh.storage.salvage import COPIED, Salvage, salvage_of
+from tastemesh.storage.statistics import Statistics
 from tastemesh.storage.values import check_values
 
 __all__ = [
@@ -60,30 +60,6 @@ _REINDEX = "REINDEX records"
 _FETCH_COUNT = 512  # ids per SELECT: far below SQLite's 32,766 parameters, and past any gain
 
 
-class Statistics(msgspec.Struct, frozen=True, kw_only=True):
-    """How much the database holds and takes.
-
-    Attributes:
-        record_count: records in the window.
-        statement_count: statements in those.
-        disk_bytes: what the files take now, write-ahead log included.
-        disk_bound_bytes: what they may take.
-        page_bytes: size of a page.
-        page_count: pages in the database, free ones included.
-        free_page_count: pages that `Store.vacuum_step` can give back.
-        max_page_count: pages that the database may grow to.
-    """
-
-    record_count: int
-    statement_count: int
-    disk_bytes: int
-    disk_bound_bytes: int
-    page_bytes: int
-    page_count: int
-    free_page_count: int
-    max_page_count: int
-
-
 class Store:
     """The window on disk. Made by `Store.open`, closed by `close` or by leaving `async with`."""
 
@@ -96,6 +72,8 @@ class Store:
         self._places: tuple[tuple[int, int], ...] = ()
         self._salvage: Salvage | None = None
         self._used_bytes = 0
+        self.damage: StorageError | None = None
+        """What could not be read lately, until `look_again` finds that all can be."""
 
     @classmethod
     async def open(
@@ -142,9 +120,7 @@ class Store:
         ((mode,),) = await self._db.execute_fetchall("PRAGMA journal_mode = WAL")
         if mode != "wal":
             raise StorageError(f"{self._path}: no write-ahead log here, journal mode is {mode}")
-        ((verdict,),) = await self._db.execute_fetchall("PRAGMA quick_check(1)")
-        if verdict != "ok":
-            raise damaged(self._path, verdict)
+        await self._check_pages()
         page_bytes = await read_pragma(self._db, "page_size")
         await self._db.executescript(
             f"""
@@ -162,6 +138,11 @@ class Store:
         await migrate(self._db, self._path, migrations)
         self._places = places_of(self._path)
         self._salvage = await salvage_of(self._db, self._path)
+
+    async def _check_pages(self) -> None:
+        ((verdict,),) = await self._db.execute_fetchall("PRAGMA quick_check(1)")
+        if verdict != "ok":
+            raise damaged(self._path, verdict)
 
     async def _set_bound(self) -> int:
         """Set the most pages that the file may have, and return it.
@@ -184,13 +165,18 @@ class Store:
         await self.close()
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[aiosqlite.Connection]:
-        """Hold the connection for several statements that belong together."""
+    async def _alone(self, *, reads: bool = True) -> AsyncIterator[aiosqlite.Connection]:
+        """Hold the connection for several statements; what fails in reading is noted."""
         async with self._lock:
             if self._closed:
                 raise StorageError(f"{self._path} is closed")
-            with reported(self._path):
-                yield self._db
+            try:
+                with reported(self._path):
+                    yield self._db
+            except StorageError as error:
+                if reads and error.cause in (StorageCause.DAMAGED, StorageCause.IO):
+                    self.damage = error
+                raise
 
     @asynccontextmanager
     async def _transaction(self, *, durable: bool) -> AsyncIterator[aiosqlite.Connection]:
@@ -200,7 +186,7 @@ class Store:
         there, so cancellation never leaves a transaction open.
         """
         level = "FULL" if durable else "NORMAL"
-        async with self._alone() as db:
+        async with self._alone(reads=False) as db:
             if places_of(self._path) != self._places:  # SQLite writes on, into files without names
                 raise gone(self._path)
             try:
@@ -251,6 +237,17 @@ class Store:
         with suppress(StorageError):
             async with self._alone() as db:
                 await db.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    async def look_again(self) -> None:
+        """Check every page, as the disk has it now, after something could not be read.
+
+        Raises:
+            StorageError: it is damaged still, or is closed.
+        """
+        async with self._alone() as db:
+            await db.execute_fetchall("PRAGMA shrink_memory")  # pages that are cached prove nothing
+            await self._check_pages()
+            self.damage = None
 
     async def check_values(self) -> None:
         """Refuse numbers that no node writes, as damage; see `tastemesh.storage.values`."""
@@ -402,7 +399,7 @@ class Store:
             StorageError: it cannot be written, exists already, or this store is closed.
         """
         partial = path.with_name(f"{path.name}.partial")
-        async with self._alone() as db:
+        async with self._alone(reads=False) as db:
             with reported(path):
                 try:
                     claim_copy(path, partial)

@@ -19,6 +19,7 @@ const REASONS = {
 export function drawNode(status, equivocators) {
   redraw(byId("node"), [
     status.storage.fault ? el("p", { class: "fault", role: "alert" }, `Nothing can be stored: ${status.storage.fault}`) : null,
+    status.storage.damage && !status.storage.fault ? el("p", { class: "fault", role: "alert" }, `Not all that is stored can be read: ${status.storage.damage}`) : null,
     el("div", { class: "node-parts" },
       part("Brokers", brokers(status), "Each only carries; none can forge. What one keeps back shows here as soon as it comes by another way."),
       part("Window and storage", room(status), "Your node keeps what is recent, and friends’ words before strangers’."),

@@ -22,14 +22,20 @@ async def status(node: Node) -> dict[str, Any]:
 
 @get("/health", "Whether the daemon works", answer=Health, refusals={503: Health}, is_open=True)
 async def health(node: Node) -> Response:
-    """Answer 200, or 503 when nothing can be stored: a restart or a person is needed."""
-    return _told(node.storage_fault)
+    """Answer 200, or 503 when nothing can be stored, or not all be read: a person is needed."""
+    return _told(_disk_fault(node))
 
 
 @get("/ready", "Whether the node is in touch", answer=Health, refusals={503: Health}, is_open=True)
 async def ready(node: Node) -> Response:
-    """Answer 200, or 503 when nothing can be stored or no broker is connected, which may pass."""
-    return _told(node.storage_fault or ("" if node.is_connected else "no broker is connected"))
+    """Answer 200, or 503 as `/health` does, or when no broker is connected, which may pass."""
+    return _told(_disk_fault(node) or ("" if node.is_connected else "no broker is connected"))
+
+
+def _disk_fault(node: Node) -> str | None:
+    storage = node.status(bounds=False)["storage"]
+    found: str | None = storage["fault"] or storage["damage"]
+    return found
 
 
 def _told(fault: str | None) -> Response:

@@ -82,6 +82,12 @@ METRICS = (
         "1 when nothing can be stored.",
         lambda status: status["storage"]["fault"] is not None,
     ),
+    _single(
+        "storage_damage",
+        "gauge",
+        "1 when not all of the database can be read.",
+        lambda status: status["storage"]["damage"] is not None,
+    ),
     Metric("storage_fault_cause", "gauge", "1 for what keeps it from that.", "cause", _causes),
     _single(
         "storage_used_bytes",

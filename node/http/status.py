@@ -36,6 +36,7 @@ class StorageStatus(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         fault: what keeps the node from storing anything just now; null where nothing does.
         cause: the same as one word: disk-full, disk-bound, read-only, damaged, locked, io, other.
+        damage: what could not be read from it lately; null again once all of it can be.
         used_bytes: what the database takes.
         bound_bytes: what it may take.
         salvaged: what became of a damaged database, until its file is deleted; null where none is.
@@ -43,6 +44,7 @@ class StorageStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     fault: str | None
     cause: str | None
+    damage: str | None
     used_bytes: int
     bound_bytes: int
     salvaged: Salvage | None

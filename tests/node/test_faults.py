@@ -282,6 +282,11 @@ async def test_pages_that_are_damaged_under_a_running_daemon(
         with file.open("r+b") as pages:
             pages.seek(4 * 4_096)
             pages.write(bytes(0xA5 for _ in range(len(whole) - 4 * 4_096)))
+        async with asyncio.timeout(DEADLINE_S):  # nobody writes: the inspection comes upon it
+            while await api.health() == 200:
+                await asyncio.sleep(0.02)
+        assert await api.cause() is None
+        assert "tastemesh_storage_damage 1" in await api.metrics()
         during = asyncio.create_task(api.record("during"))
         await api.until("damaged")
         assert await api.answers() > 0
@@ -289,6 +294,9 @@ async def test_pages_that_are_damaged_under_a_running_daemon(
             pages.write(whole)
         (said,) = await during
         await api.until(None)
+        async with asyncio.timeout(DEADLINE_S):
+            while await api.health() != 200:
+                await asyncio.sleep(0.02)
         await daemon.stop(signal.SIGKILL)
     with closing(sqlite3.connect(file)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -110,6 +110,25 @@ async def test_an_index_that_changed_is_made_anew(path: Path) -> None:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+async def test_damage_that_is_met_in_reading_is_known_until_all_can_be_read(filled: Path) -> None:
+    async with await Store.open(filled) as store:
+        whole = contents(filled)
+        overwrite(filled, 4_096 * 20, b"\xa5" * 4_096 * 60)
+        await store._db.execute_fetchall("PRAGMA shrink_memory")  # as if it were large
+        with pytest.raises(StorageError):
+            await store.load(0)
+        assert store.damage is not None
+        assert store.damage.cause is StorageCause.DAMAGED
+        with pytest.raises(StorageError):
+            await store.look_again()
+        overwrite(filled, 0, whole)
+        await store.look_again()
+        assert store.damage is None
+        assert (await store.load(0)).records == restored(
+            *[persist(n, size_bytes=2_000) for n in range(300)]
+        ).records
+
+
 async def test_any_damage_is_a_storage_error_or_none(filled: Path) -> None:
     rng = random.Random(20261122)
     size = bytes_on_disk(filled)

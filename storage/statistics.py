@@ -1,0 +1,27 @@
+"""How much a database holds and takes, as `Store.statistics` counts it."""
+
+import msgspec
+
+
+class Statistics(msgspec.Struct, frozen=True, kw_only=True):
+    """How much the database holds and takes.
+
+    Attributes:
+        record_count: records in the window.
+        statement_count: statements in those.
+        disk_bytes: what the files take now, write-ahead log included.
+        disk_bound_bytes: what they may take.
+        page_bytes: size of a page.
+        page_count: pages in the database, free ones included.
+        free_page_count: pages that `Store.vacuum_step` can give back.
+        max_page_count: pages that the database may grow to.
+    """
+
+    record_count: int
+    statement_count: int
+    disk_bytes: int
+    disk_bound_bytes: int
+    page_bytes: int
+    page_count: int
+    free_page_count: int
+    max_page_count: int
