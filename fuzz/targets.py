@@ -11,6 +11,7 @@ import msgspec
 
 from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec, effects, inputs, reconcile
+from tastemesh.gossip.echoes import PAYLOAD_COUNT
 from tastemesh.gossip.engine import GossipEngine
 from tastemesh.gossip.greetings import HEARD_COUNT
 from tastemesh.gossip.inbox import INTRODUCED, Message, introduction, read_message
@@ -184,6 +185,7 @@ class Core:
             "forgeries": (len(engine.intake._forgeries), 2 * len(_BROKERS)),
             "passed over": (len(engine._sync._passed), limits.passed_count),
             "greetings": (len(engine._greetings), HEARD_COUNT),
+            "echoes": (len(engine.brokers._echoes), PAYLOAD_COUNT),
             "sightings": (len(engine.brokers._sightings), limits.sighting_count),
         }
 

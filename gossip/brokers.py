@@ -9,8 +9,9 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from tastemesh.errors import RemoteProtocolError
-from tastemesh.gossip.codec import Opened
-from tastemesh.gossip.effects import Effect, Fetch, SetTimer
+from tastemesh.gossip.codec import Opened, pack_bundles
+from tastemesh.gossip.echoes import Echoes
+from tastemesh.gossip.effects import Effect, Fetch, Send, SetTimer
 from tastemesh.gossip.interest import Interest
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.meter import BrokerReport, Meter
@@ -51,8 +52,8 @@ class Brokers:
     """
 
     __slots__ = (
-        "_checks", "_judge_ms", "_limits", "_meters", "_network", "_phase", "_relay", "_sightings",
-        "_ticking", "_up_ms",
+        "_checks", "_echoes", "_judge_ms", "_limits", "_meters", "_network", "_phase", "_relay",
+        "_sightings", "_ticking", "_up_ms",
     )  # fmt: skip
 
     def __init__(self, network: str, limits: Limits, seed: bytes) -> None:
@@ -65,6 +66,7 @@ class Brokers:
         self._checks = Bucket(checks_per_s, _SAVED_S * checks_per_s)
         self._meters: dict[str, Meter] = {}
         self._up_ms: dict[str, int] = {}  # monotonic
+        self._echoes = Echoes()
         self._ticking = False
         self._phase = int.from_bytes(sha256(seed + b"phase").digest()[:4], "big") / 2**32
 
@@ -89,6 +91,22 @@ class Brokers:
         """Note that a connection is gone; nothing is expected of it now."""
         self._up_ms.pop(broker, None)
         self._relay.forget(broker)
+
+    def push(self, topic: str, envelopes: list[bytes], broker: str = "") -> list[Effect]:
+        """Order records to be sent to a topic, and expect them back.
+
+        Args:
+            topic: of their authors' shard.
+            envelopes: of the records.
+            broker: which one, or empty for all.
+        """
+        bundles = pack_bundles(envelopes, self._limits)
+        self._echoes.note(bundles)
+        return [Send(topic, bundle, broker) for bundle in bundles]
+
+    def is_echo(self, broker: str, payload: bytes) -> bool:
+        """Tell, once, whether a broker only brings back what we pushed."""
+        return self._echoes.is_one(broker, payload)
 
     def note_new(
         self, record: Record, broker: str, now_ms: int, peer_count: Callable[[], int]

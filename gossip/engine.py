@@ -264,8 +264,7 @@ class GossipEngine:
         for record in records:
             done.extend(self._held.admit(record, wall_ms))
         topic = records_topic(self.network, shard_of(author))
-        bundles = codec.pack_bundles([record.envelope for record in records], self.limits)
-        return [*done, *(effects.Send(topic, bundle) for bundle in bundles)]
+        return [*done, *self.brokers.push(topic, [record.envelope for record in records])]
 
     def _on_rotated(self, event: inputs.Rotated, now_ms: int) -> list[Effect]:
         notice = self.authorship.rotate(event.signer)
@@ -305,8 +304,10 @@ class GossipEngine:
         raise RemoteProtocolError(RejectReason.UNEXPECTED_TOPIC, "not a topic of ours")
 
     def _shed(self, channel: str, shard: int, event: inputs.Received, now_ms: int) -> list[Effect]:
-        """Count what came in, and read less at once where a period's budget is used up."""
+        """Count what others sent, and read less at once where a period's budget is used up."""
         if shard < 0 or channel not in ("r", "h", "c"):
+            return []
+        if channel == "r" and self.brokers.is_echo(event.broker, event.payload):
             return []
         interest = self._presence_interest if channel == "h" else self.interest
         if interest.hear(shard, len(event.payload)) and interest.refresh(now_ms, early=True):
@@ -408,8 +409,7 @@ class GossipEngine:
     def _on_fetched(self, event: inputs.Fetched, now_ms: int) -> list[Effect]:
         match channel_of(event.topic, self.network):
             case "r":
-                bundles = codec.pack_bundles(list(event.envelopes), self.limits)
-                return [effects.Send(event.topic, bundle, event.broker) for bundle in bundles]
+                return self.brokers.push(event.topic, list(event.envelopes), event.broker)
             case "c":
                 return self._held.settle(event.envelopes, now_ms)
         return self._sync.deliver(event, now_ms)

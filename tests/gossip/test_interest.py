@@ -5,7 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tastemesh.gossip import effects
+from tastemesh.gossip import effects, inputs
+from tastemesh.gossip.echoes import PAYLOAD_COUNT, Echoes
 from tastemesh.gossip.interest import Interest, mask_of
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.topics import ALL_SHARDS, SHARD_COUNT, shard_of, shard_topics
@@ -244,3 +245,50 @@ def test_a_busy_network_makes_a_node_read_less_and_reconcile_only_that() -> None
         cores.say(people.index(read), listen("read"))
     cores.pass_time(120_000)
     assert len(cores.held(0)) >= before + (read is not None)
+
+
+def pushed_by(cores: Cores, node: int) -> list[effects.Send]:
+    return [e for e in cores.done[node] if isinstance(e, effects.Send) and "/r/" in e.topic]
+
+
+def brought_home(users: int = 30) -> Cores:
+    """Return a node whose users bring their histories along, 400 plays each."""
+    people = [person(f"user {n}") for n in range(users)]
+    cores = Cores([people[0], person("other")], brokers=("one", "two"))
+    cores.carry = lambda *_: False
+    for each in people[1:]:
+        cores.engines[0].authorship.add(each)
+    cores.pass_time(2 * MINUTE_MS)
+    for each in people:
+        plays = tuple(listen(f"mbid:{each.id.hex()[:8]}-{n:028d}") for n in range(400))
+        cores.tell(0, inputs.Recorded(each.id, plays, cores.wall_ms))
+    return cores
+
+
+def test_what_a_node_pushed_itself_and_gets_back_has_it_read_no_less() -> None:
+    cores = brought_home()
+    for broker in cores.brokers:
+        for send in pushed_by(cores, 0):
+            cores.hear(0, send.topic, send.payload, broker)
+    assert cores.engines[0].interest.mask == ALL_SHARDS
+    cores.pass_time(MINUTE_MS)
+    assert cores.engines[0].interest.mask == ALL_SHARDS
+
+
+def test_a_flood_of_what_a_node_pushed_itself_counts_from_the_second_copy_on() -> None:
+    cores = brought_home()
+    for _ in range(4):
+        for send in pushed_by(cores, 0):
+            cores.hear(0, send.topic, send.payload, "one")
+    assert cores.engines[0].interest.mask != ALL_SHARDS
+
+
+def test_what_is_remembered_of_what_was_pushed_is_bounded() -> None:
+    echoes = Echoes()
+    payloads = [n.to_bytes(8, "big") for n in range(PAYLOAD_COUNT + 1)]
+    echoes.note(payloads)
+    assert len(echoes) == PAYLOAD_COUNT
+    assert not echoes.is_one("one", payloads[0])
+    assert echoes.is_one("one", payloads[-1])
+    assert not echoes.is_one("one", payloads[-1])
+    assert echoes.is_one("two", payloads[-1])
