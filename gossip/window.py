@@ -20,8 +20,8 @@ A record counts as at least one statement for every `statement_bytes` of its siz
 statements are bounds on bytes too, and padding costs its author his own quota: that of endorsements
 where the record holds nothing else, else that of interactions.
 
-A record that its author's quotas would not keep is refused, and so is one that would be the first
-to leave a full window. Costs: O(log n) a record, and O(his records) past a quota of his.
+A record that its author's quotas would not keep is refused, and so is one that a full window would
+let go for itself. Costs: O(log n) a record that comes or leaves, and O(his records) past a quota.
 """
 
 import heapq
@@ -251,7 +251,8 @@ class Window:
         if total <= most:
             return None, left
         while self.statement_count > most:
-            key = self._oldest(self._side_to_shrink())
+            others, reached = self._sides
+            key = self._oldest(self._side_to_shrink(others.count, reached.count))
             left.append((self._remove(key[-1]), EvictReason.WINDOW))
         return None, left
 
@@ -352,20 +353,29 @@ class Window:
         )
 
     def _fits_full_window(self, entry: _Entry) -> bool:
-        """Tell whether a full window would keep this entry."""
-        shrink = self._side_to_shrink(entry)
-        if shrink != entry.reached:
-            return True
-        return bool(self._sides[shrink].count) and entry.key > self._oldest(shrink)
+        """Tell whether enough leaves before this entry would, which is not on a heap yet."""
+        counts = [side.count for side in self._sides]
+        counts[entry.reached] += entry.statements
+        leaving: tuple[list[_Key], list[_Key]] = [], []
+        fits = True
+        while fits and sum(counts) > self._limits.window_statement_count:
+            side = self._side_to_shrink(*counts)
+            before = counts[side] - (entry.statements if side == entry.reached else 0)
+            fits = before > 0 and (side != entry.reached or self._oldest(side) < entry.key)
+            if fits:
+                key = heapq.heappop(self._sides[side].heap)
+                if leaving[side][-1:] != [key]:  # it stands twice after it has changed sides twice
+                    leaving[side].append(key)
+                    counts[side] -= self._entries[key[-1]].statements
+        for side in (False, True):
+            for key in leaving[side]:
+                heapq.heappush(self._sides[side].heap, key)
+        return fits
 
-    def _side_to_shrink(self, candidate: _Entry | None = None) -> bool:
+    def _side_to_shrink(self, unreached: int, reached: int) -> bool:
         """Return which side must give way: False (not reached) while it is over its share."""
-        others, reached = self._sides
-        unreached = others.count
-        if candidate is not None and not candidate.reached:
-            unreached += candidate.statements
         share = (1.0 - self._limits.reserved_share) * self._limits.window_statement_count
-        return not (unreached > share or (unreached and not reached.count))
+        return not (unreached > share or (unreached and not reached))
 
     def _insert(self, entry: _Entry, shelf: _Shelf) -> None:
         key = entry.key

@@ -69,6 +69,7 @@ class WindowMachine(RuleBasedStateMachine):
                 self.clamped_ms[r.id] = self.wall_ms
                 self.slack_ms = SMALL.author_interaction_count + SMALL.author_endorsement_count
         refusal, left = self.window.add(new, self.wall_ms)
+        assert gone(new) not in {each for each, _ in left}
         if refusal is None:
             self.held[new.id] = new
         else:
@@ -150,6 +151,28 @@ def test_without_anybody_reached_the_oldest_leave() -> None:
         window.add(record(author, 1, 10_000 + author), 20_000)
     kept = [author for author in range(60) if record(author, 1, 0).id in window]
     assert kept == list(range(20, 60))
+
+
+def test_what_a_full_window_would_let_go_at_once_is_refused_and_pushes_nothing_out() -> None:
+    window = Window(SMALL)
+    for n in range(40):
+        window.add(record(n, 1, 100 + n), 900)
+    large, smaller = record(77, 1, 103, 10), record(78, 1, 103, 4)
+    assert window.add(large, 900) == (RejectReason.WINDOW_FULL, [])
+    assert window.statement_count == 40
+    refusal, left = window.add(smaller, 900)  # as many are older, one of the same moment included
+    assert refusal is None
+    assert len(left) == 4
+    assert smaller.id in window
+
+
+def test_who_came_into_reach_and_left_it_again_is_counted_once() -> None:
+    window = Window(SMALL)
+    for n in range(40):
+        window.add(record(n, 1, 100 + n), 900)
+    for reached in ((record(0, 1, 1).author,), ()) * 3:
+        window.set_reached(reached)
+    assert window.add(record(77, 1, 101, 3), 900) == (RejectReason.WINDOW_FULL, [])
 
 
 def test_post_dating_gains_nothing_and_back_dating_loses() -> None:
