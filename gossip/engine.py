@@ -55,8 +55,8 @@ EXPIRE_PERIOD_MS = 60_000  # records leave at most a minute after their age; a s
 # starts at one moment and says all that it has (guess).
 _BURST_PERIODS = 4.0
 
-# Endorsements are said again at two thirds of the window's age: ten days are left, at the default,
-# in which to be online.
+# Endorsements are said again at two thirds of their age: ten days are left, at the default, in
+# which to be online.
 _RENEWAL_SHARE = 2 / 3
 
 
@@ -202,7 +202,7 @@ class GossipEngine:
     def _expire(self, now_ms: int, wall_ms: int) -> list[Effect]:
         self.peers.forget_silent(now_ms - self.announcements.age_ms)
         done = self._held.expire(now_ms, wall_ms)
-        renewed_ms = wall_ms - round(_RENEWAL_SHARE * self.limits.window_age_ms)
+        renewed_ms = wall_ms - round(_RENEWAL_SHARE * self.limits.endorsement_age_ms)
         # Whose clock nobody shares may be the one that is wrong, as in 1970 before it is set.
         ahead_ms = wall_ms + self.limits.skew_ms if len(self.peers) else MAX_INT64
         for author, old in self.authorship.renewals(renewed_ms, ahead_ms, self.window.date_ms):

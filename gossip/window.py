@@ -14,7 +14,9 @@ What leaves, in this order:
    more than their share (1 - `reserved_share`); otherwise authors whom it does reach lose theirs.
    So a flood of fresh identities cannot push out a friend.
 3. Records from before the horizon leave (`tastemesh.gossip.horizon`), by their dates as they were
-   before a clock was set back, where it has come to these again.
+   before a clock was set back, where it has come to these again. In a window that is shorter than
+   `Limits.endorsement_age_ms` endorsements stay for that long, as they are said again no sooner. By
+   then what takes them back need not be there: they are too old to come again.
 
 A record counts as at least one statement for every `statement_bytes` of its size, so the bounds on
 statements are bounds on bytes too, and padding costs its author his own quota: that of endorsements
@@ -35,22 +37,10 @@ import msgspec
 from tastemesh.gossip.effects import EvictReason
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.record import Record
+from tastemesh.gossip.shelves import Entry, Key, Queue, Shelf, Side
 
-_Slot = tuple[int, int]  # (epoch, seq)
-_Key = tuple[int, _Slot, bytes]  # (clamped date in ms, slot, record id)
-
-
-class _Entry(msgspec.Struct, gc=False):  # one for every record, and no way round in it
-    key: _Key
-    date_ms: int  # of the key, before it was set back
-    created_ms: int
-    author: bytes
-    slot: _Slot
-    endorsements: int
-    notices: int  # forgets and rotations
-    others: int  # interactions, statements of unknown kinds, and padding
-    statements: int  # all three
-    reached: bool
+_NEVER: Key = (1 << 63, (0, 0), b"")
+_QUEUES = [(reached, lasts) for reached in (False, True) for lasts in (False, True)]
 
 
 class Gone(NamedTuple):
@@ -81,32 +71,6 @@ class Endorsing(msgspec.Struct, frozen=True):
     endorsements: int
 
 
-class _Shelf(msgspec.Struct):
-    """One author's records, oldest key first."""
-
-    keys: list[_Key]
-    slots: dict[_Slot, bytes]
-    endorsements: int = 0
-    notices: int = 0
-    others: int = 0
-
-
-class _Side(msgspec.Struct):
-    """The records of those whom trust reaches, or of all others."""
-
-    count: int = 0  # statements
-    # A heap of keys; one that is no entry's, or of the other side, stays until it is at the top.
-    heap: list[_Key] = msgspec.field(default_factory=list)
-    new: list[_Key] = msgspec.field(default_factory=list)  # not on the heap before somebody asks
-
-    def heaped(self) -> list[_Key]:
-        """Return the heap with all keys on it."""
-        for key in self.new:
-            heapq.heappush(self.heap, key)
-        self.new.clear()
-        return self.heap
-
-
 class Window:
     """The set of records that a node holds, by id.
 
@@ -114,14 +78,16 @@ class Window:
         limits: the local limits.
     """
 
-    __slots__ = ("_entries", "_limits", "_reached", "_shelves", "_sides")
+    __slots__ = ("_entries", "_limits", "_longer_ms", "_reached", "_shelves", "_sides")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._entries: dict[bytes, _Entry] = {}
-        self._shelves: dict[bytes, _Shelf] = {}
+        lasting_ms = max(limits.window_age_ms, limits.endorsement_age_ms)
+        self._longer_ms = (0, lasting_ms - limits.window_age_ms)  # by whether it lasts
+        self._entries: dict[bytes, Entry] = {}
+        self._shelves: dict[bytes, Shelf] = {}
         self._reached: frozenset[bytes] = frozenset()
-        self._sides = _Side(), _Side()  # by whether trust reaches the author
+        self._sides = Side(), Side()  # by whether trust reaches the author
 
     def __contains__(self, record_id: bytes) -> bool:
         return record_id in self._entries
@@ -227,7 +193,7 @@ class Window:
         if endorsements == len(record.statements):  # listening pushes out nobody's contacts
             endorsements = statements
         slot, date_ms = record.slot, min(record.created_ms, first_seen_ms)
-        entry = _Entry(
+        entry = Entry(
             (date_ms, slot, record.id),
             date_ms,
             record.created_ms,
@@ -245,7 +211,7 @@ class Window:
         if total > most and not self._fits_full_window(entry):
             return RejectReason.WINDOW_FULL, []
         if shelf is None:
-            shelf = self._shelves[author] = _Shelf([], {})
+            shelf = self._shelves[author] = Shelf([], {})
         self._insert(entry, shelf)
         left = self._over_quota(shelf)
         if total <= most:
@@ -258,9 +224,13 @@ class Window:
 
     @property
     def oldest_ms(self) -> int | None:
-        """The oldest record's date, clamped; None where there is none."""
-        filled = [reached for reached in (False, True) if self._sides[reached].count]
-        return min((self._oldest(reached)[0] for reached in filled), default=None)
+        """The clamped date of what ages next, later for what lasts; None where nothing is held."""
+        ages = [
+            key[0] + self._longer_ms[lasts]
+            for reached, lasts in _QUEUES
+            if (key := self._first(reached, lasts)) is not None
+        ]
+        return min(ages, default=None)
 
     def expire(self, horizon_ms: int, wall_ms: int) -> list[Gone]:
         """Drop and return the records from before a date.
@@ -271,13 +241,12 @@ class Window:
                 when that was set back.
         """
         left: list[Gone] = []
-        for reached in (False, True):
-            while self._sides[reached].count:
-                date_ms, _, record_id = self._oldest(reached)
-                if date_ms >= horizon_ms:
-                    break
+        for reached, lasts in _QUEUES:
+            until_ms = horizon_ms - self._longer_ms[lasts]
+            while (key := self._first(reached, lasts)) is not None and key[0] < until_ms:
+                record_id = key[-1]
                 entry = self._entries[record_id]
-                if horizon_ms <= entry.date_ms <= wall_ms:
+                if until_ms <= entry.date_ms <= wall_ms:
                     self._undo_set_back(self._shelves[entry.author], wall_ms)
                 else:
                     left.append(self._remove(record_id))
@@ -296,11 +265,11 @@ class Window:
                 self._sides[entry.reached].count -= entry.statements
                 entry.reached = is_reached
                 self._sides[is_reached].count += entry.statements
-                self._sides[is_reached].new.append(key)
+                self._queue(entry).new.append(key)
         for is_reached in (False, True):
             self._shed_stale(is_reached)
 
-    def _set_back(self, shelf: _Shelf, wall_ms: int) -> None:
+    def _set_back(self, shelf: Shelf, wall_ms: int) -> None:
         """Date an author's records from after `wall_ms` just before it, in their order."""
         start = bisect_right(shelf.keys, wall_ms, key=itemgetter(0))
         ahead = len(shelf.keys) - start
@@ -308,21 +277,21 @@ class Window:
             entry = self._entries[shelf.keys[place][-1]]
             entry.key = (wall_ms - ahead + place - start, *entry.key[1:])
             shelf.keys[place] = entry.key
-            self._sides[entry.reached].new.append(entry.key)
+            self._queue(entry).new.append(entry.key)
         shelf.keys.sort()
         self._shed_stale(entry.reached)  # of an author all are on one side
 
-    def _undo_set_back(self, shelf: _Shelf, wall_ms: int) -> None:
+    def _undo_set_back(self, shelf: Shelf, wall_ms: int) -> None:
         """Date an author's records as they were dated first, now that the clock has been there."""
         for place, key in enumerate(shelf.keys):
             entry = self._entries[key[-1]]
             if key[0] != entry.date_ms <= wall_ms:
                 entry.key = shelf.keys[place] = (entry.date_ms, *key[1:])
-                self._sides[entry.reached].new.append(entry.key)
+                self._queue(entry).new.append(entry.key)
         shelf.keys.sort()
         self._shed_stale(entry.reached)
 
-    def _fits_quota(self, entry: _Entry, shelf: _Shelf | None) -> bool:
+    def _fits_quota(self, entry: Entry, shelf: Shelf | None) -> bool:
         """Tell whether an entry stays where what the quotas do not cover leaves before it."""
         others, endorsements, notices = entry.others, entry.endorsements, entry.notices
         if shelf is not None:
@@ -343,7 +312,7 @@ class Window:
                     return True
         return False
 
-    def _exceeds(self, entry: _Entry, others: int, endorsements: int, notices: int) -> bool:
+    def _exceeds(self, entry: Entry, others: int, endorsements: int, notices: int) -> bool:
         """Tell whether counts are over a quota that this entry would help to meet by leaving."""
         limits = self._limits
         return bool(
@@ -352,24 +321,24 @@ class Window:
             or (entry.notices and notices > limits.author_notice_count)
         )
 
-    def _fits_full_window(self, entry: _Entry) -> bool:
+    def _fits_full_window(self, entry: Entry) -> bool:
         """Tell whether enough leaves before this entry would, which is not on a heap yet."""
         counts = [side.count for side in self._sides]
         counts[entry.reached] += entry.statements
-        leaving: tuple[list[_Key], list[_Key]] = [], []
+        leaving: list[Entry] = []
         fits = True
         while fits and sum(counts) > self._limits.window_statement_count:
             side = self._side_to_shrink(*counts)
             before = counts[side] - (entry.statements if side == entry.reached else 0)
             fits = before > 0 and (side != entry.reached or self._oldest(side) < entry.key)
             if fits:
-                key = heapq.heappop(self._sides[side].heap)
-                if leaving[side][-1:] != [key]:  # it stands twice after it has changed sides twice
-                    leaving[side].append(key)
-                    counts[side] -= self._entries[key[-1]].statements
-        for side in (False, True):
-            for key in leaving[side]:
-                heapq.heappush(self._sides[side].heap, key)
+                older = self._entries[self._oldest(side)[-1]]
+                heapq.heappop(self._queue(older).heap)
+                if leaving[-1:] != [older]:  # it stands twice after it has changed sides twice
+                    leaving.append(older)
+                    counts[side] -= older.statements
+        for older in leaving:
+            self._queue(older).new.append(older.key)
         return fits
 
     def _side_to_shrink(self, unreached: int, reached: int) -> bool:
@@ -377,7 +346,7 @@ class Window:
         share = (1.0 - self._limits.reserved_share) * self._limits.window_statement_count
         return not (unreached > share or (unreached and not reached))
 
-    def _insert(self, entry: _Entry, shelf: _Shelf) -> None:
+    def _insert(self, entry: Entry, shelf: Shelf) -> None:
         key = entry.key
         self._entries[key[-1]] = entry
         insort(shelf.keys, key)
@@ -385,9 +354,8 @@ class Window:
         shelf.endorsements += entry.endorsements
         shelf.notices += entry.notices
         shelf.others += entry.others
-        side = self._sides[entry.reached]
-        side.count += entry.statements
-        side.new.append(key)
+        self._sides[entry.reached].count += entry.statements
+        self._queue(entry).new.append(key)
 
     def _remove(self, record_id: bytes) -> Gone:
         entry = self._entries.pop(record_id)
@@ -403,7 +371,7 @@ class Window:
         self._shed_stale(entry.reached)
         return Gone(record_id, entry.author, entry.created_ms)
 
-    def _over_quota(self, shelf: _Shelf) -> list[tuple[Gone, EvictReason]]:
+    def _over_quota(self, shelf: Shelf) -> list[tuple[Gone, EvictReason]]:
         """Remove and return an author's oldest records that his quotas do not cover."""
         limits = self._limits
         if (
@@ -419,19 +387,37 @@ class Window:
                 gone.append((self._remove(key[-1]), EvictReason.AUTHOR_QUOTA))
         return gone
 
-    def _oldest(self, reached: bool) -> _Key:
+    def _queue(self, entry: Entry) -> Queue:
+        return self._sides[entry.reached].queues[entry.lasts]
+
+    def _oldest(self, reached: bool) -> Key:
         """Return the oldest key on one side, which must not be empty."""
-        heap = self._sides[reached].heaped()
-        while True:
-            entry = self._entries.get(heap[0][-1])
-            if entry is not None and entry.reached == reached and entry.key == heap[0]:
-                return heap[0]
+        passing, lasting = self._first(reached, False), self._first(reached, True)
+        if passing is None or lasting is None:
+            return passing or lasting or _NEVER
+        return min(passing, lasting)
+
+    def _first(self, reached: bool, lasts: bool) -> Key | None:
+        """Return the oldest key of a queue; None where it is empty."""
+        queue, entries = self._sides[reached].queues[lasts], self._entries
+        heap = queue.heaped() if queue.new else queue.heap
+        while heap:
+            key = heap[0]
+            entry = entries.get(key[-1])
+            if entry is not None and entry.key == key and entry.reached == reached:
+                return key  # whether it lasts never changes
             heapq.heappop(heap)
+        return None
 
     def _shed_stale(self, reached: bool) -> None:
-        """Rebuild a heap once it is a quarter longer than the window, which takes 4 steps a key."""
+        """Rebuild heaps once they are a quarter longer than the window: 4 steps a key."""
         side = self._sides[reached]
-        if len(side.heap) + len(side.new) > len(self._entries) * 5 // 4 + 64:
-            side.heap = [e.key for e in self._entries.values() if e.reached == reached]
-            side.new = []
-            heapq.heapify(side.heap)
+        passing, lasting = side.queues
+        count = len(passing.heap) + len(passing.new) + len(lasting.heap) + len(lasting.new)
+        if count > len(self._entries) * 5 // 4 + 64:
+            side.queues = Queue(), Queue()
+            for entry in self._entries.values():
+                if entry.reached == reached:
+                    self._queue(entry).heap.append(entry.key)
+            for queue in side.queues:
+                heapq.heapify(queue.heap)

@@ -30,7 +30,7 @@ class Vouching:
     Args:
         window: what is held.
         endorsements: what it says of whom; what is in there is in the window.
-        limits: the quota and the window's age are used.
+        limits: the quota and the age of endorsements are used.
     """
 
     def __init__(self, window: Window, endorsements: EndorsementGraph, limits: Limits) -> None:
@@ -40,7 +40,7 @@ class Vouching:
         # Where a record holds little but its author's rotations the window counts it for more than
         # it says, which cannot be told before it is signed: so much is kept free.
         self._padding = -(-ROTATION_BYTES * limits.rotation_count // limits.statement_bytes)
-        self._fresh_ms = round(_FRESH_SHARE * limits.window_age_ms)
+        self._fresh_ms = round(_FRESH_SHARE * limits.endorsement_age_ms)
 
     def complete(self, event: inputs.Recorded) -> inputs.Recorded | None:
         """Return what is to be signed where a local user speaks of others and of nothing else.

@@ -64,21 +64,23 @@ class Cores:
 
     Args:
         people: one local identity for each node.
-        limits: of all.
+        limits: of all, or of each.
         brokers: names of the brokers, all of which everybody is connected to.
     """
 
     def __init__(
         self,
         people: Sequence[Signer],
-        limits: Limits | None = None,
+        limits: Limits | Sequence[Limits] | None = None,
         brokers: Iterable[str] = (BROKER,),
     ) -> None:
-        self.limits = limits or Limits()
+        given = limits or Limits()
+        each = [given] * len(people) if isinstance(given, Limits) else given
+        self.limits = each[0]
         self.brokers = tuple(brokers)
         self.nodes = [person(f"node {n}") for n in range(len(people))]
         self.engines = [
-            GossipEngine(node, (who,), NETWORK, self.limits, secret(f"seed {n}"))
+            GossipEngine(node, (who,), NETWORK, each[n], secret(f"seed {n}"))
             for n, (node, who) in enumerate(zip(self.nodes, people, strict=True))
         ]
         self.stores: list[dict[bytes, bytes]] = [{} for _ in people]

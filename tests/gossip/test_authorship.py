@@ -212,3 +212,30 @@ def test_a_clock_that_is_not_set_yet_says_no_endorsement_again() -> None:
     said = len(cores.done[0])
     cores.tell(0, inputs.TimerFired("expire", 60_000))
     assert cores.done[0][said:] == [effects.SetTimer("expire", 60_000)]
+
+
+@pytest.mark.parametrize(("his_days", "our_days"), [(30, 3), (90, 30), (3, 30)])
+def test_endorsements_stand_between_two_renewals_whatever_the_windows(
+    his_days: int, our_days: int
+) -> None:
+    """A node with a window of 3 days had lost its friends for 17 of 20, and so had others of a
+    friend with one of 90."""
+    seldom = Limits(
+        sync_period_ms=DAY_MS,
+        presence_period_ms=DAY_MS,
+        interest_period_ms=DAY_MS,
+        relay_spread_ms=DAY_MS,
+    )
+    limits = [
+        msgspec.structs.replace(seldom, window_age_ms=days * DAY_MS)
+        for days in (his_days, our_days)
+    ]
+    cores = Cores([ANA, person("ben")], limits)
+    cores.say(0, Endorsement(CID.id, 10_000))
+    cores.say(0, listen("of the first day"))
+    held = []
+    for _ in range(41):
+        cores.pass_time(DAY_MS)
+        held.append(len(cores.engines[1].window.endorsing(ANA.id)))
+    assert set(held) <= {1, 2}
+    assert cores.engines[1].window.author_interaction_count(ANA.id) == 0

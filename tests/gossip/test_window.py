@@ -19,6 +19,7 @@ SMALL = Limits(
     author_interaction_count=12,
     author_endorsement_count=4,
     window_age_ms=1_000,
+    endorsement_age_ms=1_200,
 )
 
 
@@ -94,12 +95,17 @@ class WindowMachine(RuleBasedStateMachine):
     def age(self, passed_ms: int) -> None:
         self.wall_ms += passed_ms
         horizon_ms = self.wall_ms - SMALL.window_age_ms
-        believed = {i for i, ms in self.dated_ms.items() if horizon_ms <= ms <= self.wall_ms}
+        until_ms = {
+            i: horizon_ms - (200 if len(r.endorsements) == len(r.statements) else 0)
+            for i, r in self.held.items()
+        }
+        believed = {i for i in until_ms if until_ms[i] <= self.dated_ms[i] <= self.wall_ms}
         for each in self.window.expire(horizon_ms, self.wall_ms):
             self.let_go(each)
-            assert self.clamped_ms[each.record_id] < horizon_ms + self.slack_ms
+            each_ms = until_ms[each.record_id]
+            assert self.clamped_ms[each.record_id] < each_ms + self.slack_ms
             assert each.record_id not in believed
-        assert all(self.clamped_ms[i] >= horizon_ms for i in self.held if i not in believed)
+        assert all(self.clamped_ms[i] >= until_ms[i] for i in self.held if i not in believed)
 
     @invariant()
     def holds_exactly_what_the_model_holds(self) -> None:

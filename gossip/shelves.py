@@ -1,0 +1,64 @@
+"""What a window is made of: entries, an author's shelf of them, and queues of what leaves next."""
+
+import heapq
+
+import msgspec
+
+Slot = tuple[int, int]
+"""(epoch, seq)."""
+
+Key = tuple[int, Slot, bytes]
+"""(clamped date in ms, slot, record id): records leave in this order."""
+
+
+class Entry(msgspec.Struct, gc=False):
+    """One record; without the search for cycles, as there is no way round in it."""
+
+    key: Key
+    date_ms: int  # of the key, before it was set back
+    created_ms: int
+    author: bytes
+    slot: Slot
+    endorsements: int
+    notices: int  # forgets and rotations
+    others: int  # interactions, statements of unknown kinds, and padding
+    statements: int  # all three
+    reached: bool
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is one of endorsements, without interactions."""
+        return self.endorsements > 0 and not self.others
+
+
+class Shelf(msgspec.Struct):
+    """One author's records, oldest key first."""
+
+    keys: list[Key]
+    slots: dict[Slot, bytes]
+    endorsements: int = 0
+    notices: int = 0
+    others: int = 0
+
+
+class Queue(msgspec.Struct):
+    """Keys in the order in which they leave."""
+
+    # A heap; a key that is no entry's, or of another queue, stays until it is at the top.
+    heap: list[Key] = msgspec.field(default_factory=list)
+    new: list[Key] = msgspec.field(default_factory=list)  # not on the heap before somebody asks
+
+    def heaped(self) -> list[Key]:
+        """Return the heap with all keys on it."""
+        for key in self.new:
+            heapq.heappush(self.heap, key)
+        self.new.clear()
+        return self.heap
+
+
+class Side(msgspec.Struct):
+    """The records of those whom trust reaches, or of all others."""
+
+    count: int = 0  # statements
+    # What ages with the window, and what lasts.
+    queues: tuple[Queue, Queue] = msgspec.field(default_factory=lambda: (Queue(), Queue()))
