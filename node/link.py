@@ -26,6 +26,7 @@ import asyncio
 import logging
 import math
 import ssl
+from collections import deque
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
@@ -52,6 +53,10 @@ ABANDON_S = 6.0
 # Filters in one SUBSCRIBE. NATS works them off one by one, each QoS 1 filter for the price of a
 # queue, and refuses what is not done in 5 s: on a busy machine the last of 150 (measured, 2.15.1).
 _FILTERS_AT_ONCE = 8
+# How far back a session that was lost is told of, seconds, and how many are counted at most: with
+# the longest waits some forty come in that time (guess).
+LATELY_S = 600.0
+_LOSSES_COUNTED = 256
 # First reason code that means refusal, in SUBACK of 3.1.1 and of 5 alike (3.1.1 section 3.9.3).
 REFUSED_CODE = 0x80
 # What paho makes of a connection that is closed without a word ("Unspecified error").
@@ -93,6 +98,8 @@ class Link:
         self.connected = False
         self.reason = "not connected yet"
         self.connection_count = 0
+        self._lost_at_s: deque[float] = deque(maxlen=_LOSSES_COUNTED)
+        self._last_loss = ""
         self._address = address
         self._client_id = client_id
         self._settings = settings
@@ -126,6 +133,13 @@ class Link:
         """Make the next end of a session the last; then cancel the task of `run`."""
         self._stopping = True
 
+    def losses(self) -> tuple[int, str]:
+        """Return how many sessions were lost lately, and why the last of these was."""
+        since_s = asyncio.get_running_loop().time() - LATELY_S
+        while self._lost_at_s and self._lost_at_s[0] < since_s:
+            self._lost_at_s.popleft()
+        return len(self._lost_at_s), self._last_loss if self._lost_at_s else ""
+
     async def run(self) -> None:
         """Keep the connection up until cancelled.
 
@@ -137,7 +151,7 @@ class Link:
         cap_s = self._settings.backoff_cap_s
         attempt = 0
         while not self._stopping:
-            started_s = loop.time()
+            started_s, count_before = loop.time(), self.connection_count
             try:
                 await self._hold_session()
             except TransportError as error:
@@ -150,6 +164,9 @@ class Link:
                 self.connected = False
             if self._stopping:  # the cancellation met an error on its way and was lost in a group
                 return
+            if self.connection_count > count_before:
+                self._lost_at_s.append(loop.time())
+                self._last_loss = self.reason
             self._inbox.put_state(Disconnected(self.name, self.reason))
             if loop.time() - started_s > cap_s:
                 attempt = 0

@@ -131,6 +131,7 @@ class MqttTransport:
 
     def status(self) -> tuple[BrokerStatus, ...]:
         """The state of each connection, in the order of `brokers`."""
+        losses = {name: link.losses() for name, link in self._links.items()}
         return tuple(
             BrokerStatus(
                 broker=name,
@@ -143,6 +144,8 @@ class MqttTransport:
                 received_count=self._inbox.received_count(name),
                 dropped_count=self._inbox.dropped_count(name),
                 connection_count=link.connection_count,
+                lost_count=losses[name][0],
+                last_loss=losses[name][1],
             )
             for name, link in self._links.items()
         )

@@ -72,7 +72,7 @@ class Dropped(Event, frozen=True):
 
 
 class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One connection as `status` and the metrics show it. Counts are since the start.
+    """One connection as `status` and the metrics show it. Counts are since the start but for one.
 
     Attributes:
         broker: name, `host:port`.
@@ -85,6 +85,8 @@ class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
         received_count: messages that entered the inbox.
         dropped_count: messages discarded, whatever the reason.
         connection_count: sessions established.
+        lost_count: of these, how many ended within the last ten minutes though nobody asked for it.
+        last_loss: why the last of those did, or empty.
     """
 
     broker: str
@@ -97,6 +99,8 @@ class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
     received_count: int
     dropped_count: int
     connection_count: int
+    lost_count: int
+    last_loss: str
 
 
 class Transport(Protocol):

@@ -2,7 +2,7 @@
 
 import { bar, byId, copy, el, redraw } from "./dom.js";
 import { nameOf, shortId } from "./names.js";
-import { bytes, count, coverage } from "./sentences.js";
+import { bytes, count, coverage, hangups } from "./sentences.js";
 
 const REASONS = {
   "wrong-version": "of another version", "wrong-network": "for another network", "statement-limit": "too many statements",
@@ -46,6 +46,7 @@ function brokers(status) {
       el("p", { class: "broker" }, el("strong", { class: "breaks" }, broker.broker),
         el("span", { class: broker.connected ? "state is-good" : "state is-bad" }, broker.connected ? "connected" : "not connected")),
       broker.connected ? null : el("p", { class: "fault" }, broker.reason),
+      broker.lost_count > 1 ? el("p", { class: "fault" }, hangups(broker)) : null,
       report?.coverage !== null && report?.coverage !== undefined ? bar(report.coverage, `Share of known records that ${broker.broker} delivered, in percent`) : null,
       el("p", {}, coverage(report, nameOf), waits, lost));
   }));

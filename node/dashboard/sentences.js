@@ -116,6 +116,11 @@ export function coverage(report, nameOf) {
   return parts.join(" ");
 }
 
+/** That a broker hangs up again and again, which shows nowhere else while it is connected. */
+export function hangups(broker) {
+  return `The connection was lost ${count(broker.lost_count, "time", "times")} in the last ten minutes (${broker.last_loss}). What a broker delivers in between is not judged.`;
+}
+
 /** What the user says of a person. */
 export function stance(weight) {
   if (weight > 0) return weight < 1 ? `endorsed at ${percent(weight)}` : "endorsed";

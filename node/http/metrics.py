@@ -167,6 +167,7 @@ METRICS = (
     ),
     _broker("connected", "gauge", "1 while the session stands.", "connected"),
     _broker("connections_total", "counter", "Sessions established.", "connection_count"),
+    _broker("lost_sessions", "gauge", "Sessions lost in the last ten minutes.", "lost_count"),
     _broker("received_total", "counter", "Messages received.", "received_count"),
     _broker("dropped_total", "counter", "Messages discarded unread.", "dropped_count"),
     _broker("acknowledged_total", "counter", "Payloads acknowledged.", "acknowledged_count"),

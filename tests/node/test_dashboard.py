@@ -263,7 +263,8 @@ async def test_a_node_in_trouble_says_so(house: House) -> None:
         }
     }
     status["brokers"] += [
-        status["brokers"][0] | {"broker": "b:1", "connected": False, "reason": "no"}
+        status["brokers"][0] | {"broker": "b:1", "connected": False, "reason": "no"},
+        status["brokers"][0] | {"broker": "c:1", "lost_count": 12, "last_loss": "c:1: it left"},
     ]
     status["storage"] |= {"fault": "disk full"}
     status["rejected"] = {"bad-signature": 3, "duplicate": 5, "new-reason": 1}
@@ -284,6 +285,7 @@ async def test_a_node_in_trouble_says_so(house: House) -> None:
         "Sent 2 old records again.",
         "Seems to withhold what aaaaaa…aaaa says: more is missing than chance explains.",
         "b:1not connectedno",
+        "The connection was lost 12 times in the last ten minutes (c:1: it left).",
         "Nothing can be stored: disk full",
         "3 signature wrong",
         "1 new-reason",

@@ -254,6 +254,29 @@ async def test_a_broker_that_hangs_up_at_once_is_no_error_of_ours(
     assert [each.getMessage() for each in caplog.records if each.levelname == "ERROR"] == []
 
 
+async def test_a_connection_that_is_lost_again_and_again_is_told_while_it_stands() -> None:
+    ending: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ending.append(writer)
+        await reader.read(1024)
+        writer.write(CONNACK)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with Client(make_mqtt(url)) as a:
+            for count in range(1, 5):
+                await a.until_count(Connected, count)
+                assert (a.status.connected, a.status.reason) == (True, "")
+                assert a.status.lost_count == count - 1
+                if count < 4:
+                    ending.pop().close()
+                    await a.until_count(Disconnected, count)
+            assert "closed the connection" in a.status.last_loss
+        ending.pop().close()
+
+
 async def test_two_clients_of_one_name_are_told_so(mosquitto_broker: BrokerProcess) -> None:
     elsewhere = mosquitto_broker.url.replace("127.0.0.1", "localhost")
     async with Client(make_mqtt(mosquitto_broker.url, elsewhere)) as a:
