@@ -50,11 +50,17 @@ class _Pen(msgspec.Struct):
     reserved: int = 1  # numbers below this one are committed as used
     prev: bytes = b""
     prev_seq: int = 0
+    beyond: tuple[int, int] = (0, 0)  # highest slot of a later epoch, which another device writes
+
+    @property
+    def last(self) -> tuple[int, int]:
+        """The last slot that is known to be used, here or on another device."""
+        return max((self.epoch, self.next_seq - 1), self.beyond)
 
     def turn_to(self, epoch: int) -> None:
         """Go on in an epoch in which nothing has been signed."""
         self.epoch, self.next_seq, self.reserved = epoch, 1, 1
-        self.prev, self.prev_seq = b"", 0
+        self.prev, self.prev_seq, self.beyond = b"", 0, (0, 0)
 
 
 class Authorship:
@@ -106,26 +112,31 @@ class Authorship:
         done: list[Effect] = []
         for author, pen in self._pens.items():
             by_clock = min(wall_ms // 1000, MAX_EPOCH - _EPOCHS_LEFT)
-            pen.turn_to(min(max(pen.epoch + 1, by_clock), MAX_EPOCH))
+            pen.turn_to(min(max(pen.last[0] + 1, by_clock), MAX_EPOCH))
             done.append(ReserveSequence(author, pen.epoch, 1))
         return done
 
     def witness(self, record: Record) -> None:
-        """Note a record of one of ours that is in the window, from the store or from others."""
+        """Note a record of one of ours that is in the window, from the store or from others.
+
+        Numbers go on above it where it is of our epoch. A later epoch is another device's, and left
+        to it: were both to write there, two that have not heard each other would take one number.
+        """
         pen = self._pens.get(record.author)
         if pen is None:
             return
         if record.endorsements:
             pen.vouching[record.id] = record
-        if (record.epoch, record.seq + 1) < (pen.epoch, pen.next_seq):
+        if record.slot < (pen.epoch, pen.next_seq - 1):
             if record.epoch == pen.epoch and record.seq > pen.prev_seq:
                 pen.prev, pen.prev_seq = record.id, record.seq
             return
         if record.epoch > MAX_EPOCH - _EPOCHS_LEFT or record.seq > MAX_INT64 - _NUMBERS_LEFT:
             return
         if record.epoch > pen.epoch:
-            pen.reserved = 1
-        pen.epoch, pen.next_seq = record.epoch, record.seq + 1
+            pen.beyond = max(pen.beyond, record.slot)
+            return
+        pen.next_seq = record.seq + 1
         pen.prev, pen.prev_seq = record.id, record.seq
 
     def let_go(self, gone: Gone, *, for_others: bool) -> None:
@@ -168,7 +179,7 @@ class Authorship:
                 continue
             latest: dict[bytes, tuple[int, Record]] = {}
             for record in sorted(pen.vouching.values(), key=attrgetter("slot")):
-                if record.slot < (pen.epoch, pen.next_seq):
+                if record.slot <= pen.last:
                     latest.update((s.subject, (s.weight_q, record)) for s in record.endorsements)
             standing = {subject: each for subject, each in latest.items() if each[0]}
             if any(record.id in ahead for _, record in standing.values()):
@@ -229,7 +240,7 @@ class Authorship:
     def last_slot(self, author: bytes) -> tuple[int, int]:
         """Return the last slot (epoch, seq) that an identity of ours may have signed."""
         pen = self._pens[author]
-        return pen.epoch, max(pen.next_seq, pen.reserved) - 1
+        return max((pen.epoch, max(pen.next_seq, pen.reserved) - 1), pen.beyond)
 
     def write(
         self, author: bytes, statements: tuple[Said, ...], wall_ms: int

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from tastemesh.errors import UsageError
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.authorship import BATCH_COUNT, RESERVE_COUNT, Authorship
-from tastemesh.gossip.codec import sign_record
+from tastemesh.gossip.codec import parse, sign_record
 from tastemesh.gossip.effects import ReserveSequence
 from tastemesh.gossip.limits import DAY_MS, Limits
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import records_topic, shard_of
-from tests.gossip.cores import NETWORK, WALL_MS, Cores, person, renewals
+from tests.gossip.cores import NETWORK, WALL_MS, Cores, person, renewals, secret
 
 LIMITS = Limits()
 ANA, CID = person("ana"), person("cid")
@@ -239,3 +239,60 @@ def test_endorsements_stand_between_two_renewals_whatever_the_windows(
         held.append(len(cores.engines[1].window.endorsing(ANA.id)))
     assert set(held) <= {1, 2}
     assert cores.engines[1].window.author_interaction_count(ANA.id) == 0
+
+
+def two_devices() -> Cores:
+    """Return the original of a home and its copy, which has spoken, and somebody else's node."""
+    cores = Cores([ANA, ANA, person("ben")])
+    cores.tell(1, inputs.Restored((), (), (), cores.wall_ms, copied=True))
+    cores.say(0, listen("on the older one"))
+    cores.say(1, listen("on the newer one"))
+    return cores
+
+
+def test_two_devices_that_have_not_heard_each_other_take_no_number_twice() -> None:
+    cores = two_devices()
+    late: list[tuple[int, effects.Send]] = []
+
+    def keep(sender: int, reader: int, send: effects.Send, broker: str) -> bool:
+        late.append((reader, send))
+        return False
+
+    cores.carry = keep
+    for turn in range(3):
+        cores.say(0, listen(f"older {turn}"))
+        cores.say(1, listen(f"newer {turn}"))
+    cores.carry = lambda *_: True
+    for reader, send in late:
+        cores.hear(reader, send.topic, send.payload)
+    cores.pass_time(30_000)
+    for n, engine in enumerate(cores.engines):
+        assert ANA.id not in engine.intake.proofs
+        assert len(cores.held(n)) == 8
+
+
+def test_a_rotation_on_the_older_device_keeps_what_it_has_heard_of_the_newer_one() -> None:
+    cores = two_devices()
+    (newer,) = [slot_of(cores, 2, each) for each in cores.held(2) if slot_of(cores, 2, each)[0]]
+    assert cores.engines[0].authorship.last_slot(ANA.id) == newer
+    signer = ANA.rotated(secret("ana next"), secret("third"), newer)
+    cores.tell(0, inputs.Rotated(signer, cores.wall_ms))
+    assert len(cores.held(2)) == 3
+
+
+def test_what_the_newer_device_withdraws_the_older_one_does_not_renew() -> None:
+    cores = two_devices()
+    cores.say(0, Endorsement(CID.id, 10_000))
+    cores.say(1, Endorsement(CID.id, 0))
+    assert renewals(cores, 0) == renewals(cores, 1) == []
+
+
+def test_a_copy_begins_above_all_that_it_has_heard_of_its_author_whatever_its_clock_says() -> None:
+    cores = two_devices()
+    cores.tell(0, inputs.Restored((), (), (), 0, copied=True))
+    _, (said,) = cores.engines[0].authorship.write(ANA.id, (listen("later"),), 0)
+    assert said.epoch == cores.engines[1].authorship.last_slot(ANA.id)[0] + 1
+
+
+def slot_of(cores: Cores, node: int, record_id: bytes) -> tuple[int, int]:
+    return parse(cores.stores[node][record_id], NETWORK, LIMITS).slot
