@@ -322,7 +322,7 @@ class Admission:
             for gone in together:
                 self._sync.remove(gone, pass_over=crowded_out)
                 self._intake.tombstones.remove(gone.author, gone.record_id)
-                self._authorship.let_go(gone, for_others=reason is EvictReason.WINDOW)
+                self._authorship.let_go(gone, reason)
             done.append(effects.Evict(tuple(gone.record_id for gone in together), reason))
         return done
 

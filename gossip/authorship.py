@@ -12,7 +12,7 @@ import msgspec
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip.codec import Opened, sign_again, sign_record
-from tastemesh.gossip.effects import Effect, ReserveSequence
+from tastemesh.gossip.effects import Effect, EvictReason, ReserveSequence
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.lineage import ROTATION_BYTES, Lineage
@@ -43,8 +43,9 @@ class _Pen(msgspec.Struct):
     """Where one of our identities stands."""
 
     signer: Signer
-    # By id, the records that endorse somebody.
+    # By id, the records that endorse somebody, and which of them left for others of the author's.
     vouching: dict[bytes, Record] = msgspec.field(default_factory=dict)
+    crowded: set[bytes] = msgspec.field(default_factory=set)
     epoch: int = 0
     next_seq: int = 1
     reserved: int = 1  # numbers below this one are committed as used
@@ -139,17 +140,27 @@ class Authorship:
         pen.next_seq = record.seq + 1
         pen.prev, pen.prev_seq = record.id, record.seq
 
-    def let_go(self, gone: Gone, *, for_others: bool) -> None:
+    def let_go(self, gone: Gone, why: EvictReason) -> None:
         """Note that a record left the window.
+
+        What it says of others is said again where it had to make room for others, or a busy crowd
+        would end its author's friendships; and where it was over its author's quota: before one
+        device says anything, what will leave for it is said again (`tastemesh.node.vouching`), but
+        another device may not have heard of it. Only by the one that said it, or they would push
+        out each other's copies.
 
         Args:
             gone: held until now.
-            for_others: it had to make room for what others say. Then what it says of others is said
-                again, or a busy crowd would end its author's friendships. Else it is not.
+            why: it left.
         """
         pen = self._pens.get(gone.author)
-        if pen is not None and not for_others:
-            pen.vouching.pop(gone.record_id, None)
+        said = pen.vouching.get(gone.record_id) if pen is not None else None
+        if pen is None or said is None or why is EvictReason.WINDOW:
+            return
+        if why is EvictReason.AUTHOR_QUOTA and said.epoch == pen.epoch:
+            pen.crowded.add(gone.record_id)
+        else:
+            del pen.vouching[gone.record_id]
 
     def renewals(
         self, before_ms: int, after_ms: int, date_ms: Callable[[bytes], int | None]
@@ -184,6 +195,9 @@ class Authorship:
             standing = {subject: each for subject, each in latest.items() if each[0]}
             if any(record.id in ahead for _, record in standing.values()):
                 old = set(dates_ms)  # these are the newest: what is older would leave for them
+            if not self._has_room(pen, len(standing)):
+                old -= pen.crowded
+            pen.crowded.clear()
             again = tuple(
                 Endorsement(subject, weight_q)
                 for subject, (weight_q, record) in standing.items()
@@ -193,6 +207,13 @@ class Authorship:
             if again:
                 found.append((author, again))
         return found
+
+    def _has_room(self, pen: _Pen, count: int) -> bool:
+        """Tell whether the quota keeps all that stands, were each said in a record of its own."""
+        lineage = pen.signer.lineage
+        steps = len(lineage.steps) if lineage else 0
+        cost = 1 + steps * ROTATION_BYTES // self._limits.statement_bytes
+        return count * cost <= self._limits.author_endorsement_count
 
     def rotate(self, signer: Signer) -> Rotation:
         """Put an identity's next key in force; return what announces it.

@@ -296,3 +296,46 @@ def test_a_copy_begins_above_all_that_it_has_heard_of_its_author_whatever_its_cl
 
 def slot_of(cores: Cores, node: int, record_id: bytes) -> tuple[int, int]:
     return parse(cores.stores[node][record_id], NETWORK, LIMITS).slot
+
+
+def test_a_block_that_another_device_pushed_out_unheard_is_said_again() -> None:
+    limits = Limits(author_endorsement_count=8)
+    cores = Cores([ANA, ANA, person("ben")], limits)
+    cores.tell(1, inputs.Restored((), (), (), cores.wall_ms, copied=True))
+    cores.say(0, Endorsement(CID.id, -10_000))
+    late: list[tuple[int, effects.Send]] = []
+
+    def keep(sender: int, reader: int, send: effects.Send, broker: str) -> bool:
+        late.append((reader, send))
+        return False
+
+    cores.now_ms += 1
+    cores.carry = keep
+    praised = [person(f"friend {n}") for n in range(7)]
+    for n in range(4):  # what the newer one says of the same people is a repetition
+        cores.say(0, Endorsement(praised[n].id, 10_000))
+        cores.say(1, Endorsement(praised[n + 3].id, 10_000))
+        cores.now_ms += 1
+    cores.carry = lambda *_: True
+    for reader, send in late:
+        cores.hear(reader, send.topic, send.payload)
+    assert CID.id not in {said for said, _ in standing(cores, 2)}
+    cores.pass_time(10 * 60_000)
+    expected = {(CID.id, -10_000), *((each.id, 10_000) for each in praised)}
+    assert standing(cores, 0) == standing(cores, 2) == expected
+    count = len(cores.done[0]), len(cores.done[1])
+    sent = [e for n in (0, 1) for e in cores.done[n] if isinstance(e, effects.Persist)]
+    cores.pass_time(10 * 60_000)
+    again = [e for n in (0, 1) for e in cores.done[n] if isinstance(e, effects.Persist)]
+    assert count != (len(cores.done[0]), len(cores.done[1]))
+    assert again == sent  # nothing is said for ever
+
+
+def standing(cores: Cores, node: int) -> set[tuple[bytes, int]]:
+    """Return what a node holds of whom Ana endorses or blocks."""
+    records = sorted(
+        (parse(each, NETWORK, LIMITS) for each in cores.stores[node].values()),
+        key=lambda record: record.slot,
+    )
+    latest = {said.subject: said.weight_q for each in records for said in each.endorsements}
+    return {(subject, weight_q) for subject, weight_q in latest.items() if weight_q}
