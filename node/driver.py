@@ -268,19 +268,26 @@ class Driver:
                 message = event if isinstance(event, wire.Message) else None
                 looked_at = self.stages.counts[Stage.DECODE]
                 since_s, within_s = elapsed_s(), self.stages.inner_s
-                try:
-                    self.handle(self._as_input(event), message=message)
-                    if message is not None:
-                        count = self.stages.counts[Stage.DECODE] - looked_at
-                        self.stages.handled(count, since_s, within_s)
-                except Exception as error:
-                    # The core never raises for what others send; if it does, that is our bug, and
-                    # whoever found it must not be able to stop the node with it. What it ordered
-                    # before is carried out, and the message acknowledged, or it would come again.
-                    self.internal_error_count += 1
-                    _log.exception("internal error", event_type=type(event).__name__)
-                    orders = error.done if isinstance(error, InternalError) else []
-                    self._queue(_Turn(orders, message=message))
+                if self._withstand(self._as_input(event), message) and message is not None:
+                    count = self.stages.counts[Stage.DECODE] - looked_at
+                    self.stages.handled(count, since_s, within_s)
+
+    def _withstand(self, event: inputs.Input, message: wire.Message | None = None) -> bool:
+        """Handle what no local user said; tell whether the core could.
+
+        The core never raises for what others send, nor for what it asked for; if it does, that is
+        our bug, and whoever found it must not be able to stop the node with it. What it ordered
+        before is carried out, and the message acknowledged, or it would come again.
+        """
+        try:
+            self.handle(event, message=message)
+        except Exception as error:
+            self.internal_error_count += 1
+            _log.exception("internal error", event_type=type(event).__name__)
+            orders = error.done if isinstance(error, InternalError) else []
+            self._queue(_Turn(orders, message=message))
+            return False
+        return True
 
     def _as_input(self, event: wire.Event) -> inputs.Input:
         wall_ms = self._clock.wall_ms()
@@ -360,7 +367,7 @@ class Driver:
             if rows:
                 await self._room.wait()
                 with self.stages.uncounted():
-                    self.handle(inputs.Inspected(rows))
+                    self._withstand(inputs.Inspected(rows))
 
     async def _commit(self, changes: Sequence[StorageEffect]) -> None:
         """Commit, however long it takes: nobody is told before."""
@@ -410,12 +417,13 @@ class Driver:
         except StorageError as error:
             _log.warning("cannot serve a peer", fault=str(error))
             return
-        self.handle(inputs.Fetched(tuple(envelopes), order.topic, order.broker))
+        self._withstand(inputs.Fetched(tuple(envelopes), order.topic, order.broker))
 
     def _set_timer(self, order: effects.SetTimer) -> None:
         def fire() -> None:
             self._timers.discard(handle)
-            self.handle(inputs.TimerFired(order.timer, self._clock.wall_ms()))
+            if not self._withstand(inputs.TimerFired(order.timer, self._clock.wall_ms())):
+                self._set_timer(order)  # or what it does now and then would never be done again
 
         handle = asyncio.get_running_loop().call_later(order.delay_ms / 1000, fire)
         self._timers.add(handle)

@@ -89,3 +89,57 @@ async def test_a_driver_counts_the_fault_commits_what_came_before_and_goes_on(
         assert told == [effects.Accepted(said(seq), WALL_MS) for seq in (1, 4)]
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+class Weary(Core):
+    """A core with two bugs: its first turn of reconciliation, and what it makes of rows."""
+
+    def __init__(self) -> None:
+        limits = msgspec.structs.replace(LIMITS, sync_period_ms=1)
+        super().__init__(
+            node=person("node"), signers=(ANA,), network=NETWORK, limits=limits, seed=b""
+        )
+        self.turn_count = 0
+        self.turned_again = asyncio.Event()
+
+    def handle(self, event: inputs.Input, now_ms: int) -> list[Effect]:
+        if isinstance(event, inputs.Fetched):
+            raise ZeroDivisionError
+        if isinstance(event, inputs.TimerFired) and event.timer == "sync":
+            self.turn_count += 1
+            if self.turn_count == 1:
+                raise ZeroDivisionError
+            self.turned_again.set()
+        return super().handle(event, now_ms)
+
+
+async def test_a_fault_in_a_timers_turn_is_counted_and_its_turns_go_on(tmp_path: Path) -> None:
+    weary = Weary()
+    async with await Store.open(tmp_path / "window.sqlite3") as store:
+        driver = Driver(weary, store, Feed([]), Clock(), lambda effect: None)
+        running = asyncio.create_task(driver.run())
+        driver.handle(inputs.Started(WALL_MS))
+        async with asyncio.timeout(30):
+            await weary.turned_again.wait()
+        assert driver.internal_error_count == 1
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_fault_in_what_the_store_gives_back_does_not_stop_the_node(tmp_path: Path) -> None:
+    taken, disputing = sign("taken"), sign("disputing")
+    feed = Feed([(TOPIC, msgspec.msgpack.encode([each.envelope])) for each in (taken, disputing)])
+    async with await Store.open(tmp_path / "window.sqlite3") as store:
+        driver = Driver(Weary(), store, feed, Clock(), lambda effect: None)
+        running = asyncio.create_task(driver.run())
+        await feed.emptied.wait()
+        await driver.flush()  # the record under a number that is taken has the first one fetched
+        await driver.flush()
+        assert driver.internal_error_count == 1
+        assert not running.done()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def sign(item: str) -> Record:
+    return codec.sign_record(BEN, NETWORK, 0, 1, b"", WALL_MS, (listen(item),), LIMITS)
