@@ -262,8 +262,9 @@ class EmbeddedBroker:
             pause_s = min(RESTART_CAP_S, 2 * pause_s)
             try:
                 await self._start()
-            except TransportError as error:
+            except (TransportError, OSError) as error:
                 _LOGGER.error("embedded broker does not restart: %s", error)
+                await self._stop()  # half a start: its end would not be waited for in vain
             else:
                 self.restart_count += 1
 

@@ -27,6 +27,7 @@ STREAM_SHARES = {
     "$MQTT_out": 1,
     "$MQTT_qos2in": 1,
 }
+ANSWER_S = 10.0  # for all of it; milliseconds are usual (guess)
 LEAST_AGE_S = 120  # the streams' window for duplicates; JetStream refuses less
 
 
@@ -43,25 +44,32 @@ async def bound_queues(host: str, port: int, age_s: int, size_bytes: int) -> Non
         TransportError: the server does not answer in its protocol, or refuses.
     """
     try:
-        reader, writer = await asyncio.open_connection(host, port, limit=2**20)
-        try:
-            await reader.readline()  # INFO
-            writer.write(b'CONNECT {"verbose":false,"pedantic":false}\r\n')
-            present = (await _request(reader, writer, "$JS.API.STREAM.NAMES", b"{}"))["streams"]
-            for name, share in STREAM_SHARES.items():
-                if not isinstance(present, list) or name not in present:
-                    continue  # older servers have fewer
-                answer = await _request(reader, writer, f"$JS.API.STREAM.INFO.{name}", b"")
-                config = msgspec.convert(answer["config"], dict[str, object])
-                config["max_bytes"] = size_bytes * share // 16
-                if name == "$MQTT_msgs":
-                    config["max_age"] = max(age_s, LEAST_AGE_S) * 10**9
-                body = msgspec.json.encode(config)
-                await _request(reader, writer, f"$JS.API.STREAM.UPDATE.{name}", body)
-        finally:
-            writer.close()
+        async with asyncio.timeout(ANSWER_S):
+            await _bound_streams(host, port, age_s, size_bytes)
+    except TimeoutError:
+        raise TransportError(f"NATS server: no answer for {ANSWER_S:g} s") from None
     except (OSError, EOFError, ValueError, LookupError) as error:
         raise TransportError(f"NATS server: cannot bound its queues: {error}") from error
+
+
+async def _bound_streams(host: str, port: int, age_s: int, size_bytes: int) -> None:
+    reader, writer = await asyncio.open_connection(host, port, limit=2**20)
+    try:
+        await reader.readline()  # INFO
+        writer.write(b'CONNECT {"verbose":false,"pedantic":false}\r\n')
+        present = (await _request(reader, writer, "$JS.API.STREAM.NAMES", b"{}"))["streams"]
+        for name, share in STREAM_SHARES.items():
+            if not isinstance(present, list) or name not in present:
+                continue  # older servers have fewer
+            answer = await _request(reader, writer, f"$JS.API.STREAM.INFO.{name}", b"")
+            config = msgspec.convert(answer["config"], dict[str, object])
+            config["max_bytes"] = size_bytes * share // 16
+            if name == "$MQTT_msgs":
+                config["max_age"] = max(age_s, LEAST_AGE_S) * 10**9
+            body = msgspec.json.encode(config)
+            await _request(reader, writer, f"$JS.API.STREAM.UPDATE.{name}", body)
+    finally:
+        writer.close()
 
 
 async def _request(

@@ -1,6 +1,7 @@
 """The embedded broker: starts, survives, comes back, and never outlives us."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from tastemesh.errors import TransportError
 from tastemesh.node import broker as broker_module
+from tastemesh.node import jetstream
 from tastemesh.node.address import parse_broker_url
 from tastemesh.node.broker import EmbeddedBroker, find_server, is_listening
 from tastemesh.node.mqtt import MqttTransport
@@ -86,6 +88,50 @@ async def test_a_killed_server_is_started_again_with_its_queues(tmp_path: Path) 
         async with client(broker, "b", "t") as b:
             await b.until_payloads(*payloads)
             assert len(b.of(Message)) >= len(payloads)
+
+
+class Stumbling(EmbeddedBroker):
+    """One whose disk is full, once, when its server is there again."""
+
+    stumbled = False
+
+    async def _start(self) -> None:
+        was_there = self._supervisor is not None
+        await super()._start()
+        if was_there and not self.stumbled:
+            self.stumbled = True
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def test_half_a_restart_is_tried_again(tmp_path: Path) -> None:
+    async with Stumbling(tmp_path) as broker:
+        os.kill(broker.process_id, signal.SIGKILL)
+        async with asyncio.timeout(DEADLINE_S):
+            while not broker.restart_count:  # it is told nowhere else
+                await asyncio.sleep(0.01)
+        assert broker.stumbled
+        assert await is_listening("127.0.0.1", broker.port)
+
+
+async def test_a_server_that_says_nothing_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        left.set()
+
+    monkeypatch.setattr(jetstream, "ANSWER_S", 0.1)
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with silent:
+        port = silent.sockets[0].getsockname()[1]
+        with pytest.raises(TransportError, match=r"no answer for 0\.1 s"):
+            async with asyncio.timeout(DEADLINE_S):
+                await jetstream.bound_queues("127.0.0.1", port, 120, 2**20)
+        await left.wait()
 
 
 async def test_a_client_that_stays_away_cannot_fill_the_store(tmp_path: Path) -> None:
