@@ -15,7 +15,7 @@ from tastemesh.storage.failures import damaged
 
 MAX_ARRIVAL = 1 << 48  # rubbish above it would leave no number for what is still to come
 MAX_UNTIL = 1 << 62  # likewise
-MAX_DATE_MS = (1 << 31) * 1000  # 2038, where the ranking's dates end, too
+MAX_DATE_MS = 253_402_300_800_000  # the end of 9999, where dates that can be written out end, too
 
 _IMPOSSIBLE = f"""
 SELECT 'the number of a record' WHERE {MAX_ARRIVAL} <= max(

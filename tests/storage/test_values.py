@@ -56,3 +56,16 @@ async def test_what_no_node_writes_is_damage_and_left_out(
     for kept, before in [*parts, (found.private, held.private)]:
         assert set(kept) <= set(before)
         assert len(kept) >= len(before) - 1
+
+
+@pytest.mark.parametrize("wall_ms", [0, 2_200_000_000_000, 253_402_300_799_999])
+async def test_what_was_said_under_a_clock_that_is_far_off_is_no_damage(
+    path: Path, wall_ms: int
+) -> None:
+    """Nobody else has it: it was set aside with the file, and the user lost it."""
+    said = PersistPrivate(ANN, Interaction("a", "listen", 10_000), wall_ms)
+    async with await Store.open(path) as store:
+        await store.commit([said])
+        await store.check_values()
+    _, found = await salvaged(path)
+    assert found.private == ((said.author, said.interaction, said.wall_ms),)
