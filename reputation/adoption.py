@@ -35,6 +35,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tastemesh.ranking.evidence import ROUNDING
 from tastemesh.ranking.firsts import Firsts
 from tastemesh.ranking.holdings import Weights
 from tastemesh.ranking.products import entries
@@ -155,7 +156,7 @@ def surprise(
         float64[items], at least 0. Who nobody of standing holds counts as held by one.
     """
     result: NDArray[np.float64] = np.log(np.maximum(total, 1.0) / np.maximum(holders, 1.0))
-    return np.maximum(result, 0.0)
+    return np.where(result > ROUNDING, result, 0.0)  # what all hold is added up in another order
 
 
 def adoption(
@@ -217,10 +218,14 @@ def adoptions(
     says = surprise_of(asker, item)
     credit = np.repeat(says, counts)
     credit[arrivals.holder_record[places] >= np.repeat(before, counts)] = 0.0
-    if len(known):
-        credit -= np.repeat(np.where(np.isin(pairs, known), says, 0.0), counts)
     key = np.repeat(asker * user_count, counts) + arrivals.holder[places]
-    found = np.bincount(key, weights=credit, minlength=len(askers) * user_count)
+    size = len(askers) * user_count
+    found = np.bincount(key, weights=credit, minlength=size)
+    if len(known):
+        earned = found
+        credit -= np.repeat(np.where(np.isin(pairs, known), says, 0.0), counts)
+        found = np.bincount(key, weights=credit, minlength=size)
+        found[found <= ROUNDING * earned] = 0.0  # a rest of it would be all that ego follows
     total = found.astype(np.float64, copy=False).reshape(len(askers), user_count)
     for own, egos in zip(total, askers, strict=True):
         own[[ego for ego in egos if ego >= 0]] = 0.0

@@ -1,5 +1,7 @@
 """Who is early, by arrival and by nothing else."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -80,6 +82,30 @@ def test_at_least_0_and_rejections_never_raise(rows: list[Event], rejected: list
     assert (found >= 0).all()
     assert found[0] == 0
     assert (found <= followed(rows)).all()
+
+
+@pytest.mark.parametrize("says", list(permutations((0.1, 0.2, 0.3))))
+def test_what_cancels_is_nothing_in_whatever_order_it_is_added_up(
+    says: tuple[float, ...],
+) -> None:
+    """A rest of rounding would be all that ego follows, and so lift trust as much as can be."""
+    rows = [(1, item, 1) for item in (0, 1, 2)] + [(0, item, 2) for item in (0, 1, 2)]
+    surprises = np.array([*says, 0.0, 0.0, 0.0])
+    rejected = np.arange(3, dtype=np.int32)
+    found = adoption(arrived(rows), [0], surprises, np.ones(5, np.int64), rejected)
+    assert found.tolist() == [0.0] * 5
+    rows += [(1, 3, 1), (1, 4, 1)]  # taken up .6, refused .6, of other items
+    surprises[3:5] = 0.4, 0.2
+    rejected = np.array([3, 4], np.int32)
+    found = adoption(arrived(rows), [0], surprises, np.ones(5, np.int64), rejected)
+    assert found.tolist() == [0.0] * 5
+
+
+def test_what_everybody_holds_says_nothing_however_their_voices_are_added_up() -> None:
+    voices = [0.1, 0.2, 0.3, 0.7, 0.9]
+    sums = [sum(each) for each in permutations(voices)]
+    assert len(set(sums)) > 1
+    assert not surprise(np.array(sums), max(sums)).any()
 
 
 def test_rare_items_say_more_and_what_everybody_holds_says_nothing() -> None:
