@@ -23,7 +23,7 @@ from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.lineage import Lineage, StoredLineage
 from tastemesh.gossip.proofs import encode_proof, open_proof
 from tastemesh.gossip.reader import Reader
-from tastemesh.gossip.record import Record
+from tastemesh.gossip.record import Forget, Record
 from tastemesh.gossip.sync import Sync
 from tastemesh.gossip.topics import control_topic, shard_of
 from tastemesh.gossip.window import Gone, Window
@@ -280,14 +280,24 @@ class Admission:
             self._disputes.open(record)
             topic = control_topic(self._network, shard_of(author))
             return RejectReason.EQUIVOCATION, [effects.Fetch((occupant,), topic)]
+        taken_back = {
+            each: None
+            for said in record.notices
+            if isinstance(said, Forget)
+            for each in self.window.covered(author, said.covers, notices=False)
+        }
         refusal, left = self.window.add(record, first_seen_ms)
         if refusal is not None:
             return refusal, []
         self._sync.add(record)
-        if record.notices:
-            for said in self._intake.tombstones.add(record):
-                taken_back = self.window.take_out(author, said.covers, notices=False)
-                left.extend((gone, EvictReason.FORGOTTEN) for gone in taken_back)
+        self._intake.tombstones.add(record)
+        if taken_back:  # what has just left for the forget was taken back all the same
+            left = [
+                (gone, EvictReason.FORGOTTEN if gone.record_id in taken_back else why)
+                for gone, why in left
+            ]
+            dropped = [self.window.drop(each) for each in taken_back]
+            left.extend((gone, EvictReason.FORGOTTEN) for gone in dropped if gone is not None)
         self._authorship.witness(record)
         return None, self._leave(left)
 

@@ -18,12 +18,11 @@ class Tombstones:
     def __init__(self) -> None:
         self._ranges: dict[bytes, dict[bytes, tuple[Forget, ...]]] = {}
 
-    def add(self, record: Record) -> tuple[Forget, ...]:
-        """Take in a record of the window; return what it says is to be forgotten."""
+    def add(self, record: Record) -> None:
+        """Take in a record of the window."""
         said = tuple(s for s in record.notices if isinstance(s, Forget))
         if said:
             self._ranges.setdefault(record.author, {})[record.id] = said
-        return said
 
     def remove(self, author: bytes, record_id: bytes) -> None:
         """Forget about a record that left the window."""

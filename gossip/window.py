@@ -144,24 +144,29 @@ class Window:
         entry = self._entries.get(record_id)
         return None if entry is None else entry.key[0]
 
-    def take_out(
+    def covered(
         self, author: bytes, unwanted: Callable[[int, int], bool], *, notices: bool
-    ) -> list[Gone]:
-        """Drop and return an author's records whose (epoch, seq) are unwanted.
+    ) -> list[bytes]:
+        """Return the ids of an author's records whose (epoch, seq) are unwanted.
 
         Args:
             author: whose.
             unwanted: tells of a slot.
-            notices: whether those with notices go, too. They stay where the author takes records
+            notices: whether those with notices count, too. They stay where the author takes records
                 back: a forget must outlast what it forgets.
         """
         shelf = self._shelves.get(author)
-        gone = [
+        return [
             record_id
             for slot, record_id in (shelf.slots.items() if shelf else ())
             if unwanted(*slot) and (notices or not self._entries[record_id].notices)
         ]
-        return [self._remove(record_id) for record_id in gone]
+
+    def take_out(
+        self, author: bytes, unwanted: Callable[[int, int], bool], *, notices: bool
+    ) -> list[Gone]:
+        """Drop and return what `covered` returns."""
+        return [self._remove(each) for each in self.covered(author, unwanted, notices=notices)]
 
     def take_out_all(self, author: bytes) -> list[Gone]:
         """Drop and return all of an author's records, oldest first."""

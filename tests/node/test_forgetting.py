@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 
 import tastemesh
 from tastemesh.errors import ConfigError, UsageError
-from tastemesh.gossip import codec
+from tastemesh.gossip import codec, inputs
+from tastemesh.gossip.effects import Evict, EvictReason, Persist
+from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record
+from tastemesh.node.core import Core
 from tastemesh.node.forgetting import plan
 from tastemesh.node.keys import create_key, load_key, rotate_key
 from tastemesh.node.plays import Play
 from tests.brokers import BrokerProcess
-from tests.gossip.cores import NETWORK, Cores, listen, person
+from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person
 from tests.node.test_node import config, own_id, until
 
 
@@ -94,6 +97,22 @@ def test_what_was_said_too_often_for_the_quota_of_notices_is_not_brought_back() 
     said = [codec.parse(each, NETWORK, cores.limits) for each in cores.stores[1].values()]
     items = {each.item for record in said for each in record.interactions}
     assert items == {f"y{n}" for n in range(0, 200, 2)} - {"y0", "y8", "y16"}
+
+
+def test_what_would_leave_for_its_own_forget_is_taken_back_and_not_kept_in_private() -> None:
+    """A padded notice counts as interactions, too: then the oldest of these leave for it."""
+    limits = Limits(author_interaction_count=2, statement_bytes=120)
+    ana = person("ana")
+    core = Core(node=person("node"), signers=(ana,), network=NETWORK, limits=limits, seed=b"seed")
+    refused = Interaction("x", "dislike", 10_000)
+    done = core.handle(inputs.Recorded(ana.id, (refused,), WALL_MS), 0)
+    (persisted,) = (each for each in done if isinstance(each, Persist))
+    taken = plan([persisted.record], "x", WALL_MS, limits.author_notice_count)
+    done = core.handle(inputs.Recorded(ana.id, taken.statements, WALL_MS), 0)
+    evicted = [each for each in done if isinstance(each, Evict)]
+    assert evicted == [Evict((persisted.record.id,), EvictReason.FORGOTTEN)]
+    assert core.private_count(ana.id, "x") == 0
+    assert not core.holds(persisted.record.id)
 
 
 @pytest.mark.broker
