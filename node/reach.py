@@ -138,8 +138,14 @@ class Reaches(Generic[_Found]):
             return True
         is_hit = np.zeros(len(found.ids), np.bool_)
         is_hit[found.hit] = True
+        nameless: list[bytes] = []
         for author in dict.fromkeys(changed):
             index = self._graph.index_of(author)
-            if index is None or (index < len(is_hit) and is_hit[index]):
-                return True  # who is named no more may have been reached
-        return False
+            if index is None:
+                nameless.append(author)
+            elif index < len(is_hit) and is_hit[index]:
+                return True
+        # Who is named no more may have been reached; of strangers, whose records come and go in a
+        # full window, it is so all the time.
+        hit = {found.ids[index] for index in found.hit.tolist()} if nameless else set()
+        return not hit.isdisjoint(nameless)

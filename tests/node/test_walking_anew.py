@@ -73,6 +73,24 @@ def test_strangers_have_nobody_walk_anew() -> None:
     assert scorer.walked == 2
 
 
+def test_strangers_whose_records_leave_have_nobody_walk_anew() -> None:
+    """A full window lets a stranger's record go for each that comes."""
+    graph = EndorsementGraph()
+    graph.endorse(person(0), person(1), 1.0, epoch=0, seq=1)
+    scorer = Counting(View(), graph)
+    graph.endorse(person(10), person(11), 1.0, epoch=0, seq=1)
+    scorer.reach(person(0))
+    for number in range(10, 60):
+        graph.endorse(person(number + 1), person(number + 2), 1.0, epoch=0, seq=1)
+        graph.remove_author(person(number))
+        assert graph.index_of(person(number)) is None
+        assert scorer.reach(person(0)).total[graph.ids.index(person(1))] > 0
+    assert scorer.walked == 1
+    graph.remove_author(person(0))  # who is named no more himself
+    assert not scorer.reach(person(0)).contacts
+    assert scorer.walked == 2
+
+
 def test_past_what_is_remembered_of_changes_all_walk_anew() -> None:
     graph = EndorsementGraph()
     graph.endorse(person(0), person(1), 1.0, epoch=0, seq=1)
