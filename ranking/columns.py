@@ -103,6 +103,20 @@ def living(columns: Interactions, without: NDArray[np.int32]) -> NDArray[np.bool
     return lives & ~np.isin(columns.user, without) if len(without) else lives
 
 
+def rows_of(record_no: int, records: NDArray[np.int32]) -> slice:
+    """Return where a record's rows are.
+
+    Args:
+        record_no: its number.
+        records: of all rows, never falling.
+    """
+    if not 0 <= record_no <= NUMBER_MAX:
+        return slice(0, 0)
+    # As the column's type, or all of it is converted first: 190 us for 200,000, instead of 2.
+    number = np.int32(record_no)
+    return slice(int(records.searchsorted(number)), int(records.searchsorted(number, "right")))
+
+
 def rises(
     columns: Interactions, without: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

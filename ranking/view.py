@@ -31,6 +31,7 @@ from tastemesh.ranking.columns import (
     leading,
     living,
     rises,
+    rows_of,
     selected,
 )
 from tastemesh.ranking.digest import content_digest
@@ -181,12 +182,11 @@ class View:
         """
         if self._end == 0 or record_no > self._columns.record[self._end - 1]:
             self._absorb()
-        columns, end = self._columns, self._end
-        rows = slice(*np.searchsorted(columns.record[:end], [record_no, record_no + 1]).tolist())
+        columns = self._columns
+        rows = rows_of(record_no, columns.record[: self._end])
         gone = int(np.count_nonzero(columns.weight[rows]))
         if gone:
-            columns.weight[rows] = 0.0  # marks a dead row
-            columns.time_s[rows] = 0
+            columns.weight[rows] = columns.time_s[rows] = 0  # marks dead rows
             self._dead += gone
             self._changed_users.update(columns.user[rows].tolist())
             self.version += 1

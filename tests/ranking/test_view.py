@@ -1,5 +1,7 @@
 """The view against a plain model, and what it costs."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -303,3 +305,16 @@ def test_a_number_that_nobody_has_is_named(wrong: int) -> None:
     view.remove_record(1)  # swept out: v has no number any more
     with pytest.raises(UsageError, match=f"number {wrong}; expected one that an interaction"):
         view.user_ids(np.array([0, wrong], np.int32))
+
+
+@pytest.mark.parametrize("unknown", [-1, 2**31])
+def test_removing_a_record_copies_no_column(unknown: int) -> None:
+    view = View()
+    count = 100_000
+    view.extend([b"u"] * count, ["a"] * count, np.ones(count), np.zeros(count), range(count))
+    tracemalloc.start()
+    assert view.remove_record(unknown) == 0
+    assert view.remove_record(7) == 1
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < count
