@@ -28,13 +28,16 @@ class RecordBook:
     Bounded by the window: a number goes with its record.
     """
 
-    __slots__ = ("_endorsing", "_id_of", "_next", "_number_of", "_private", "_rejections")
+    __slots__ = (
+        "_endorsing", "_id_of", "_next", "_number_of", "_private", "_rejecting", "_rejections",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._next = 1
         self._number_of: dict[bytes, int] = {}
         self._id_of: dict[int, bytes] = {}
         self._rejections: dict[bytes, dict[int, list[Rejection]]] = {}
+        self._rejecting: dict[int, bytes] = {}  # who says no in what has this number
         self._endorsing: dict[bytes, tuple[bytes, tuple[int, int]]] = {}
         self._private: dict[bytes, dict[int, tuple[int, str]]] = {}  # date in ms, item
 
@@ -75,7 +78,7 @@ class RecordBook:
     def _strike_private(self, author: bytes, numbers: Sequence[int]) -> None:
         for number in numbers:
             del self._private[author][number]
-            self._rejections.get(author, {}).pop(number, None)
+            self._strike_rejections(number)
 
     def private_count(self, author: bytes, item: str | None) -> int:
         """Return how many private interactions an author has, with one item or in all."""
@@ -95,21 +98,26 @@ class RecordBook:
         number = self._number_of.pop(record_id, None)
         if number is not None:
             del self._id_of[number]
-            for said in self._rejections.values():
-                said.pop(number, None)
+            self._strike_rejections(number)
         return number
+
+    def _strike_rejections(self, number: int) -> None:
+        author = self._rejecting.pop(number, None)
+        if author is not None:
+            del self._rejections[author][number]
 
     def only_rejections(self, record_id: bytes) -> list[Rejection]:
         """Return what a record says no to and nothing else of its author's does, each item once."""
         number = self._number_of.get(record_id, -1)
-        for said in self._rejections.values():
-            if number in said:
-                only = {each.said.item: each for each in said[number]}
-                for other in said.keys() - {number}:
-                    for each in said[other]:
-                        only.pop(each.said.item, None)
-                return list(only.values())
-        return []
+        author = self._rejecting.get(number)
+        if author is None:
+            return []
+        said = self._rejections[author]
+        only = {each.said.item: each for each in said[number]}
+        for other in said.keys() - {number}:
+            for each in said[other]:
+                only.pop(each.said.item, None)
+        return list(only.values())
 
     def record_ids(self, numbers: Iterable[int]) -> list[bytes]:
         """Return records' ids, without the private interactions, which have none."""
@@ -120,6 +128,7 @@ class RecordBook:
     ) -> None:
         """Note what a local user said no to in a record, or in private, and when."""
         if said:
+            self._rejecting[number] = author
             self._rejections.setdefault(author, {})[number] = [
                 Rejection(author, each, date_ms) for each in said
             ]
