@@ -9,6 +9,7 @@ device.
 import os
 import shutil
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +20,10 @@ from tastemesh.storage.files import log_of, sync_folder
 
 _KEYS = "keys"
 _UNFINISHED = "restoring"  # in the home, while a backup is restored
+
+# What zipfile raises for bytes that were altered: it takes them for packed otherwise, encrypted, of
+# a later version, named in no alphabet.
+_ALTERED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
 
 
 def write_archive(home: Path, window: Path, file: Path) -> None:
@@ -67,17 +72,27 @@ def restore_archive(file: Path, home: Path) -> None:
         raise UsageError(f"{home} has a window already; restore into another folder")
     try:
         with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
-            wrong = [name for name in names if not _belongs(name)]
-            if wrong or WINDOW_FILE not in names or f"{_KEYS}/me.key" not in names:
-                raise DataError(str(file), 0, "expected a backup made by tastemesh backup")
-            if archive.testzip() is not None:
-                raise DataError(str(file), 0, f"damaged: {archive.testzip()}")
+            _check(archive, file)
             _write_home(archive, home)
-    except zipfile.BadZipFile as error:
+    except _ALTERED as error:
         raise DataError(str(file), 0, f"damaged, or no backup: {error}") from None
     except FileNotFoundError:
         raise UsageError(f"there is no file {file}") from None
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror or error}") from None
+
+
+def _check(archive: zipfile.ZipFile, file: Path) -> None:
+    names = archive.namelist()
+    wrong = [name for name in names if not _belongs(name)]
+    if wrong or WINDOW_FILE not in names or f"{_KEYS}/me.key" not in names:
+        raise DataError(str(file), 0, "expected a backup made by tastemesh backup")
+    packed = {each.compress_type for each in archive.infolist()}
+    if not packed <= {zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED}:
+        raise DataError(str(file), 0, "damaged: packed as no backup is")
+    altered = archive.testzip()
+    if altered is not None:
+        raise DataError(str(file), 0, f"damaged: {altered}")
 
 
 def _belongs(name: str) -> bool:

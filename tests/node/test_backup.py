@@ -167,6 +167,40 @@ def test_what_is_no_backup_is_refused_and_nothing_written(tmp_path: Path) -> Non
     assert not (tmp_path / "home").exists()
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (0, 0xFF),  # of the first file's header
+        (6, 1),  # encrypted
+        (8, 12),  # packed by bzip2
+        ("packed", 0xFF),
+    ],
+)
+def test_a_damaged_backup_is_named_as_that_and_nothing_written(
+    tmp_path: Path, place: int | str, value: int
+) -> None:
+    home, file = tmp_path / "home", tmp_path / "home.zip"
+    (home / "keys").mkdir(parents=True)
+    (home / "keys" / "me.key").write_text("secret")
+    (home / WINDOW_FILE).write_bytes(bytes(range(256)) * 20)
+    write_archive(home, home / WINDOW_FILE, file)
+    content = bytearray(file.read_bytes())
+    if isinstance(place, str):
+        place = content.index(WINDOW_FILE.encode()) + len(WINDOW_FILE)
+    content[place] ^= value
+    if place in (6, 8):  # it stands in the directory, too, two bytes on
+        content[content.index(b"PK\x01\x02") + place + 2] ^= value
+    file.write_bytes(content)
+    with pytest.raises(DataError, match="damaged"):
+        restore_archive(file, tmp_path / "second")
+    assert not (tmp_path / "second").exists()
+
+
+def test_a_backup_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot read .*directory"):
+        restore_archive(tmp_path, tmp_path / "second")
+
+
 def test_a_full_disk_leaves_a_folder_that_the_same_backup_can_be_restored_into(
     tmp_path: Path,
 ) -> None:
