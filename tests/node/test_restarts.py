@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from tastemesh.gossip import inputs
 from tastemesh.gossip.authorship import Authorship
 from tastemesh.gossip.codec import pack_bundles, sign_record
-from tastemesh.gossip.effects import Accepted, Effect, Fetch, Persist
+from tastemesh.gossip.effects import Effect, Fetch, Persist
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Said
 from tastemesh.gossip.topics import records_topic, shard_of
@@ -68,6 +68,7 @@ class Restarts(RuleBasedStateMachine):
         self.pens = {name: Authorship((self.people[name],), NETWORK, LIMITS) for name in REMOTE}
         self.said: dict[str, list[Record]] = {name: [] for name in REMOTE}
         self.records: dict[bytes, Record] = {}
+        self.seen_ms: dict[bytes, int] = {}
         self.stored: list[StorageEffect] = []
         self.store: Store | None = None
         self.lives = 0
@@ -107,8 +108,9 @@ class Restarts(RuleBasedStateMachine):
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, STORED):
             self.stored.append(effect)
-        if isinstance(effect, Persist | Accepted):
+        if isinstance(effect, Persist):
             self.records[effect.record.id] = effect.record
+            self.seen_ms[effect.record.id] = effect.first_seen_ms
         if isinstance(effect, Fetch):
             held = tuple(self.records[each].envelope for each in effect.record_ids)
             self._tell(inputs.Fetched(held, effect.topic, effect.broker))
@@ -215,6 +217,18 @@ class Restarts(RuleBasedStateMachine):
         self.now_ms += for_ms
         self._tell(inputs.TimerFired("expire", self.wall_ms))
 
+    @rule(name=st.sampled_from(NAMES), number=st.integers(0, 50), place=st.integers(1, 200))
+    def a_row_is_altered(self, name: str, number: int, place: int) -> None:
+        """On the disk, by a bit of the body, or of the signature, which is at the end."""
+        held = self._held(name)
+        if not held:
+            return
+        record = held[number % len(held)]
+        altered = bytearray(record.envelope)
+        altered[-min(place, len(altered))] ^= 1
+        row = inputs.Stored(bytes(altered), self.seen_ms[record.id], record.id)
+        self._tell(inputs.Inspected((row,)))
+
     @rule()
     def look_whom_trust_reaches(self) -> None:
         self._tell(inputs.TimerFired("reached", self.wall_ms))
@@ -255,7 +269,8 @@ class Restarts(RuleBasedStateMachine):
         kept = self.core
         assert fresh.view.digest() == kept.view.digest()
         assert fresh.endorsements.digest() == kept.endorsements.digest()
-        assert arrivals(fresh) == arrivals(kept)
+        for is_private in (False, True):  # a row that was mended is as old as before, and new
+            assert arrivals(fresh, is_private) == arrivals(kept, is_private)
         for name in LOCAL:
             ego = self.people[name].id
             refused = (sorted(core._book.rejected_items(ego)) for core in (kept, fresh))
@@ -279,13 +294,14 @@ class Restarts(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-def arrivals(core: Core) -> list[tuple[bytes | None, bytes, str, int]]:
+def arrivals(core: Core, is_private: bool) -> list[tuple[bytes | None, bytes, str, int]]:
     """What a core holds in the order in which it came: record, author, item, date."""
     rows, ids = core.view.interactions(), core._book._id_of
     columns = (rows.record, rows.user, rows.item, rows.time_s)
     return [
         (ids.get(record), core.view.user_id(user), core.view.item_id(item), time_s)
         for record, user, item, time_s in zip(*(each.tolist() for each in columns), strict=True)
+        if (record not in ids) == is_private
     ]
 
 
