@@ -44,6 +44,10 @@ class Reach(msgspec.Struct, frozen=True, eq=False):
         """Return the same for a graph in which nothing has changed that concerns it."""
         return Reach(ids, self.contacts, widened(self.mass, len(ids)), version)
 
+    def without_ids(self) -> "Reach":
+        """Return the same to be kept."""
+        return Reach((), self.contacts, self.mass, self.version)
+
     @property
     def total(self) -> NDArray[np.float64]:
         """Mass of each identity over all contacts, float64[identities]."""
@@ -74,6 +78,10 @@ class Hit(msgspec.Struct, frozen=True, eq=False):
         """Return the same for a graph in which nothing has changed that concerns it."""
         return Hit(ids, self.hit, version)
 
+    def without_ids(self) -> "Hit":
+        """Return the same to be kept."""
+        return Hit((), self.hit, self.version)
+
 
 class _Walked(Protocol):
     """What walks found: `Reach` or `Hit`."""
@@ -87,6 +95,7 @@ class _Walked(Protocol):
     @property
     def nbytes(self) -> int: ...
     def carried(self, ids: tuple[bytes, ...], version: int) -> Self: ...
+    def without_ids(self) -> Self: ...
 
 
 _Found = TypeVar("_Found", bound=_Walked)
@@ -107,6 +116,10 @@ class Reaches(Generic[_Found]):
         self._graph = graph
         self._of: dict[bytes, _Found] = {}
         self._bytes = 0
+        # The ids are one object for all egos until an identity comes or goes, as strangers do all
+        # the time, and 3 MB in a window full of them: who was asked about before keeps none.
+        self._ids: tuple[bytes, ...] = ()
+        self._with_ids: dict[bytes, None] = {}
 
     def __contains__(self, ego: bytes) -> bool:
         """Tell whether an ego has been asked about, whatever has changed since."""
@@ -126,26 +139,27 @@ class Reaches(Generic[_Found]):
 
     def remember(self, ego: bytes, found: _Found) -> None:
         """Keep what was found, in place of what was found before."""
+        if found.ids is not self._ids:
+            for named in self._with_ids:
+                if named in self._of:
+                    self._of[named] = self._of[named].without_ids()
+            self._ids, self._with_ids = found.ids, {}
+        self._with_ids[ego] = None
         before = self._of.pop(ego, None)
         self._bytes += found.nbytes - (before.nbytes if before is not None else 0)
         self._of[ego] = found
         while self._bytes > _MEMORY_BYTES and len(self._of) > 1:
             self._bytes -= self._of.pop(next(iter(self._of))).nbytes
 
-    def _concerns(self, ego: bytes, found: _Found, changed: list[bytes]) -> bool:
-        """Tell whether a walk could have come to somebody who says something else now."""
-        if ego in changed:
-            return True
-        is_hit = np.zeros(len(found.ids), np.bool_)
+    def _concerns(self, ego: bytes, found: _Found, changed: list[tuple[bytes, int]]) -> bool:
+        """Tell whether a walk could have come to somebody who says something else now.
+
+        Whom one came to keeps his index as long as nobody on its way says something else; so until
+        the first who did, an index means whom it meant.
+        """
+        is_hit = np.zeros(int(found.hit.max(initial=-1)) + 1, np.bool_)
         is_hit[found.hit] = True
-        nameless: list[bytes] = []
-        for author in dict.fromkeys(changed):
-            index = self._graph.index_of(author)
-            if index is None:
-                nameless.append(author)
-            elif index < len(is_hit) and is_hit[index]:
-                return True
-        # Who is named no more may have been reached; of strangers, whose records come and go in a
-        # full window, it is so all the time.
-        hit = {found.ids[index] for index in found.hit.tolist()} if nameless else set()
-        return not hit.isdisjoint(nameless)
+        return any(
+            author == ego or (index < len(is_hit) and is_hit[index])
+            for author, index in dict.fromkeys(changed)
+        )

@@ -118,7 +118,7 @@ class EndorsementGraph:
         self._ranks: NDArray[np.int64] | None = None
         self._arrays: EndorsementArrays | None = None
         self._names: tuple[bytes, ...] | None = None
-        self._changed: deque[bytes] = deque(maxlen=_CHANGE_COUNT)
+        self._changed: deque[tuple[bytes, int]] = deque(maxlen=_CHANGE_COUNT)
         self._version = 0
         self._waiting: list[tuple[bytes, tuple[Vouch, ...]]] = []  # author and what he says
 
@@ -150,8 +150,11 @@ class EndorsementGraph:
             self._names = tuple(self._ids)
         return self._names
 
-    def changed_since(self, version: int) -> list[bytes] | None:
-        """Return whose statements changed after a version; None where that is forgotten."""
+    def changed_since(self, version: int) -> list[tuple[bytes, int]] | None:
+        """Return whose statements changed after a version, the last first; None if forgotten.
+
+        Each with the index that he had then, as he may be named no more, or have another.
+        """
         self._absorb()
         count = self._version - version
         if count > len(self._changed):
@@ -329,7 +332,7 @@ class EndorsementGraph:
         self._digest_sum -= self._hash(slot)
         self._units[slot] = units
         self._digest_sum += self._hash(slot)
-        self._note_change(self._ids[self._authors[slot]])
+        self._note_change(self._authors[slot])
         return True
 
     def _insert(self, author: bytes, subject: bytes, order: Order, units: int) -> None:
@@ -355,7 +358,7 @@ class EndorsementGraph:
         self._rows.setdefault(author_index, {})[subject_index] = slot
         if units:
             self._digest_sum += _term(author, subject, units)
-            self._note_change(author)
+            self._note_change(author_index)
         self._arrays = None
 
     def _drop(self, slot: int) -> None:
@@ -363,7 +366,7 @@ class EndorsementGraph:
         self._replaced.drop_where(slot, lambda _order: True)
         self._digest_sum -= self._hash(slot)
         if self._units[slot]:
-            self._note_change(self._ids[author])
+            self._note_change(author)
         self._units[slot] = 0
         self._free_slots.append(slot)
         row = self._rows[author]
@@ -389,9 +392,9 @@ class EndorsementGraph:
                     self._set(slot, *before)
         return count
 
-    def _note_change(self, author: bytes) -> None:
+    def _note_change(self, author: int) -> None:
         self._version += 1
-        self._changed.append(author)
+        self._changed.append((self._ids[author], author))
         self._arrays = None
 
     def _name(self, identity: bytes) -> int:

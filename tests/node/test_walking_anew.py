@@ -1,5 +1,7 @@
 """What walks found is kept for as long as nobody whom they came to says something else."""
 
+import tracemalloc
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,6 +91,28 @@ def test_strangers_whose_records_leave_have_nobody_walk_anew() -> None:
     graph.remove_author(person(0))  # who is named no more himself
     assert not scorer.reach(person(0)).contacts
     assert scorer.walked == 2
+
+
+def test_what_is_kept_of_each_does_not_grow_with_the_strangers_who_come_and_go() -> None:
+    """Each was asked about among other strangers, whose ids were kept for each."""
+    graph = EndorsementGraph()
+    egos, strangers = 50, 5_000
+    for number in range(egos):
+        graph.endorse(person(number), person(100 + number), 1.0, epoch=0, seq=1)
+    for number in range(1_000, 1_000 + strangers):
+        graph.endorse(person(number), person(number + strangers), 1.0, epoch=0, seq=1)
+    scorer = Counting(View(), graph)
+    tracemalloc.start()
+    for number in range(egos):
+        graph.endorse(person(20_000 + number), person(1), 1.0, epoch=0, seq=1)
+        assert scorer.reach(person(number)).total[graph.ids.index(person(100 + number))] > 0
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < egos * len(graph.ids) * 8 / 4
+    for number in range(egos):
+        kept = scorer.reach(person(number))
+        assert (kept.ids, kept.contacts) == (graph.ids, [person(100 + number)])
+    assert scorer.walked == egos
 
 
 def test_past_what_is_remembered_of_changes_all_walk_anew() -> None:
