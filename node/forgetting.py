@@ -82,18 +82,19 @@ def repeated(records: Iterable[Record], wall_ms: int) -> tuple[Said, ...]:
     """Return all interactions and endorsements of these records, to be said again as they were.
 
     Args:
-        records: one author's own, oldest first: of two endorsements the later one counts.
+        records: one author's own, oldest first. Of two endorsements the one in the higher slot
+            counts, as everywhere: another device's may be dated later and stand before it.
         wall_ms: wall clock, which they will be dated with.
     """
-    interactions: list[Said] = []
-    endorsements: dict[bytes, Said] = {}
-    for record in records:
-        for said in record.statements:
-            if isinstance(said, Interaction):
-                interactions.append(_redated(said, record.created_ms, wall_ms))
-            elif isinstance(said, Endorsement):
-                endorsements[said.subject] = said
-    return (*endorsements.values(), *interactions)
+    held = list(records)
+    in_order = sorted(held, key=attrgetter("slot"))
+    standing = {said.subject: said for record in in_order for said in record.endorsements}
+    interactions = [
+        _redated(said, record.created_ms, wall_ms)
+        for record in held
+        for said in record.interactions
+    ]
+    return (*standing.values(), *interactions)
 
 
 def _redated(said: Interaction, created_ms: int, wall_ms: int) -> Interaction:

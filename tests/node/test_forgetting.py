@@ -15,9 +15,10 @@ from tastemesh.gossip.effects import Evict, EvictReason, Persist
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record
 from tastemesh.node.core import Core
-from tastemesh.node.forgetting import plan
+from tastemesh.node.forgetting import plan, repeated
 from tastemesh.node.keys import create_key, load_key, rotate_key
 from tastemesh.node.plays import Play
+from tastemesh.reputation.graph import EndorsementGraph
 from tests.brokers import BrokerProcess
 from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person
 from tests.node.test_node import config, own_id, until
@@ -97,6 +98,19 @@ def test_what_was_said_too_often_for_the_quota_of_notices_is_not_brought_back() 
     said = [codec.parse(each, NETWORK, cores.limits) for each in cores.stores[1].values()]
     items = {each.item for record in said for each in record.interactions}
     assert items == {f"y{n}" for n in range(0, 200, 2)} - {"y0", "y8", "y16"}
+
+
+def test_of_two_devices_the_endorsement_that_stands_is_said_again_and_not_the_later_one() -> None:
+    """A device that was restored began an epoch; what the first one says since stands below it."""
+    block, trust = (Endorsement(b"b" * 32, weight_q) for weight_q in (-10_000, 10_000))
+    restored = Record(b"2" * 32, b"a" * 32, 1_700, 1, b"", 1_000, (block,), b"")
+    first = Record(b"1" * 32, b"a" * 32, 0, 9, b"", 2_000, (trust, listen("x")), b"")
+    graph = EndorsementGraph()
+    for each in (restored, first):
+        graph.endorse_record(each)
+    assert graph.weight(first.author, block.subject) == block.weight
+    again = repeated((restored, first), 3_000)
+    assert again == (block, Interaction("x", "listen", 10_000, 1_000))
 
 
 def test_what_would_leave_for_its_own_forget_is_taken_back_and_not_kept_in_private() -> None:
