@@ -183,6 +183,7 @@ class Core:
         if record.endorsements:
             self._vouch(record)
         held_ms = min(record.created_ms, accepted.first_seen_ms)
+        self._make_numbers()
         number = self._book.enter(record.id)
         self._hold(record.author, number, record.interactions, held_ms, accepted.own)
 
@@ -195,8 +196,13 @@ class Core:
         self._advisor.note_private(shadow)
         said = accepted.interaction
         date_ms = accepted.wall_ms - said.ago_ms
+        self._make_numbers()
         number = self._book.enter_private(accepted.author, said.item, date_ms)
         self._hold(accepted.author, number, (said,), accepted.wall_ms, True, shadow)
+
+    def _make_numbers(self) -> None:
+        if self._book.is_full:
+            self.view.renumber(np.array(self._book.renumber(), np.int32))
 
     def _trim_private(self, author: bytes) -> list[Effect]:
         """Keep an identity's private interactions within their bound."""

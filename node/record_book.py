@@ -2,10 +2,14 @@
 
 import heapq
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from tastemesh.gossip.record import Interaction
+from tastemesh.ranking.columns import NUMBER_MAX
+
+_Held = TypeVar("_Held")
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -40,6 +44,23 @@ class RecordBook:
         self._rejecting: dict[int, bytes] = {}  # who says no in what has this number
         self._endorsing: dict[bytes, tuple[bytes, tuple[int, int]]] = {}
         self._private: dict[bytes, dict[int, tuple[int, str]]] = {}  # date in ms, item
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no next number: after 2^31, which a thousand records a second reach."""
+        return self._next > NUMBER_MAX
+
+    def renumber(self) -> list[int]:
+        """Number all anew, from 0 in their order; return the numbers that they had, rising."""
+        before = sorted([*self._id_of, *(each for held in self._private.values() for each in held)])
+        now = {number: place for place, number in enumerate(before)}
+        self._number_of = {each: now[number] for each, number in self._number_of.items()}
+        self._id_of = {now[number]: each for number, each in self._id_of.items()}
+        self._rejecting = {now[number]: author for number, author in self._rejecting.items()}
+        self._private = _renumbered(self._private, now)
+        self._rejections = _renumbered(self._rejections, now)
+        self._next = len(before)
+        return before
 
     def enter(self, record_id: bytes) -> int:
         """Give a record the next number."""
@@ -137,3 +158,12 @@ class RecordBook:
         """Return the items that a local user said no to."""
         rejections = self._rejections.get(author, {})
         return [each.said.item for said in rejections.values() for each in said]
+
+
+def _renumbered(
+    by_author: dict[bytes, dict[int, _Held]], now: dict[int, int]
+) -> dict[bytes, dict[int, _Held]]:
+    return {
+        author: {now[number]: each for number, each in held.items()}
+        for author, held in by_author.items()
+    }

@@ -66,6 +66,33 @@ def checked_values(
     return weight, time_s.astype(np.int32)
 
 
+def checked_numbers(
+    user_count: int, item_count: int, record_nos: ArrayLike, last: int
+) -> NDArray[np.int32]:
+    """Check and convert the record numbers that come with users and items, one each.
+
+    Args:
+        user_count: number of users.
+        item_count: number of items.
+        record_nos: never falling.
+        last: the last one used before.
+
+    Raises:
+        UsageError: there are not as many of each, or a number is wrong.
+    """
+    numbers = np.asarray(record_nos, dtype=np.int64)
+    if user_count != item_count or numbers.shape != (item_count,):
+        raise UsageError(
+            f"{user_count} users, {item_count} items, {numbers.size} record numbers; expected"
+            " as many of each"
+        )
+    if len(numbers) and (numbers[0] <= last or (np.diff(numbers) < 0).any()):
+        raise UsageError("record_nos; expected numbers that never fall, above earlier ones")
+    if len(numbers) and numbers[-1] > NUMBER_MAX:
+        raise UsageError(f"record_nos up to {numbers[-1]}; expected below 2^31")
+    return numbers.astype(np.int32)
+
+
 def grown(columns: Interactions, used: int, needed: int) -> Interactions:
     """Copy the rows in use to columns with room for `needed` rows and an eighth more.
 

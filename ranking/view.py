@@ -26,6 +26,7 @@ from tastemesh.ranking.columns import (
     NOTHING,
     NUMBER_MAX,
     Interactions,
+    checked_numbers,
     checked_values,
     grown,
     leading,
@@ -153,20 +154,11 @@ class View:
             UsageError: a value is out of range; nothing was added.
         """
         self._absorb()
-        numbers = np.asarray(record_nos, dtype=np.int64)
-        if len(users) != len(items) or numbers.shape != (len(items),):
-            raise UsageError(
-                f"{len(users)} users, {len(items)} items, {numbers.size} record numbers; expected"
-                " as many of each"
-            )
-        if len(numbers) and (numbers[0] <= self._last_record or (np.diff(numbers) < 0).any()):
-            raise UsageError("record_nos; expected numbers that never fall, above earlier ones")
-        if len(numbers) and numbers[-1] > NUMBER_MAX:
-            raise UsageError(f"record_nos up to {numbers[-1]}; expected below 2^31")
+        numbers = checked_numbers(len(users), len(items), record_nos, self._last_record)
         weight, time_s = checked_values(len(items), weights, times_s)
         interned = np.array(self._users.intern(users), dtype=np.int32)
         self._changed_users.update(np.unique(interned).tolist())
-        self._store(interned, items, weight, time_s, numbers.astype(np.int32))
+        self._store(interned, items, weight, time_s, numbers)
         if len(numbers):
             self._last_record = int(numbers[-1])
         self.version += 1
@@ -193,6 +185,14 @@ class View:
             if self._dead > max(_SWEEP_ROWS, len(self) // 4):
                 self._sweep()
         return gone
+
+    def renumber(self, numbers: NDArray[np.int32]) -> None:
+        """Number records anew: by the places of their numbers among these, all, rising."""
+        self._absorb()
+        records = self._columns.record[: self._end]
+        records[:] = np.searchsorted(numbers, records)  # of dead rows, the next one's
+        self._last_record, self._table = len(numbers) - 1, None
+        self.version += 1
 
     def user_number(self, user: bytes) -> int:
         """Return a user's number, -1 where no interaction has the user."""

@@ -23,6 +23,7 @@ from tastemesh.gossip.topics import records_topic, shard_of
 from tastemesh.node.core import Core
 from tastemesh.node.forgetting import plan, repeated
 from tastemesh.node.scorer import ScorerParameters
+from tastemesh.ranking.columns import NUMBER_MAX
 from tastemesh.reputation.parameters import WalkParameters
 from tastemesh.reputation.trust import TrustParameters
 from tastemesh.storage.store import STORED, StorageEffect, Store
@@ -228,6 +229,12 @@ class Restarts(RuleBasedStateMachine):
         altered[-min(place, len(altered))] ^= 1
         row = inputs.Stored(bytes(altered), self.seen_ms[record.id], record.id)
         self._tell(inputs.Inspected((row,)))
+
+    @rule(left=st.integers(0, 3))
+    def numbers_run_out(self, left: int) -> None:
+        """As after 2^31 records; those that are held are numbered anew."""
+        book = self.core._book
+        book._next = max(book._next, NUMBER_MAX + 1 - left)
 
     @rule()
     def look_whom_trust_reaches(self) -> None:

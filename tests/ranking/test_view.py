@@ -113,6 +113,14 @@ class ViewMachine(RuleBasedStateMachine):
     def remove(self, draw: int) -> None:
         assert self.view.remove_record(draw) == len(self.records.pop(draw, []))
 
+    @rule(gap=st.integers(1, 3))
+    def renumber(self, gap: int) -> None:
+        """Numbers without rows have places, too."""
+        numbers = sorted({*self.records, *range(0, self.next_no, gap)})
+        self.view.renumber(np.array(numbers, np.int32))
+        self.records = {numbers.index(n): rows for n, rows in sorted(self.records.items())}
+        self.next_no = len(numbers)
+
     @rule()
     def remove_all(self) -> None:
         for number in self.records:
