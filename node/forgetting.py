@@ -10,7 +10,9 @@ from operator import attrgetter
 
 import msgspec
 
+from tastemesh.errors import UsageError
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Said
+from tastemesh.node.plays import check_text
 
 
 class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,21 @@ class Plan(msgspec.Struct, frozen=True):
     def statements(self) -> tuple[Said, ...]:
         """All that is to be said."""
         return (*self.forgets, *self.again)
+
+
+def check_choice(item: object, everything: object) -> None:
+    """Check that it is clear what to take back: no item that is missing by mistake means all.
+
+    Raises:
+        UsageError: it is an item and everything, or neither, or of another type.
+    """
+    if item is not None:
+        check_text("item", item)
+    if not isinstance(everything, bool):
+        raise UsageError(f"everything is {everything!r}; expected True or False")
+    if (item is None) != everything:
+        found = "neither" if item is None else "both"
+        raise UsageError(f"forget: expected an item, or everything, not {found}")
 
 
 def plan(records: Sequence[Record], item: str | None, wall_ms: int, most: int) -> Plan:

@@ -166,9 +166,9 @@ class LocalIdentity:
         """See `Node.endorse_many`."""
         return await self._node.endorse_many(weights, identity=self.name)
 
-    async def forget(self, item: str | None = None) -> Forgotten:
+    async def forget(self, item: str | None = None, *, everything: bool = False) -> Forgotten:
         """See `Node.forget`."""
-        return await self._node.forget(item, identity=self.name)
+        return await self._node.forget(item, everything=everything, identity=self.name)
 
     async def rotate(self, *, stolen: bool = False) -> list[str]:
         """See `Node.rotate`."""

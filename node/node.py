@@ -204,7 +204,11 @@ class Node:
         return await live.voices.endorse(said, identity=identity)
 
     async def forget(
-        self, item: str | None = None, *, identity: str = DEFAULT_IDENTITY
+        self,
+        item: str | None = None,
+        *,
+        everything: bool = False,
+        identity: str = DEFAULT_IDENTITY,
     ) -> Forgotten:
         """Take back what a local user did with an item, or with all; returns once committed.
 
@@ -212,16 +216,15 @@ class Node:
         the item in them is said again. Private interactions are deleted.
 
         Args:
-            item: which item; None for every interaction.
+            item: which item.
+            everything: take every interaction back, where no item is named.
             identity: local name of the user.
 
         Raises:
-            UsageError: nobody has this name.
+            UsageError: it is an item and everything, or neither; or nobody has this name.
             StorageError: the records cannot be read, or the node stopped before the commit.
         """
-        if item is not None:
-            check_text("item", item)
-        return await self._live.voices.forget(item, identity=identity)
+        return await self._live.voices.forget(item, everything=everything, identity=identity)
 
     async def rotate(self, *, stolen: bool = False, identity: str = DEFAULT_IDENTITY) -> list[str]:
         """Put a local user's next key in force; his id stays.
@@ -344,10 +347,7 @@ class Node:
             "brokers": [msgspec.to_builtins(broker) for broker in live.transport.status()],
             "storage": live.driver.storage_report() | {"bound_bytes": self.config.disk_bytes},
             "ingest": live.driver.stages.report(),
-            "clock": {
-                "steps": self._clock.step_count,
-                "last_step_s": self._clock.last_step_s,
-            },
+            "clock": {"steps": self._clock.step_count, "last_step_s": self._clock.last_step_s},
             "internal_errors": live.driver.internal_error_count,
             "home": str(self.config.home),
         }

@@ -20,7 +20,7 @@ from tastemesh.node.archive import Archive
 from tastemesh.node.assembly import Parts
 from tastemesh.node.clock import Clock
 from tastemesh.node.driver import LocalInput
-from tastemesh.node.forgetting import Forgotten, plan, repeated
+from tastemesh.node.forgetting import Forgotten, check_choice, plan, repeated
 from tastemesh.node.history import Imported, sifted
 from tastemesh.node.plays import Play, check_private, record_ids
 from tastemesh.node.settings import NodeConfig
@@ -62,8 +62,9 @@ class Voices:
             said = self._driver.hand_in(self._recorded(author, endorsements))
         return record_ids(await said)
 
-    async def forget(self, item: str | None, *, identity: str) -> Forgotten:
+    async def forget(self, item: str | None, *, everything: bool, identity: str) -> Forgotten:
         """Take an item back, or everything."""
+        check_choice(item, everything)
         author = self._keys.signer(identity).id
         async with self._alone(author):
             wall_ms = self._clock.wall_ms()

@@ -62,7 +62,7 @@ class Taste:
         """Take back all that a user said, here and in the network."""
         for friend in await self._database.friends(user.id):
             await self.withdraw(user, friend)
-        await self._node.forget(identity=_local(user.id))
+        await self._node.forget(everything=True, identity=_local(user.id))
 
     async def for_you(self, user: User) -> list[ForYou]:
         """Return what to show a user, best first, each with its reason."""

@@ -30,7 +30,7 @@ def forget(
     """
     if (item is None) == (not everything):
         raise UsageError("forget: expected an ITEM or --everything, and not both")
-    body: dict[str, object] = {"item": item, "identity": identity}
+    body: dict[str, object] = {"item": item, "everything": everything, "identity": identity}
     gone = ask(home, "POST", "/v1/forget", body=body)
     if not gone["interactions"] and not gone["private"]:
         typer.echo("nothing to forget: no such interaction of yours is in the window")

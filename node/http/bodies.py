@@ -60,7 +60,8 @@ class NewEndorsement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A local user takes interactions back."""
 
-    item: Annotated[str | None, Meta(description="which item; null for every interaction")]
+    item: Annotated[str | None, Meta(description="which item; none where it is everything")] = None
+    everything: Annotated[bool, Meta(description="every interaction, in place of an item")] = False
     identity: IdentityName = DEFAULT_IDENTITY
 
 

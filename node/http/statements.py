@@ -37,7 +37,8 @@ async def endorse(node: Node, body: NewEndorsement) -> Said:
 @post("/v1/forget", "Take interactions back")
 async def forget(node: Node, body: Withdrawal) -> Forgotten:
     """Delete them here, and have every node delete and refuse them."""
-    return await committed(node, node.forget(body.item, identity=body.identity))
+    forgetting = node.forget(body.item, everything=body.everything, identity=body.identity)
+    return await committed(node, forgetting)
 
 
 @post("/v1/rotate", "Put the next key in force")

@@ -309,7 +309,7 @@ async def test_what_hides_in_an_id_is_shown_and_so_is_what_tells_two_apart(house
         await page.locator("#history").get_by_text(r"\u{202e}gnp.exe\u{200b} song").wait_for()
         assert not {"\u202e", "\u200b"} & set(await page.content())
     for name in ("hides", "reads"):  # the other tests know what their lists hold
-        await house.node.forget(identity=name)
+        await house.node.forget(everything=True, identity=name)
 
 
 async def test_what_is_recorded_leaves_the_list_and_can_be_forgotten(house: House) -> None:
@@ -475,7 +475,7 @@ async def test_what_fails_once_is_no_fault_for_ever(house: House) -> None:
     await page.locator("#notice").get_by_text("The node does not answer.").wait_for()
     assert await asked.input_value() == "song:unsaid"
     await context.close()
-    await house.node.forget()
+    await house.node.forget(everything=True)
 
 
 async def test_a_disk_that_cannot_be_read_leaves_what_is_in_memory(house: House) -> None:
@@ -491,7 +491,7 @@ async def test_a_disk_that_cannot_be_read_leaves_what_is_in_memory(house: House)
     await house.node.record("song:readable")
     await history.get_by_text("readable").wait_for()
     await context.close()
-    await house.node.forget()
+    await house.node.forget(everything=True)
 
 
 async def test_only_a_refusal_costs_the_token(house: House) -> None:

@@ -30,7 +30,7 @@ async def items(node: Node) -> list[str]:
     ("calls", "left"),
     [
         ([lambda n: n.forget("p0"), lambda n: n.forget("p1")], ITEMS[2:]),
-        ([lambda n: n.forget("p0"), lambda n: n.forget()], []),
+        ([lambda n: n.forget("p0"), lambda n: n.forget(everything=True)], []),
         ([lambda n: n.rotate(stolen=True), lambda n: n.forget("p0")], ITEMS[1:]),
         ([lambda n: n.forget("p0"), lambda n: n.rotate(stolen=True)], ITEMS[1:]),
         ([lambda n: n.rotate(stolen=True), lambda n: n.rotate(stolen=True)], ITEMS),
@@ -113,7 +113,7 @@ async def test_who_gives_up_forgetting_leaves_all_of_it_or_nothing(
             await asyncio.wait([task])
             left = await items(node)
             outcomes.add(len(left))
-            await node.forget()
+            await node.forget(everything=True)
             assert await items(node) == []
         assert outcomes <= {0, 2}
         assert 2 in outcomes
