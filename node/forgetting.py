@@ -12,7 +12,7 @@ import msgspec
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Said
-from tastemesh.node.plays import check_text
+from tastemesh.node.plays import check_flag, check_text
 
 
 class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,8 +58,7 @@ def check_choice(item: object, everything: object) -> None:
     """
     if item is not None:
         check_text("item", item)
-    if not isinstance(everything, bool):
-        raise UsageError(f"everything is {everything!r}; expected True or False")
+    check_flag("everything", everything)
     if (item is None) != everything:
         found = "neither" if item is None else "both"
         raise UsageError(f"forget: expected an item, or everything, not {found}")

@@ -2,7 +2,7 @@
 
 import math
 from base64 import b64encode
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -102,7 +102,8 @@ def sifted(
     private: Sequence[PrivateInteraction],
     wall_ms: int,
     limits: Limits,
-    private_kinds: Collection[str],
+    *,
+    stays: Callable[[Play], bool],
 ) -> tuple[list[Play], Imported]:
     """Return what of some plays is to be recorded, in the order it happened, and what came of all.
 
@@ -118,7 +119,7 @@ def sifted(
         private: the user's private interactions.
         wall_ms: wall clock; a play that is later is refused, known or not.
         limits: the node's.
-        private_kinds: kinds of plays that stay on this node.
+        stays: whether a play would be private; asked only of plays that are right.
 
     Raises:
         UsageError: a play's weight or time is out of range.
@@ -130,9 +131,9 @@ def sifted(
     room = {each: imported_count(limits, private=each) - held[each] for each in held}
     new: list[Play] = []
     for play in sorted(unknown, key=_happened_s, reverse=True):
-        stays = play.kind in private_kinds
-        if room[stays] > 0:
-            room[stays] -= 1
+        is_private = stays(play)
+        if room[is_private] > 0:
+            room[is_private] -= 1
             new.append(play)
     known, left_out = len(plays) - len(unknown), len(unknown) - len(new)
     return new[::-1], Imported(added=len(new), known=known, left_out=left_out, records=[])

@@ -1,7 +1,7 @@
 """The local identities of a node: their keys on disk, and one user's side of the node."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -193,18 +193,3 @@ class LocalIdentity:
     async def evidence(self, item: str) -> Evidence | None:
         """See `Node.evidence`."""
         return await self._node.evidence(item, identity=self.name)
-
-
-def several(what: str, names: Iterable[str]) -> Iterable[str]:
-    """Return local names as they are; one text would be a user a letter.
-
-    Args:
-        what: the argument, for the message.
-        names: to be looked at.
-
-    Raises:
-        UsageError: it is one text.
-    """
-    if isinstance(names, str):
-        raise UsageError(f"{what} is {names!r}; expected several names, as a list")
-    return names

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 from tastemesh.errors import StorageError, TastemeshError, UsageError
@@ -81,6 +82,21 @@ class Live:
             ]
 
         return await asyncio.shield(asyncio.create_task(make()))
+
+    async def backup(self, path: Path | str) -> None:
+        """Copy the window to a new file.
+
+        Raises:
+            UsageError: it names no file.
+            StorageError: it cannot be written, or is there already.
+        """
+        try:
+            file = Path(path)
+        except TypeError:
+            file = Path()
+        if not file.name:
+            raise UsageError(f"path is {path!r}; expected a file")
+        await self.store.backup(file)
 
     async def until_closed(self, waiting: Coroutine[Any, Any, object]) -> None:
         """Wait for something, and no longer than the node is open.

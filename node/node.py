@@ -27,11 +27,11 @@ from tastemesh.node.evidence import Evidence
 from tastemesh.node.forgetting import Forgotten
 from tastemesh.node.history import Export, Imported, exported
 from tastemesh.node.identities import DEFAULT_IDENTITY as DEFAULT_IDENTITY
-from tastemesh.node.identities import LocalIdentity, several
+from tastemesh.node.identities import LocalIdentity
 from tastemesh.node.kernels import KERNELS
 from tastemesh.node.live import Live
 from tastemesh.node.people import People
-from tastemesh.node.plays import Play, as_id, as_units, check_text
+from tastemesh.node.plays import Play, as_id, as_units, check_text, several
 from tastemesh.node.ranker import Listed
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.watch import Watcher
@@ -162,7 +162,7 @@ class Node:
         private: bool = False,
         identity: str = DEFAULT_IDENTITY,
     ) -> list[str]:
-        """Say many things at once, 64 to a signed record. See `record`."""
+        """Say many things at once, 64 to a signed record; nothing of none. See `record`."""
         return await self._live.voices.record(plays, private=private, identity=identity)
 
     async def endorse(
@@ -305,17 +305,18 @@ class Node:
         """
         live = self._live
         check_length(k)
-        names = list(dict.fromkeys(several("identities", identities)))
+        names = list(dict.fromkeys(several("identities", identities, "names")))
         egos = [live.keys.signer(name).id for name in names]
         return dict(zip(names, await live.ranker.lists(egos, k), strict=True))
 
-    async def backup(self, path: Path) -> None:
+    async def backup(self, path: Path | str) -> None:
         """Copy the window, as of now, to a new file; see `tastemesh.node.backup` for a whole home.
 
         Raises:
+            UsageError: it names no file.
             StorageError: it cannot be written, or is there already.
         """
-        await self._live.store.backup(path)
+        await self._live.backup(path)
 
     async def explain(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Advice | None:
         """Return an item's score and reasons for the user, or None if nothing speaks for it."""
@@ -393,7 +394,7 @@ class Node:
             ConfigError: a name cannot be a file's, and nobody is made; or a key cannot be written,
                 and those before it are made.
         """
-        wanted = list(several("names", names))
+        wanted = several("names", names, "names")
         made = await self._live.make(wanted)
         return [LocalIdentity(self, name, key.id) for name, key in zip(wanted, made, strict=True)]
 
@@ -403,8 +404,7 @@ class Node:
 
     def records_of(self, peer: str) -> list[str]:
         """Return the ids of the records held of one identity, oldest first, as hex."""
-        records = self._live.core.records_of(as_id("peer id", peer))
-        return [format_id(record_id) for record_id in records]
+        return list(map(format_id, self._live.core.records_of(as_id("peer id", peer))))
 
     def events(
         self, *, watch: Iterable[str] = (), k: int = 10, capacity: int = CAPACITY
@@ -422,7 +422,7 @@ class Node:
         Raises:
             UsageError: a value is wrong.
         """
-        live, watched = self._live, list(dict.fromkeys(watch))
+        live, watched = self._live, list(dict.fromkeys(several("watch", watch, "names")))
         for name in watched:
             live.keys.signer(name)
         check_length(k)

@@ -1,11 +1,14 @@
 """A node's people, for whoever shows them: a local user's neighbourhood, and who backs an item."""
 
+from collections.abc import Iterable
+
 from tastemesh.gossip.identity import format_id
 from tastemesh.node.backing import Backing, backing
 from tastemesh.node.clock import Clock
 from tastemesh.node.core import Core
 from tastemesh.node.identities import DEFAULT_IDENTITY, KeyRing
 from tastemesh.node.neighbourhood import Neighbourhood, Person, nearest, shares, vouchings
+from tastemesh.node.plays import check_text, several
 
 
 class People:
@@ -61,12 +64,15 @@ class People:
         """Ids of those proved to have equivocated, oldest proof first."""
         return list(self._core.engine.intake.proofs)
 
-    def behind(self, items: list[str], *, identity: str = DEFAULT_IDENTITY) -> list[Backing]:
+    def behind(self, items: Iterable[str], *, identity: str = DEFAULT_IDENTITY) -> list[Backing]:
         """Return who stands behind each item for a local user.
 
         Raises:
-            UsageError: nobody has this name.
+            UsageError: nobody has this name, or an item is no text.
         """
+        items = several("items", items, "ids")
+        for item in items:
+            check_text("item", item)
         core = self._core
         reach = core.reach(self._keys.signer(identity).id)
         now_s = self._clock.wall_ms() // 1000

@@ -1,7 +1,8 @@
 """What a local user says, in the units of the application, and in those of the wire."""
 
+from collections.abc import Iterable
 from numbers import Real
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -10,6 +11,8 @@ from tastemesh.errors import UsageError
 from tastemesh.gossip.effects import Effect, Persist
 from tastemesh.gossip.identity import format_id, parse_id
 from tastemesh.gossip.record import WEIGHT_SCALE, Interaction
+
+_T = TypeVar("_T")
 
 # What the wire format allows, for schemas alone: the core checks it, and names it better.
 ItemId = Annotated[
@@ -99,14 +102,30 @@ def as_units(weight: float, low: float, high: float) -> int:
     return units
 
 
-def check_private(private: object) -> None:
-    """Check whether something is to stay here: nothing is published for a value that is unclear.
+def check_flag(name: str, value: object) -> None:
+    """Check that a value is a yes or a no: nothing is published, or lost, for one that is unclear.
 
     Raises:
         UsageError: it is neither True nor False.
     """
-    if not isinstance(private, bool):
-        raise UsageError(f"private is {private!r}; expected True or False")
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} is {value!r}; expected True or False")
+
+
+def several(name: str, values: Iterable[_T], things: str) -> list[_T]:
+    """Return several things from an application as a list; one text would be a thing a letter.
+
+    Args:
+        name: of the argument, for the message.
+        values: to be looked at.
+        things: what there is to be several of, for the message.
+
+    Raises:
+        UsageError: it is one text, or nothing that there can be several of.
+    """
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise UsageError(f"{name} is {values!r}; expected several {things}, as a list")
+    return list(values)
 
 
 def as_interaction(play: Play, wall_ms: int) -> Interaction:

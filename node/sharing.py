@@ -66,11 +66,12 @@ class Sharing(msgspec.Struct, frozen=True, kw_only=True):
         kept: list[Interaction] = []
         for play in plays:
             said = as_interaction(play, wall_ms)
-            (published if self._allows(play, holder_count) else kept).append(said)
-        done = [Recorded(author, tuple(published), wall_ms)] if published or not plays else []
+            (published if self.allows(play, holder_count) else kept).append(said)
+        done = [Recorded(author, tuple(published), wall_ms)] if published else []
         return done + ([Recorded(author, tuple(kept), wall_ms, private=True)] if kept else [])
 
-    def _allows(self, play: Play, holder_count: Callable[[str], int]) -> bool:
+    def allows(self, play: Play, holder_count: Callable[[str], int]) -> bool:
+        """Tell whether a play may be published; see `events`."""
         if self.nothing or play.kind in self.private_kinds:
             return False
         return not self.least_holders or holder_count(play.item) >= self.least_holders

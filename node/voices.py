@@ -7,7 +7,7 @@ Each is handed in whole, so that a caller who gives up, or a crash, leaves all o
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -22,9 +22,9 @@ from tastemesh.node.clock import Clock
 from tastemesh.node.driver import LocalInput
 from tastemesh.node.forgetting import Forgotten, check_choice, plan, repeated
 from tastemesh.node.history import Imported, sifted
-from tastemesh.node.plays import Play, check_private, record_ids
+from tastemesh.node.plays import Play, check_flag, record_ids, several
 from tastemesh.node.settings import NodeConfig
-from tastemesh.node.sharing import NOTHING_SHARED
+from tastemesh.node.sharing import NOTHING_SHARED, Sharing
 
 
 class Voices:
@@ -47,8 +47,11 @@ class Voices:
 
     async def record(self, plays: Sequence[Play], *, private: bool, identity: str) -> list[str]:
         """Say plays; return the records' ids."""
-        check_private(private)
+        check_flag("private", private)
         author = self._keys.signer(identity).id
+        plays = several("plays", plays, "plays")
+        if not plays:
+            return []
         async with self._turn(author):
             await self._driver.has_room()
             said = self._driver.hand_in(*self._played(author, plays, private))
@@ -85,6 +88,7 @@ class Voices:
 
     async def rotate(self, *, stolen: bool, identity: str) -> list[str]:
         """Put a user's next key in force; return the ids of the records that say so."""
+        check_flag("stolen", stolen)
         author = self._keys.signer(identity).id
         async with self._alone(author):
             wall_ms = self._clock.wall_ms()
@@ -108,23 +112,32 @@ class Voices:
         self, plays: Sequence[Play], *, private: bool, identity: str
     ) -> Imported:
         """Say the plays that a user's history lacks."""
-        check_private(private)
+        check_flag("private", private)
         author = self._keys.signer(identity).id
+        plays = several("plays", plays, "plays")
+        sharing, others = self._sharing(private), self._others(author)
         async with self._alone(author):
             said = await self._archive.records_of(author), await self._store.private_of(author)
-            kinds = {each.kind for each in plays} if private else self._config.sharing.private_kinds
-            new, found = sifted(plays, *said, self._clock.wall_ms(), self._config.limits, kinds)
+            wall_ms, limits = self._clock.wall_ms(), self._config.limits
+            new, found = sifted(
+                plays, *said, wall_ms, limits, stays=lambda play: not sharing.allows(play, others)
+            )
             await self._driver.has_room()
-            done = self._driver.hand_in(*(self._played(author, new, private) if new else ()))
+            done = self._driver.hand_in(*self._played(author, new, private))
         return structs.replace(found, records=record_ids(await done))
 
     def _played(self, author: bytes, plays: Sequence[Play], private: bool) -> list[inputs.Recorded]:
-        sharing = NOTHING_SHARED if private else self._config.sharing
-        others = partial(self._core.holder_count, without=author)
-        events = sharing.events(author, plays, self._clock.wall_ms(), others)
+        others, wall_ms = self._others(author), self._clock.wall_ms()
+        events = self._sharing(private).events(author, plays, wall_ms, others)
         if len(events) > 1:  # what stays here is handed in last, and is not to be refused then
             kept(events[-1], self._config.limits)
         return events
+
+    def _sharing(self, private: bool) -> Sharing:
+        return NOTHING_SHARED if private else self._config.sharing
+
+    def _others(self, author: bytes) -> Callable[[str], int]:
+        return partial(self._core.holder_count, without=author)
 
     def _recorded(self, author: bytes, said: Sequence[Said]) -> inputs.Recorded:
         return inputs.Recorded(author, tuple(said), self._clock.wall_ms())

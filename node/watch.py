@@ -1,6 +1,7 @@
 """Watches some users' lists and tells their subscribers when they change."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 
 from tastemesh.errors import UsageError
@@ -50,8 +51,7 @@ class Watcher:
         """
         if len(watched) > WATCHED_COUNT:
             raise UsageError(f"watch has {len(watched)} users; expected at most {WATCHED_COUNT}")
-        if capacity < 1:
-            raise UsageError(f"capacity is {capacity}; expected 1 or more")
+        _check_capacity(capacity)
         subscription = Subscription(capacity, watched, k)
         self._announcer.subscribe(subscription)
         if watched:
@@ -82,6 +82,11 @@ class Watcher:
                 lists = await self._recommend_many(subscription.watched, subscription.k)
                 _tell(subscription, lists)
         return bool(watching)
+
+
+def _check_capacity(capacity: object) -> None:
+    if not isinstance(capacity, int) or not 1 <= capacity <= sys.maxsize:
+        raise UsageError(f"capacity is {capacity!r}; expected 1 or more")
 
 
 def _tell(subscription: Subscription, lists: dict[str, list[Advice]]) -> None:

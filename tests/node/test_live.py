@@ -95,8 +95,16 @@ async def test_closing_ends_who_waits_for_a_broker_that_is_not_there(tmp_path: P
         (lambda node: node.record("item", time_s="2020"), "time_s is '2020'; expected seconds"),
         (lambda node: node.record("item", identity=5), "identity is 5; expected text"),
         (lambda node: node.record_many(["item"]), "'item' is no tastemesh.Play"),
+        (lambda node: node.record_many(None), "plays is None; expected several plays, as a list"),
+        (lambda node: node.record_many(Play(item="a")), "expected several plays, as a list"),
         (lambda node: node.record("item", private=None), "private is None; expected True or False"),
         (lambda node: node.import_history(["item"]), "'item' is no tastemesh.Play"),
+        (lambda node: node.import_history(["a"], private=True), "'a' is no tastemesh.Play"),
+        (lambda node: node.import_history("item"), "plays is 'item'; expected several plays"),
+        (lambda node: node.rotate(stolen="no"), "stolen is 'no'; expected True or False"),
+        (lambda node: node.recommend_many(5), "identities is 5; expected several names"),
+        (lambda node: node.backup(None), "path is None; expected a file"),
+        (lambda node: node.backup(""), "path is ''; expected a file"),
         (lambda node: node.endorse(None), "peer id is None; expected text"),
         (lambda node: node.endorse("zz"), "peer id 'zz' is not 64 hex digits"),
         (lambda node: node.forget(5), "item is 5; expected text"),
@@ -108,6 +116,7 @@ async def test_closing_ends_who_waits_for_a_broker_that_is_not_there(tmp_path: P
         (lambda node: node.recommend("10"), "k is '10'; expected a whole number"),
         (lambda node: node.recommend(2.5), "k is 2.5; expected a whole number"),
         (lambda node: node.add_identities([5]), "identity name is 5; expected text"),
+        (lambda node: node.add_identities(None), "names is None; expected several names"),
     ],
 )
 async def test_values_of_a_wrong_type_are_named(
@@ -121,4 +130,12 @@ async def test_values_of_a_wrong_type_are_named(
             await call(node)
         with pytest.raises(UsageError, match="record id 'zz' is not 64 hex digits"):
             node.holds("zz")
+        for watch in ("me", None):
+            with pytest.raises(UsageError, match=f"watch is {watch!r}; expected several"):
+                node.events(watch=watch)  # type: ignore[arg-type]
+        for capacity in ("9", 1.5, 10**30):
+            with pytest.raises(UsageError, match=r"capacity is .*; expected 1 or more"):
+                node.events(capacity=capacity)  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="items is 'item'; expected several ids"):
+            node.people.behind("item")
         await node.record_many([Play(item="item", weight=1)])

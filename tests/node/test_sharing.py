@@ -38,7 +38,7 @@ def test_without_rules_nobody_is_counted() -> None:
     plays = [Play(item="anything")]
     assert split(Sharing(), plays, {}) == [(["anything"], False)]
     assert split(Sharing(private_kinds=("listen",)), plays, {}) == [(["anything"], True)]
-    assert split(Sharing(), [], {}) == [([], False)]  # which the core refuses
+    assert split(Sharing(), [], {}) == []
 
 
 def test_a_wrong_number_is_refused() -> None:
