@@ -46,8 +46,12 @@ PastTime = Annotated[
 ]
 
 
-class Play(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Something a local user did, for `Node.record_many`.
+class _OfItem(msgspec.Struct, frozen=True):
+    item: ItemId  # the one field that a `Play` takes by its place
+
+
+class Play(_OfItem, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something a local user did, for `Node.record_many`; takes what `Node.record` takes.
 
     Attributes:
         item: opaque id, 1 to 256 bytes of UTF-8, no control characters.
@@ -56,7 +60,6 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         time_s: when, seconds since 1970; None for now.
     """
 
-    item: ItemId
     kind: Kind = "listen"
     weight: Strength = 1.0
     time_s: PastTime = None

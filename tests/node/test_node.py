@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 import tastemesh
@@ -147,6 +149,19 @@ async def test_a_block_holds_whatever_an_application_says_every_night(
             assert [line.item for line in await me.recommend()] == ["isrc:A"]
         with pytest.raises(UsageError, match="257 people endorsed or blocked"):
             await node.endorse_many({f"{n:064x}": 1.0 for n in range(200, 306)}, identity="me")
+
+
+def test_a_play_is_made_as_something_is_recorded() -> None:
+    assert Play("isrc:A", kind="like") == Play(item="isrc:A", kind="like")
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({}, "'item'"),
+        ({"item": "a", "plays": 3}, "'plays'"),
+    ]
+    for fields, said in wrong:
+        with pytest.raises(TypeError, match=said):
+            Play(**fields)
+    with pytest.raises(msgspec.ValidationError, match="missing required field `item`"):
+        msgspec.convert({}, Play)
 
 
 async def test_wrong_values_are_named_and_record_nothing(
