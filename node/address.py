@@ -122,20 +122,20 @@ def parse_broker_url(url: str) -> BrokerAddress:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ConfigError(f"broker URL {_redacted(url)!r} is malformed: {error}") from None
+        raise ConfigError(f"broker URL {redacted(url)!r} is malformed: {error}") from None
     if parts.scheme not in DEFAULT_PORTS:
         raise ConfigError(
-            f"broker URL {_redacted(url)!r} must start with mqtt:// or mqtts://, "
+            f"broker URL {redacted(url)!r} must start with mqtt:// or mqtts://, "
             f"not with {parts.scheme!r}"
         )
     if not parts.hostname or any(blank in parts.hostname for blank in " \t"):
-        raise ConfigError(f"broker URL {_redacted(url)!r} names no host")
+        raise ConfigError(f"broker URL {redacted(url)!r} names no host")
     if port == 0:
-        raise ConfigError(f"broker URL {_redacted(url)!r}: port must be 1 to 65535, not 0")
+        raise ConfigError(f"broker URL {redacted(url)!r}: port must be 1 to 65535, not 0")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ConfigError(f"broker URL {_redacted(url)!r} must end after host and port")
+        raise ConfigError(f"broker URL {redacted(url)!r} must end after host and port")
     if parts.password is not None and not parts.username:
-        raise ConfigError(f"broker URL {_redacted(url)!r} has a password and no user")
+        raise ConfigError(f"broker URL {redacted(url)!r} has a password and no user")
     return BrokerAddress(
         host=parts.hostname,
         port=port or DEFAULT_PORTS[parts.scheme],
@@ -145,7 +145,11 @@ def parse_broker_url(url: str) -> BrokerAddress:
     )
 
 
-def _redacted(url: str) -> str:
-    """The URL without what stands before an @."""
+def redacted(url: str) -> str:
+    """Return a URL, or what was meant for one, without what stands before an @.
+
+    >>> redacted("mqtts://ann:s%40fe@broker.example")
+    'mqtts://broker.example'
+    """
     scheme, separator, rest = url.partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else url.rpartition("@")[2]

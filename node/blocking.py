@@ -180,6 +180,9 @@ class SyncIdentity(_Facade[LocalIdentity]):
         self.name = identity.name
         self.id = identity.id
 
+    def __repr__(self) -> str:
+        return f"SyncIdentity(name={self.name!r}, id={self.id!r})"
+
     record = _waiting(LocalIdentity.record)
     record_many = _waiting(LocalIdentity.record_many)
     endorse = _waiting(LocalIdentity.endorse)

@@ -24,7 +24,7 @@ from platformdirs import user_data_path
 from tastemesh.errors import ConfigError, UsageError
 from tastemesh.gossip.limits import DAY_MS, Limits
 from tastemesh.gossip.topics import check_network
-from tastemesh.node.address import TlsFiles, parse_broker_url
+from tastemesh.node.address import TlsFiles, parse_broker_url, redacted
 from tastemesh.node.mqtt_settings import MqttSettings
 from tastemesh.node.settings import DISK_BYTES, NodeConfig
 from tastemesh.node.sharing import Sharing
@@ -134,8 +134,10 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     passphrase: str = ""
 
     def __repr__(self) -> str:
-        """Never shows the passphrase."""
-        return f"Configuration({self.home}, {self.settings})"
+        """Never shows the passphrase, nor a broker's password."""
+        brokers = tuple(map(redacted, self.settings.brokers))
+        shown = msgspec.structs.replace(self.settings, brokers=brokers)
+        return f"Configuration({self.home}, {shown})"
 
     def node_config(self) -> NodeConfig:
         """Return what the node itself needs."""

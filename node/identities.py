@@ -140,6 +140,9 @@ class LocalIdentity:
         self.id = format_id(identity)
         """What others endorse, 64 hex digits."""
 
+    def __repr__(self) -> str:
+        return f"LocalIdentity(name={self.name!r}, id={self.id!r})"
+
     async def record(
         self,
         item: str,

@@ -4,13 +4,14 @@ The daemon fills these from TOML, environment and flags (`tastemesh.node.config`
 """
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from tastemesh.errors import ConfigError
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.topics import check_network
-from tastemesh.node.address import parse_broker_url
+from tastemesh.node.address import parse_broker_url, redacted
 from tastemesh.node.field_types import check_field_types
 from tastemesh.node.mqtt_settings import MqttSettings
 from tastemesh.node.sharing import Sharing
@@ -55,6 +56,18 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     sharing: Sharing = Sharing()
     diversity: float = 0.0
     exploration_share: float = 0.0
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return what may be shown: the passphrase and the brokers' passwords never."""
+        shown = {name: getattr(self, name) for name in self.__struct_fields__}
+        shown["brokers"] = tuple(map(redacted, self.brokers))
+        shown["passphrase"] = self.passphrase and "…"
+        return list(shown.items())
+
+    def __repr__(self) -> str:
+        """As `__rich_repr__`: configurations end in logs and in reports of errors."""
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"NodeConfig({shown})"
 
     def __post_init__(self) -> None:
         """Refuse what a home must not be made with, before there is one.

@@ -57,6 +57,7 @@ def test_a_user_has_every_method_that_takes_one() -> None:
 
 def test_it_records_endorses_recommends_and_explains(node: SyncNode) -> None:
     ana, ben = node.add_identities(["ana", "ben"])
+    assert repr(ana) == f"SyncIdentity(name='ana', id={ana.id!r})"
     (record_id,) = ana.record("isrc:A", kind="like")
     ana.record_many([tastemesh.Play(item="isrc:B"), tastemesh.Play(item="isrc:C")])
     ben.record("isrc:B")

@@ -91,6 +91,7 @@ async def test_private_interactions_shape_only_their_users_list(
 ) -> None:
     async with tastemesh.open_node(config(tmp_path / "home", nats_broker)) as node:
         ana, ben = node.identity("ana"), node.identity("ben")
+        assert repr(ana) == f"LocalIdentity(name='ana', id={ana.id!r})"
         await ana.record("isrc:A")
         await ana.record("isrc:B")
         await ben.endorse(ana.id)

@@ -5,10 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from rich.pretty import pretty_repr
 
 from tastemesh.errors import ConfigError, StorageError, UsageError
 from tastemesh.node.address import TlsFiles
 from tastemesh.node.blocking import open_node_sync
+from tastemesh.node.config import load_configuration
 from tastemesh.node.home import open_window
 from tastemesh.node.mqtt_settings import MqttSettings
 from tastemesh.node.node import open_node
@@ -46,6 +48,24 @@ def test_what_a_home_must_not_be_made_with_is_named(
         NodeConfig(**({"home": tmp_path} | wrong))
     assert said in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_configuration_that_is_printed_shows_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brokers = ("mqtts://ann:secret@broker.example", "mqtt://other:1")
+    config = NodeConfig(home=tmp_path, brokers=brokers, passphrase="secret")
+    monkeypatch.setenv("TASTEMESH_BROKERS", ",".join(brokers))
+    monkeypatch.setenv("TASTEMESH_PASSPHRASE", "secret")
+    for shown in (
+        repr(config),
+        repr(load_configuration(tmp_path, {})),
+        pretty_repr(config),
+        str(open_node(config)),
+    ):
+        assert "secret" not in shown
+    assert "brokers=('mqtts://broker.example', 'mqtt://other:1'), passphrase='…'" in repr(config)
+    assert "passphrase=''" in repr(NodeConfig(home=tmp_path))
 
 
 @pytest.mark.parametrize("home", ["", None, 5])
