@@ -47,20 +47,23 @@ class RejectReason(StrEnum):
     DAMAGED = "damaged"
 
 
-# Tables with an entry for who comes next, and what draws and rates are divided by.
-_ONE_AT_LEAST = frozenset(
-    {
-        "statement_bytes",
-        "lineage_count",
-        "proof_count",
-        "presence_bytes_per_s",
-        "interest_period_ms",
-        "relay_spread_ms",
-        "sighting_count",
-        "peer_count",
-        "sync_period_ms",
-    }
-)
+# The least frame that always has room for one step ahead: 16 digests with bounds of full length,
+# some 900 bytes, beside the quarter that is kept for what stays open.
+MIN_FRAME_BYTES = 2_048
+
+# Tables with an entry for who comes next, and what draws and rates are divided by: at least 1.
+_LEAST = {
+    "statement_bytes": 1,
+    "lineage_count": 1,
+    "proof_count": 1,
+    "presence_bytes_per_s": 1,
+    "interest_period_ms": 1,
+    "relay_spread_ms": 1,
+    "sighting_count": 1,
+    "peer_count": 1,
+    "sync_period_ms": 1,
+    "sync_frame_bytes": MIN_FRAME_BYTES,
+}
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,9 +194,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     sync_record_count: int = 4_096
 
     def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            value, least = getattr(self, name), int(name in _ONE_AT_LEAST)
-            if not value >= least:
+        for name, usual in zip(self.__struct_fields__, self.__struct_defaults__, strict=True):
+            value, least = getattr(self, name), _LEAST.get(name, 0)
+            is_whole = isinstance(usual, int)
+            if isinstance(value, bool) or not isinstance(value, int if is_whole else int | float):
+                expected = "a whole number" if is_whole else "a number"
+                raise UsageError(f"{name} {value!r}; expected {expected}")
+            if not value >= least:  # also refuses NaN
                 raise UsageError(f"{name} {value}; expected {least} or more")
         if self.reserved_share > 1.0:
             raise UsageError(f"reserved_share {self.reserved_share}; expected 0 to 1")

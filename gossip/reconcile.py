@@ -57,10 +57,6 @@ __all__ = ["END", "ItemSet", "Reply", "initiate", "respond", "salt_of"]
 # Measured: 32 ways cost up to 1.7 times the bytes, 8 more rounds; negentropy has 16 too.
 SPLIT_COUNT = 16
 
-# The least frame that always has room for one step ahead: 16 digests with bounds of full length,
-# some 900 bytes, beside the quarter that is kept for what stays open.
-MIN_FRAME_BYTES = 2_048
-
 # A range with a gap above it, bounds of ordinary length and a digest. It only guides how much is
 # kept free; what is written is measured.
 _OPEN_RANGE_BYTES = 32
@@ -139,13 +135,12 @@ def initiate(
         below: a bound; records at or above it are left out, on both sides.
 
     Raises:
-        UsageError: the salt is too short, the date out of range or the frame size too small.
+        UsageError: the salt is too short or the date out of range.
     """
     if len(salt) < SALT_BYTES or not 0 <= since_ms < 1 << 63:
         raise UsageError(
             f"salt of {len(salt)} bytes, since {since_ms}; expected {SALT_BYTES} and a date"
         )
-    _check_frame_size(limits)
     snapshot = items.snapshot().only(mask)
     lower = since_ms.to_bytes(TIME_BYTES, "big")
     everything = _Span(below, lower, snapshot.rank(lower), snapshot.rank(below))
@@ -193,9 +188,7 @@ def respond(items: ItemSet, frame: bytes, limits: Limits, mask: int = ALL_SHARDS
 
     Raises:
         RemoteProtocolError: OVERSIZED or MALFORMED; the only exception for any bytes.
-        UsageError: `limits` has a frame size below 2,048.
     """
-    _check_frame_size(limits)
     salt, parts = decode_frame(frame, limits)
     snapshot = items.snapshot().only(mask)
     if not parts:
@@ -230,13 +223,6 @@ def respond(items: ItemSet, frame: bytes, limits: Limits, mask: int = ALL_SHARDS
     frame = writer.encoded()
     last = not len(writer)
     return Reply(None if last else frame, tuple(have), frame if last else None, snapshot, named)
-
-
-def _check_frame_size(limits: Limits) -> None:
-    if limits.sync_frame_bytes < MIN_FRAME_BYTES:
-        raise UsageError(
-            f"sync_frame_bytes {limits.sync_frame_bytes}; expected at least {MIN_FRAME_BYTES}"
-        )
 
 
 def _locate(snapshot: Snapshot, parts: list[Part]) -> tuple[list[int], list[int]]:

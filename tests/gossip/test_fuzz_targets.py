@@ -41,7 +41,19 @@ def test_a_core_outlives_a_script_with_any_limit_as_low_as_it_may_be(name: str) 
         handle(script, lowest)
 
 
-@pytest.mark.parametrize(("name", "value"), [("peer_age_ms", -1), ("reserved_share", 1.5)])
-def test_a_limit_out_of_range_is_refused(name: str, value: float) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("peer_age_ms", -1),
+        ("reserved_share", 1.5),
+        ("author_rate_per_s", float("nan")),
+        ("record_bytes", 1.5),
+        ("record_bytes", True),
+        ("record_bytes", "16 KiB"),
+        ("reserved_share", None),
+        ("statement_count", float("inf")),
+    ],
+)
+def test_a_limit_out_of_range_is_refused(name: str, value: object) -> None:
     with pytest.raises(UsageError, match=name):
         msgspec.structs.replace(Limits(), **{name: value})
