@@ -16,7 +16,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tastemesh.errors import DataError, UsageError
+from tastemesh.errors import DataError, RemoteProtocolError, UsageError
+from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.record import WEIGHT_SCALE, Interaction
+from tastemesh.gossip.statements import check_statement
 from tastemesh.sim.columns import (
     ENDORSEMENT_FIELDS,
     INTERACTION_FIELDS,
@@ -47,6 +50,8 @@ def load_interactions(
     min_weight: float | None = None,
     skip_bad: bool = False,
     progress: Progress | None = None,
+    *,
+    for_nodes: bool = False,
 ) -> Interactions:
     """Read who took up what.
 
@@ -60,6 +65,7 @@ def load_interactions(
         min_weight: rows that weigh less are dropped, before merging.
         skip_bad: count unreadable lines and go on, instead of raising.
         progress: called with the number of rows read.
+        for_nodes: nodes will record the items, so a row whose id no record can carry is bad.
 
     Returns:
         The distinct pairs, weight 1 a row where there is no weight column.
@@ -75,7 +81,14 @@ def load_interactions(
         cells = _Cells(table, wanted, default_interaction_columns)
         if min_weight is not None and "weight" not in cells.column:
             raise UsageError(f"--min-weight: {path} has no weight column; name it with --columns")
-        rows = _Rows(cells.column, ("user", "item"), {}, {}, worthless=lambda weight: weight <= 0)
+        rows = _Rows(
+            cells.column,
+            ("user", "item"),
+            {},
+            {},
+            worthless=lambda weight: weight <= 0,
+            check=_check_item if for_nodes else None,
+        )
         rows.read(cells, -math.inf if min_weight is None else min_weight, skip_bad, progress)
     order, pair = _pairs(rows.first_array, rows.second_array)
     first = order[_starts(pair)]
@@ -268,6 +281,7 @@ class _Rows:
         first_ids: dict[str, int],
         second_ids: dict[str, int],
         worthless: Callable[[float], bool],
+        check: Callable[[str], None] | None = None,
     ) -> None:
         self.first_ids = first_ids
         self.second_ids = second_ids
@@ -275,6 +289,7 @@ class _Rows:
         self._column = column
         self._fields = pair
         self._worthless = worthless
+        self._check = check
         self._width = max(column.values()) + 1
         self._first, self._second = array("i"), array("i")
         self._weight, self._time_s = array("f"), array("q")
@@ -334,6 +349,8 @@ class _Rows:
         elif self._worthless(weight):
             self._worthless_count += 1
         else:
+            if self._check is not None and second not in self.second_ids:
+                self._check(second)
             self._first.append(self.first_ids.setdefault(first, len(self.first_ids)))
             self._second.append(self.second_ids.setdefault(second, len(self.second_ids)))
             self._weight.append(weight)
@@ -369,6 +386,13 @@ class _Rows:
             merged_count=merged_count,
             problems=tuple(self._problems),
         )
+
+
+def _check_item(item: str) -> None:
+    try:
+        check_statement(Interaction(item, "listen", WEIGHT_SCALE), Limits())
+    except RemoteProtocolError as error:
+        raise ValueError(error.detail) from None
 
 
 def _weight(cell: str) -> float:

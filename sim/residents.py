@@ -160,6 +160,7 @@ def _loaded(community: Community) -> tuple[Interactions, Endorsements | None]:
         community.interactions,
         columns=community.columns or None,
         min_weight=community.min_weight or None,
+        for_nodes=True,
     )
     if not community.endorsements:
         return interactions, None

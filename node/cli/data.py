@@ -101,10 +101,17 @@ def check_distinct(
 
 
 def read_interactions(
-    path: str, columns: str | None, min_weight: float | None, skip_bad: bool
+    path: str,
+    columns: str | None,
+    min_weight: float | None,
+    skip_bad: bool,
+    *,
+    for_nodes: bool = False,
 ) -> Interactions:
     """Load interactions and say on stderr which columns were read and what was left out."""
-    loaded = load_interactions(path, columns=columns, min_weight=min_weight, skip_bad=skip_bad)
+    loaded = load_interactions(
+        path, columns=columns, min_weight=min_weight, skip_bad=skip_bad, for_nodes=for_nodes
+    )
     _say(path, loaded.counts)
     return loaded
 

@@ -77,7 +77,7 @@ def demo(
         raise UsageError("--endorsements needs --interactions; without both a community is made up")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     options = DemoOptions(
-        interactions=read_interactions(interactions, columns, min_weight, skip_bad)
+        interactions=read_interactions(interactions, columns, min_weight, skip_bad, for_nodes=True)
         if interactions
         else None,
         endorsements=read_endorsements(endorsements, endorsement_columns, undirected, skip_bad),

@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from tastemesh.errors import UsageError
+from tastemesh.errors import DataError, UsageError
+from tastemesh.sim.datasets import load_interactions
 from tastemesh.sim.residents import settle
 from tastemesh.sim.scenario import Community, Scenario
 from tastemesh.sim.topology import TOPOLOGIES, Shape, endorsed
@@ -93,3 +94,19 @@ def test_people_from_data_say_what_they_did_in_their_order(tmp_path: Path) -> No
         assert names == own[-len(names) :]
     ids = [bytes([n]) for n in range(5)]
     assert 3 <= sum(len(residents.endorsements_of(person, ids)) for person in range(5)) <= 5
+
+
+@pytest.mark.parametrize("item", ["x" * 302, "a\x01b"])
+def test_an_item_that_no_record_can_carry_is_named_by_file_and_line(
+    item: str, tmp_path: Path
+) -> None:
+    plays = tmp_path / "plays.csv"
+    plays.write_text(f"user,item\nana,a\nben,{item}\n")
+    scenario = Scenario(
+        description="x", nodes=2, quiet_s=60.0, community=Community(interactions=str(plays))
+    )
+    with pytest.raises(DataError, match=f"{plays}, line 3: item id of .* bytes; expected 1 to 256"):
+        settle(scenario, 1)
+    assert len(load_interactions(plays)) == 2  # which an evaluation may well use
+    kept = load_interactions(plays, skip_bad=True, for_nodes=True)
+    assert (kept.item_ids, kept.counts.bad_count) == (("a",), 1)
