@@ -31,7 +31,7 @@ from tastemesh.ranking.metrics import (
 from tastemesh.sim.interactions import Endorsements, Interactions
 from tastemesh.sim.splits import Split, SplitKind, SplitOptions, split, validation_split
 from tastemesh.sim.systems.popularity import Popularity
-from tastemesh.sim.systems.registry import SYSTEMS, make_system
+from tastemesh.sim.systems.registry import SOCIAL, SYSTEMS, check_methods, make_system
 from tastemesh.sim.systems.system import Parameters, System
 from tastemesh.sim.systems.tastemesh import Tastemesh
 
@@ -151,12 +151,11 @@ def evaluate(
         progress: called before each setting is tried and each method is measured.
 
     Raises:
-        UsageError: a method is unknown, or the options do not fit the data.
+        UsageError: a method is unknown or needs endorsements, or the options do not fit the data.
     """
     options = options or SplitOptions()
+    check_methods(methods or (), has_endorsements=endorsements is not None)
     names = list(methods or SYSTEMS)
-    if len(set(names)) < len(names):
-        raise UsageError(f"--methods {','.join(names)}: expected each once")
     systems = {name: make_system(name, seed) for name in names}
     people = endorsements.aligned(interactions.user_ids) if endorsements is not None else None
     outer = split(interactions, options, seed)
@@ -168,6 +167,10 @@ def evaluate(
     runs: dict[str, _Run] = {}
     skipped: dict[str, str] = {}
     for name, system in systems.items():
+        if name in SOCIAL and not _anybody_endorses(known, len(interactions.user_ids)):
+            skipped[name] = "none of the users endorses another, and it needs --endorsements"
+            steps.close(len(grids[name]) + 1)
+            continue
         try:
             parameters = _tuned(system, grids[name], inner, known_inside, steps)
             runs[name] = _measured(system, parameters, outer, known, clock, steps)
@@ -261,6 +264,14 @@ def _left_out(people: Endorsements | None, known: Endorsements | None) -> list[s
     if people is None or known is None or len(known) == len(people):
         return []
     return [f"{len(people) - len(known):,} of {len(people):,} endorsements left out: made later"]
+
+
+def _anybody_endorses(known: Endorsements | None, user_count: int) -> bool:
+    """Tell whether one of the users vouches for another."""
+    if known is None:
+        return False
+    inside = (known.source < user_count) & (known.subject < user_count)
+    return bool((inside & (known.weight > 0)).any())
 
 
 class _Run(msgspec.Struct, frozen=True):

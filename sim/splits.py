@@ -111,7 +111,12 @@ def validation_split(train: Interactions, options: SplitOptions, seed: int = 0) 
         return split(train, msgspec.structs.replace(inner, min_interactions=1), seed)
 
 
-def _check(interactions: Interactions, options: SplitOptions) -> None:
+def check_options(options: SplitOptions) -> None:
+    """Refuse options that fit no data.
+
+    Raises:
+        UsageError: one is out of range, or does not go with another.
+    """
     if options.kind not in get_args(SplitKind):
         raise UsageError(f"--split {options.kind}: expected {', '.join(get_args(SplitKind))}")
     if not 0 < options.test_fraction < 1:
@@ -120,6 +125,12 @@ def _check(interactions: Interactions, options: SplitOptions) -> None:
         raise UsageError(f"--min-interactions {options.min_interactions}: expected 1 or more")
     if options.cutoff is not None and options.kind != "global-time":
         raise UsageError(f"--cutoff goes with --split global-time, not {options.kind}")
+    if options.cutoff is not None:
+        _moment_s(options.cutoff)
+
+
+def _check(interactions: Interactions, options: SplitOptions) -> None:
+    check_options(options)
     if options.kind != "random" and interactions.time_s is None:
         raise UsageError(
             f"--split {options.kind}: the interactions have no time; name one with --columns"
@@ -145,17 +156,21 @@ def _last_of_each_user(
 
 def _cutoff_s(times_s: NDArray[np.int64], options: SplitOptions) -> int:
     if options.cutoff is not None:
-        expected = f"--cutoff {options.cutoff}: expected an ISO date or seconds since 1970"
-        try:
-            cutoff_s = parse_time_s(options.cutoff)
-            moment = _iso(cutoff_s)  # some numbers lie past the last year that has a name
-        except (ValueError, OverflowError):
-            raise UsageError(expected) from None
-        if cutoff_s < EARLIEST_S:  # a bare year is so many seconds; no row is as old
-            raise UsageError(f"{expected}, after 1990; this is {moment}")
-        return cutoff_s
+        return _moment_s(options.cutoff)
     at = min(len(times_s) - 1, math.floor(len(times_s) * (1 - options.test_fraction)))
     return int(np.partition(times_s, at)[at])
+
+
+def _moment_s(cutoff: str) -> int:
+    expected = f"--cutoff {cutoff}: expected an ISO date or seconds since 1970"
+    try:
+        cutoff_s = parse_time_s(cutoff)
+        moment = _iso(cutoff_s)  # some numbers lie past the last year that has a name
+    except (ValueError, OverflowError):
+        raise UsageError(expected) from None
+    if cutoff_s < EARLIEST_S:  # a bare year is so many seconds; no row is as old
+        raise UsageError(f"{expected}, after 1990; this is {moment}")
+    return cutoff_s
 
 
 def _parts(

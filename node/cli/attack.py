@@ -150,8 +150,9 @@ def attack(
     )
     if report is not None:
         prepare_report(report)
-    loaded = read_interactions(interactions, columns, min_weight, skip_bad)
+    # The smaller file first: what is wrong with it is told before the larger one has been read.
     vouched = read_endorsements(endorsements, endorsement_columns, undirected, skip_bad)
+    loaded = read_interactions(interactions, columns, min_weight, skip_bad)
     with ExitStack() as opened:
         workers = opened.enter_context(
             open_backend(backend.value, jobs=jobs or processor_count(), scheduler=scheduler)

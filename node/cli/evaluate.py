@@ -27,8 +27,10 @@ from tastemesh.node.cli.data import (
     write_json,
 )
 from tastemesh.node.cli.progress import stages
-from tastemesh.sim.splits import SplitOptions
-from tastemesh.sim.systems.registry import SYSTEMS
+from tastemesh.sim.evaluate import Evaluation, format_table
+from tastemesh.sim.evaluate import evaluate as measure
+from tastemesh.sim.splits import SplitOptions, check_options
+from tastemesh.sim.systems.registry import SYSTEMS, check_methods
 
 
 class Split(StrEnum):
@@ -72,32 +74,29 @@ def evaluate(
 
     Example: tastemesh evaluate --interactions plays.csv --endorsements friends.csv
     """
-    from tastemesh.sim.evaluate import evaluate as measure
-    from tastemesh.sim.evaluate import format_table
-
     if interactions is None:
         raise UsageError("--interactions is missing; expected a CSV or TSV file")
     check_distinct(
         {"--json": json_file}, {"--interactions": interactions, "--endorsements": endorsements}
     )
-    loaded = read_interactions(interactions, columns, min_weight, skip_bad)
-    vouched = read_endorsements(endorsements, endorsement_columns, undirected, skip_bad)
+    chosen = [name.strip() for name in methods.split(",")] if methods is not None else None
+    check_methods(chosen or (), has_endorsements=endorsements is not None)
     options = SplitOptions(
         kind=split.value,
         test_fraction=test_fraction,
         cutoff=cutoff,
         min_interactions=min_interactions,
     )
-    chosen = [name.strip() for name in methods.split(",")] if methods is not None else None
+    check_options(options)
+    # The smaller file first: what is wrong with it is told before the larger one has been read.
+    vouched = read_endorsements(endorsements, endorsement_columns, undirected, skip_bad)
+    loaded = read_interactions(interactions, columns, min_weight, skip_bad)
     with stages() as progress:
         result = measure(
             loaded, vouched, options, chosen, seed, clock=time.perf_counter, progress=progress
         )
-    table = format_table(result)
-    console = console_for(table)
-    if console.width < needed_columns(table):
-        table = format_table(result, wide=False)
-    console.print(table)
+    if result.results:
+        _print(result)
     for notice in notices_since(result.notices, loaded, vouched):
         typer.echo(notice, err=True)
     for name, why in result.skipped.items():
@@ -105,3 +104,13 @@ def evaluate(
     write_json(json_file, {**msgspec.to_builtins(result), "columns": columns_used(loaded, vouched)})
     if result.stopped:
         raise typer.Exit(130)
+    if not result.results:
+        raise typer.Exit(1)
+
+
+def _print(result: Evaluation) -> None:
+    table = format_table(result)
+    console = console_for(table)
+    if console.width < needed_columns(table):
+        table = format_table(result, wide=False)
+    console.print(table)

@@ -10,8 +10,8 @@ from tastemesh.errors import UsageError
 from tastemesh.sim.adversaries.strategies import STRATEGIES
 from tastemesh.sim.adversaries.white_box import WHITE_BOX
 from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.systems.registry import SOCIAL, VARIANTS
 from tastemesh.sim.systems.registry import SYSTEMS as COMPARED
-from tastemesh.sim.systems.registry import VARIANTS
 
 SYSTEMS = ("tastemesh", "web3recommend", "salsa", "userknn", "popularity")
 SYSTEMS_KNOWN = (*COMPARED, *VARIANTS)
@@ -73,6 +73,8 @@ def check_options(options: AttackOptions, *, has_endorsements: bool) -> None:
     for name in options.systems:
         if name not in SYSTEMS_KNOWN:
             raise UsageError(f"unknown system {name!r}; expected one of {', '.join(SYSTEMS_KNOWN)}")
+        if name in SOCIAL and not has_endorsements:
+            raise UsageError(f"{name} needs --endorsements: it ranks what endorsed people hold")
     for named, given in (
         ("strategies", options.strategies),
         ("systems", options.systems),

@@ -1,6 +1,6 @@
 """Every system by the name that commands and reports use. To add one is to add a line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from tastemesh.errors import UsageError
 from tastemesh.sim.systems.als import Als
@@ -35,6 +35,28 @@ VARIANTS: Mapping[str, Callable[[int], System]] = variant_systems()
 """Ours with one deviation undone each: for an ablation, not among the systems that are compared."""
 
 
+SOCIAL = frozenset({"friends"})
+"""Systems that rank nothing at all without endorsements."""
+
+
+def check_methods(methods: Sequence[str], *, has_endorsements: bool) -> None:
+    """Refuse methods that cannot be measured, before there are data.
+
+    Args:
+        methods: as somebody has named them.
+        has_endorsements: they will be given some.
+
+    Raises:
+        UsageError: there is none of that name, one comes twice, or one needs endorsements.
+    """
+    for name in methods:
+        _maker(name)
+        if name in SOCIAL and not has_endorsements:
+            raise UsageError(f"{name} needs --endorsements: it ranks what endorsed people hold")
+    if len(set(methods)) < len(methods):
+        raise UsageError(f"--methods {','.join(methods)}: expected each once")
+
+
 def make_system(name: str, seed: int = 0) -> System:
     """Return a fresh system.
 
@@ -45,10 +67,14 @@ def make_system(name: str, seed: int = 0) -> System:
     Raises:
         UsageError: there is no system of that name.
     """
+    return _maker(name)(seed)
+
+
+def _maker(name: str) -> Callable[[int], System]:
     make = SYSTEMS.get(name) or VARIANTS.get(name)
     if make is None:
         raise UsageError(
             f"unknown method {name!r}; expected one of {', '.join(SYSTEMS)}; "
             f"or, with one deviation undone, {', '.join(VARIANTS)}"
         )
-    return make(seed)
+    return make

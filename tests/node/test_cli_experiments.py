@@ -40,6 +40,8 @@ def test_a_result_that_could_not_be_written_is_refused_first(
         (["--attack-edges", "foo"], "--attack-edges is 'foo'; expected whole numbers"),
         (["--identities", "10,10"], "identities is 10, 10; expected each once"),
         (["--systems", "foo"], "unknown system 'foo'; expected one of tastemesh, "),
+        (["--systems", "friends"], "friends needs --endorsements"),
+        (["--undirected"], "--undirected needs --endorsements"),
     ],
 )
 def test_options_of_an_attack_are_checked_before_the_data(
@@ -47,6 +49,43 @@ def test_options_of_an_attack_are_checked_before_the_data(
 ) -> None:
     assert main(["attack", "--interactions", "none.csv", *options]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--methods", "svd"], "unknown method 'svd'; expected one of tastemesh, "),
+        (["--methods", ""], "unknown method ''"),
+        (["--methods", "als,als"], "--methods als,als: expected each once"),
+        (["--methods", "friends"], "friends needs --endorsements"),
+        (["--test-fraction", "1.5"], "--test-fraction 1.5: expected above 0 and below 1"),
+        (["--cutoff", "2010-01-01"], "--cutoff goes with --split global-time, not random"),
+        (["--split", "global-time", "--cutoff", "soon"], "--cutoff soon: expected an ISO date"),
+        (["--undirected"], "--undirected needs --endorsements"),
+        (["--endorsements", "nobody.csv"], "nobody.csv: there is no such file"),
+    ],
+)
+def test_options_of_an_evaluation_are_checked_before_the_data(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "--interactions", "none.csv", *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_friends_without_endorsements_are_left_out_with_the_reason(
+    plays: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strangers = tmp_path / "strangers.csv"
+    strangers.write_text("source,subject\nx,y\n")
+    common = ["evaluate", "--interactions", str(plays), "--endorsements", str(strangers)]
+    assert main([*common, "--methods", "friends,popularity"]) == 0
+    told = capsys.readouterr()
+    assert "friends skipped: none of the users" in told.err
+    assert "popularity" in told.out
+    assert "friends" not in told.out
+    assert main([*common, "--methods", "friends"]) == 1
+    told = capsys.readouterr()
+    assert ("friends skipped" in told.err, told.out) == (True, "")
 
 
 def test_which_columns_were_read_and_how_many_were_asked_is_told(
