@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from tastemesh.errors import UsageError
+from tastemesh.node.address import parse_broker_url
 from tastemesh.node.cli.data import (
     Columns,
     EndorsementColumns,
@@ -20,6 +21,7 @@ from tastemesh.node.cli.data import (
     MinWeight,
     SkipBad,
     Undirected,
+    check_distinct,
     read_endorsements,
     read_interactions,
     write_json,
@@ -28,7 +30,7 @@ from tastemesh.node.cli.progress import stages
 from tastemesh.node.demo.hostile import ATTACKS
 from tastemesh.node.demo.page import serve_page
 from tastemesh.node.demo.report import verdict
-from tastemesh.node.demo.run import DemoOptions, run_demo
+from tastemesh.node.demo.run import DemoOptions, check_options, run_demo
 from tastemesh.node.node import Node
 
 
@@ -73,14 +75,28 @@ def demo(
 
     Example: tastemesh demo --serve
     """
+    check_options(nodes, attack)
+    if broker:
+        parse_broker_url(broker)
     if endorsements and not interactions:
         raise UsageError("--endorsements needs --interactions; without both a community is made up")
+    for option, given in (
+        ("--columns", columns),
+        ("--min-weight", min_weight is not None),
+        ("--skip-bad", skip_bad),
+    ):
+        if given and not interactions:
+            raise UsageError(f"{option} needs --interactions; without it a community is made up")
+    check_distinct(
+        {"--json": json_file}, {"--interactions": interactions, "--endorsements": endorsements}
+    )
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    vouched = read_endorsements(endorsements, endorsement_columns, undirected, skip_bad)
     options = DemoOptions(
         interactions=read_interactions(interactions, columns, min_weight, skip_bad, for_nodes=True)
         if interactions
         else None,
-        endorsements=read_endorsements(endorsements, endorsement_columns, undirected, skip_bad),
+        endorsements=vouched,
         node_count=nodes,
         time_limit_s=seconds,
         attack=attack,

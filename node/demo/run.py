@@ -80,18 +80,27 @@ class Cast(msgspec.Struct, frozen=True):
     friends: tuple[tuple[int, ...], ...]
 
 
+def check_options(node_count: int, attack: str) -> None:
+    """Refuse what cannot be shown, whatever the data.
+
+    Raises:
+        UsageError: an option is out of range.
+    """
+    if not 2 <= node_count <= 200:
+        raise UsageError(f"nodes is {node_count}; expected 2 to 200")
+    if attack not in (*ATTACKS, "all", "none"):
+        raise UsageError(
+            f"attack is {attack!r}; expected one of {', '.join((*ATTACKS, 'all', 'none'))}"
+        )
+
+
 def cast(options: DemoOptions) -> Cast:
     """Choose the users and split what they did.
 
     Raises:
         UsageError: an option is out of range, or the data has too few users.
     """
-    if not 2 <= options.node_count <= 200:
-        raise UsageError(f"nodes is {options.node_count}; expected 2 to 200")
-    if options.attack not in (*ATTACKS, "all", "none"):
-        raise UsageError(
-            f"attack is {options.attack!r}; expected one of {', '.join((*ATTACKS, 'all', 'none'))}"
-        )
+    check_options(options.node_count, options.attack)
     interactions, endorsements = options.interactions, options.endorsements
     if interactions is None:
         interactions, endorsements = synthetic_community(options.node_count, options.seed)
@@ -229,9 +238,8 @@ async def _replay(nodes: list[Node], parts: Cast, progress: Progress) -> list[li
             progress("recording", done, total)
         return said
 
-    async with asyncio.TaskGroup() as tasks:
-        lives = [tasks.create_task(live(seat)) for seat in range(len(nodes))]
-    return [each.result() for each in lives]
+    # No task group: what one of them could not say is told as what it is, not as a group of one.
+    return await asyncio.gather(*(live(seat) for seat in range(len(nodes))))
 
 
 async def _spread(

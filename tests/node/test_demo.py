@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx
+import msgspec
 import pytest
 
 from tastemesh.errors import TransportError, UsageError
@@ -96,3 +97,17 @@ async def test_an_absent_broker_is_named() -> None:
     url = f"mqtt://127.0.0.1:{free_port()}"
     with pytest.raises(TransportError, match=f"no connection to the broker {url}"):
         await run_demo(DemoOptions(node_count=2, broker=url), silent)
+
+
+@pytest.mark.slow
+async def test_what_one_user_cannot_say_is_told_as_what_it_is(nats_broker: BrokerProcess) -> None:
+    interactions, endorsements = synthetic_community(4, seed=1)
+    names = tuple("x" * 302 for _ in interactions.item_ids)
+    options = DemoOptions(
+        interactions=msgspec.structs.replace(interactions, item_ids=names),
+        endorsements=endorsements,
+        node_count=4,
+        broker=nats_broker.url,
+    )
+    with pytest.raises(UsageError, match="item id of 302 bytes"):
+        await run_demo(options, silent)
