@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
+from starlette.exceptions import HTTPException
 
 import tastemesh
 from examples.music_app import accounts
@@ -90,6 +91,14 @@ def create_app(
     @app.exception_handler(Refused)
     async def refused(request: Request, fault: Refused) -> Response:
         return await page(request, "refused.html", status=fault.status, text=str(fault))
+
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, fault: HTTPException) -> Response:
+        """Show a page that there is not as a page; FastAPI's own answer is for programs."""
+        text = "There is no such page." if fault.status_code == 404 else f"{fault.detail}."
+        answer = await page(request, "refused.html", status=fault.status_code, text=text)
+        answer.headers.update(fault.headers or {})
+        return answer
 
     @app.exception_handler(UsageError)
     async def wrong(request: Request, fault: UsageError) -> Response:

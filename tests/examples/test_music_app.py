@@ -64,6 +64,26 @@ async def number_of(visitor: httpx.AsyncClient, title: str) -> str:
     return page.partition('name="track" value="')[2].partition('"')[0]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "said"),
+    [
+        ("GET", "/nothing", 404, "There is no such page."),
+        ("GET", "/static/nothing.css", 404, "There is no such page."),
+        ("GET", "/static/../app.py", 404, "There is no such page."),
+        ("POST", "/tracks", 405, "Method Not Allowed."),
+    ],
+)
+async def test_a_page_that_there_is_not_is_said_on_a_page(
+    app: FastAPI, method: str, path: str, status: int, said: str
+) -> None:
+    async with visiting(app) as visitor:
+        answer = await visitor.request(method, path)
+        assert (answer.status_code, said in answer.text) == (status, True)
+        assert answer.headers["content-type"].startswith("text/html")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert (answer.headers.get("allow") == "GET") == (status == 405)
+
+
 async def test_friends_make_the_page_and_it_says_so(app: FastAPI) -> None:
     async with visiting(app, "una") as zoe:
         assert "only what strangers play" in (await zoe.get("/")).text
