@@ -34,6 +34,7 @@ from tastemesh.sim.systems.popularity import Popularity
 from tastemesh.sim.systems.registry import SOCIAL, SYSTEMS, check_methods, make_system
 from tastemesh.sim.systems.system import Parameters, System
 from tastemesh.sim.systems.tastemesh import Tastemesh
+from tastemesh.sim.wording import counted
 
 TUNING_BUDGET = 9  # settings a system may try: a 3 by 3 grid; guess
 TUNING_USERS = 1_000  # a mean ndcg's standard error is then 0.006 (measured)
@@ -199,7 +200,7 @@ def evaluate(
         tuning="not at all, as the training part cannot be split once more"
         if inner is None
         else f"at most {TUNING_BUDGET} settings a method, by ndcg@10 of "
-        f"{len(inner.test_users):,} users on a {options.kind} split of the training part",
+        f"{counted(len(inner.test_users), 'user')} on a {options.kind} split of the training part",
         results=rows,
         skipped=skipped,
         stopped=_STOPPED in skipped.values(),
@@ -220,9 +221,10 @@ def format_table(evaluation: Evaluation, *, wide: bool = True) -> Table:
     size = evaluation.dataset
     when = f" at {evaluation.cutoff}" if evaluation.cutoff else ""
     table = Table(
-        title=f"{size.users:,} users, {size.items:,} items, {size.interactions:,} interactions, "
-        f"{size.endorsements:,} endorsements; {evaluation.split} split{when}, "
-        f"{size.test_users:,} users asked, seed {evaluation.seed}",
+        title=f"{counted(size.users, 'user')}, {counted(size.items, 'item')}, "
+        f"{counted(size.interactions, 'interaction')}, "
+        f"{counted(size.endorsements, 'endorsement')}; {evaluation.split} split{when}, "
+        f"{counted(size.test_users, 'user')} asked, seed {evaluation.seed}",
         caption=f"Tuned: {evaluation.tuning}."
         + (f" {_UNVERIFIED}." if any(map(_is_unverified, evaluation.results)) else ""),
     )

@@ -11,6 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tastemesh.sim.wording import counted
+
 
 class LoadCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What a loader did with the lines of a file; zero where nothing was loaded.
@@ -41,12 +43,13 @@ class LoadCounts(msgspec.Struct, frozen=True, kw_only=True):
     def notices(self) -> list[str]:
         """Return a sentence for each kind of line that was left out, and the remarks."""
         spoken = [
-            (self.bad_count, "bad lines skipped"),
-            (self.out_of_time_count, "rows dropped: dated before 1990 or after 2100"),
-            (self.weak_count, "rows dropped: weaker than the least weight asked for"),
-            (self.worthless_count, "rows dropped: weight zero, negative, or about oneself"),
+            (self.bad_count, "bad line", "skipped"),
+            (self.out_of_time_count, "row", "dropped: dated before 1990 or after 2100"),
+            (self.weak_count, "row", "dropped: weaker than the least weight asked for"),
+            (self.worthless_count, "row", "dropped: weight zero, negative, or about oneself"),
         ]
-        return [*(f"{count:,} {what}" for count, what in spoken if count), *self.remarks]
+        said = [f"{counted(count, line)} {what}" for count, line, what in spoken if count]
+        return [*said, *self.remarks]
 
 
 class Interactions(msgspec.Struct, frozen=True, kw_only=True):

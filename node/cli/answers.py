@@ -14,7 +14,8 @@ from rich.text import Text
 from tastemesh.errors import UsageError
 from tastemesh.node.cli.client import ask
 from tastemesh.node.cli.options import AsJson, Home, Identity
-from tastemesh.node.cli.words import bound_in_words, contact_in_words, counted, printable
+from tastemesh.node.cli.words import bound_in_words, contact_in_words, printable
+from tastemesh.sim.wording import counted
 
 _PIPE_WIDTH = 1_000  # columns where there is no terminal to fold lines for
 

@@ -48,6 +48,7 @@ from tastemesh.sim.company import processor_count
 from tastemesh.sim.interactions import Endorsements, Interactions
 from tastemesh.sim.systems.registry import SYSTEMS as COMPARED
 from tastemesh.sim.systems.registry import VARIANTS
+from tastemesh.sim.wording import counted
 
 
 def _listed(numbers: Sequence[int]) -> str:
@@ -199,9 +200,10 @@ def _way_on(resume: Path | None) -> str:
 
 
 def _described(interactions: Interactions, endorsements: Endorsements | None) -> str:
-    users, items = len(interactions.user_ids), len(interactions.item_ids)
-    told = f"{len(interactions):,} interactions of {users:,} users with {items:,} items"
-    return told if endorsements is None else f"{told}, {len(endorsements):,} endorsements"
+    users = counted(len(interactions.user_ids), "user")
+    items = counted(len(interactions.item_ids), "item")
+    told = f"{counted(len(interactions), 'interaction')} of {users} with {items}"
+    return told if endorsements is None else f"{told}, {counted(len(endorsements), 'endorsement')}"
 
 
 def _print(rows: list[Row]) -> None:

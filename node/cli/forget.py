@@ -7,7 +7,7 @@ import typer
 from tastemesh.errors import UsageError
 from tastemesh.node.cli.client import ask
 from tastemesh.node.cli.options import Home, Identity
-from tastemesh.node.cli.words import counted
+from tastemesh.sim.wording import counted
 
 
 def forget(

@@ -24,6 +24,7 @@ from tastemesh.node.http.access import find_daemon, write_private
 from tastemesh.node.imports import lastfm, listenbrainz, spotify, table
 from tastemesh.node.imports.history import Listen, Reading, Summary, summarise
 from tastemesh.node.plays import Play
+from tastemesh.sim.wording import counted
 
 PLAYS_PER_REQUEST = 64  # one signed record, and what `POST /v1/imports` takes at once
 _SHOWN = 5  # items of a dry run: enough to see what ids they get
@@ -107,9 +108,10 @@ def import_(
             left_out += done["left_out"]
             told("recording", added + known + left_out, len(summary.plays))
     where = "on this node only" if private else "and published"
-    typer.echo(f"recorded {added:,} items {where}; {known:,} were there already")
+    there = "was" if known == 1 else "were"
+    typer.echo(f"recorded {counted(added, 'item')} {where}; {known:,} {there} there already")
     if left_out:
-        typer.echo(f"left out {left_out:,} items: no room beside what you have said")
+        typer.echo(f"left out {counted(left_out, 'item')}: no room beside what you have said")
 
 
 def export(
@@ -130,8 +132,9 @@ def export(
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}") from None
     typer.echo(
-        f"wrote {len(said['interactions']):,} interactions, {len(said['endorsements']):,} "
-        f"endorsements and {len(said['records']):,} signed records to {file}"
+        f"wrote {counted(len(said['interactions']), 'interaction')}, "
+        f"{counted(len(said['endorsements']), 'endorsement')} and "
+        f"{counted(len(said['records']), 'signed record')} to {file}"
     )
 
 
@@ -214,18 +217,20 @@ def _describe(summary: Summary, reading: Reading) -> None:
         typer.echo("no listens found")
     else:
         typer.echo(
-            f"read {summary.listen_count:,} listens of {summary.item_count:,} items, "
+            f"read {counted(summary.listen_count, 'listen')} of "
+            f"{counted(summary.item_count, 'item')}, "
             f"{_day(summary.first_s)} to {_day(summary.last_s)}"
         )
     if summary.older_count:
         typer.echo(
-            f"left out {summary.older_count:,} items listened to longest ago: "
+            f"left out {counted(summary.older_count, 'item')} listened to longest ago: "
             f"{len(summary.plays)} fit beside what you say yourself"
         )
     for reason, count in reading.left_out.most_common():
-        typer.echo(f"left out {count:,} entries {reason}")
+        typer.echo(f"left out {counted(count, 'entry', 'entries')} {reason}")
     if reading.bad_count:
-        typer.echo(f"skipped {reading.bad_count:,} bad entries, the first:")
+        bad = counted(reading.bad_count, "bad entry", "bad entries")
+        typer.echo(f"skipped {bad}, the first:")
         for example in reading.examples:
             typer.echo(f"  {printable(example)}")
 

@@ -12,15 +12,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number of things.
-
-    >>> counted(1, "record"), counted(2_000, "record")
-    ('1 record', '2,000 records')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def bound_in_words(bound: dict[str, Any] | None) -> str:
     """Return what the Sybil bound of a list says to its reader.
 

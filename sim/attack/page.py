@@ -7,6 +7,7 @@ from html import escape
 import msgspec
 
 from tastemesh.sim.attack.tables import Table
+from tastemesh.sim.wording import counted
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -107,7 +108,7 @@ def _section(number: int, section: Section) -> str:
         for table in section.tables
     ]
     parts += [
-        f"<details><summary>{escape(table.title)} ({len(table.rows):,} rows)</summary>"
+        f"<details><summary>{escape(table.title)} ({counted(len(table.rows), 'row')})</summary>"
         f"<p class=quiet>{escape(table.note)}</p>{_table(table)}</details>"
         for table in section.folded
     ]

@@ -8,6 +8,7 @@ import msgspec
 
 from tastemesh.sim.attack.summary import LEVELS, Row, exposed, reach
 from tastemesh.sim.attack.tables import distinct
+from tastemesh.sim.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,7 +132,7 @@ def bounds(rows: Sequence[Row]) -> Plot:
                     axes.plot(
                         value, at, MARKERS[number], color=COLOURS[number], label=name, clip_on=False
                     )
-            axes.set_title(f"{edge} attack edge{'' if edge == 1 else 's'}")
+            axes.set_title(counted(edge, "attack edge"))
             axes.set_xlim(0, 1)
             axes.set_yticks(range(len(labels)), labels)
             axes.invert_yaxis()

@@ -1,7 +1,9 @@
 """Writes what an attack experiment found: a page, a Markdown file, plots."""
 
 import importlib.util
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -22,8 +24,11 @@ from tastemesh.sim.attack.tables import (
     prices,
     without_endorsements,
 )
+from tastemesh.sim.wording import counted
 
 TITLE = "What attackers get"
+
+_PLOT = re.compile(r"(identities-\d+-edges|edges|cost|bound|accuracy)(-dark)?")  # their files
 
 
 def prepare_report(directory: Path) -> None:
@@ -50,7 +55,7 @@ def write_report(directory: Path, cells: Sequence[Cell], data: str) -> list[Path
     """Write the report.
 
     Args:
-        directory: from `prepare_report`.
+        directory: from `prepare_report`; plots that an earlier report left there go.
         cells: at least one.
         data: the data in words, for the first paragraph.
 
@@ -81,22 +86,34 @@ def write_report(directory: Path, cells: Sequence[Cell], data: str) -> list[Path
             (directory / name).write_bytes(content)
         except OSError as error:
             raise UsageError(f"--report {directory / name}: {error.strerror}") from None
+    _remove_earlier(directory, written)
     return [directory / name for name in written]
+
+
+def _remove_earlier(directory: Path, written: Collection[str]) -> None:
+    """Remove plots of an earlier report that this one lacks, and nothing that is not one."""
+    for path in directory.glob("*.png"):
+        if path.name not in written and _PLOT.fullmatch(path.stem):
+            with suppress(OSError):  # the report itself is complete
+                path.unlink()
 
 
 def _lead(rows: Sequence[Row], cells: Sequence[Cell], data: str) -> str:
     seeds = len({cell.seed for cell in cells})
     most = max(row.identities for row in rows)
     edges = max(row.attack_edges for row in rows)
+    people = counted(edges, "honest person", "honest people")
+    ways = len(distinct([row.strategy for row in rows]))
+    systems = len(distinct([row.system for row in rows]))
+    asked = _span([cell.asked for cell in cells if cell.group == rows[0].group])
     return (
-        f"An attacker mints up to {most:,} identities"
-        + (f", deceives up to {edges} honest people into endorsing them," if edges else "")
+        f"An attacker mints up to {_identities(most)}"
+        + (f", deceives up to {people} into endorsing them," if edges else "")
         + " and tries to push an item that nobody wants into other people's recommendations. Here "
-        f"{len(distinct([row.strategy for row in rows]))} ways to do it meet "
-        f"{len(distinct([row.system for row in rows]))} recommenders on the same data: {data}. "
-        f"Asked are {_span([cell.asked for cell in cells if cell.group == rows[0].group])} "
-        f"{words.GROUPS[rows[0].group]}; figures are means over {seeds} "
-        f"seed{'' if seeds == 1 else 's'}."
+        f"{counted(ways, 'way')} to do it {'meets' if ways == 1 else 'meet'} "
+        f"{counted(systems, 'recommender')} on the same data: {data}. "
+        f"Asked, {asked} in all, are {words.GROUPS[rows[0].group]}; "
+        f"figures are means over {counted(seeds, 'seed')}."
     )
 
 
@@ -146,13 +163,12 @@ def _findings(rows: Sequence[Row]) -> list[str]:
             if not best:
                 continue
             row, most = max(best, key=lambda each: each[1])
-            edges = f" and {row.attack_edges}" if row.attack_edges else ""
             parts.append(
                 f"{when} no attack shows the target to anybody"
                 if most == 0
                 else f"{when} at most {_per_cent(most)} of the users are reached, by "
-                f"{row.strategy} with {row.identities:,} {_plural(row.identities, 'identity')}"
-                + (f"{edges} edge{'' if row.attack_edges == 1 else 's'}" if edges else "")
+                f"{row.strategy} with {_identities(row.identities)}"
+                + (f" and {counted(row.attack_edges, 'edge')}" if row.attack_edges else "")
             )
         if not parts:
             parts.append("nobody was asked who is not deceived or a friend of somebody deceived")
@@ -165,8 +181,8 @@ def _span(counts: Sequence[int]) -> str:
     return f"{most:,}" if least == most else f"{least:,} to {most:,}"
 
 
-def _plural(count: int, word: str) -> str:
-    return word if count == 1 else f"{word[:-1]}ies"
+def _identities(count: int) -> str:
+    return counted(count, "identity", "identities")
 
 
 def _per_cent(value: float) -> str:
@@ -186,7 +202,8 @@ def _pictures(rows: Sequence[Row]) -> list[Picture]:
     wanted = [
         (
             f"identities-{edge}-edges",
-            f"Exposure against identities, {edge or 'no'} attack edge{'' if edge == 1 else 's'}",
+            "Exposure against identities, "
+            + (counted(edge, "attack edge") if edge else "no attack edges"),
             "The attacker has no honest friend at all, only more and more identities."
             if edge == 0
             else f"{edge} honest {'person endorses' if edge == 1 else 'people endorse'} the "
@@ -199,7 +216,7 @@ def _pictures(rows: Sequence[Row]) -> list[Picture]:
         wanted.append(
             (
                 "edges",
-                f"Exposure against attack edges, {most:,} identities",
+                f"Exposure against attack edges, {_identities(most)}",
                 "What deceiving honest people buys: the only thing that should buy anything.",
                 plots.by_edges(measured),
             )

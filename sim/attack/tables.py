@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from tastemesh.sim.attack.summary import LEVELS, Row, exposed, price
+from tastemesh.sim.wording import counted
 
 NOT_REACHED = "not reached"
 
@@ -61,7 +62,7 @@ def headline(rows: Sequence[Row]) -> Table:
         "and accuracy without an attack and under the one that hurt it most.",
         (
             "system",
-            *(f"{edge} attack edge{'' if edge == 1 else 's'}" for edge in edges),
+            *(counted(edge, "attack edge") for edge in edges),
             "ndcg@10 clean",
             "ndcg@10 at worst",
         ),

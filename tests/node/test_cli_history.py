@@ -113,7 +113,7 @@ async def test_a_home_is_backed_up_while_it_runs_and_restored(
     async with running(second):
         assert identity in await shell("status", "--home", second)
         told = await shell("export", tmp_path / "said.json", "--home", second)
-        assert told.startswith("wrote 1 interactions")
+        assert told.startswith("wrote 1 interaction,")
     assert (await shell.attempt("restore", file, "--home", second))[0] == 2
 
 

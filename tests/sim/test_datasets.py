@@ -111,8 +111,8 @@ def test_weak_worthless_and_misdated_rows_are_dropped_and_counted(write: Writer)
     data = load_interactions(write(table + "u,l,5,1956-01-01\n"))
     assert [item for _, item, _ in named(data)] == ["i", "j"]
     assert data.counts.notices() == [
-        "1 rows dropped: dated before 1990 or after 2100",
-        "1 rows dropped: weight zero, negative, or about oneself",
+        "1 row dropped: dated before 1990 or after 2100",
+        "1 row dropped: weight zero, negative, or about oneself",
     ]
     strict = load_interactions(write(table), min_weight=3)
     assert [item for _, item, _ in named(strict)] == ["i"]
@@ -141,7 +141,7 @@ def test_a_bad_line_is_named_or_skipped_and_counted(write: Writer, line: str, sa
     assert len(data) == 2
     assert data.counts.bad_count == 1
     assert data.counts.problems[0] in str(raised.value)
-    assert data.counts.notices() == ["1 bad lines skipped"]
+    assert data.counts.notices() == ["1 bad line skipped"]
 
 
 def test_an_impossible_date_is_a_bad_line(write: Writer) -> None:
@@ -150,7 +150,7 @@ def test_an_impossible_date_is_a_bad_line(write: Writer) -> None:
 
 
 def test_a_file_of_which_nothing_is_left_says_why(write: Writer) -> None:
-    with pytest.raises(DataError, match="no row is left of 1: 1 rows dropped: dated before 1990"):
+    with pytest.raises(DataError, match="no row is left of 1: 1 row dropped: dated before 1990"):
         load_interactions(write("user,item,rating,time\nu,i,1,17\n"))
     with pytest.raises(DataError, match="no row is left of 0: no data lines"):
         load_interactions(write("user,item,rating\n"))

@@ -49,6 +49,8 @@ def test_it_says_what_the_cells_say(written: Path, cells: list[Cell]) -> None:
     text = (written / "attack.md").read_text()
     assert "20 ways" not in text
     assert "3 ways to do it meet 3 recommenders" in text
+    assert "mints up to 40 identities, deceives up to 1 honest person into endorsing them," in text
+    assert "(1 row)" not in (written / "index.html").read_text()
     assert "| tastemesh | 0 |" in text
     page_text = (written / "index.html").read_text()
     assert "tastemesh: without an attack edge no attack shows the target to anybody" in page_text
@@ -79,8 +81,24 @@ def test_cells_without_an_exposure_are_left_out(cells: list[Cell], tmp_path: Pat
 
 def test_one_cell_is_enough(cells: list[Cell], tmp_path: Path) -> None:
     prepare_report(tmp_path)
+    (one,) = {cell.identities for cell in cells[:1]}
     write_report(tmp_path, cells[:1], "one cell")
-    assert (tmp_path / "attack.md").exists()
+    text = (tmp_path / "attack.md").read_text()
+    assert f"mints up to {one:,} identit{'y' if one == 1 else 'ies'} and tries" in text
+    assert "Here 1 way to do it meets 1 recommender on the same data: one cell." in text
+    assert "figures are means over 1 seed." in text
+
+
+def test_plots_of_an_earlier_report_go_and_other_pictures_stay(
+    cells: list[Cell], tmp_path: Path
+) -> None:
+    earlier = write_report(tmp_path, cells, "more")
+    own = [tmp_path / "holiday.png", tmp_path / "identities-x-edges.png", tmp_path / "cost.txt"]
+    for path in own:
+        path.touch()
+    files = write_report(tmp_path, [cell for cell in cells if not cell.attack_edges], "less")
+    assert set(tmp_path.iterdir()) == {*files, *own}
+    assert set(files) < set(earlier)
 
 
 def test_a_directory_that_cannot_be_written_to_is_said_first(tmp_path: Path) -> None:
