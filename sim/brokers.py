@@ -6,6 +6,9 @@ import msgspec
 
 from tastemesh.errors import ConfigError
 
+# What a simulation's result says of all brokers, beside an entry for each by its name.
+FALSELY_NAMED, MOST_NAMED_INNOCENT = TAKEN_NAMES = ("falsely_named", "most_named_innocent")
+
 
 class BrokerPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one broker does to what it is given; an honest one by default.
@@ -36,6 +39,11 @@ class BrokerPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     stop_length_s: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.name in TAKEN_NAMES:  # one of the two would be lost
+            taken = " and ".join(TAKEN_NAMES)
+            raise ConfigError(
+                f"brokers.name is {self.name}; expected another: results have {taken}"
+            )
         # Times up to the longest that a scenario lasts, in its seconds.
         for field, high in (
             ("drop", 1),

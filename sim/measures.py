@@ -7,6 +7,7 @@ import msgspec
 
 from tastemesh.gossip.record import Record
 from tastemesh.gossip.topics import shard_of
+from tastemesh.sim.brokers import FALSELY_NAMED, MOST_NAMED_INNOCENT
 from tastemesh.sim.engine import Simulation
 
 # In which a node is to have what a shard holds that it has begun to read.
@@ -137,8 +138,8 @@ def named_authors(simulation: Simulation, people: list[bytes]) -> dict[str, Any]
     for part in parts:
         wrongly.update(part.wrongly)
     count = len(simulation.nodes)
-    result["falsely_named"] = sum(part.mistaken for part in parts) / count
-    result["most_named_innocent"] = max(wrongly.values(), default=0) / count
+    result[FALSELY_NAMED] = sum(part.mistaken for part in parts) / count
+    result[MOST_NAMED_INNOCENT] = max(wrongly.values(), default=0) / count
     return result
 
 

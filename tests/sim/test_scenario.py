@@ -49,6 +49,13 @@ def test_every_shipped_scenario_is_valid_and_says_what_happens() -> None:
                 ("stop_length_s", "nan"),
             )
         ),
+        *(
+            (
+                f"description = 'x'\n[[brokers]]\nname = '{name}'",
+                f"brokers.name is {name}; expected another: results have falsely_named and most_",
+            )
+            for name in ("falsely_named", "most_named_innocent")
+        ),
         (
             "description = 'x'\nnodes = 3\n[[brokers]]\nname = 'a'\nwithhold = [-1, 2]",
             "brokers.withhold names node -1; expected 0 to 2",
