@@ -138,11 +138,6 @@ class EndorsementGraph:
         return self._version
 
     @property
-    def is_full(self) -> bool:
-        """Whether statements on new pairs are refused until `remove_author` makes room."""
-        return len(self) >= self.limits.edge_limit
-
-    @property
     def ids(self) -> tuple[bytes, ...]:
         """Identity of each index; the same object until an identity comes or goes."""
         self._absorb()

@@ -62,20 +62,6 @@ def connectivity_decay(walks: WalkMass, *, beta: float = BETA) -> NDArray[np.flo
     return 1.0 - beta * _dependence(walks)
 
 
-def effective_introducers(walks: WalkMass) -> NDArray[np.float64]:
-    """N(v): how many introducers of equal share would leave v as dependent as it is.
-
-    Args:
-        walks: the counted walks from ego; n identities.
-
-    Returns:
-        float64[n], at least 1; infinity where v depends on nobody, or no walk came.
-    """
-    dependence = _dependence(walks)
-    unbounded = np.full_like(dependence, np.inf)
-    return np.divide(1.0, dependence, out=unbounded, where=dependence > 0)
-
-
 def contact_concentration(walks: WalkMass) -> NDArray[np.float64]:
     """H(v): the sum of squared shares of v's hits by contact; direct hits count to no contact.
 

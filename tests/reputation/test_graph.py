@@ -213,7 +213,7 @@ def test_full_store_refuses_new_pairs_until_an_author_is_removed() -> None:
     graph = EndorsementGraph(EndorsementLimits(edge_limit=2))
     graph.endorse(b"a", b"b", 1.0, epoch=0, seq=0)
     graph.endorse(b"b", b"c", 1.0, epoch=0, seq=0)
-    assert graph.is_full
+    assert len(graph) == 2
     assert not graph.endorse(b"c", b"d", 1.0, epoch=0, seq=0)
     assert graph.endorse(b"a", b"b", 0.5, epoch=0, seq=1)
     assert graph.remove_author(b"b") == 1
