@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from scipy.sparse import csr_array
 
-from tastemesh.errors import UsageError
+from tastemesh.errors import UsageError, is_interrupt
 from tastemesh.ranking.metrics import (
     bootstrap_means,
     gini,
@@ -177,8 +177,8 @@ def evaluate(
             runs[name] = _measured(system, parameters, outer, known, clock, steps)
         except UsageError as error:
             skipped[name] = str(error)
-        except KeyboardInterrupt:  # hours of work may be done: what there is, is told
-            if not runs:
+        except (KeyboardInterrupt, SystemError) as error:
+            if not runs or not is_interrupt(error):  # else what hours of work found is told
                 raise
             skipped |= {left: _STOPPED for left in names if left not in (*runs, *skipped)}
             break

@@ -10,7 +10,12 @@ as one line; 130 after Ctrl-C, as shells expect.
 
 import io
 import os
+import signal
 import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
@@ -18,7 +23,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import tastemesh
-from tastemesh.errors import TastemeshError, UsageError
+from tastemesh.errors import TastemeshError, UsageError, is_interrupt
+
+_INTERRUPTED = 130
+_AGAIN_S = 0.05  # after which the callback has returned, as a rule; if not, it comes once more
 
 
 class Entry(NamedTuple):
@@ -114,6 +122,17 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status.
     """
     given = sys.argv[1:] if arguments is None else arguments
+    if threading.current_thread() is not threading.main_thread():  # where no Ctrl-C comes
+        return _run(given)
+    before = sys.unraisablehook
+    sys.unraisablehook = partial(_deliver_again, before)
+    try:
+        return _run(given)
+    finally:
+        sys.unraisablehook = before
+
+
+def _run(given: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what a terminal has no letter for is escaped
             stream.reconfigure(errors="backslashreplace")
@@ -131,12 +150,41 @@ def main(arguments: list[str] | None = None) -> int:
         text = f"{error.format_message().rstrip('.')}; see {command} --help"
         return _complain(command, text, error.exit_code)
     except BrokenPipeError:
-        # The reader has gone; nothing more can be said, not even by the interpreter's last flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()  # the reader has gone
         return 1
     except typer.Abort:
         return 1
+    except SystemError as error:
+        if not is_interrupt(error):
+            raise
+        typer.echo(err=True)
+        return _INTERRUPTED
+    except OSError as error:
+        if error.filename is None:  # of the output itself, on a full disk say
+            _give_up_output()
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _complain("tastemesh", f"cannot go on: {where}{error.strerror or error}", 1)
     return status if isinstance(status, int) else 0
+
+
+def _give_up_output() -> None:
+    """Say nothing more, not even by the interpreter's last flush."""
+    with suppress(AttributeError, io.UnsupportedOperation):  # closed, or no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _deliver_again(otherwise: Callable[[Any], Any], lost: Any) -> None:
+    """Let a Ctrl-C count that came inside a callback from C, where Python drops what is raised.
+
+    LLVM calls back while numba compiles, half a minute the first time.
+    """
+    if not issubclass(lost.exc_type, KeyboardInterrupt):
+        otherwise(lost)
+        return
+    main_thread = threading.main_thread().ident
+    again = threading.Timer(_AGAIN_S, signal.pthread_kill, (main_thread, signal.SIGINT))
+    again.daemon = True
+    again.start()
 
 
 def _complain(who: str, text: str, status: int) -> int:

@@ -11,7 +11,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from tastemesh.errors import UsageError
+from tastemesh.errors import UsageError, is_interrupt
 from tastemesh.node.cli.data import (
     Columns,
     EndorsementColumns,
@@ -171,8 +171,9 @@ def attack(
 
         try:
             cells = run_attacks(loaded, vouched, tried, progress, backend=workers, journal=journal)
-        except KeyboardInterrupt:
-            typer.echo(f"{reached or 'nothing done'}; {_way_on(resume)}", err=True)
+        except (KeyboardInterrupt, SystemError) as error:
+            if is_interrupt(error):
+                typer.echo(f"{reached or 'nothing done'}; {_way_on(resume)}", err=True)
             raise
     _print(summary(cells))
     said = remarks(cells, tried)

@@ -120,3 +120,9 @@ class DataError(TastemeshError):
         self.path = path
         self.line = line
         self.problem = problem
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Tell whether an exception is Ctrl-C, which numba's dispatcher wraps in a SystemError."""
+    cause = error.__cause__ if isinstance(error, SystemError) else error
+    return isinstance(cause, KeyboardInterrupt)

@@ -216,6 +216,54 @@ def test_a_closed_pipe_ends_quietly() -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
+_INTERRUPTED = """
+import ctypes, sys, threading, types
+from tastemesh.node import cli
+
+def interrupt(): raise KeyboardInterrupt
+
+def compile():
+    "Do as numba does."
+    try:
+        interrupt()
+    except KeyboardInterrupt as error:
+        raise SystemError("the dispatcher returned a result with an exception set") from error
+
+def call_back():
+    "Do as LLVM does."
+    ctypes.CFUNCTYPE(None)(interrupt)()
+    threading.Event().wait(60)
+
+stuck = types.ModuleType("tastemesh.node.cli.stuck")
+stuck.compile, stuck.call_back, stuck.interrupt = compile, call_back, interrupt
+sys.modules[stuck.__name__] = stuck
+cli.COMMANDS["stuck"] = cli.Entry(f"stuck:{sys.argv[1]}", "")
+raise SystemExit(cli.main(["stuck"]))
+"""
+
+
+@pytest.mark.parametrize("where", ["interrupt", "compile", "call_back"])
+def test_ctrl_c_ends_with_130_and_no_traceback_wherever_it_comes(where: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED, where], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")
+
+
+def test_an_output_on_a_full_disk_is_one_line() -> None:
+    script = "from tastemesh.node.cli import main; raise SystemExit(main())"
+    for arguments in (["--help"], ["evaluate", "--help"]):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [sys.executable, "-c", script, *arguments],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        expected = "tastemesh: cannot go on: No space left on device\n"
+        assert (done.returncode, done.stderr) == (1, expected)
+
+
 def test_an_output_that_the_shell_has_closed_is_none() -> None:
     script = "from tastemesh.node.cli import main; raise SystemExit(main(['--version']))"
     done = subprocess.run(
