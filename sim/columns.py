@@ -94,7 +94,7 @@ def find_columns(
         width: number of columns.
 
     Raises:
-        UsageError: there is no such column.
+        UsageError: there is no such column, or two fields are in one.
     """
     found: dict[str, int] = {}
     exact = {name: at for at, name in reversed(list(enumerate(header or ())))}
@@ -111,6 +111,10 @@ def find_columns(
         else:
             has = f"it has {', '.join(header)}" if header else "the file has no header line"
             raise UsageError(f"column {field}={name}: no such header; {has}")
+    for field, at in found.items():
+        other = next(each for each, place in found.items() if place == at)
+        if other != field:
+            raise UsageError(f"column {field}={wanted[field]}: it is the {other}'s already")
     return found
 
 

@@ -182,8 +182,7 @@ def _open_bytes(path: str, stack: ExitStack) -> IO[bytes]:
         archive, _, member = path.partition("!")
         file = Path(archive)
     if not file.is_file():
-        folder = ": it is a folder" if file.is_dir() else ""
-        raise UsageError(f"{path}: there is no such file{folder}")
+        raise UsageError(f"{path or 'no name is given'}: {_why_no_file(path, file)}")
     try:
         raw: IO[bytes] = stack.enter_context(file.open("rb"))
         start = raw.read(4)
@@ -194,6 +193,14 @@ def _open_bytes(path: str, stack: ExitStack) -> IO[bytes]:
         return _unzipped(raw, stack)
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise DataError(path, 0, f"cannot be opened: {error}") from error
+
+
+def _why_no_file(path: str, file: Path) -> str:
+    if not path or not file.exists():
+        return "there is no such file"
+    if file.is_dir():
+        return "there is no such file: it is a folder"
+    return "it is a pipe or a device; expected a file, which is read more than once"
 
 
 def _open_member(

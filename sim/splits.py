@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tastemesh.errors import UsageError
 from tastemesh.sim.datasets import EARLIEST_S, parse_time_s
 from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.wording import counted
 
 SplitKind: TypeAlias = Literal["random", "user-time", "global-time"]
 
@@ -191,8 +192,9 @@ def _parts(
     if not len(test):
         when = f" from {_iso(cutoff_s)} on" if cutoff_s is not None else ""
         raise UsageError(
-            f"--split {options.kind}: no user has {options.min_interactions} training items "
-            f"(--min-interactions) and one held out{when}"
+            f"--split {options.kind}: no user has "
+            f"{counted(options.min_interactions, 'training item')} (--min-interactions) and one "
+            f"held out{when}"
         )
     return Split(
         train=train, test=test, test_users=np.unique(test.user).astype(np.int32), cutoff_s=cutoff_s

@@ -68,6 +68,11 @@ def test_a_column_that_is_not_there_is_named(
         find_columns({"weight": name}, header, 3)
 
 
+def test_two_fields_in_one_column_are_refused() -> None:
+    with pytest.raises(UsageError, match="column item=1: it is the user's already"):
+        find_columns({"user": "ana", "item": "1"}, ["ana", "b"], 2)
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [

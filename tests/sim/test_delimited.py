@@ -127,3 +127,16 @@ def test_a_damaged_file_is_a_data_error(tmp_path: Path, content: bytes, says: st
     file.write_bytes(content)
     with pytest.raises(DataError, match=says):
         rows(file)
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("", "no name is given: there is no such file"),
+        (".", r"\.: there is no such file: it is a folder"),
+        ("/dev/null", "/dev/null: it is a pipe or a device; expected a file"),
+    ],
+)
+def test_what_is_no_file_is_named_as_what_it_is(path: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says), open_table(path):
+        pass
