@@ -74,6 +74,8 @@ def run_scenario(
         raise UsageError(f"seed is {seed}; expected 0 to {_LAST_SEED}")
     if processes < 1:
         raise UsageError(f"processes is {processes}; expected 1 or more")
+    if processes > scenario.nodes:
+        raise UsageError(f"processes is {processes}; expected at most one a node: {scenario.nodes}")
     if record is not None and processes > 1:
         raise UsageError(f"processes is {processes}; a trace is written by one")
     check_strategies(scenario.adversaries)

@@ -31,7 +31,7 @@ from tastemesh.node.cli.data import (
 from tastemesh.node.cli.progress import stages
 from tastemesh.sim.adversaries.strategies import STRATEGIES
 from tastemesh.sim.adversaries.white_box import WHITE_BOX
-from tastemesh.sim.attack.backends import open_backend
+from tastemesh.sim.attack.backends import check_backend, open_backend
 from tastemesh.sim.attack.journal import Journal
 from tastemesh.sim.attack.options import (
     ATTACK_EDGES,
@@ -145,6 +145,8 @@ def attack(
         egos_without_endorsements=egos_without_endorsements,
     )
     check_options(tried, has_endorsements=endorsements is not None)
+    job_count = jobs or processor_count()
+    check_backend(backend.value, jobs=job_count, scheduler=scheduler)
     check_distinct(
         {"--resume": resume, "--json": json_file},
         {"--interactions": interactions, "--endorsements": endorsements},
@@ -156,7 +158,7 @@ def attack(
     loaded = read_interactions(interactions, columns, min_weight, skip_bad)
     with ExitStack() as opened:
         workers = opened.enter_context(
-            open_backend(backend.value, jobs=jobs or processor_count(), scheduler=scheduler)
+            open_backend(backend.value, jobs=job_count, scheduler=scheduler)
         )
         journal = (
             Journal(resume, fingerprint(loaded, vouched, tried)) if resume is not None else None

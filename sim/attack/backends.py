@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from tastemesh.errors import UsageError
+from tastemesh.errors import ProcessError, UsageError
 
 BACKENDS = ("local", "dask", "ray")
 
 SCHEDULER_TIMEOUT_S = 10  # a scheduler that is there answers in milliseconds; guess
+_JOBS_MOST = 1_024  # a process takes 100 MB and more, and all are started at once; guess
 
 Result = TypeVar("Result")
 
@@ -71,9 +72,35 @@ class Joblib:
         from joblib import Parallel, delayed, parallel_config
 
         extra = {"scatter": [shared]} if self._scatters else {}
-        with parallel_config(backend=self._name, n_jobs=self._jobs, **extra):
+        jobs = min(self._jobs, max(1, len(calls)))  # no process that has nothing to do
+        with parallel_config(backend=self._name, n_jobs=jobs, **extra):
             parallel = Parallel(return_as="generator_unordered", batch_size=1)
             yield from parallel(delayed(function)(*call) for call in calls)
+
+
+def check_backend(name: str, *, jobs: int = 1, scheduler: str | None = None) -> None:
+    """Refuse a backend that cannot be opened; see `open_backend`.
+
+    Raises:
+        UsageError: an option does not fit, or what it needs is not installed.
+    """
+    if name not in BACKENDS:
+        raise UsageError(f"--backend {name}: expected {', '.join(BACKENDS)}")
+    if jobs < 1:
+        raise UsageError(f"--jobs {jobs}: expected 1 or more")
+    if jobs > _JOBS_MOST:
+        raise UsageError(f"--jobs {jobs}: expected at most {_JOBS_MOST}")
+    if scheduler is not None and name != "dask":
+        raise UsageError(f"--scheduler goes with --backend dask, not {name}")
+    if name == "local":
+        if jobs > 1:
+            _need(f"--jobs {jobs}", "joblib", "'tastemesh[lab]'")
+        return
+    _need(f"--backend {name}", "joblib", "'tastemesh[lab]'")
+    if name == "dask":
+        _need("--backend dask", "distributed", "'tastemesh[lab]'")
+    else:
+        _need("--backend ray", "ray", "ray")
 
 
 @contextmanager
@@ -87,27 +114,15 @@ def open_backend(name: str, *, jobs: int = 1, scheduler: str | None = None) -> I
 
     Raises:
         UsageError: an option does not fit, what it needs is not installed, or nobody answers.
+        ProcessError: the cluster's processes cannot be started.
     """
-    if name not in BACKENDS:
-        raise UsageError(f"--backend {name}: expected {', '.join(BACKENDS)}")
-    if jobs < 1:
-        raise UsageError(f"--jobs {jobs}: expected 1 or more")
-    if scheduler is not None and name != "dask":
-        raise UsageError(f"--scheduler goes with --backend dask, not {name}")
+    check_backend(name, jobs=jobs, scheduler=scheduler)
     if name == "local":
-        if jobs == 1:
-            yield IN_PROCESS
-            return
-        _need(f"--jobs {jobs}", "joblib", "'tastemesh[lab]'")
-        yield Joblib("loky", jobs)
+        yield IN_PROCESS if jobs == 1 else Joblib("loky", jobs)
     elif name == "dask":
-        _need("--backend dask", "joblib", "'tastemesh[lab]'")
-        _need("--backend dask", "distributed", "'tastemesh[lab]'")
         with _dask_client(jobs, scheduler):
             yield Joblib("dask", -1, scatters=True)
     else:
-        _need("--backend ray", "joblib", "'tastemesh[lab]'")
-        _need("--backend ray", "ray", "ray")
         from ray.util.joblib import register_ray
 
         register_ray()
@@ -119,12 +134,13 @@ def _dask_client(jobs: int, scheduler: str | None) -> Iterator[None]:
     from distributed import Client, LocalCluster
 
     if scheduler is None:
-        with (
-            LocalCluster(  # type: ignore[no-untyped-call]
+        try:
+            cluster = LocalCluster(  # type: ignore[no-untyped-call]
                 n_workers=jobs, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
-            ) as cluster,
-            Client(cluster),  # type: ignore[no-untyped-call]
-        ):
+            )
+        except (OSError, RuntimeError) as error:
+            raise ProcessError(f"--backend dask: no cluster can be started: {error}") from error
+        with cluster, Client(cluster):  # type: ignore[no-untyped-call]
             yield
         return
     try:

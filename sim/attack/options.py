@@ -64,6 +64,8 @@ def check_options(options: AttackOptions, *, has_endorsements: bool) -> None:
             raise UsageError(f"{name} is {found}; expected {low} to {high:,}")
     if not has_endorsements and max(options.attack_edges) > 0:
         raise UsageError("attack-edges above 0 need --endorsements: nobody can be deceived without")
+    if not has_endorsements and options.egos_without_endorsements:
+        raise UsageError("egos-without-endorsements needs --endorsements: without, all egos are")
     for name in options.strategies:
         if name == WHITE_BOX and not has_endorsements:
             raise UsageError(f"{WHITE_BOX} needs --endorsements: there is nothing else to plan")

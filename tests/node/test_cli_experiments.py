@@ -41,6 +41,9 @@ def test_a_result_that_could_not_be_written_is_refused_first(
         (["--identities", "10,10"], "identities is 10, 10; expected each once"),
         (["--systems", "foo"], "unknown system 'foo'; expected one of tastemesh, "),
         (["--systems", "friends"], "friends needs --endorsements"),
+        (["--egos-without-endorsements", "5"], "egos-without-endorsements needs --endorsements"),
+        (["--scheduler", "tcp://a:1"], "--scheduler goes with --backend dask, not local"),
+        (["--jobs", "99999"], "--jobs 99999: expected at most 1024"),
         (["--undirected"], "--undirected needs --endorsements"),
     ],
 )

@@ -218,7 +218,7 @@ def test_more_processes_than_the_system_allows_are_refused() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (held_count + 60, hard))
     try:
         with pytest.raises(UsageError, match="processes is 40: Too many open files"):
-            run_scenario(BRIEF, 1, silent, processes=40)
+            run_scenario(msgspec.structs.replace(BRIEF, nodes=40), 1, silent, processes=40)
         assert descriptor_count() == held_count
         assert not members()
     finally:
@@ -250,6 +250,8 @@ def test_a_small_network_has_one_process() -> None:
 
 
 def test_numbers_of_processes_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"processes is 101; expected at most one a node: \d+"):
+        run_scenario(EVERYTHING, 5, silent, processes=101)
     with pytest.raises(UsageError, match="processes is 0; expected 1 or more"):
         run_scenario(EVERYTHING, 5, silent, processes=0)
     with pytest.raises(UsageError, match="a trace is written by one"):

@@ -274,6 +274,7 @@ def test_the_order_of_completion_does_not_show(community: Community, few: list[C
     [
         ({"name": "slurm"}, "--backend slurm: expected local, dask, ray"),
         ({"name": "local", "jobs": 0}, "--jobs 0: expected 1 or more"),
+        ({"name": "local", "jobs": 99_999}, "--jobs 99999: expected at most 1024"),
         ({"name": "local", "scheduler": "tcp://a:1"}, "--scheduler goes with --backend dask"),
         ({"name": "dask", "scheduler": "nowhere"}, "--scheduler nowhere: no dask scheduler"),
     ],
