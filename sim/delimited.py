@@ -237,6 +237,8 @@ def _decoded(path: str, raw: IO[bytes]) -> Iterator[tuple[int, str]]:
                 if line.startswith((b"\xff\xfe", b"\xfe\xff")):
                     raise DataError(path, 1, "the text is UTF-16; expected UTF-8 or Latin-1")
                 line = line.removeprefix(b"\xef\xbb\xbf")
+                if b"\r" in line and not line.endswith(b"\n"):  # the whole file is one line
+                    raise DataError(path, 1, "lines end in CR, as old Macs' did; expected LF")
             try:
                 yield number, line.decode().rstrip("\r\n")
             except UnicodeDecodeError:

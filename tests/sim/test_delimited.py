@@ -129,6 +129,15 @@ def test_a_damaged_file_is_a_data_error(tmp_path: Path, content: bytes, says: st
         rows(file)
 
 
+def test_the_line_ends_of_old_macs_are_named_and_those_of_windows_read(tmp_path: Path) -> None:
+    table = tmp_path / "plays.csv"
+    table.write_bytes(b"user,item\rana,a\rben,b\r")
+    with pytest.raises(DataError, match="line 1: lines end in CR, as old Macs' did; expected LF"):
+        rows(table)
+    table.write_bytes(b"user,item\r\nana,a\r\n")
+    assert rows(table) == [(1, ["user", "item"]), (2, ["ana", "a"])]
+
+
 @pytest.mark.parametrize(
     ("path", "says"),
     [
