@@ -273,7 +273,8 @@ def _flag(name: str) -> str:
 
 def _read_file(path: Path) -> dict[str, object]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        # Windows' editor puts a mark before UTF-8 that TOML does not know.
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:

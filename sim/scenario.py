@@ -227,7 +227,9 @@ def shipped() -> dict[str, Scenario]:
     folder = resources.files("tastemesh.sim") / "scenarios"
     files = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
     return {
-        name.removesuffix(".toml"): parse_scenario((folder / name).read_text(), name)
+        name.removesuffix(".toml"): parse_scenario(
+            (folder / name).read_text(encoding="utf-8"), name
+        )
         for name in files
     }
 
@@ -242,7 +244,7 @@ def load_scenario(name: str) -> Scenario:
     if name in known:
         return known[name]
     try:
-        return parse_scenario(Path(name).read_text(encoding="utf-8"), name)
+        return parse_scenario(Path(name).read_text(encoding="utf-8-sig"), name)
     except OSError as error:
         raise ConfigError(
             f"scenario {name!r}: {error.strerror}; shipped ones are {', '.join(known)}"

@@ -60,6 +60,12 @@ def test_the_version_five_is_a_number_or_a_text(written: str, tmp_path: Path) ->
         load_configuration(tmp_path, environ={})
 
 
+def test_a_file_that_windows_editor_wrote_is_read(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(b"\xef\xbb\xbfhttp_port = 7\r\nnetwork = 'lab'\r\n")
+    settings = load_configuration(tmp_path, {}, {}).settings
+    assert (settings.http_port, settings.network) == (7, "lab")
+
+
 def test_units_are_those_of_the_node(tmp_path: Path) -> None:
     home = _home(tmp_path, "disk_mb = 32\nwindow_statements = 5000\nwindow_days = 7\n")
     config = load_configuration(home, {}, {}).node_config()

@@ -79,6 +79,12 @@ def test_a_wrong_file_names_what_is_wrong(tmp_path: Path, text: str, expected: s
     assert str(path) in str(caught.value)
 
 
+def test_a_file_that_windows_editor_wrote_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xef\xbb\xbfdescription = 'x'\r\nnodes = 7\r\n")
+    assert load_scenario(str(path)).nodes == 7
+
+
 @pytest.mark.parametrize("seed", [-1, 1 << 63])
 def test_a_seed_that_no_trace_can_hold_is_refused(seed: int) -> None:
     with pytest.raises(UsageError, match=f"seed is {seed}; expected 0 to 9223372036854775807"):
