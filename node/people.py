@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from tastemesh.errors import UsageError
 from tastemesh.gossip.identity import format_id
 from tastemesh.node.backing import Backing, backing
 from tastemesh.node.clock import Clock
@@ -29,12 +30,13 @@ class People:
         """Return a local user's neighbourhood.
 
         Args:
-            limit: people at most, himself included.
+            limit: people at most, himself included, 1 and up.
             identity: his local name.
 
         Raises:
-            UsageError: nobody has this name.
+            UsageError: nobody has this name, or the limit is no such number.
         """
+        _check_limit(limit)
         ego = self._keys.signer(identity).id
         core = self._core
         reach = core.reach(ego)
@@ -77,3 +79,8 @@ class People:
         reach = core.reach(self._keys.signer(identity).id)
         now_s = self._clock.wall_ms() // 1000
         return backing(core.view, core.endorsements, reach, items, now_s)
+
+
+def _check_limit(limit: object) -> None:
+    if not isinstance(limit, int) or limit < 1:
+        raise UsageError(f"limit is {limit!r}; expected a whole number, 1 or more")

@@ -76,7 +76,8 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
             UsageError: a field is not what it is to be.
         """
         try:
-            if not str(self.home):  # as a path it would be the folder that one is in
+            # Empty it would be the folder that one is in; no file's name has a NUL in it.
+            if not str(self.home) or "\0" in str(self.home):
                 raise TypeError
             home = Path(self.home).expanduser()
         except (TypeError, RuntimeError):  # no path; a `~name` of nobody

@@ -37,11 +37,22 @@ def asgi_app(node: Node, *, token: str) -> Callable[[Any, Any, Any], Awaitable[N
             characters. It opens all of the node's users: it is for your own services, not theirs.
 
     Raises:
-        UsageError: the token is too short or not ASCII.
+        UsageError: the token is none that a client can present, or too short; or it is no `Node`.
     """
+    _check(node, token)
     if len(token) < TOKEN_CHARS or not token.isascii():
         raise UsageError(f"token has {len(token)} characters; expected {TOKEN_CHARS} of ASCII")
     return Mounted(create_app(node, token, loopback_only=False), node)
+
+
+def _check(node: object, token: object) -> None:
+    if not isinstance(node, Node):
+        found = type(node).__name__
+        raise UsageError(f"node is of type {found}; expected what tastemesh.open_node returns")
+    if not isinstance(token, str):  # a variable that is not set, say; it is not repeated
+        raise UsageError(f"token is of type {type(token).__name__}; expected text")
+    if token != token.strip() or not token.isprintable():  # the line's end of a file, say
+        raise UsageError("token has a blank at an end, or a control character; expected neither")
 
 
 class Mounted:

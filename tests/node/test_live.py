@@ -138,4 +138,7 @@ async def test_values_of_a_wrong_type_are_named(
                 node.events(capacity=capacity)  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="items is 'item'; expected several ids"):
             node.people.behind("item")
+        for limit in (0, -1, "5", None):
+            with pytest.raises(UsageError, match=f"limit is {limit!r}; expected a whole number"):
+                node.people.around(limit)  # type: ignore[arg-type]
         await node.record_many([Play(item="item", weight=1)])

@@ -82,3 +82,16 @@ async def test_a_node_that_is_not_open_is_unavailable(tmp_path: Path) -> None:
 def test_a_token_that_can_be_guessed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="token has 4 characters; expected 16"):
         tastemesh.asgi_app(tastemesh.open_node(tmp_path), token="1234")
+
+
+def test_what_no_client_could_present_and_what_is_no_node_are_refused(tmp_path: Path) -> None:
+    node = tastemesh.open_node(tmp_path)
+    wrong: list[tuple[Any, Any, str]] = [
+        (node, None, "token is of type NoneType; expected text"),
+        (node, f"{TOKEN}\n", "token has a blank at an end, or a control character"),
+        (node, f"{TOKEN}\x00.", "token has a blank at an end, or a control character"),
+        (tastemesh.open_node_sync(tmp_path), TOKEN, "node is of type SyncNode; expected what"),
+    ]
+    for given, token, said in wrong:
+        with pytest.raises(UsageError, match=said):
+            tastemesh.asgi_app(given, token=token)

@@ -27,6 +27,7 @@ from tests.node.full import full_at
         ({"network": 5}, "network is 5; expected text"),
         ({"home": None}, "home is None; expected a folder"),
         ({"home": ""}, "home is ''; expected a folder"),
+        ({"home": "a\0b"}, "expected a folder"),
         ({"home": Path("~nobody-has-this-name/x")}, "expected a folder"),
         ({"brokers": "mqtt://127.0.0.1"}, "brokers is 'mqtt://127.0.0.1'; expected several"),
         ({"brokers": [1]}, "brokers is of type list; expected tuple[str, ...]"),
