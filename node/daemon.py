@@ -80,7 +80,10 @@ def dashboard_url(
             is passed on to processes that print elsewhere.
         stdout: descriptor that it is printed to.
     """
-    kept = os.fstat(stdout)
+    try:
+        kept = os.fstat(stdout)
+    except OSError:  # closed, so that nobody reads it
+        return f"{base}/"
     is_kept = environ.get("JOURNAL_STREAM") == f"{kept.st_dev}:{kept.st_ino}"
     return f"{base}/" if is_kept else f"{base}/#token={token}"
 

@@ -101,6 +101,8 @@ def test_the_token_is_in_the_fragment_and_not_in_the_journal(tmp_path: Path) -> 
             assert dashboard_url(base, "abc", environ, journal.fileno()) == expected
     with (tmp_path / "file").open("w") as file:
         assert dashboard_url(base, "abc", {}, file.fileno()) == f"{base}/#token=abc"
+        closed = file.fileno()
+    assert dashboard_url(base, "abc", {}, closed) == f"{base}/"
 
 
 @pytest.mark.broker
