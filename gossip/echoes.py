@@ -12,6 +12,10 @@ from hashlib import sha256
 # Payloads remembered, the oldest out first: as many users' histories at once, in 1 MB (guess).
 PAYLOAD_COUNT = 4_096
 
+# Of a payload's end, which is of its last record's signature, by which it is looked for: most that
+# arrive are somebody else's, and a digest of each would take 2 us.
+_TAIL_BYTES = 16
+
 
 class Echoes:
     """The payloads that may come back."""
@@ -19,7 +23,8 @@ class Echoes:
     __slots__ = ("_pushed",)
 
     def __init__(self) -> None:
-        self._pushed: dict[bytes, tuple[str, ...]] = {}  # digest -> brokers that brought it back
+        # By its tail, a payload's digest, and the brokers that brought it back.
+        self._pushed: dict[bytes, tuple[bytes, tuple[str, ...]]] = {}
 
     def __len__(self) -> int:
         return len(self._pushed)
@@ -27,19 +32,20 @@ class Echoes:
     def note(self, payloads: Iterable[bytes]) -> None:
         """Remember what is pushed now."""
         for payload in payloads:
-            digest = sha256(payload).digest()
-            self._pushed.pop(digest, None)
-            self._pushed[digest] = ()
+            tail = payload[-_TAIL_BYTES:]
+            self._pushed.pop(tail, None)
+            self._pushed[tail] = sha256(payload).digest(), ()
             if len(self._pushed) > PAYLOAD_COUNT:
                 del self._pushed[next(iter(self._pushed))]
 
     def is_one(self, broker: str, payload: bytes) -> bool:
         """Tell whether a broker brings back, for the first time, what was pushed."""
-        if not self._pushed:
+        tail = payload[-_TAIL_BYTES:]
+        pushed = self._pushed.get(tail)
+        if pushed is None:
             return False
-        digest = sha256(payload).digest()
-        brought_by = self._pushed.get(digest)
-        if brought_by is None or broker in brought_by:
+        digest, brought_by = pushed
+        if broker in brought_by or sha256(payload).digest() != digest:
             return False
-        self._pushed[digest] = (*brought_by, broker)
+        self._pushed[tail] = digest, (*brought_by, broker)
         return True

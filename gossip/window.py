@@ -359,8 +359,9 @@ class Window:
         shelf.endorsements += entry.endorsements
         shelf.notices += entry.notices
         shelf.others += entry.others
-        self._sides[entry.reached].count += entry.statements
-        self._queue(entry).new.append(key)
+        side = self._sides[entry.reached]
+        side.count += entry.statements
+        side.queues[entry.lasts].new.append(key)
 
     def _remove(self, record_id: bytes) -> Gone:
         entry = self._entries.pop(record_id)
