@@ -10,7 +10,6 @@ the smaller side.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpftrf, dpftri, dtfttr, dtrttf
 from scipy.sparse import csr_array
 
 from tastemesh.errors import UsageError
@@ -22,10 +21,9 @@ from tastemesh.sim.systems.matrices import (
     row_sizes,
     tie_lots,
 )
+from tastemesh.sim.systems.ridge import MAX_BYTES, inverse_bytes, ridge_inverse
 from tastemesh.sim.systems.system import Parameters
 
-_MAX_BYTES = 4 << 30  # 18,918 on the smaller side; guess at what a small machine can spare
-_BYTES_A_CELL = 12  # the inverse in double precision, and its copy in single
 _BLOCK_ROWS = 256
 
 
@@ -57,15 +55,15 @@ class Ease:
         self._known = np.flatnonzero(column_sizes(owned))
         side = owned[np.flatnonzero(row_sizes(owned))][:, self._known]
         self._by_item = side.shape[1] <= side.shape[0]
-        size = min(side.shape)
-        if size * size * _BYTES_A_CELL > _MAX_BYTES:
+        needed = inverse_bytes(min(side.shape))
+        if needed > MAX_BYTES:
             raise UsageError(
                 f"ease: {side.shape[0]:,} users and {side.shape[1]:,} items would need "
-                f"{size * size * _BYTES_A_CELL / 2**30:.1f} GiB for its inverse; expected at most "
-                f"{_MAX_BYTES / 2**30:.0f}"
+                f"{needed / 2**30:.1f} GiB for its inverse; expected at most "
+                f"{MAX_BYTES / 2**30:.0f}"
             )
         self._holders = side.T.tocsr()
-        inverse = _ridge_inverse(self._holders if self._by_item else side, strength)
+        inverse = ridge_inverse(self._holders if self._by_item else side, strength)
         if self._by_item:
             self._scale = (-1.0 / inverse.diagonal()).astype(np.float32)
         else:
@@ -86,29 +84,6 @@ class Ease:
             through = (rows @ self._holders).toarray() @ self._inverse
             scores[:, self._known] = (self._holders @ through.T).T * self._scale
         return scores
-
-
-def _ridge_inverse(side: csr_array, strength: float) -> NDArray[np.float64]:
-    """Return the inverse of ``side @ side.T + strength * I``, by Cholesky."""
-    size = side.shape[0]
-    other = side.T.tocsr()
-    gram = np.empty((size, size), order="F")
-    for start in range(0, size, _BLOCK_ROWS):
-        rows = side[start : start + _BLOCK_ROWS]
-        gram[:, start : start + _BLOCK_ROWS] = (rows @ other).toarray().T
-    gram[np.diag_indices(size)] += strength
-    # In packed halves, as the process dies in the threaded Cholesky of a full matrix of 16,000 rows
-    # (OpenBLAS 0.3.30, two threads). This way takes half of the time, too (measured).
-    halves, failed = dtrttf(gram, uplo="L")
-    del gram
-    for step in (dpftrf, dpftri):
-        halves, failed = step(size, halves, uplo="L", overwrite_a=1)
-        assert failed == 0  # positive definite, as the strength is above 0
-    inverse, failed = dtfttr(size, halves, uplo="L")
-    del halves
-    for at in range(size):  # the other triangle, in place
-        inverse[at, at + 1 :] = inverse[at + 1 :, at]
-    return np.asarray(inverse.T, dtype=np.float64)  # symmetric, and this way round row by row
 
 
 def _self_influence(holders: csr_array, inverse: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrf, dpotri
 
 from tastemesh.ranking import salsa, slate
 from tastemesh.ranking.contacts import POOL, ContactTrust
@@ -21,10 +20,10 @@ from tastemesh.ranking.exploration import EXPLORATION, similarity_trust
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.profile import own_profile, recent_profile
 from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.systems.ridge import MAX_BYTES, inverse_bytes, ridge_inverse
 from tastemesh.sim.systems.system import Parameters
 from tastemesh.sim.systems.tastemesh import window_of
 
-_SIDE_MAX = 8_000  # 0.5 GB a copy of the matrix, and a minute to invert it
 _DIAGONAL_BLOCK = 512  # columns whose influence on themselves is computed at once
 
 
@@ -35,13 +34,17 @@ class TastemeshSimilarity:
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
+        self._fitted: tuple[Interactions, float, ItemModel] | None = None
 
     def grid(self, endorsed: bool) -> list[Parameters]:
-        """Return the settings to choose from; 0 items are a taste without recency."""
+        """Return the settings to choose from; 0 items are a taste without recency.
+
+        Those of one strength follow each other, as they share a model.
+        """
         return [
             {"recency_items": recency, "lambda": strength, "gain": gain}
+            for strength, gain in ((100.0, 20.0), (100.0, 100.0), (30.0, 20.0), (300.0, 20.0))
             for recency in (0.0, 20.0)
-            for strength, gain in ((100.0, 20.0), (30.0, 20.0), (300.0, 20.0), (100.0, 100.0))
         ]
 
     def fit(
@@ -54,9 +57,16 @@ class TastemeshSimilarity:
         self._position = {name: at for at, name in enumerate(train.item_ids)}
         self._recency_items = float(parameters["recency_items"])
         self._ranking = msgspec.structs.replace(EXPLORATION, open_gain=float(parameters["gain"]))
-        strength = float(parameters["lambda"])
-        is_small = min(self._matrix.shape) <= _SIDE_MAX
-        self._model = ItemModel(self._matrix, strength) if is_small else None
+        self._model = self._model_of(train, float(parameters["lambda"]))
+
+    def _model_of(self, train: Interactions, strength: float) -> "ItemModel | None":
+        """Return the item model, made anew where the last one is of something else."""
+        if inverse_bytes(min(self._matrix.shape)) > MAX_BYTES:
+            return None
+        if self._fitted is None or self._fitted[0] is not train or self._fitted[1] != strength:
+            self._fitted = None  # before the next one takes as much
+            self._fitted = train, strength, ItemModel(self._matrix, strength)
+        return self._fitted[2]
 
     def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
         """Return each user's best items, shape [n, k]."""
@@ -102,7 +112,7 @@ class ItemModel:
         self._strength = strength
         self._by_item = matrix.shape[1] <= matrix.shape[0]
         side = self._holders if self._by_item else self._held
-        self._inverse = _ridge_inverse(side, strength)
+        self._inverse = ridge_inverse(side, strength)
         if self._by_item:
             self._diagonal = self._inverse.diagonal()
         else:
@@ -127,14 +137,3 @@ class ItemModel:
             through = np.asarray(rows @ self._inverse)
             influence[start : start + _DIAGONAL_BLOCK] = (rows.toarray() * through).sum(axis=1)
         return influence
-
-
-def _ridge_inverse(side: sp.csr_array, strength: float) -> NDArray[np.float64]:
-    """Return the inverse of ``side @ side.T + strength * I``, by Cholesky."""
-    gram = np.asfortranarray((side @ side.T).toarray())
-    gram[np.diag_indices_from(gram)] += strength
-    factor, _ = dpotrf(gram, lower=1, overwrite_a=1)  # positive definite, as strength > 0
-    inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
-    lower = np.tril(inverse)
-    result: NDArray[np.float64] = lower + np.tril(lower, -1).T
-    return result

@@ -170,7 +170,7 @@ def test_endorsements_of_strangers_are_noticed_and_the_list_is_marked() -> None:
 def test_a_method_that_cannot_run_is_left_out_with_its_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ease, "_MAX_BYTES", 100)
+    monkeypatch.setattr(ease, "MAX_BYTES", 100)
     steps: list[tuple[str, int, int]] = []
     run = evaluate(
         circles(),

@@ -126,7 +126,7 @@ def test_ease_inverts_no_row_of_whom_or_what_the_training_part_lacks(
 
 
 def test_ease_says_what_it_would_need(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ease_module, "_MAX_BYTES", 1000)
+    monkeypatch.setattr(ease_module, "MAX_BYTES", 1000)
     with pytest.raises(UsageError, match=r"ease: 30 users and 12 items would need .* GiB"):
         Ease().fit(random_interactions(30, 12), None, {"lambda": 7.0})
 

@@ -7,6 +7,7 @@ import pytest
 from tastemesh.node.advice import cut
 from tastemesh.node.scorer import Scorer
 from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.systems import tastemesh_similarity
 from tastemesh.sim.systems.tastemesh import Tastemesh, graph_of, window_of
 from tastemesh.sim.systems.tastemesh_similarity import ItemModel, TastemeshSimilarity
 
@@ -138,3 +139,32 @@ def test_the_item_model_is_ease_on_either_side(user_count: int, community: Inter
     profile = held[0] / held[0].sum()
     expected = np.maximum(-(profile @ inverse) / np.diag(inverse), 0.0)
     assert ItemModel(matrix, 10.0).evidence(profile) == pytest.approx(expected, abs=1e-9)
+
+
+def test_settings_of_one_strength_share_an_item_model(community: Interactions) -> None:
+    system = TastemeshSimilarity()
+    models: list[ItemModel | None] = []
+    for parameters in system.grid(endorsed=False):
+        system.fit(community, None, parameters)
+        if system._model not in models:
+            models.append(system._model)
+    assert None not in models
+    assert len(models) == len({each["lambda"] for each in system.grid(endorsed=False)})
+    before = system._model
+    system.fit(msgspec.structs.replace(community), None, system.grid(endorsed=False)[-1])
+    assert system._model is not before  # other data may be of one size
+
+
+def test_without_room_for_an_item_model_the_open_walk_ranks(
+    community: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = TastemeshSimilarity()
+    system.fit(community, None, system.grid(endorsed=False)[0])
+    users = np.arange(10, dtype=np.int32)
+    by_model = system.rank(users, 5)
+    monkeypatch.setattr(tastemesh_similarity, "MAX_BYTES", 100)
+    system.fit(community, None, system.grid(endorsed=False)[0])
+    assert system._model is None
+    by_walk = system.rank(users, 5)
+    assert (by_walk >= 0).all()
+    assert not np.array_equal(by_model, by_walk)
