@@ -5,7 +5,7 @@ prove equivocation and the identity is dead for good. So numbers are reserved in
 against power loss before the first of them is used; a restart goes on above the block.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 
 import msgspec
@@ -38,6 +38,10 @@ _NUMBERS_LEFT = 1 << 32
 _OVERHEAD_BYTES = 512
 _STATEMENT_BYTES = 48  # the most that a statement needs beside its item id
 
+# A record of one endorsement, without what `ROTATION_BYTES` covers (measured: 288, and what that
+# lacks of the first rotation, which is the largest).
+_ENDORSING_BYTES = 320
+
 
 class _Pen(msgspec.Struct):
     """Where one of our identities stands."""
@@ -57,6 +61,18 @@ class _Pen(msgspec.Struct):
     def last(self) -> tuple[int, int]:
         """The last slot that is known to be used, here or on another device."""
         return max((self.epoch, self.next_seq - 1), self.beyond)
+
+    def latest(self, records: Iterable[Record]) -> dict[bytes, tuple[int, Record]]:
+        """Return what these records say last of each subject, and in which of them it stands.
+
+        Without what stands above every slot that is known to be used, where only a thief can have
+        put it: it would stand there whatever we say.
+        """
+        found: dict[bytes, tuple[int, Record]] = {}
+        for record in sorted(records, key=attrgetter("slot")):
+            if record.slot <= self.last:
+                found.update((s.subject, (s.weight_q, record)) for s in record.endorsements)
+        return found
 
     def turn_to(self, epoch: int) -> None:
         """Go on in an epoch in which nothing has been signed."""
@@ -101,9 +117,6 @@ class Authorship:
     def start_epochs(self, wall_ms: int) -> list[Effect]:
         """Begin a new epoch for every identity: each may have signed something elsewhere.
 
-        It is numbered by the clock, in seconds, so that two copies of one home do not meet in one;
-        but no clock, however wrong, leaves no epoch for the next time or for a rotation.
-
         Args:
             wall_ms: wall clock.
 
@@ -112,8 +125,7 @@ class Authorship:
         """
         done: list[Effect] = []
         for author, pen in self._pens.items():
-            by_clock = min(wall_ms // 1000, MAX_EPOCH - _EPOCHS_LEFT)
-            pen.turn_to(min(max(pen.last[0] + 1, by_clock), MAX_EPOCH))
+            pen.turn_to(_fresh_epoch(pen, wall_ms))
             done.append(ReserveSequence(author, pen.epoch, 1))
         return done
 
@@ -169,9 +181,9 @@ class Authorship:
 
         A vouching for somebody holds until it is withdrawn, yet records leave the window: so it is
         said again in time. Withdrawals need no renewal. It follows from what is held: what was
-        taken back, or voided with a stolen key, leaves what was said before it to stand. Nothing is
-        renewed that stands above our next number, where only a thief can have put it: it would
-        stand there afterwards, too.
+        taken back, or voided with a stolen key, leaves what was said before it to stand. What would
+        stand as it does without all that is old needs none either: what another device said in a
+        later epoch is said again in ours, and stays the last word until it leaves.
 
         What left for others is forgotten by this, as it is to be said again.
 
@@ -188,21 +200,18 @@ class Authorship:
             ahead = {i for i, said in pen.vouching.items() if said.created_ms > after_ms}
             if not old and not ahead:
                 continue
-            latest: dict[bytes, tuple[int, Record]] = {}
-            for record in sorted(pen.vouching.values(), key=attrgetter("slot")):
-                if record.slot <= pen.last:
-                    latest.update((s.subject, (s.weight_q, record)) for s in record.endorsements)
+            latest = pen.latest(pen.vouching.values())
             standing = {subject: each for subject, each in latest.items() if each[0]}
-            if any(record.id in ahead for _, record in standing.values()):
-                old = set(dates_ms)  # these are the newest: what is older would leave for them
-            if not self._has_room(pen, len(standing)):
-                old -= pen.crowded
+            spared = set[bytes]() if self._has_room(pen, len(standing)) else pen.crowded & gone
             pen.crowded.clear()
-            again = tuple(
-                Endorsement(subject, weight_q)
-                for subject, (weight_q, record) in standing.items()
-                if record.id in old
-            )
+            stays = (pen.vouching.keys() - old - ahead) | spared
+            missing = _missing(standing, pen.latest(pen.vouching[i] for i in stays))
+            if any(
+                record.id in ahead and (record.epoch <= pen.epoch or subject in missing)
+                for subject, (_, record) in standing.items()
+            ):  # these are the newest: what is older would leave for them
+                missing = _missing(standing, pen.latest(pen.vouching[i] for i in spared))
+            again = tuple(Endorsement(subject, said) for subject, (said, _) in missing.items())
             pen.vouching = {i: said for i, said in pen.vouching.items() if i not in gone}
             if again:
                 found.append((author, again))
@@ -212,7 +221,8 @@ class Authorship:
         """Tell whether the quota keeps all that stands, were each said in a record of its own."""
         lineage = pen.signer.lineage
         steps = len(lineage.steps) if lineage else 0
-        cost = 1 + steps * ROTATION_BYTES // self._limits.statement_bytes
+        size = _ENDORSING_BYTES + steps * ROTATION_BYTES
+        cost = -(-size // self._limits.statement_bytes)
         return count * cost <= self._limits.author_endorsement_count
 
     def rotate(self, signer: Signer) -> Rotation:
@@ -236,6 +246,9 @@ class Authorship:
             raise UsageError(f"cut {steps[-1].cut}; expected an epoch below {MAX_EPOCH}")
         pen.signer = signer
         pen.turn_to(steps[-1].cut_epoch + 1)
+        # What has left for others has nobody take it out once it is void: it would be said again.
+        holds = signer.lineage.holds
+        pen.vouching = {i: r for i, r in pen.vouching.items() if holds(r.lineage, r.slot)}
         return Rotation(len(steps))
 
     def sign_again(self, opened: Opened, author: bytes, slot: tuple[int, int]) -> bytes | None:
@@ -271,6 +284,9 @@ class Authorship:
         Endorsements and notices get records of their own, so that a busy listener's quota of
         interactions does not push out whom he vouches for and what he took back.
 
+        Of two endorsements the one in the higher slot counts. So where one says something else than
+        another device has said in a later epoch, a new epoch begins.
+
         Returns:
             The reservations to commit first, and the records.
 
@@ -289,15 +305,19 @@ class Authorship:
             *self._batches([s for s in statements if isinstance(s, Interaction)]),
         ]
         records: list[Record] = []
-        seq, prev = pen.next_seq, pen.prev
+        epoch, seq, prev = pen.epoch, pen.next_seq, pen.prev
+        if _overrules(pen, statements):
+            epoch, seq, prev = _fresh_epoch(pen, wall_ms), 1, b""
         for batch in batches:
             records.append(
                 sign_record(
-                    pen.signer, self._network, pen.epoch, seq, prev, wall_ms, batch, self._limits
+                    pen.signer, self._network, epoch, seq, prev, wall_ms, batch, self._limits
                 )
             )
             seq, prev = seq + 1, records[-1].id
         effects: list[Effect] = []
+        if epoch != pen.epoch:
+            pen.turn_to(epoch)
         if seq > pen.reserved:
             pen.reserved = seq - 1 + RESERVE_COUNT
             effects.append(ReserveSequence(author, pen.epoch, pen.reserved))
@@ -326,3 +346,35 @@ class Authorship:
         if batch:
             batches.append(tuple(batch))
         return batches
+
+
+def _fresh_epoch(pen: _Pen, wall_ms: int) -> int:
+    """Return an epoch above all that is known, in which no other device has signed anything.
+
+    It is numbered by the clock, in seconds, so that two devices do not meet in one; but no clock,
+    however wrong, leaves no epoch for the next time or for a rotation.
+    """
+    by_clock = min(wall_ms // 1000, MAX_EPOCH - _EPOCHS_LEFT)
+    return min(max(pen.last[0] + 1, by_clock), MAX_EPOCH)
+
+
+def _overrules(pen: _Pen, statements: Iterable[Said]) -> bool:
+    """Tell whether statements contradict what another device has said in a later epoch."""
+    if pen.beyond[0] <= pen.epoch or pen.beyond[0] >= MAX_EPOCH - _EPOCHS_LEFT:
+        return False
+    said = {each.subject: each.weight_q for each in statements if isinstance(each, Endorsement)}
+    return any(
+        record.epoch > pen.epoch and said.get(subject, weight_q) != weight_q
+        for subject, (weight_q, record) in pen.latest(pen.vouching.values()).items()
+    )
+
+
+def _missing(
+    standing: dict[bytes, tuple[int, Record]], kept: dict[bytes, tuple[int, Record]]
+) -> dict[bytes, tuple[int, Record]]:
+    """Return what would not stand as it does if only this were kept."""
+    return {
+        subject: each
+        for subject, each in standing.items()
+        if subject not in kept or kept[subject][0] != each[0]
+    }

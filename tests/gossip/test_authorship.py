@@ -339,3 +339,95 @@ def standing(cores: Cores, node: int) -> set[tuple[bytes, int]]:
     )
     latest = {said.subject: said.weight_q for each in records for said in each.endorsements}
     return {(subject, weight_q) for subject, weight_q in latest.items() if weight_q}
+
+
+def test_what_a_newer_device_said_the_older_one_renews_once_in_time() -> None:
+    cores = two_devices()
+    cores.say(1, Endorsement(CID.id, 10_000))
+    cores.carry = lambda *_: False  # the newer one is given up
+    for _ in range(30):
+        cores.now_ms += DAY_MS
+        cores.tell(0, inputs.TimerFired("expire", cores.wall_ms))
+        cores.now_ms += 60_000
+        cores.tell(0, inputs.TimerFired("expire", cores.wall_ms))
+    said = [e.record for e in cores.done[0] if isinstance(e, effects.Persist) and e.own]
+    assert [len(record.endorsements) for record in said] == [0, 0, 1, 1]
+    assert standing(cores, 0) == {(CID.id, 10_000)}
+
+
+@pytest.mark.parametrize("weight_q", [-10_000, 0, 5_000])
+def test_what_a_newer_device_said_of_somebody_the_older_one_can_overrule(weight_q: int) -> None:
+    cores = two_devices()
+    cores.say(1, Endorsement(CID.id, 10_000))
+    cores.say(0, Endorsement(CID.id, weight_q))
+    expected = {(CID.id, weight_q)} if weight_q else set()
+    assert [standing(cores, n) for n in range(3)] == [expected] * 3
+    cores.now_ms += 1_000
+    cores.say(1, Endorsement(CID.id, 10_000))
+    assert [standing(cores, n) for n in range(3)] == [{(CID.id, 10_000)}] * 3
+
+
+def test_two_devices_that_overrule_each_other_unheard_take_no_number_twice() -> None:
+    cores = two_devices()
+    cores.say(1, Endorsement(CID.id, 10_000))
+    cores.say(0, Endorsement(CID.id, 5_000))
+    late: list[tuple[int, effects.Send]] = []
+
+    def keep(sender: int, reader: int, send: effects.Send, broker: str) -> bool:
+        late.append((reader, send))
+        return False
+
+    cores.carry = keep
+    for node in (0, 1):
+        cores.now_ms += 1_000
+        cores.say(node, Endorsement(CID.id, -10_000))
+    cores.carry = lambda *_: True
+    for reader, send in late:
+        cores.hear(reader, send.topic, send.payload)
+    cores.pass_time(30_000)
+    assert [standing(cores, n) for n in range(3)] == [{(CID.id, -10_000)}] * 3
+    assert all(ANA.id not in engine.intake.proofs for engine in cores.engines)
+
+
+def test_who_repeats_what_a_newer_device_said_begins_no_epoch() -> None:
+    cores = two_devices()
+    cores.say(1, Endorsement(CID.id, 10_000))
+    before = cores.engines[0].authorship.write(ANA.id, (listen("x"),), cores.wall_ms)
+    cores.say(0, Endorsement(CID.id, 10_000))
+    after = cores.engines[0].authorship.write(ANA.id, (listen("y"),), cores.wall_ms)
+    assert before[1][0].epoch == after[1][0].epoch == 0
+
+
+def test_what_a_thief_said_and_pushed_out_the_new_key_does_not_say_again() -> None:
+    limits = Limits(author_endorsement_count=4)
+    cores = Cores([ANA, person("ben")], limits)
+    friends = [person(f"sybil {n}").id for n in range(5)]
+    for seq, friend in enumerate(friends, start=5):
+        said = (Endorsement(friend, 10_000),)
+        cores.now_ms += 1
+        stolen = sign_record(ANA, NETWORK, 0, seq, b"", cores.wall_ms, said, LIMITS)
+        topic = records_topic(NETWORK, shard_of(ANA.id))
+        cores.hear(0, topic, msgspec.msgpack.encode([stolen.envelope]))
+    signer = ANA.rotated(secret("ana next"), secret("third"), (0, 0))
+    cores.tell(0, inputs.Rotated(signer, cores.wall_ms))
+    assert renewals(cores) == []
+
+
+def test_two_devices_of_a_user_with_many_keys_do_not_push_each_other_out_for_ever() -> None:
+    """With three rotations a record of one endorsement counts as two."""
+    ana = ANA
+    for n, (key, following) in enumerate([("ana next", "b"), ("b", "c"), ("c", "d")]):
+        ana = ana.rotated(secret(key), secret(following), (n, 1))
+    cores = Cores([ana, ana, person("ben")], Limits(author_endorsement_count=8))
+    cores.tell(0, inputs.Restored((), (), (), cores.wall_ms, copied=True))
+    cores.tell(1, inputs.Restored((), (), (), cores.wall_ms + 1_000, copied=True))
+    for n in range(5):
+        cores.now_ms += 60_000
+        cores.say(n % 2, Endorsement(person(f"friend {n}").id, 10_000))
+    said = []
+    for _ in range(30):
+        cores.now_ms += 60_000
+        for node in (0, 1):
+            cores.tell(node, inputs.TimerFired("expire", cores.wall_ms))
+        said.append(sum(isinstance(e, effects.Persist) for e in cores.done[2]))
+    assert said[-1] == said[10]
