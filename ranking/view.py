@@ -190,8 +190,9 @@ class View:
         """Number records anew: by the places of their numbers among these, all, rising."""
         self._absorb()
         records = self._columns.record[: self._end]
-        records[:] = np.searchsorted(numbers, records)  # of dead rows, the next one's
         self._last_record, self._table = len(numbers) - 1, None
+        # Of dead rows the next one's, and none that is still to come.
+        records[:] = np.minimum(np.searchsorted(numbers, records), self._last_record)
         self.version += 1
 
     def user_number(self, user: bytes) -> int:

@@ -326,3 +326,15 @@ def test_removing_a_record_copies_no_column(unknown: int) -> None:
     _, most_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most_bytes < count
+
+
+def test_a_record_that_leaves_at_once_after_the_last_one_before_a_renumbering_leaves() -> None:
+    view = View()
+    view.append(b"ana", ["a"], 1.0, 5, 3)
+    view.append(b"ben", ["b"], 1.0, 5, 7)
+    view.user_number(b"ana")
+    assert view.remove_record(7) == 1
+    view.renumber(np.array([3], np.int32))
+    view.append(b"ben", ["c"], 1.0, 5, 1)
+    assert view.remove_record(1) == 1
+    assert len(view) == 1
