@@ -185,8 +185,8 @@ class GossipEngine:
         return [*said, effects.SetTimer("presence", timing.wait_ms(now_ms))]
 
     def _greet(self, now_ms: int, wall_ms: int) -> list[Effect]:
-        self._greetings.is_set = False
         greeting = self._presence(now_ms, wall_ms)
+        self._greetings.is_set = False
         if len(self.peers) > GREETER_COUNT:
             return [greeting]
         return [greeting, *self._initiate(now_ms, wall_ms)]  # it may be new itself
@@ -205,8 +205,11 @@ class GossipEngine:
         renewed_ms = wall_ms - round(_RENEWAL_SHARE * self.limits.endorsement_age_ms)
         # Whose clock nobody shares may be the one that is wrong, as in 1970 before it is set.
         ahead_ms = wall_ms + self.limits.skew_ms if len(self.peers) else MAX_INT64
-        for author, old in self.authorship.renewals(renewed_ms, ahead_ms, self.window.date_ms):
-            done.extend(self._say(author, old, wall_ms))
+        try:
+            for author, old in self.authorship.renewals(renewed_ms, ahead_ms, self.window.date_ms):
+                done.extend(self._say(author, old, wall_ms))
+        except Exception as error:  # of ours; what has left is gone all the same
+            raise InternalError(done) from error
         return [*done, effects.SetTimer("expire", EXPIRE_PERIOD_MS)]
 
     def _choose_shards(self, now_ms: int, wall_ms: int) -> list[Effect]:
@@ -356,8 +359,7 @@ class GossipEngine:
 
     def _carrying_count(self) -> int:
         # No more than the table holds, or enough fakes would have nobody carry anything.
-        count = min(self.announcements.node_count, self.limits.peer_count)
-        return max(len(self.peers), count)
+        return max(len(self.peers), min(self.announcements.node_count, self.limits.peer_count))
 
     def _hear_presence(self, event: inputs.Received, now_ms: int) -> list[Effect]:
         if self._greetings.has_heard(event.payload):  # the same, through another broker

@@ -108,7 +108,7 @@ class Core:
         Raises:
             UsageError: a local caller's value is wrong (`Recorded`, `ForgotPrivate`, `Rotated`);
                 nothing has changed then.
-            InternalError: a fault of ours, half way through a message.
+            InternalError: a fault of ours, half way through an input.
         """
         if type(event) is inputs.Received:  # the commonest by far, and mostly nothing comes of it
             try:
@@ -126,8 +126,22 @@ class Core:
             if completed is None:
                 return []
             event = completed
-        done = self._engine_handle(event, now_ms)
+        try:
+            done = self._engine_handle(event, now_ms)
+        except InternalError as error:
+            self._follow(error.done)
+            raise
         self._follow(done)
+        try:
+            self._look_further(event, done, now_ms)
+        except Exception as error:  # of ours; the protocol has done its part
+            if self._reached.is_sweeping:  # or no other sweep would ever begin
+                done.append(effects.SetTimer(_REACHED_TIMER, STEP_MS))
+            raise InternalError(done) from error
+        return done
+
+    def _look_further(self, event: inputs.Input, done: list[Effect], now_ms: int) -> None:
+        """Add what follows from an input for local users and for whom their trust reaches."""
         if isinstance(event, inputs.Recorded | inputs.ForgotPrivate):
             self._said[event.author] = self.revision
         if isinstance(event, inputs.Recorded):
@@ -136,7 +150,7 @@ class Core:
             said = any(isinstance(each, Endorsement) for each in event.statements)
             if self._reached.look_at(event.author, has_endorsed=said):
                 done.extend(self._tell_window(now_ms))
-            return done
+            return
         if isinstance(event, inputs.Restored) and event.is_last:
             for author in self.engine.authorship.authors:
                 done.extend(self._trim_private(author))
@@ -145,18 +159,24 @@ class Core:
             if self._reached.is_sweeping:
                 self._sweep_due_ms = now_ms + SWEEP_PERIOD_MS
                 done.extend(self._tell_reached(now_ms))
-        return done
 
     def _follow(self, done: list[Effect]) -> None:
-        """Keep view and endorsements in step with the window."""
+        """Keep view and endorsements in step with the window.
+
+        Raises:
+            InternalError: a fault of ours; the window has changed all the same.
+        """
         outlived: list[Rejection] = []
-        for effect in done:
-            follow = self._FOLLOWERS.get(type(effect))
-            if follow is not None:
-                self.revision += 1
-                outlived += follow(self, effect) or ()
-        if outlived:
-            done.extend(self._keep(outlived))
+        try:
+            for effect in done:
+                follow = self._FOLLOWERS.get(type(effect))
+                if follow is not None:
+                    self.revision += 1
+                    outlived += follow(self, effect) or ()
+            if outlived:
+                done.extend(self._keep(outlived))
+        except Exception as error:
+            raise InternalError(done) from error
 
     def _keep(self, rejections: list[Rejection]) -> list[Effect]:
         """Keep what local users said no to in private, now that the window has no room for it."""

@@ -70,6 +70,9 @@ INSPECT_S = 0.5
 # second (guess).
 AGAIN_S = 10.0
 
+# A timer whose turn met a fault comes again no sooner, milliseconds: some are set for 0 (guess).
+FAULT_MS = 1_000
+
 LocalInput = inputs.Recorded | inputs.ForgotPrivate | inputs.Rotated
 """What a local user says."""
 
@@ -179,7 +182,8 @@ class Driver:
             node stops before that.
 
         Raises:
-            UsageError: a value is wrong; only what came before it was recorded.
+            UsageError: a value is wrong; only what came before it was recorded. So it is with any
+                other exception, which is a fault of ours.
             StorageError: the node has stopped; nothing was recorded.
         """
         self._check_running()
@@ -187,6 +191,9 @@ class Driver:
         try:
             for event in events:
                 orders += self._core.handle(event, self._clock.now_ms())
+        except InternalError as error:
+            self._queue(_Turn(orders + error.done))
+            raise error.__cause__ or error from None
         except UsageError:
             self._queue(_Turn(orders))
             raise
@@ -272,12 +279,18 @@ class Driver:
                     count = self.stages.counts[Stage.DECODE] - looked_at
                     self.stages.handled(count, since_s, within_s)
 
-    def _withstand(self, event: inputs.Input, message: wire.Message | None = None) -> bool:
+    def _withstand(
+        self,
+        event: inputs.Input,
+        message: wire.Message | None = None,
+        again: effects.SetTimer | None = None,
+    ) -> bool:
         """Handle what no local user said; tell whether the core could.
 
         The core never raises for what others send, nor for what it asked for; if it does, that is
         our bug, and whoever found it must not be able to stop the node with it. What it ordered
-        before is carried out, and the message acknowledged, or it would come again.
+        before is carried out, and the message acknowledged, or it would come again. So is
+        a timer set again that fired (`again`), or what it does would never be done any more.
         """
         try:
             self.handle(event, message=message)
@@ -285,6 +298,9 @@ class Driver:
             self.internal_error_count += 1
             _log.exception("internal error", event_type=type(event).__name__)
             orders = error.done if isinstance(error, InternalError) else []
+            is_set = [o.timer for o in orders if isinstance(o, effects.SetTimer)]
+            if again is not None and again.timer not in is_set:
+                orders.append(effects.SetTimer(again.timer, max(again.delay_ms, FAULT_MS)))
             self._queue(_Turn(orders, message=message))
             return False
         return True
@@ -422,8 +438,7 @@ class Driver:
     def _set_timer(self, order: effects.SetTimer) -> None:
         def fire() -> None:
             self._timers.discard(handle)
-            if not self._withstand(inputs.TimerFired(order.timer, self._clock.wall_ms())):
-                self._set_timer(order)  # or what it does now and then would never be done again
+            self._withstand(inputs.TimerFired(order.timer, self._clock.wall_ms()), again=order)
 
         handle = asyncio.get_running_loop().call_later(order.delay_ms / 1000, fire)
         self._timers.add(handle)

@@ -11,7 +11,7 @@
     ├── RemoteProtocolError         what a peer sent is not a valid record; carries a RejectReason
     ├── TransportError              a broker cannot be reached or refused us
     ├── StorageError                the window's database cannot be read or written
-    ├── InternalError               a fault of ours, half way through a message; has what was done
+    ├── InternalError               a fault of ours, half way through an input; has what was done
     └── DataError                   a bad line in a file; names file, line and what was expected
 """
 
@@ -61,7 +61,7 @@ class RemoteProtocolError(TastemeshError):
 
 
 class InternalError(TastemeshError):
-    """A fault of ours came up half way through a message; its cause is the exception itself.
+    """A fault of ours came up half way through an input; its cause is the exception itself.
 
     What the core had taken in by then it holds, so what it ordered has to be carried out all the
     same: state and orders must not part.
