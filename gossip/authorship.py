@@ -57,6 +57,13 @@ class _Pen(msgspec.Struct):
     prev_seq: int = 0
     beyond: tuple[int, int] = (0, 0)  # highest slot of a later epoch, which another device writes
 
+    def __post_init__(self) -> None:
+        # Where a crash came between a new key and the record that says so, the store knows nothing
+        # of it, and slots up to the cut are the older keys'.
+        cut = self.signer.lineage.steps[-1].cut if self.signer.lineage else (0, 0)
+        if (self.epoch, self.next_seq) <= cut:
+            self.turn_to(cut[0] + 1)
+
     @property
     def last(self) -> tuple[int, int]:
         """The last slot that is known to be used, here or on another device."""

@@ -431,3 +431,16 @@ def test_two_devices_of_a_user_with_many_keys_do_not_push_each_other_out_for_eve
             cores.tell(node, inputs.TimerFired("expire", cores.wall_ms))
         said.append(sum(isinstance(e, effects.Persist) for e in cores.done[2]))
     assert said[-1] == said[10]
+
+
+@pytest.mark.parametrize("reserved", [(0, 65), (7, 65)])
+def test_after_a_crash_between_a_new_key_and_the_record_of_it_slots_are_the_new_keys(
+    reserved: tuple[int, int],
+) -> None:
+    """Of two devices the older one rotates, with a cut in the epoch of the newer."""
+    signer = ANA.rotated(secret("ana next"), secret("third"), (7, 64))
+    again = Authorship((signer,), NETWORK, LIMITS)
+    again.resume(ANA.id, *reserved)
+    _, (said,) = again.write(ANA.id, (listen("x"),), WALL_MS)
+    assert signer.lineage
+    assert signer.lineage.holds(said.lineage, said.slot)
