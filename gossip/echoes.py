@@ -12,9 +12,11 @@ from hashlib import sha256
 # Payloads remembered, the oldest out first: as many users' histories at once, in 1 MB (guess).
 PAYLOAD_COUNT = 4_096
 
-# Of a payload's end, which is of its last record's signature, by which it is looked for: most that
-# arrive are somebody else's, and a digest of each would take 2 us.
-_TAIL_BYTES = 16
+# Where a payload's first record has what no other of its author has, its number and the one before
+# it, and where its last record has its signature, or its author's rotations. By these a payload is
+# looked for: most that arrive are somebody else's, and a digest of each would take 2 us.
+_NUMBERS = slice(40, 112)
+_END = slice(-16, None)
 
 
 class Echoes:
@@ -23,7 +25,7 @@ class Echoes:
     __slots__ = ("_pushed",)
 
     def __init__(self) -> None:
-        # By its tail, a payload's digest, and the brokers that brought it back.
+        # By its mark, a payload's digest, and the brokers that brought it back.
         self._pushed: dict[bytes, tuple[bytes, tuple[str, ...]]] = {}
 
     def __len__(self) -> int:
@@ -32,20 +34,24 @@ class Echoes:
     def note(self, payloads: Iterable[bytes]) -> None:
         """Remember what is pushed now."""
         for payload in payloads:
-            tail = payload[-_TAIL_BYTES:]
-            self._pushed.pop(tail, None)
-            self._pushed[tail] = sha256(payload).digest(), ()
+            mark = _mark(payload)
+            self._pushed.pop(mark, None)
+            self._pushed[mark] = sha256(payload).digest(), ()
             if len(self._pushed) > PAYLOAD_COUNT:
                 del self._pushed[next(iter(self._pushed))]
 
     def is_one(self, broker: str, payload: bytes) -> bool:
         """Tell whether a broker brings back, for the first time, what was pushed."""
-        tail = payload[-_TAIL_BYTES:]
-        pushed = self._pushed.get(tail)
+        mark = _mark(payload)
+        pushed = self._pushed.get(mark)
         if pushed is None:
             return False
         digest, brought_by = pushed
         if broker in brought_by or sha256(payload).digest() != digest:
             return False
-        self._pushed[tail] = digest, (*brought_by, broker)
+        self._pushed[mark] = digest, (*brought_by, broker)
         return True
+
+
+def _mark(payload: bytes) -> bytes:
+    return payload[_NUMBERS] + payload[_END]

@@ -2,15 +2,18 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tastemesh.gossip import effects, inputs
+from tastemesh.gossip.authorship import Authorship
+from tastemesh.gossip.codec import pack_bundles
 from tastemesh.gossip.echoes import PAYLOAD_COUNT, Echoes
 from tastemesh.gossip.interest import Interest, mask_of
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.topics import ALL_SHARDS, SHARD_COUNT, shard_of, shard_topics
-from tests.gossip.cores import NETWORK, Cores, listen, person
+from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, secret
 
 MINUTE_MS = 60_000
 
@@ -292,3 +295,17 @@ def test_what_is_remembered_of_what_was_pushed_is_bounded() -> None:
     assert echoes.is_one("one", payloads[-1])
     assert not echoes.is_one("one", payloads[-1])
     assert echoes.is_one("two", payloads[-1])
+
+
+@pytest.mark.parametrize("network", ["x", "a-network-with-the-longest-name-0"])
+def test_all_that_a_user_with_a_new_key_pushed_is_known_again(network: str) -> None:
+    """What ends with the rotations ends alike."""
+    ana = person("ana").rotated(secret("ana next"), secret("third"), (0, 0))
+    authorship = Authorship((ana,), network, Limits())
+    for _ in range(2):
+        _, records = authorship.write(ana.id, (listen("x"),) * 300, WALL_MS)
+        payloads = [pack_bundles([record.envelope], Limits())[0] for record in records]
+        echoes = Echoes()
+        echoes.note(payloads)
+        assert len(payloads) == 5
+        assert all(echoes.is_one("broker", each) for each in payloads)
