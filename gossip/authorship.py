@@ -166,7 +166,7 @@ class Authorship:
         would end its author's friendships; and where it was over its author's quota: before one
         device says anything, what will leave for it is said again (`tastemesh.node.vouching`), but
         another device may not have heard of it. Only by the one that said it, or they would push
-        out each other's copies.
+        out each other's copies; what others withdrew counts until then, or it would stand again.
 
         Args:
             gone: held until now.
@@ -176,7 +176,7 @@ class Authorship:
         said = pen.vouching.get(gone.record_id) if pen is not None else None
         if pen is None or said is None or why is EvictReason.WINDOW:
             return
-        if why is EvictReason.AUTHOR_QUOTA and said.epoch == pen.epoch:
+        if why is EvictReason.AUTHOR_QUOTA:
             pen.crowded.add(gone.record_id)
         else:
             del pen.vouching[gone.record_id]
@@ -209,7 +209,9 @@ class Authorship:
                 continue
             latest = pen.latest(pen.vouching.values())
             standing = {subject: each for subject, each in latest.items() if each[0]}
-            spared = set[bytes]() if self._has_room(pen, len(standing)) else pen.crowded & gone
+            spared = pen.crowded & gone
+            if self._has_room(pen, len(standing)):
+                spared = {i for i in spared if pen.vouching[i].epoch != pen.epoch}
             pen.crowded.clear()
             stays = (pen.vouching.keys() - old - ahead) | spared
             missing = _missing(standing, pen.latest(pen.vouching[i] for i in stays))

@@ -241,9 +241,9 @@ def test_endorsements_stand_between_two_renewals_whatever_the_windows(
     assert cores.engines[1].window.author_interaction_count(ANA.id) == 0
 
 
-def two_devices() -> Cores:
+def two_devices(limits: Limits = LIMITS) -> Cores:
     """Return the original of a home and its copy, which has spoken, and somebody else's node."""
-    cores = Cores([ANA, ANA, person("ben")])
+    cores = Cores([ANA, ANA, person("ben")], limits)
     cores.tell(1, inputs.Restored((), (), (), cores.wall_ms, copied=True))
     cores.say(0, listen("on the older one"))
     cores.say(1, listen("on the newer one"))
@@ -444,3 +444,16 @@ def test_after_a_crash_between_a_new_key_and_the_record_of_it_slots_are_the_new_
     _, (said,) = again.write(ANA.id, (listen("x"),), WALL_MS)
     assert signer.lineage
     assert signer.lineage.holds(said.lineage, said.slot)
+
+
+def test_what_one_device_withdrew_and_is_pushed_out_with_it_the_other_does_not_say_again() -> None:
+    cores = two_devices(Limits(author_endorsement_count=4))
+    cores.say(1, Endorsement(CID.id, 10_000))
+    cores.now_ms += 1
+    cores.say(0, Endorsement(CID.id, 0), Endorsement(person("dan").id, 0))
+    cores.now_ms += 1
+    cores.say(0, *(Endorsement(person(f"friend {n}").id, 10_000) for n in range(3)))
+    assert len(cores.engines[1].window.endorsing(ANA.id)) == 1
+    cores.pass_time(2 * 60_000)
+    assert len(standing(cores, 2)) == 3
+    assert CID.id not in {said for said, _ in standing(cores, 2)}
