@@ -110,7 +110,8 @@ class Admission:
         except RemoteProtocolError as error:
             return self._discard(stored.record_id, error.detail)
         own = record.author in self._authorship
-        done = self._learn(record)
+        # Whom trust reaches is not known yet: nobody's stored rotations go for others'.
+        done = self._learn(record) if self._intake.lineages.has_room(record.author) else []
         if record.author in self._intake.proofs and not own:
             return [*done, effects.Evict((record.id,), EvictReason.CONVICTED)]
         if not self._intake.lineages.holds(record.author, record.lineage, record.slot):

@@ -229,6 +229,10 @@ class Lineages:
         """Return the lineage of an author that counts here, None where his first key does."""
         return self._known.get(author)
 
+    def has_room(self, author: bytes) -> bool:
+        """Tell whether an author's rotations can be learnt without forgetting somebody else's."""
+        return author in self._known or len(self._known) < self._limits.lineage_count
+
     def is_news(self, author: bytes, lineage: Lineage | None) -> bool:
         """Tell whether a lineage, if it is valid, will count from now on."""
         return lineage is not None and lineage.continues(self._known.get(author))

@@ -367,3 +367,19 @@ def test_whose_rotations_are_forgotten_for_others_leaves_the_disk_too() -> None:
     kept = tuple(order.known for order in orders[1:])
     smaller.tell(0, inputs.Restored((), (), (), WALL_MS, lineages=kept))
     assert smaller.done[0][-1] == effects.DropLineage(people[1].id)
+
+
+def test_a_restart_forgets_nobodys_rotations_for_those_of_strangers_in_the_window() -> None:
+    """At runtime they could not push out a friend's; at the start nobody is a friend yet."""
+    friend, stranger = (
+        person(name).rotated(secret(f"{name} next"), secret("x"), (0, 5)) for name in "fs"
+    )
+    assert friend.lineage
+    kept = StoredLineage.of(friend.lineage)
+    held = written(stranger, 1, 1)
+    stored = (inputs.Stored(held.envelope, WALL_MS, held.id),)
+    cores = Cores([person("ben")], Limits(lineage_count=1))
+    cores.tell(0, inputs.Restored(stored, (), (), WALL_MS, lineages=(kept,)))
+    assert held.id in cores.engines[0].window
+    assert push(cores, 0, written(person("f"), 0, 6)) == [REVOKED]
+    assert not kept_of(cores, 0)
