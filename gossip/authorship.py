@@ -369,9 +369,9 @@ def _fresh_epoch(pen: _Pen, wall_ms: int) -> int:
 
 def _overrules(pen: _Pen, statements: Iterable[Said]) -> bool:
     """Tell whether statements contradict what another device has said in a later epoch."""
-    if pen.beyond[0] <= pen.epoch or pen.beyond[0] >= MAX_EPOCH - _EPOCHS_LEFT:
-        return False
     said = {each.subject: each.weight_q for each in statements if isinstance(each, Endorsement)}
+    if not said or not pen.epoch < pen.beyond[0] < MAX_EPOCH - _EPOCHS_LEFT:
+        return False
     return any(
         record.epoch > pen.epoch and said.get(subject, weight_q) != weight_q
         for subject, (weight_q, record) in pen.latest(pen.vouching.values()).items()
