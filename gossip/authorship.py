@@ -187,10 +187,11 @@ class Authorship:
         """Return, by author, the endorsements of ours that are to be said again now.
 
         A vouching for somebody holds until it is withdrawn, yet records leave the window: so it is
-        said again in time. Withdrawals need no renewal. It follows from what is held: what was
-        taken back, or voided with a stolen key, leaves what was said before it to stand. What would
-        stand as it does without all that is old needs none either: what another device said in a
-        later epoch is said again in ours, and stays the last word until it leaves.
+        said again in time. A withdrawal is where what it withdraws is newer, as another device said
+        that again before it had heard. It follows from what is held: what was taken back, or voided
+        with a stolen key, leaves what was said before it to stand. What would stand as it does
+        without all that is old needs no renewal: what another device said in a later epoch is said
+        again in ours, and stays the last word until it leaves.
 
         What left for others is forgotten by this, as it is to be said again.
 
@@ -214,12 +215,12 @@ class Authorship:
                 spared = {i for i in spared if pen.vouching[i].epoch != pen.epoch}
             pen.crowded.clear()
             stays = (pen.vouching.keys() - old - ahead) | spared
-            missing = _missing(standing, pen.latest(pen.vouching[i] for i in stays))
+            missing = _missing(latest, pen.latest(pen.vouching[i] for i in stays))
             if any(
                 record.id in ahead and (record.epoch <= pen.epoch or subject in missing)
                 for subject, (_, record) in standing.items()
             ):  # these are the newest: what is older would leave for them
-                missing = _missing(standing, pen.latest(pen.vouching[i] for i in spared))
+                missing = _missing(latest, pen.latest(pen.vouching[i] for i in spared))
             again = tuple(Endorsement(subject, said) for subject, (said, _) in missing.items())
             pen.vouching = {i: said for i, said in pen.vouching.items() if i not in gone}
             if again:
@@ -379,11 +380,11 @@ def _overrules(pen: _Pen, statements: Iterable[Said]) -> bool:
 
 
 def _missing(
-    standing: dict[bytes, tuple[int, Record]], kept: dict[bytes, tuple[int, Record]]
+    latest: dict[bytes, tuple[int, Record]], kept: dict[bytes, tuple[int, Record]]
 ) -> dict[bytes, tuple[int, Record]]:
-    """Return what would not stand as it does if only this were kept."""
+    """Return what would not stand as it does, or not be withdrawn, if only this were kept."""
     return {
         subject: each
-        for subject, each in standing.items()
-        if subject not in kept or kept[subject][0] != each[0]
+        for subject, each in latest.items()
+        if each[0] != (kept[subject][0] if subject in kept else 0)
     }

@@ -457,3 +457,27 @@ def test_what_one_device_withdrew_and_is_pushed_out_with_it_the_other_does_not_s
     cores.pass_time(2 * 60_000)
     assert len(standing(cores, 2)) == 3
     assert CID.id not in {said for said, _ in standing(cores, 2)}
+
+
+def test_a_withdrawal_outlasts_what_the_other_device_said_again_before_it_had_heard() -> None:
+    cores = two_devices()
+    cores.say(0, Endorsement(CID.id, 10_000))
+    late: list[tuple[int, effects.Send]] = []
+
+    def keep(sender: int, reader: int, send: effects.Send, broker: str) -> bool:
+        late.append((reader, send))
+        return False
+
+    cores.carry = keep
+    cores.now_ms += 19 * DAY_MS
+    cores.say(1, Endorsement(CID.id, 0))
+    cores.now_ms += 2 * DAY_MS
+    cores.tell(0, inputs.TimerFired("expire", cores.wall_ms))
+    cores.carry = lambda *_: True
+    for reader, send in late:
+        cores.hear(reader, send.topic, send.payload)
+    for _ in range(120):
+        cores.now_ms += DAY_MS // 2
+        for node in range(3):
+            cores.tell(node, inputs.TimerFired("expire", cores.wall_ms))
+        assert standing(cores, 2) == set()
