@@ -6,6 +6,7 @@ against power loss before the first of them is used; a restart goes on above the
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from operator import attrgetter
 
 import msgspec
@@ -43,6 +44,10 @@ _STATEMENT_BYTES = 48  # the most that a statement needs beside its item id
 _ENDORSING_BYTES = 320
 
 
+# By subject, what is said last, and in which record.
+_Latest = dict[bytes, tuple[int, Record]]
+
+
 class _Pen(msgspec.Struct):
     """Where one of our identities stands."""
 
@@ -69,13 +74,13 @@ class _Pen(msgspec.Struct):
         """The last slot that is known to be used, here or on another device."""
         return max((self.epoch, self.next_seq - 1), self.beyond)
 
-    def latest(self, records: Iterable[Record]) -> dict[bytes, tuple[int, Record]]:
+    def latest(self, records: Iterable[Record]) -> _Latest:
         """Return what these records say last of each subject, and in which of them it stands.
 
         Without what stands above every slot that is known to be used, where only a thief can have
         put it: it would stand there whatever we say.
         """
-        found: dict[bytes, tuple[int, Record]] = {}
+        found: _Latest = {}
         for record in sorted(records, key=attrgetter("slot")):
             if record.slot <= self.last:
                 found.update((s.subject, (s.weight_q, record)) for s in record.endorsements)
@@ -202,7 +207,7 @@ class Authorship:
         """
         found: list[tuple[bytes, tuple[Endorsement, ...]]] = []
         for author, pen in self._pens.items():
-            dates_ms = {record_id: date_ms(record_id) for record_id in pen.vouching}
+            dates_ms = {i: date_ms(i) for i in pen.vouching}
             gone = {i for i, at_ms in dates_ms.items() if at_ms is None}
             old = {i for i, at_ms in dates_ms.items() if at_ms is None or at_ms < before_ms}
             ahead = {i for i, said in pen.vouching.items() if said.created_ms > after_ms}
@@ -215,12 +220,13 @@ class Authorship:
                 spared = {i for i in spared if pen.vouching[i].epoch != pen.epoch}
             pen.crowded.clear()
             stays = (pen.vouching.keys() - old - ahead) | spared
-            missing = _missing(latest, pen.latest(pen.vouching[i] for i in stays))
+            missing = _missing(standing, pen.latest(pen.vouching[i] for i in stays))
             if any(
                 record.id in ahead and (record.epoch <= pen.epoch or subject in missing)
                 for subject, (_, record) in standing.items()
             ):  # these are the newest: what is older would leave for them
-                missing = _missing(latest, pen.latest(pen.vouching[i] for i in spared))
+                missing = _missing(standing, pen.latest(pen.vouching[i] for i in spared))
+            missing.update(_outlasted(latest, pen.vouching, dates_ms, old - spared))
             again = tuple(Endorsement(subject, said) for subject, (said, _) in missing.items())
             pen.vouching = {i: said for i, said in pen.vouching.items() if i not in gone}
             if again:
@@ -379,12 +385,31 @@ def _overrules(pen: _Pen, statements: Iterable[Said]) -> bool:
     )
 
 
-def _missing(
-    latest: dict[bytes, tuple[int, Record]], kept: dict[bytes, tuple[int, Record]]
-) -> dict[bytes, tuple[int, Record]]:
-    """Return what would not stand as it does, or not be withdrawn, if only this were kept."""
+def _missing(standing: _Latest, kept: _Latest) -> _Latest:
+    """Return what would not stand as it does if only this were kept."""
     return {
         subject: each
-        for subject, each in latest.items()
-        if each[0] != (kept[subject][0] if subject in kept else 0)
+        for subject, each in standing.items()
+        if subject not in kept or kept[subject][0] != each[0]
+    }
+
+
+def _outlasted(
+    latest: _Latest,
+    vouching: dict[bytes, Record],
+    dates_ms: dict[bytes, int | None],
+    old: AbstractSet[bytes],
+) -> _Latest:
+    """Return the old withdrawals that leave before what they withdraw, which would stand again."""
+    newest_ms: dict[bytes, int] = {}
+    for record_id, record in vouching.items():
+        date_ms = dates_ms[record_id]
+        for said in record.endorsements:
+            if said.weight_q and date_ms is not None:
+                newest_ms[said.subject] = max(date_ms, newest_ms.get(said.subject, date_ms))
+    return {
+        subject: (weight_q, record)
+        for subject, (weight_q, record) in latest.items()
+        if not weight_q and record.id in old
+        if newest_ms.get(subject, -1) > (dates_ms[record.id] or -1)
     }

@@ -481,3 +481,21 @@ def test_a_withdrawal_outlasts_what_the_other_device_said_again_before_it_had_he
         for node in range(3):
             cores.tell(node, inputs.TimerFired("expire", cores.wall_ms))
         assert standing(cores, 2) == set()
+
+
+@pytest.mark.parametrize("withdrawn_ms", [None, 10])
+def test_an_old_withdrawal_is_said_again_where_what_it_withdraws_leaves_later(
+    withdrawn_ms: int | None,
+) -> None:
+    pen = Authorship((ANA,), NETWORK, LIMITS)
+    again, withdrawn = (
+        sign_record(ANA, NETWORK, epoch, 1, b"", 0, (Endorsement(CID.id, units),), LIMITS)
+        for epoch, units in ((0, 10_000), (9, 0))
+    )
+    pen.witness(again)
+    pen.witness(withdrawn)
+    dates_ms = {again.id: 20, withdrawn.id: withdrawn_ms}
+    assert pen.renewals(50, 50, dates_ms.get) == [(ANA.id, (Endorsement(CID.id, 0),))]
+    dates_ms = {again.id: 20, withdrawn.id: 30}
+    pen.witness(withdrawn)
+    assert pen.renewals(50, 50, dates_ms.get) == []
