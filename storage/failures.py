@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import aiosqlite
+
 from tastemesh.errors import StorageCause, StorageError
 from tastemesh.storage.files import log_of
 
@@ -56,6 +58,21 @@ def damaged(path: Path, problem: str) -> StorageError:
     """Return the error for a file that fails its integrity check, with the check's last line."""
     text = f"{path} is damaged ({problem.splitlines()[-1]}): {_RECOVER}"
     return StorageError(text, StorageCause.DAMAGED)
+
+
+async def check_pages(db: aiosqlite.Connection, path: Path) -> None:
+    """Check every page of a database.
+
+    Args:
+        db: open on it, or on a copy.
+        path: what is damaged where this one is.
+
+    Raises:
+        StorageError: it is damaged.
+    """
+    ((verdict,),) = await db.execute_fetchall("PRAGMA quick_check(1)")
+    if verdict != "ok":
+        raise damaged(path, verdict)
 
 
 def gone(path: Path) -> StorageError:

@@ -13,8 +13,8 @@ Costs: a commit is one hop to the thread per statement kind, eight at most; see 
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,7 +25,7 @@ from tastemesh.errors import StorageCause, StorageError, UsageError
 from tastemesh.gossip.inputs import Restored, Stored
 from tastemesh.gossip.record import Interaction
 from tastemesh.storage.batch import STORED, StorageEffect, fold
-from tastemesh.storage.failures import damaged, gone, reported
+from tastemesh.storage.failures import check_pages, gone, reported
 from tastemesh.storage.files import bytes_on_disk, claim, claim_copy, discard, places_of
 from tastemesh.storage.frames import check_log
 from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
@@ -120,7 +120,7 @@ class Store:
         ((mode,),) = await self._db.execute_fetchall("PRAGMA journal_mode = WAL")
         if mode != "wal":
             raise StorageError(f"{self._path}: no write-ahead log here, journal mode is {mode}")
-        await self._check_pages()
+        await check_pages(self._db, self._path)
         page_bytes = await read_pragma(self._db, "page_size")
         await self._db.executescript(
             f"""
@@ -138,11 +138,6 @@ class Store:
         await migrate(self._db, self._path, migrations)
         self._places = places_of(self._path)
         self._salvage = await salvage_of(self._db, self._path)
-
-    async def _check_pages(self) -> None:
-        ((verdict,),) = await self._db.execute_fetchall("PRAGMA quick_check(1)")
-        if verdict != "ok":
-            raise damaged(self._path, verdict)
 
     async def _set_bound(self) -> int:
         """Set the most pages that the file may have, and return it.
@@ -170,13 +165,19 @@ class Store:
         async with self._lock:
             if self._closed:
                 raise StorageError(f"{self._path} is closed")
-            try:
-                with reported(self._path):
-                    yield self._db
-            except StorageError as error:
-                if reads and error.cause in (StorageCause.DAMAGED, StorageCause.IO):
-                    self.damage = error
-                raise
+            with self._noting() if reads else reported(self._path):
+                yield self._db
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Note what fails in reading."""
+        try:
+            with reported(self._path):
+                yield
+        except StorageError as error:
+            if error.cause in (StorageCause.DAMAGED, StorageCause.IO):
+                self.damage = error
+            raise
 
     @asynccontextmanager
     async def _transaction(self, *, durable: bool) -> AsyncIterator[aiosqlite.Connection]:
@@ -246,7 +247,7 @@ class Store:
         """
         async with self._alone() as db:
             await db.execute_fetchall("PRAGMA shrink_memory")  # pages that are cached prove nothing
-            await self._check_pages()
+            await check_pages(self._db, self._path)
             self.damage = None
 
     async def check_values(self) -> None:
@@ -396,7 +397,7 @@ class Store:
             path: must not exist. Appears only when it is complete.
 
         Raises:
-            StorageError: it cannot be written, exists already, or this store is closed.
+            StorageError: it cannot be written, exists already, or this store is closed or damaged.
         """
         partial = path.with_name(f"{path.name}.partial")
         async with self._alone(reads=False) as db:
@@ -405,6 +406,8 @@ class Store:
                     claim_copy(path, partial)
                     async with aiosqlite.connect(partial, isolation_level=None) as copy:
                         await db.backup(copy)
+                        with self._noting():  # or a good copy of earlier gave way to this one
+                            await check_pages(copy, self._path)
                         await copy.execute("REPLACE INTO meta VALUES (?, x'01')", (COPIED,))
                     partial.rename(path)
                 finally:

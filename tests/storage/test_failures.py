@@ -13,7 +13,7 @@ import pytest
 
 from tastemesh.errors import StorageCause, StorageError
 from tastemesh.gossip.effects import Evict, EvictReason
-from tastemesh.storage.store import MIN_DISK_BYTES, Store
+from tastemesh.storage.store import COPIED, MIN_DISK_BYTES, Store
 from tests.storage.children import NOBODY, start
 from tests.storage.records import evict, persist, restored, stored
 
@@ -127,6 +127,23 @@ async def test_damage_that_is_met_in_reading_is_known_until_all_can_be_read(fill
         assert (await store.load(0)).records == restored(
             *[persist(n, size_bytes=2_000) for n in range(300)]
         ).records
+
+
+async def test_no_backup_is_made_of_what_is_damaged(filled: Path) -> None:
+    copy = filled.with_name("copy.db")
+    async with await Store.open(filled) as store:
+        whole = contents(filled)
+        overwrite(filled, 4_096 * 20, b"\xa5" * 4_096 * 60)
+        await store._db.execute_fetchall("PRAGMA shrink_memory")  # as if it were large
+        with pytest.raises(StorageError, match=r"window\.db is damaged.*a start keeps"):
+            await store.backup(copy)
+        assert store.damage is not None
+        assert not list(filled.parent.glob("copy.db*"))
+        overwrite(filled, 0, whole)
+        await store.look_again()
+        await store.backup(copy)
+    async with await Store.open(copy) as store:
+        assert await store.get_meta(COPIED) is not None
 
 
 async def test_any_damage_is_a_storage_error_or_none(filled: Path) -> None:
