@@ -13,6 +13,13 @@ export function drawList(lines, context, actions) {
   redraw(byId("list-note"), note(lines, isExploration, context));
   redraw(byId("list"), lines.map((line, place) => item(line, place, isExploration, context, actions)));
   byId("list-more").hidden = lines.length < context.k || context.k >= 100;
+  byId("list-end").textContent = ending(lines, context.k);
+}
+
+/** Why the list ends before it is as long as it was to be. */
+function ending(lines, wanted) {
+  if (!lines.length || lines.length >= wanted || lines.some((line) => line.unverified)) return "";
+  return "That is all: those whom your trust reaches hold no more that you do not have. More arrives while your node runs.";
 }
 
 function note(lines, isExploration, context) {
@@ -21,7 +28,7 @@ function note(lines, isExploration, context) {
   }
   if (isExploration) {
     return el("div", { class: "mark-note" },
-      el("p", {}, el("strong", {}, "Exploration."), " You endorse nobody yet, so this is only what many strangers have. Each item is marked unverified: fake identities could have put it here."),
+      el("p", {}, el("strong", {}, "Exploration."), " You endorse nobody yet, so this is only what strangers have: first those whose taste is like yours, then whatever many of them have. Each item is marked unverified: fake identities could have put it here."),
       el("p", {}, "Paste a friend’s id under ", el("a", { href: "#people-title" }, "Your people"), ", and their taste, and that of those they trust, takes its place."));
   }
   if (lines.length) return null;
@@ -81,6 +88,10 @@ function shareBar(line) {
 }
 
 function why(line, context) {
+  const id = el("p", { class: "hint" }, "Its id: ", el("code", { class: "breaks" }, line.item));
+  if (!line.reasons.length) {
+    return [el("p", {}, "No signed record of anybody whom you trust speaks for it, so there is no evidence to save."), id];
+  }
   const voices = line.backing?.voices ?? [];
   const rows = line.reasons.map((reason) => {
     const through = voices.filter((voice) => voice.contact === reason.contact).map((voice) => nameOf(voice.identity));
@@ -97,7 +108,7 @@ function why(line, context) {
         el("caption", { class: "unseen" }, said),
         el("thead", {}, el("tr", {}, ["You endorse", "Share", "Who has it", "Signed records"].map((head) => el("th", { scope: "col", class: head === "Share" ? "number" : null }, head)))),
         el("tbody", {}, rows))),
-    el("p", { class: "hint" }, "Its id: ", el("code", { class: "breaks" }, line.item)),
+    id,
     el("p", {}, el("button", {
       type: "button", class: "quiet", "data-key": `evidence ${line.item}`, "aria-label": `Save the evidence: ${line.item}`, onclick: () => saveEvidence(line.item, context.identity),
     }, "Save the evidence"), el("span", { class: "hint" }, " signed records that anybody can check: tastemesh verify")),

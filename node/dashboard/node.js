@@ -12,14 +12,17 @@ const REASONS = {
   rate: "more than an author may send", "author-quota": "over its author’s quota", "window-full": "window full",
   "unexpected-topic": "on a topic that was not asked for", "sync-budget": "more than was agreed on",
   "verify-budget": "too many strangers at once", forgotten: "taken back by its author",
-  convicted: "from an equivocator", "revoked-key": "signed with a revoked key",
+  convicted: "from an equivocator", damaged: "altered on your disk", "revoked-key": "signed with a revoked key",
 };
 
 /** Draw it. `equivocators` are ids. */
 export function drawNode(status, equivocators) {
+  const { fault, damage } = status.storage;
+  const trouble = fault ? "Nothing can be stored" : damage ? "Not all that is stored can be read" : "";
+  byId("trouble").textContent = trouble; // the rest of it is far down the page
+  byId("trouble").hidden = !trouble;
   redraw(byId("node"), [
-    status.storage.fault ? el("p", { class: "fault", role: "alert" }, `Nothing can be stored: ${status.storage.fault}`) : null,
-    status.storage.damage && !status.storage.fault ? el("p", { class: "fault", role: "alert" }, `Not all that is stored can be read: ${status.storage.damage}`) : null,
+    trouble ? el("p", { class: "fault", role: "alert" }, `${trouble}: ${fault ?? damage}`) : null,
     el("div", { class: "node-parts" },
       part("Brokers", brokers(status), "Each only carries; none can forge. What one keeps back shows here as soon as it comes by another way."),
       part("Window and storage", room(status), "Your node keeps what is recent, and friends’ words before strangers’."),

@@ -118,7 +118,8 @@ export function coverage(report, nameOf) {
 
 /** That a broker hangs up again and again, which shows nowhere else while it is connected. */
 export function hangups(broker) {
-  return `The connection was lost ${count(broker.lost_count, "time", "times")} in the last ten minutes (${broker.last_loss}). What a broker delivers in between is not judged.`;
+  const reason = broker.connected || broker.reason !== broker.last_loss ? ` (${broker.last_loss})` : ""; // else it is said already
+  return `The connection was lost ${count(broker.lost_count, "time", "times")} in the last ten minutes${reason}. What a broker delivers in between is not judged.`;
 }
 
 /** What the user says of a person. */

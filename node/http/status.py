@@ -35,7 +35,8 @@ class StorageStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         fault: what keeps the node from storing anything just now; null where nothing does.
-        cause: the same as one word: disk-full, disk-bound, read-only, damaged, locked, io, other.
+        cause: the same as one word: disk-full, disk-bound, read-only, damaged, locked, gone, io,
+            other.
         damage: what could not be read from it lately; null again once all of it can be.
         used_bytes: what the database takes.
         bound_bytes: what it may take.

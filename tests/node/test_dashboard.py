@@ -265,6 +265,9 @@ async def test_a_node_in_trouble_says_so(house: House) -> None:
     status["brokers"] += [
         status["brokers"][0] | {"broker": "b:1", "connected": False, "reason": "no"},
         status["brokers"][0] | {"broker": "c:1", "lost_count": 12, "last_loss": "c:1: it left"},
+        status["brokers"][0]
+        | {"broker": "d:1", "connected": False, "lost_count": 3}
+        | dict.fromkeys(("reason", "last_loss"), "d:1: it left"),
     ]
     status["storage"] |= {"fault": "disk full"}
     status["rejected"] = {"bad-signature": 3, "duplicate": 5, "new-reason": 1}
@@ -286,6 +289,7 @@ async def test_a_node_in_trouble_says_so(house: House) -> None:
         "Seems to withhold what aaaaaa…aaaa says: more is missing than chance explains.",
         "b:1not connectedno",
         "The connection was lost 12 times in the last ten minutes (c:1: it left).",
+        "d:1not connectedd:1: it leftThe connection was lost 3 times in the last ten minutes. What",
         "Nothing can be stored: disk full",
         "3 signature wrong",
         "1 new-reason",
@@ -293,6 +297,8 @@ async def test_a_node_in_trouble_says_so(house: House) -> None:
         "1 identity signed two different records under one number",
     ):
         assert sentence in told
+    assert await page.locator("#trouble").text_content() == "Nothing can be stored"
+    assert await page.locator("#trouble").get_attribute("hidden") is None
     await context.close()
 
 
@@ -354,11 +360,17 @@ async def test_somebody_is_endorsed_named_and_blocked_by_keyboard(house: House) 
         assert node.identities["endorses"] in await page.locator("#people").inner_text()
         assert await page.locator("#list .mark").count() == len(await listed(page)) > 0
         assert "Exploration." in await page.locator("#list-note").inner_text()
+        await page.locator("#list").get_by_role("button", name="Why").first.click()
+        why = page.locator("#list .why").first
+        assert "No signed record of anybody whom you trust" in await why.inner_text()
+        assert await why.locator("table, button").count() == 0
+        assert not await page.locator("#list-end").is_visible()
         await page.get_by_label("A friend’s id").fill(ana)
         await page.locator("#endorse-name").fill("Ana Lima")
         await page.keyboard.press("Enter")
         await page.get_by_role("button", name="Ana Lima, endorsed").wait_for()
         assert await page.locator("#list .mark").count() == 0
+        assert "That is all" in await page.locator("#list-end").inner_text()
 
         await page.get_by_role("button", name="you", exact=True).focus()
         await page.keyboard.press("End")
