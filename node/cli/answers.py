@@ -77,7 +77,12 @@ def recommend(
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
     console.print(table)
-    if len(lines) < k and not any(line["unverified"] for line in lines):
+    if all(line["unverified"] for line in lines):
+        typer.echo(
+            "unverified: nobody whom you trust stands behind these, so fake identities could have "
+            "put them here. What those have whom you endorse takes their place."
+        )
+    elif len(lines) < k and not any(line["unverified"] for line in lines):
         typer.echo(f"{len(lines)} of {k}: those whom your trust reaches have no more that you lack")
     if explain:
         known = ask(home, "GET", "/v1/status")

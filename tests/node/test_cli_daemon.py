@@ -57,6 +57,11 @@ async def test_killed_daemons_and_brokers_come_back_by_themselves(
             await shell("record", "common", "--home", ann.home)
             await shell("record", "first", "--home", ann.home)
             await shell.recommended(bob.home, "first")
+            assert "unverified" not in await shell("recommend", "--home", bob.home)
+            await shell("record", "of a stranger", "--home", bob.home)
+            assert (await shell.recommended(ann.home, "of a stranger"))["unverified"]
+            shown = await shell("recommend", "--explain", "--home", ann.home)
+            assert "\nunverified: nobody whom you trust stands behind these" in shown
             assert await bob.stop(signal.SIGKILL) == -signal.SIGKILL
         status, _, err = await shell.attempt("status", "--home", bob.home)
         assert (status, "no daemon runs for" in err) == (1, True)
