@@ -31,7 +31,11 @@ def main() -> int:
         os.environ.setdefault(name, "1")
     from benchmarks.measure import write
 
-    rows = import_module(f"benchmarks.{given.name}").run(quick=given.quick)
+    try:
+        benchmark = import_module(f"benchmarks.{given.name}")
+    except ModuleNotFoundError as error:  # a peer
+        parser.exit(2, f"{error.name} is not installed: make bench NAME={given.name}\n")
+    rows = benchmark.run(quick=given.quick)
     write(given.name, rows, given.json)
     return 0
 
