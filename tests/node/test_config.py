@@ -84,6 +84,7 @@ def test_lists_can_be_varied_and_hold_marked_finds(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("htpp_port = 1", "unknown setting 'htpp_port'; the nearest is 'http_port'"),
+        ("home = 'x'", "unknown setting 'home'; expected one of network, brokers, http_port"),
         ("http_port = 65536", "is 65536; expected a port from 1 to 65535"),
         ('http_port = "8765"', "is '8765'; expected a port"),
         ("log_level = 'loud'", "expected debug, info, warning or error"),
