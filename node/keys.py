@@ -203,7 +203,8 @@ def _secrets(path: Path, passphrase: str) -> list[Ed25519PrivateKey]:
             wanted = (
                 "is not encrypted: expected no passphrase, and one is set"
                 if passphrase
-                else "is encrypted: expected a passphrase"
+                else "is encrypted: expected a passphrase, in TASTEMESH_PASSPHRASE or a "
+                "passphrase_file, or as NodeConfig's passphrase"
             )
             raise ConfigError(f"{path} {wanted}") from None
         except ValueError:
