@@ -37,7 +37,8 @@ const actions = {
     return `${said} ${nameOf(peer)}.`;
   }),
   forget: (item) => act(async () => {
-    const gone = await tell("/v1/forget", { item, identity: context.identity });
+    const what = item === null ? { everything: true } : { item };
+    const gone = await tell("/v1/forget", { ...what, identity: context.identity });
     const number = gone.interactions + gone.private;
     return `Forgotten: ${number === 1 ? "one thing" : `${number} things`} that you said.`;
   }),

@@ -337,6 +337,10 @@ async def test_what_is_recorded_leaves_the_list_and_can_be_forgotten(house: Hous
         await page.get_by_role("button", name="Forget: song:a").click()
         await page.get_by_role("button", name="Sure? Press again: song:a").click()
         await becomes(page, ["a", SCRIPT_ITEM.removeprefix("x:")])
+        await page.get_by_role("button", name="Forget everything", exact=True).click()
+        await page.get_by_role("button", name="Sure? Press again", exact=True).click()
+        await page.locator("#notice").get_by_text("Forgotten: 2 things that you said.").wait_for()
+        await becomes(page, ["a", "b", "c", SCRIPT_ITEM.removeprefix("x:")])
 
 
 async def test_an_id_that_is_too_long_is_refused_and_not_cut(house: House) -> None:
