@@ -144,6 +144,17 @@ def rows_of(record_no: int, records: NDArray[np.int32]) -> slice:
     return slice(int(records.searchsorted(number)), int(records.searchsorted(number, "right")))
 
 
+def renumber_rows(records: NDArray[np.int32], numbers: NDArray[np.int32]) -> None:
+    """Put the places of records' numbers in their stead: of dead rows, of the next that is held.
+
+    Args:
+        records: of all rows, never falling; written over.
+        numbers: those that are held, rising.
+    """
+    # No dead row behind the last gets a number that is still to come.
+    records[:] = np.minimum(np.searchsorted(numbers, records), len(numbers) - 1)
+
+
 def rises(
     columns: Interactions, without: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

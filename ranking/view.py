@@ -31,6 +31,7 @@ from tastemesh.ranking.columns import (
     grown,
     leading,
     living,
+    renumber_rows,
     rises,
     rows_of,
     selected,
@@ -189,10 +190,8 @@ class View:
     def renumber(self, numbers: NDArray[np.int32]) -> None:
         """Number records anew: by the places of their numbers among these, all, rising."""
         self._absorb()
-        records = self._columns.record[: self._end]
+        renumber_rows(self._columns.record[: self._end], numbers)
         self._last_record, self._table = len(numbers) - 1, None
-        # Of dead rows the next one's, and none that is still to come.
-        records[:] = np.minimum(np.searchsorted(numbers, records), self._last_record)
         self.version += 1
 
     def user_number(self, user: bytes) -> int:
