@@ -91,6 +91,8 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         check_field_types(self)
         for url in self.brokers:
             parse_broker_url(url)
+        if self.mqtt.protocol == "5" and not self.brokers:  # it would be tried for ever
+            raise ConfigError("MQTT 5 without brokers: the embedded one speaks 3.1.1; name another")
         for name, most in (("diversity", STRENGTH_MAX), ("exploration_share", 1)):
             value = getattr(self, name)
             if not 0 <= value <= most:

@@ -5,9 +5,13 @@ import os
 import sys
 from pathlib import Path
 
-from docs.figures.registry import FIGURES
-from docs.figures.workshop import Workshop, rule_digest
 from tastemesh.errors import TastemeshError
+
+try:
+    from docs.figures.registry import FIGURES
+    from docs.figures.workshop import Workshop, rule_digest
+except ModuleNotFoundError as error:
+    sys.exit(f"{error.name} is not installed; expected the extra lab: pip install -e '.[lab]'")
 
 DOCS = Path(__file__).parent.parent
 
