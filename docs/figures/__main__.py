@@ -11,7 +11,7 @@ try:
     from docs.figures.registry import FIGURES
     from docs.figures.workshop import Workshop, rule_digest
 except ModuleNotFoundError as error:
-    sys.exit(f"{error.name} is not installed; expected the extra lab: pip install -e '.[lab]'")
+    sys.exit(f"{error.name} is not installed; expected the extra lab")
 
 DOCS = Path(__file__).parent.parent
 
@@ -53,6 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{name}: made")
     except TastemeshError as error:
         print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        print(f"{error.name} is not installed; expected the extra lab", file=sys.stderr)
         return 2
     return 0
 
