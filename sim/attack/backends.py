@@ -64,6 +64,7 @@ class Joblib:
         self._name = name
         self._jobs = jobs
         self._scatters = scatters
+        self._sent: tuple[Any, Any] = None, None  # what all calls had last, and dask's hold on it
 
     def run(
         self, function: Callable[..., Result], calls: Sequence[tuple[Any, ...]], shared: Any
@@ -71,6 +72,13 @@ class Joblib:
         """Yield as they are finished."""
         from joblib import Parallel, delayed, parallel_config
 
+        if self._scatters and self._sent[0] is not shared:
+            from distributed import get_client
+
+            # Joblib lets go of it after each run and sends it anew for the next, under one name: on
+            # a busy machine the workers drop it then, and the run fails with "lost dependencies".
+            client = get_client()
+            self._sent = shared, client.scatter([shared], broadcast=True)  # type: ignore[no-untyped-call]
         extra = {"scatter": [shared]} if self._scatters else {}
         jobs = min(self._jobs, max(1, len(calls)))  # no process that has nothing to do
         with parallel_config(backend=self._name, n_jobs=jobs, **extra):

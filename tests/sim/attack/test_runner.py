@@ -1,5 +1,6 @@
 """The attack lab: what each strategy gets against whom, wherever the work is done."""
 
+import gc
 import json
 from importlib.util import find_spec
 from pathlib import Path
@@ -256,6 +257,22 @@ def test_wherever_the_work_is_done_the_cells_are_the_same(
 ) -> None:
     with open_backend(name, jobs=2) as backend:
         assert run_attacks(*community, FEW, backend=backend) == few
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_what_all_calls_share_stays_on_the_cluster_from_one_run_to_the_next() -> None:
+    """Dropped and sent anew under one name it was lost: the drop came after the second sending."""
+    from distributed import get_client
+
+    shared = np.arange(1_000)
+    with open_backend("dask", jobs=2) as backend:
+        for _ in range(2):
+            totals = backend.run(np.sum, [(shared,), (shared,)], shared=shared)
+            assert [int(total) for total in totals] == [499_500, 499_500]
+            gc.collect()
+            held = get_client().futures
+            assert [key for key in held if "ndarray" in str(key)]
 
 
 class Reversed:
