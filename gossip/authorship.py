@@ -219,13 +219,15 @@ class Authorship:
             if self._has_room(pen, len(standing)):
                 spared = {i for i in spared if pen.vouching[i].epoch != pen.epoch}
             pen.crowded.clear()
-            stays = (pen.vouching.keys() - old - ahead) | spared
-            missing = _missing(standing, pen.latest(pen.vouching[i] for i in stays))
+            # It is for others where theirs is the last word, even if they said what ours says.
+            ours = {subject: each for subject, each in standing.items() if each[1].id not in spared}
+            stays = pen.vouching.keys() - old - ahead
+            missing = _missing(ours, pen.latest(pen.vouching[i] for i in stays))
             if any(
                 record.id in ahead and (record.epoch <= pen.epoch or subject in missing)
-                for subject, (_, record) in standing.items()
+                for subject, (_, record) in ours.items()
             ):  # these are the newest: what is older would leave for them
-                missing = _missing(standing, pen.latest(pen.vouching[i] for i in spared))
+                missing = ours
             missing.update(_outlasted(latest, pen.vouching, dates_ms, old - spared))
             again = tuple(Endorsement(subject, said) for subject, (said, _) in missing.items())
             pen.vouching = {i: said for i, said in pen.vouching.items() if i not in gone}

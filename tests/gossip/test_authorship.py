@@ -499,3 +499,34 @@ def test_an_old_withdrawal_is_said_again_where_what_it_withdraws_leaves_later(
     dates_ms = {again.id: 20, withdrawn.id: 30}
     pen.witness(withdrawn)
     assert pen.renewals(50, 50, dates_ms.get) == []
+
+
+def test_a_block_that_both_devices_said_and_pushed_out_unheard_is_said_again() -> None:
+    cores = Cores([ANA, ANA, person("ben")], Limits(author_endorsement_count=8))
+    cores.tell(1, inputs.Restored((), (), (), cores.wall_ms, copied=True))
+    late: list[tuple[int, effects.Send]] = []
+
+    def keep(sender: int, reader: int, send: effects.Send, broker: str) -> bool:
+        late.append((reader, send))
+        return False
+
+    cores.carry = keep
+    praised = [person(f"friend {n}").id for n in range(7)]
+    for node in (0, 1):
+        cores.now_ms += 1
+        cores.say(node, Endorsement(CID.id, -10_000))
+    for n in range(4):  # of 7 people, one of whom both praise
+        for node in (0, 1):
+            cores.now_ms += 1
+            cores.say(node, Endorsement(praised[n + 3 * node], 10_000))
+    cores.carry = lambda *_: True
+    for reader, send in late:
+        cores.hear(reader, send.topic, send.payload)
+    assert CID.id not in {said for said, _ in standing(cores, 2)}
+    cores.pass_time(10 * 60_000)
+    expected = {(CID.id, -10_000), *((each, 10_000) for each in praised)}
+    assert [standing(cores, n) for n in range(3)] == [expected] * 3
+    before = len(cores.held(2)), sum(isinstance(e, effects.Persist) for e in cores.done[2])
+    cores.pass_time(10 * 60_000)
+    after = len(cores.held(2)), sum(isinstance(e, effects.Persist) for e in cores.done[2])
+    assert after == before  # nothing is said for ever
