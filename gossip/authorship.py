@@ -86,6 +86,17 @@ class _Pen(msgspec.Struct):
                 found.update((s.subject, (s.weight_q, record)) for s in record.endorsements)
         return found
 
+    def overtake(self, subjects: AbstractSet[bytes]) -> None:
+        """Have what has left for others of the author's say no more of these.
+
+        Who speaks of them now may have forgotten already what has left, whatever its slot.
+        """
+        for record_id in self.crowded & self.vouching.keys():
+            said = self.vouching[record_id]
+            if any(each.subject in subjects for each in said.endorsements):
+                stays = tuple(each for each in said.endorsements if each.subject not in subjects)
+                self.vouching[record_id] = msgspec.structs.replace(said, statements=stays)
+
     def turn_to(self, epoch: int) -> None:
         """Go on in an epoch in which nothing has been signed."""
         self.epoch, self.next_seq, self.reserved = epoch, 1, 1
@@ -151,6 +162,7 @@ class Authorship:
         if pen is None:
             return
         if record.endorsements:
+            pen.overtake({each.subject for each in record.endorsements})
             pen.vouching[record.id] = record
         if record.slot < (pen.epoch, pen.next_seq - 1):
             if record.epoch == pen.epoch and record.seq > pen.prev_seq:

@@ -530,3 +530,20 @@ def test_a_block_that_both_devices_said_and_pushed_out_unheard_is_said_again() -
     cores.pass_time(10 * 60_000)
     after = len(cores.held(2)), sum(isinstance(e, effects.Persist) for e in cores.done[2])
     assert after == before  # nothing is said for ever
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, -10_000), (10_000, 0)])
+def test_what_was_pushed_out_is_not_said_again_over_what_was_said_since(
+    before: int, after: int
+) -> None:
+    """The device that says it has forgotten already what left, and the other one not yet."""
+    cores = two_devices(Limits(author_endorsement_count=4))
+    cores.say(1, Endorsement(CID.id, before))
+    for n in range(4):
+        cores.now_ms += 1
+        cores.say(0, Endorsement(person(f"friend {n}").id, 0))
+    cores.tell(0, inputs.TimerFired("expire", cores.wall_ms))
+    cores.now_ms += 1
+    cores.say(0, Endorsement(CID.id, after))
+    cores.pass_time(2 * 60_000)
+    assert standing(cores, 2) == ({(CID.id, after)} if after else set())
