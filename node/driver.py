@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from tastemesh.errors import InternalError, StorageError, UsageError
+from tastemesh.errors import InternalError, StorageError
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.limits import RejectReason
@@ -194,7 +194,7 @@ class Driver:
         except InternalError as error:
             self._queue(_Turn(orders + error.done))
             raise error.__cause__ or error from None
-        except UsageError:
+        except Exception:  # numbers that are used up must be committed, whatever it is
             self._queue(_Turn(orders))
             raise
         done: asyncio.Future[list[Effect]] = asyncio.get_running_loop().create_future()

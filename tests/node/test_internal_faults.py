@@ -232,6 +232,22 @@ async def test_what_a_user_said_before_a_fault_is_committed(tmp_path: Path) -> N
         await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_what_was_handed_in_before_what_the_core_cannot_take_is_committed(
+    tmp_path: Path,
+) -> None:
+    async with await Store.open(tmp_path / "window.sqlite3") as store:
+        driver = Driver(core(), store, Feed([]), Clock(), lambda effect: None)
+        running = asyncio.create_task(driver.run())
+        good = inputs.Recorded(ANA.id, (listen("x"),), WALL_MS)
+        with pytest.raises(TypeError):
+            driver.hand_in(good, msgspec.structs.replace(good, statements=None))
+        await driver.flush()
+        part = await store.load(WALL_MS)
+        assert len(part.records) == len(part.sequences) == 1
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_fault_in_what_the_store_gives_back_does_not_stop_the_node(tmp_path: Path) -> None:
     taken, disputing = sign("taken"), sign("disputing")
     feed = Feed([(TOPIC, msgspec.msgpack.encode([each.envelope])) for each in (taken, disputing)])
