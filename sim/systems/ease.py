@@ -51,7 +51,8 @@ class Ease:
         owned = binary_matrix(train)
         self._lots = tie_lots(train)
         self._owned = owned
-        # Whom and what the training part does not know, a third of a test by time, has weight 0.
+        # Whom and what the training part does not know has weight 0: of CiaoDVD's items, split by
+        # one moment, a third.
         self._known = np.flatnonzero(column_sizes(owned))
         side = owned[np.flatnonzero(row_sizes(owned))][:, self._known]
         self._by_item = side.shape[1] <= side.shape[0]

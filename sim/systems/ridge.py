@@ -33,7 +33,7 @@ def ridge_inverse(side: csr_array, strength: float) -> NDArray[np.float64]:
         gram[:, start : start + _BLOCK_ROWS] = (rows @ other).toarray().T
     gram[np.diag_indices(size)] += strength
     # In packed halves, as the process dies in the threaded Cholesky of a full matrix of 16,000 rows
-    # (OpenBLAS 0.3.30, two threads). This way takes half of the time, too (measured).
+    # (OpenBLAS 0.3.30, two threads); for 6,000 it costs half as much time again (measured).
     halves, failed = dtrttf(gram, uplo="L")
     del gram
     for step in (dpftrf, dpftri):

@@ -1,6 +1,8 @@
 """A fault of ours half way through a message: what came before it stands, and goes on standing."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -115,17 +117,22 @@ class Weary(Core):
         return super().handle(event, now_ms)
 
 
-async def test_a_fault_in_a_timers_turn_is_counted_and_its_turns_go_on(tmp_path: Path) -> None:
-    weary = Weary()
-    async with await Store.open(tmp_path / "window.sqlite3") as store:
-        driver = Driver(weary, store, Feed([]), Clock(), lambda effect: None)
+@asynccontextmanager
+async def started(peer: Core, home: Path) -> AsyncIterator[Driver]:
+    async with await Store.open(home / "window.sqlite3") as store:
+        driver = Driver(peer, store, Feed([]), Clock(), lambda effect: None)
         running = asyncio.create_task(driver.run())
         driver.handle(inputs.Started(WALL_MS))
-        async with asyncio.timeout(30):
-            await weary.turned_again.wait()
-        assert driver.internal_error_count == 1
+        yield driver
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_fault_in_a_timers_turn_is_counted_and_its_turns_go_on(tmp_path: Path) -> None:
+    weary = Weary()
+    async with started(weary, tmp_path) as driver, asyncio.timeout(30):
+        await weary.turned_again.wait()
+        assert driver.internal_error_count == 1
 
 
 class Tired(Core):
@@ -148,15 +155,10 @@ class Tired(Core):
 
 async def test_a_timer_whose_turns_all_fail_does_not_come_again_at_once(tmp_path: Path) -> None:
     tired = Tired()
-    async with await Store.open(tmp_path / "window.sqlite3") as store:
-        driver = Driver(tired, store, Feed([]), Clock(), lambda effect: None)
-        running = asyncio.create_task(driver.run())
-        driver.handle(inputs.Started(WALL_MS))
+    async with started(tired, tmp_path) as driver:
         for _ in range(20):  # each goes to the disk and back
             await driver.flush()
         assert tired.turn_count == driver.internal_error_count == 1
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
 
 class Dried(Signer):
