@@ -34,7 +34,8 @@ class TastemeshSimilarity:
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
-        self._fitted: tuple[Interactions, float, ItemModel] | None = None
+        self._model: ItemModel | None = None
+        self._fitted: tuple[Interactions, float] | None = None  # what it was made of
 
     def grid(self, endorsed: bool) -> list[Parameters]:
         """Return the settings to choose from; 0 items are a taste without recency.
@@ -57,16 +58,17 @@ class TastemeshSimilarity:
         self._position = {name: at for at, name in enumerate(train.item_ids)}
         self._recency_items = float(parameters["recency_items"])
         self._ranking = msgspec.structs.replace(EXPLORATION, open_gain=float(parameters["gain"]))
-        self._model = self._model_of(train, float(parameters["lambda"]))
+        self._solve(train, float(parameters["lambda"]))
 
-    def _model_of(self, train: Interactions, strength: float) -> "ItemModel | None":
-        """Return the item model, made anew where the last one is of something else."""
-        if inverse_bytes(min(self._matrix.shape)) > MAX_BYTES:
-            return None
-        if self._fitted is None or self._fitted[0] is not train or self._fitted[1] != strength:
-            self._fitted = None  # before the next one takes as much
-            self._fitted = train, strength, ItemModel(self._matrix, strength)
-        return self._fitted[2]
+    def _solve(self, train: Interactions, strength: float) -> None:
+        """Make the item model, unless the last one is of the same, or there is no room for one."""
+        is_small = inverse_bytes(min(self._matrix.shape)) <= MAX_BYTES
+        fitted = self._fitted
+        if is_small and fitted is not None and fitted[0] is train and fitted[1] == strength:
+            return
+        self._model = self._fitted = None  # before the next one takes as much memory
+        if is_small:
+            self._model, self._fitted = ItemModel(self._matrix, strength), (train, strength)
 
     def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
         """Return each user's best items, shape [n, k]."""
