@@ -260,6 +260,8 @@ class SyncSubscription(Iterator[Event]):
 class SyncNode(_Facade[Node]):
     """A node whose methods wait; see `tastemesh.open_node_sync`.
 
+    Each method of `Node` is here under its own name: the same arguments, answers and errors.
+
     Args:
         node: not entered; this object enters and leaves it.
     """
