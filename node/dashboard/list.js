@@ -33,7 +33,7 @@ function note(lines, isExploration, context) {
   }
   if (lines.length) return null;
   const steps = [
-    el("li", {}, "Record a few things that you like, above. They say what you have and are never shown to you again."),
+    el("li", {}, "Record a few things that you like, above. They say what you have, and what you have is not recommended."),
     el("li", {}, context.contacts
       ? "The people whom you endorse have nothing here yet that you do not have. It arrives while your node runs."
       : ["Endorse somebody whose taste you trust: ", el("a", { href: "#people-title" }, "paste a friend’s id"), "."]),
