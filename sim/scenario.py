@@ -6,6 +6,7 @@ names them.
 """
 
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from operator import attrgetter
 from pathlib import Path
@@ -222,6 +223,18 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 )
 
 
+_TABLES: Mapping[str, type[msgspec.Struct]] = {
+    "": Scenario,
+    "links": LinkPolicy,
+    "churn": Churn,
+    "partition": Partition,
+    "brokers": BrokerPolicy,
+    "community": Community,
+    "bounds": Bounds,
+    "adversaries": Adversary,
+}
+
+
 def shipped() -> dict[str, Scenario]:
     """Return the scenarios that come with the package, by name."""
     folder = resources.files("tastemesh.sim") / "scenarios"
@@ -263,5 +276,16 @@ def parse_scenario(text: str, name: str) -> Scenario:
         return msgspec.convert(tomllib.loads(text), Scenario)
     except RecursionError:
         raise ConfigError(f"scenario {name}: nested too deep") from None
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"scenario {name}: {_told(error)}") from None
     except (ValueError, UsageError) as error:  # tomllib's, msgspec's, int's of 5,000 digits
         raise ConfigError(f"scenario {name}: {error}") from None
+
+
+def _told(error: msgspec.ValidationError) -> str:
+    """Return msgspec's text; where a key is unknown, with those that its table has."""
+    problem, _, place = str(error).partition(" - at `$.")
+    table = place.rstrip("`").partition("[")[0]
+    if "unknown field" in problem and table in _TABLES:
+        return f"{error}; expected {', '.join(_TABLES[table].__struct_fields__)}"
+    return str(error)

@@ -27,7 +27,15 @@ def test_every_shipped_scenario_is_valid_and_says_what_happens() -> None:
     [
         ("nodes = 5", "required field `description`"),
         ("description = 'x'\nnodes = 1", "nodes is 1; expected 2 to 100000"),
-        ("description = 'x'\nnode = 5", "unknown field `node`"),
+        ("description = 'x'\nnode = 5", "unknown field `node`; expected description, nodes, "),
+        (
+            "description = 'x'\n[links]\nlos = 1",
+            "unknown field `los` - at `$.links`; expected latency_ms, jitter, loss, duplication",
+        ),
+        (
+            "description = 'x'\n[[brokers]]\nname = 'a'\n[[brokers]]\nnam = 'b'",
+            "unknown field `nam` - at `$.brokers[1]`; expected name, drop, ",
+        ),
         ("description = 'x'\n[links]\nloss = 2.0", "loss is 2.0; expected 0 to 1"),
         ("description = 'x'\n[churn]\nshare = 7.0", "churn.share is 7.0; expected 0 to 1"),
         (
