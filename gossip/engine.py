@@ -234,7 +234,7 @@ class GossipEngine:
         return []
 
     def _on_dropped(self, event: inputs.Dropped, now_ms: int) -> list[Effect]:
-        self.rejected["inbox-overflow"] += event.count
+        self.rejected[RejectReason.INBOX_OVERFLOW] += event.count
         return []
 
     def _on_trust_changed(self, event: inputs.TrustChanged, now_ms: int) -> list[Effect]:

@@ -17,7 +17,8 @@ DAY_MS = 24 * 60 * 60 * 1000
 class RejectReason(StrEnum):
     """Why something was not accepted; every rejection is counted under one.
 
-    All but `DAMAGED`, which is what the store gives back altered, are of what the network brings.
+    All but `DAMAGED`, which is what the store gives back altered, are of what the network brings;
+    `INBOX_OVERFLOW` is of messages that were never read.
     """
 
     OVERSIZED = "oversized"
@@ -34,7 +35,6 @@ class RejectReason(StrEnum):
     BAD_SIGNATURE = "bad-signature"
     DUPLICATE = "duplicate"
     EQUIVOCATION = "equivocation"
-    BLOCKED = "blocked"
     RATE = "rate"
     AUTHOR_QUOTA = "author-quota"
     WINDOW_FULL = "window-full"
@@ -44,6 +44,7 @@ class RejectReason(StrEnum):
     FORGOTTEN = "forgotten"
     CONVICTED = "convicted"
     REVOKED_KEY = "revoked-key"
+    INBOX_OVERFLOW = "inbox-overflow"
     DAMAGED = "damaged"
 
 

@@ -12,7 +12,7 @@ const REASONS = {
   rate: "more than an author may send", "author-quota": "over its author’s quota", "window-full": "window full",
   "unexpected-topic": "on a topic that was not asked for", "sync-budget": "more than was agreed on",
   "verify-budget": "too many strangers at once", forgotten: "taken back by its author",
-  convicted: "from an equivocator", damaged: "altered on your disk", "revoked-key": "signed with a revoked key",
+  convicted: "from an equivocator", "inbox-overflow": "lost unread: more came than fits", damaged: "altered on your disk", "revoked-key": "signed with a revoked key",
 };
 
 /** Draw it. `equivocators` are ids. */

@@ -87,6 +87,12 @@ def test_what_we_hear_is_committed_and_accepted_once() -> None:
     assert core.rejected == {RejectReason.DUPLICATE: 2}
 
 
+def test_what_our_inbox_had_no_room_for_is_counted_under_a_reason_that_is_known() -> None:
+    core = engine()
+    assert core.handle(inputs.Dropped("broker", 3), 0) == []
+    assert core.rejected == {RejectReason("inbox-overflow"): 3}
+
+
 def test_our_own_record_coming_back_is_a_duplicate() -> None:
     core = engine()
     send = core.handle(inputs.Recorded(ME.id, (listen("isrc:A"),), WALL_MS), 0)[-1]
