@@ -7,6 +7,7 @@ against power loss before the first of them is used; a restart goes on above the
 
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from hashlib import sha256
 from operator import attrgetter
 
 import msgspec
@@ -29,10 +30,16 @@ BATCH_COUNT = 64
 # Numbers reserved at a time: one durable commit in 64 records; at most 64 numbers lost a restart.
 RESERVE_COUNT = 64
 
+# Epochs are dealt out in turn, a lane to each run of a device: however wrong its clock and however
+# little it has heard, none begins an epoch of another lane. Two share one once in 4,096 times; with
+# more lanes epochs would be used up. One is 34 minutes ahead of the clock in the mean, so that 42 a
+# day keep pace with it, and a million beside those are left until 2106.
+EPOCH_LANES = 1 << 12
+
 # How near the last epoch and the last number of an epoch a record of ours that we did not write may
-# bring us: who has our key must not be able to use them up. One epoch goes for a restore or a
-# rotation, and nobody writes 2^32 records.
-_EPOCHS_LEFT = 1 << 16
+# bring us: who has our key must not be able to use them up. Once round the lanes goes for a restore
+# at the most, and one epoch for a rotation; and nobody writes 2^32 records.
+_EPOCHS_LEFT = EPOCH_LANES << 8
 _NUMBERS_LEFT = 1 << 32
 
 # What a record needs beside its statements: header, ids, keys and signature come to under 300.
@@ -52,6 +59,7 @@ class _Pen(msgspec.Struct):
     """Where one of our identities stands."""
 
     signer: Signer
+    lane: int  # of the epochs that it begins
     # By id, the records that endorse somebody, and which of them left for others of the author's.
     vouching: dict[bytes, Record] = msgspec.field(default_factory=dict)
     crowded: set[bytes] = msgspec.field(default_factory=set)
@@ -110,14 +118,20 @@ class Authorship:
         signers: the local identities.
         network: network id.
         limits: wire limits.
+        seed: keys what only this run begins; no other device has it.
     """
 
-    __slots__ = ("_limits", "_network", "_pens")
+    __slots__ = ("_limits", "_network", "_pens", "_seed")
 
-    def __init__(self, signers: tuple[Signer, ...], network: str, limits: Limits) -> None:
+    def __init__(
+        self, signers: tuple[Signer, ...], network: str, limits: Limits, seed: bytes = b""
+    ) -> None:
         self._network = network
         self._limits = limits
-        self._pens = {signer.id: _Pen(signer) for signer in signers}
+        self._seed = seed
+        self._pens: dict[bytes, _Pen] = {}
+        for signer in signers:
+            self.add(signer)
 
     def __contains__(self, author: bytes) -> bool:
         return author in self._pens
@@ -129,7 +143,9 @@ class Authorship:
 
     def add(self, signer: Signer) -> None:
         """Add a local identity; adding it again changes nothing."""
-        self._pens.setdefault(signer.id, _Pen(signer))
+        # Not one lane for all of a device, or it would tell who uses it together.
+        lane = int.from_bytes(sha256(self._seed + signer.id).digest()) % EPOCH_LANES
+        self._pens.setdefault(signer.id, _Pen(signer, lane))
 
     def resume(self, author: bytes, epoch: int, until: int) -> None:
         """Go on above the numbers that were reserved before a restart."""
@@ -379,13 +395,14 @@ class Authorship:
 
 
 def _fresh_epoch(pen: _Pen, wall_ms: int) -> int:
-    """Return an epoch above all that is known, in which no other device has signed anything.
+    """Return the next epoch of its lane above all that is known: nobody has signed anything in it.
 
-    It is numbered by the clock, in seconds, so that two devices do not meet in one; but no clock,
+    It is numbered by the clock, in seconds, so that those of one lane hardly meet; but no clock,
     however wrong, leaves no epoch for the next time or for a rotation.
     """
     by_clock = min(wall_ms // 1000, MAX_EPOCH - _EPOCHS_LEFT)
-    return min(max(pen.last[0] + 1, by_clock), MAX_EPOCH)
+    lowest = max(pen.last[0] + 1, by_clock)
+    return min(lowest + (pen.lane - lowest) % EPOCH_LANES, MAX_EPOCH)
 
 
 def _overrules(pen: _Pen, statements: Iterable[Said]) -> bool:

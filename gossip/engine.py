@@ -95,7 +95,7 @@ class GossipEngine:
         self.limits = limits
         self.node = node
         self._inbox = inbox_topic(network, node.id)
-        self.authorship = Authorship(signers, network, limits)
+        self.authorship = Authorship(signers, network, limits, seed + b"epochs")
         self.peers = Peers(limits, seed + b"peers")
         self.brokers = Brokers(network, limits, seed + b"brokers")
         period_ms = limits.interest_period_ms

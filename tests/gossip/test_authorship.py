@@ -7,11 +7,16 @@ from hypothesis import strategies as st
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip import effects, inputs
-from tastemesh.gossip.authorship import BATCH_COUNT, RESERVE_COUNT, Authorship
+from tastemesh.gossip.authorship import (
+    BATCH_COUNT,
+    EPOCH_LANES,
+    RESERVE_COUNT,
+    Authorship,
+)
 from tastemesh.gossip.codec import parse, sign_record
 from tastemesh.gossip.effects import ReserveSequence
 from tastemesh.gossip.limits import DAY_MS, Limits
-from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record
+from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Said
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import records_topic, shard_of
 from tests.gossip.cores import NETWORK, WALL_MS, Cores, person, renewals, secret
@@ -291,7 +296,72 @@ def test_a_copy_begins_above_all_that_it_has_heard_of_its_author_whatever_its_cl
     cores = two_devices()
     cores.tell(0, inputs.Restored((), (), (), 0, copied=True))
     _, (said,) = cores.engines[0].authorship.write(ANA.id, (listen("later"),), 0)
-    assert said.epoch == cores.engines[1].authorship.last_slot(ANA.id)[0] + 1
+    heard = cores.engines[1].authorship.last_slot(ANA.id)[0]
+    assert heard < said.epoch <= heard + EPOCH_LANES
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2**32 - 2**21), st.integers(0, 2**33)), min_size=2, max_size=6
+    )
+)
+def test_no_clock_and_nothing_unheard_leads_devices_of_two_lanes_into_one_epoch(
+    devices: list[tuple[int, int]],
+) -> None:
+    """Each knows of another last epoch, and has another clock."""
+    begun: dict[int, set[int]] = {}
+    for n, (known, wall_s) in enumerate(devices):
+        pen = Authorship((ANA,), NETWORK, LIMITS, secret(f"run {n}"))
+        pen.resume(ANA.id, known, 65)
+        for _ in range(3):
+            pen.start_epochs(wall_s * 1_000)
+            epoch, _ = pen.last_slot(ANA.id)
+            assert known < epoch
+            assert epoch < max(known + 1, wall_s) + EPOCH_LANES
+            begun.setdefault(n, set()).add(epoch)
+            known = epoch
+    assert all(len(epochs) == 3 for epochs in begun.values())
+    assert len(set[int]().union(*begun.values())) == 3 * len(devices)
+
+
+def say_unheard(cores: Cores, said: dict[int, Said]) -> None:
+    """Have some nodes say something before any of them has heard another."""
+    late: list[tuple[int, effects.Send]] = []
+
+    def keep(sender: int, reader: int, send: effects.Send, broker: str) -> bool:
+        late.append((reader, send))
+        return False
+
+    cores.carry = keep
+    for node, statement in said.items():
+        cores.say(node, statement)
+    cores.carry = lambda *_: True
+    for reader, send in late:
+        cores.hear(reader, send.topic, send.payload)
+    cores.pass_time(30_000)
+
+
+@pytest.mark.parametrize("behind_ms", [0, 3_600_000])
+def test_two_copies_of_one_backup_take_no_number_twice(behind_ms: int) -> None:
+    """By right clocks at one moment, and by clocks that are behind the original's epoch."""
+    cores = Cores([ANA, ANA, ANA, person("ben")])
+    cores.tell(0, inputs.Restored((), (), (), cores.wall_ms + behind_ms, copied=True))
+    cores.say(0, listen("on the first one"))
+    for node in (1, 2):
+        cores.tell(node, inputs.Restored((), (), (), cores.wall_ms, copied=True))
+    say_unheard(cores, {node: listen(f"on copy {node}") for node in (1, 2)})
+    assert len(cores.held(3)) == 3
+    assert all(ANA.id not in engine.intake.proofs for engine in cores.engines)
+
+
+def test_two_devices_that_overrule_a_third_one_at_one_moment_take_no_number_twice() -> None:
+    cores = Cores([ANA, ANA, ANA, person("ben")])
+    cores.tell(2, inputs.Restored((), (), (), cores.wall_ms, copied=True))
+    cores.say(2, Endorsement(CID.id, 10_000))
+    cores.now_ms += 10_000
+    say_unheard(cores, {node: Endorsement(CID.id, -5_000 * (1 + node)) for node in (0, 1)})
+    assert all(standing(cores, n) == standing(cores, 3) != set() for n in range(3))
+    assert all(ANA.id not in engine.intake.proofs for engine in cores.engines)
 
 
 def slot_of(cores: Cores, node: int, record_id: bytes) -> tuple[int, int]:
