@@ -330,8 +330,8 @@ class Authorship:
         Endorsements and notices get records of their own, so that a busy listener's quota of
         interactions does not push out whom he vouches for and what he took back.
 
-        Of two endorsements the one in the higher slot counts. So where one says something else than
-        another device has said in a later epoch, a new epoch begins.
+        Of two endorsements the one in the higher slot counts. So where another device writes in a
+        later epoch, what says something else than was said last begins a new one.
 
         Returns:
             The reservations to commit first, and the records.
@@ -406,13 +406,17 @@ def _fresh_epoch(pen: _Pen, wall_ms: int) -> int:
 
 
 def _overrules(pen: _Pen, statements: Iterable[Said]) -> bool:
-    """Tell whether statements contradict what another device has said in a later epoch."""
+    """Tell whether statements say something else than was said, and would not stand above it.
+
+    Even where it was said here last: another device that writes in a later epoch may have said it
+    there, in a record that has left here and not yet elsewhere.
+    """
     said = {each.subject: each.weight_q for each in statements if isinstance(each, Endorsement)}
     if not said or not pen.epoch < pen.beyond[0] < MAX_EPOCH - _EPOCHS_LEFT:
         return False
     return any(
-        record.epoch > pen.epoch and said.get(subject, weight_q) != weight_q
-        for subject, (weight_q, record) in pen.latest(pen.vouching.values()).items()
+        said.get(subject, weight_q) != weight_q
+        for subject, (weight_q, _) in pen.latest(pen.vouching.values()).items()
     )
 
 

@@ -437,6 +437,36 @@ def test_what_a_newer_device_said_of_somebody_the_older_one_can_overrule(weight_
     assert [standing(cores, n) for n in range(3)] == [{(CID.id, 10_000)}] * 3
 
 
+def test_who_changes_his_mind_is_heard_though_he_has_forgotten_what_the_newer_device_said() -> None:
+    cores = two_devices(Limits(author_endorsement_count=4))
+    cores.say(1, Endorsement(CID.id, -10_000))
+    late: list[tuple[int, effects.Send]] = []
+
+    def keep(sender: int, reader: int, send: effects.Send, broker: str) -> bool:
+        late.append((reader, send))
+        return False
+
+    cores.carry = keep
+    friends = [Endorsement(person(f"friend {n}").id, 10_000) for n in range(3)]
+    for said in (Endorsement(CID.id, -10_000), *friends):  # the block again, as it would leave
+        cores.now_ms += 1
+        cores.say(0, said)
+    assert {slot[0] for slot in endorsing_slots(cores, 0)} == {0}
+    cores.now_ms += 60_000
+    cores.tell(0, inputs.TimerFired("expire", cores.wall_ms))
+    cores.now_ms += 1
+    cores.say(0, Endorsement(CID.id, 10_000))
+    cores.carry = lambda *_: True
+    for reader, send in reversed(late):
+        cores.hear(reader, send.topic, send.payload)
+    cores.pass_time(10 * 60_000)
+    assert [(CID.id, 10_000) in standing(cores, n) for n in range(3)] == [True] * 3
+
+
+def endorsing_slots(cores: Cores, node: int) -> list[tuple[int, int]]:
+    return [each.slot for each in cores.engines[node].window.endorsing(ANA.id)]
+
+
 def test_two_devices_that_overrule_each_other_unheard_take_no_number_twice() -> None:
     cores = two_devices()
     cores.say(1, Endorsement(CID.id, 10_000))
