@@ -5,12 +5,8 @@ prove equivocation and the identity is dead for good. So numbers are reserved in
 against power loss before the first of them is used; a restart goes on above the block.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Sequence
 from hashlib import sha256
-from operator import attrgetter
-
-import msgspec
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip.codec import Opened, sign_again, sign_record
@@ -18,7 +14,9 @@ from tastemesh.gossip.effects import Effect, EvictReason, ReserveSequence
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.lineage import ROTATION_BYTES, Lineage
+from tastemesh.gossip.pen import EPOCH_LANES, EPOCHS_LEFT, NUMBERS_LEFT, Pen
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Rotation, Said
+from tastemesh.gossip.renewals import renewals
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.statements import MAX_EPOCH, MAX_INT64
 from tastemesh.gossip.window import Gone
@@ -30,85 +28,9 @@ BATCH_COUNT = 64
 # Numbers reserved at a time: one durable commit in 64 records; at most 64 numbers lost a restart.
 RESERVE_COUNT = 64
 
-# Epochs are dealt out in turn, a lane to each run of a device: however wrong its clock and however
-# little it has heard, none begins an epoch of another lane. Two share one once in 4,096 times; with
-# more lanes epochs would be used up. One is 34 minutes ahead of the clock in the mean, so that 42 a
-# day keep pace with it, and a million beside those are left until 2106.
-EPOCH_LANES = 1 << 12
-
-# How near the last epoch and the last number of an epoch a record of ours that we did not write may
-# bring us: who has our key must not be able to use them up. Once round the lanes goes for a restore
-# at the most, and one epoch for a rotation; and nobody writes 2^32 records.
-_EPOCHS_LEFT = EPOCH_LANES << 8
-_NUMBERS_LEFT = 1 << 32
-
 # What a record needs beside its statements: header, ids, keys and signature come to under 300.
 _OVERHEAD_BYTES = 512
 _STATEMENT_BYTES = 48  # the most that a statement needs beside its item id
-
-# A record of one endorsement, without what `ROTATION_BYTES` covers (measured: 288, and what that
-# lacks of the first rotation, which is the largest).
-_ENDORSING_BYTES = 320
-
-
-# By subject, what is said last, and in which record.
-_Latest = dict[bytes, tuple[int, Record]]
-
-
-class _Pen(msgspec.Struct):
-    """Where one of our identities stands."""
-
-    signer: Signer
-    lane: int  # of the epochs that it begins
-    # By id, the records that endorse somebody, and which of them left for others of the author's.
-    vouching: dict[bytes, Record] = msgspec.field(default_factory=dict)
-    crowded: set[bytes] = msgspec.field(default_factory=set)
-    epoch: int = 0
-    next_seq: int = 1
-    reserved: int = 1  # numbers below this one are committed as used
-    prev: bytes = b""
-    prev_seq: int = 0
-    beyond: tuple[int, int] = (0, 0)  # highest slot of a later epoch, which another device writes
-
-    def __post_init__(self) -> None:
-        # Where a crash came between a new key and the record that says so, the store knows nothing
-        # of it, and slots up to the cut are the older keys'.
-        cut = self.signer.lineage.steps[-1].cut if self.signer.lineage else (0, 0)
-        if (self.epoch, self.next_seq) <= cut:
-            self.turn_to(cut[0] + 1)
-
-    @property
-    def last(self) -> tuple[int, int]:
-        """The last slot that is known to be used, here or on another device."""
-        return max((self.epoch, self.next_seq - 1), self.beyond)
-
-    def latest(self, records: Iterable[Record]) -> _Latest:
-        """Return what these records say last of each subject, and in which of them it stands.
-
-        Without what stands above every slot that is known to be used, where only a thief can have
-        put it: it would stand there whatever we say.
-        """
-        found: _Latest = {}
-        for record in sorted(records, key=attrgetter("slot")):
-            if record.slot <= self.last:
-                found.update((s.subject, (s.weight_q, record)) for s in record.endorsements)
-        return found
-
-    def overtake(self, subjects: AbstractSet[bytes]) -> None:
-        """Have what has left for others of the author's say no more of these.
-
-        Who speaks of them now may have forgotten already what has left, whatever its slot.
-        """
-        for record_id in self.crowded & self.vouching.keys():
-            said = self.vouching[record_id]
-            if any(each.subject in subjects for each in said.endorsements):
-                stays = tuple(each for each in said.endorsements if each.subject not in subjects)
-                self.vouching[record_id] = msgspec.structs.replace(said, statements=stays)
-
-    def turn_to(self, epoch: int) -> None:
-        """Go on in an epoch in which nothing has been signed."""
-        self.epoch, self.next_seq, self.reserved = epoch, 1, 1
-        self.prev, self.prev_seq, self.beyond = b"", 0, (0, 0)
 
 
 class Authorship:
@@ -129,7 +51,7 @@ class Authorship:
         self._network = network
         self._limits = limits
         self._seed = seed
-        self._pens: dict[bytes, _Pen] = {}
+        self._pens: dict[bytes, Pen] = {}
         for signer in signers:
             self.add(signer)
 
@@ -145,7 +67,7 @@ class Authorship:
         """Add a local identity; adding it again changes nothing."""
         # Not one lane for all of a device, or it would tell who uses it together.
         lane = int.from_bytes(sha256(self._seed + signer.id).digest()) % EPOCH_LANES
-        self._pens.setdefault(signer.id, _Pen(signer, lane))
+        self._pens.setdefault(signer.id, Pen(signer, lane))
 
     def resume(self, author: bytes, epoch: int, until: int) -> None:
         """Go on above the numbers that were reserved before a restart."""
@@ -164,7 +86,7 @@ class Authorship:
         """
         done: list[Effect] = []
         for author, pen in self._pens.items():
-            pen.turn_to(_fresh_epoch(pen, wall_ms))
+            pen.turn_to(pen.fresh_epoch(wall_ms))
             done.append(ReserveSequence(author, pen.epoch, 1))
         return done
 
@@ -184,7 +106,7 @@ class Authorship:
             if record.epoch == pen.epoch and record.seq > pen.prev_seq:
                 pen.prev, pen.prev_seq = record.id, record.seq
             return
-        if record.epoch > MAX_EPOCH - _EPOCHS_LEFT or record.seq > MAX_INT64 - _NUMBERS_LEFT:
+        if record.epoch > MAX_EPOCH - EPOCHS_LEFT or record.seq > MAX_INT64 - NUMBERS_LEFT:
             return
         if record.epoch > pen.epoch:
             pen.beyond = max(pen.beyond, record.slot)
@@ -219,57 +141,16 @@ class Authorship:
     ) -> list[tuple[bytes, tuple[Endorsement, ...]]]:
         """Return, by author, the endorsements of ours that are to be said again now.
 
-        A vouching for somebody holds until it is withdrawn, yet records leave the window: so it is
-        said again in time. A withdrawal is where what it withdraws is newer, as another device said
-        that again before it had heard. It follows from what is held: what was taken back, or voided
-        with a stolen key, leaves what was said before it to stand. What would stand as it does
-        without all that is old needs no renewal: what another device said in a later epoch is said
-        again in ours, and stays the last word until it leaves.
-
-        What left for others is forgotten by this, as it is to be said again.
-
         Args:
             before_ms: what was last said before this date is old.
             after_ms: what is dated after this, by a clock that was ahead, others refuse.
             date_ms: of a record, as the window has it; None where it is not held.
         """
-        found: list[tuple[bytes, tuple[Endorsement, ...]]] = []
-        for author, pen in self._pens.items():
-            dates_ms = {i: date_ms(i) for i in pen.vouching}
-            gone = {i for i, at_ms in dates_ms.items() if at_ms is None}
-            old = {i for i, at_ms in dates_ms.items() if at_ms is None or at_ms < before_ms}
-            ahead = {i for i, said in pen.vouching.items() if said.created_ms > after_ms}
-            if not old and not ahead:
-                continue
-            latest = pen.latest(pen.vouching.values())
-            standing = {subject: each for subject, each in latest.items() if each[0]}
-            spared = pen.crowded & gone
-            if self._has_room(pen, len(standing)):
-                spared = {i for i in spared if pen.vouching[i].epoch != pen.epoch}
-            pen.crowded.clear()
-            # It is for others where theirs is the last word, even if they said what ours says.
-            ours = {subject: each for subject, each in standing.items() if each[1].id not in spared}
-            stays = pen.vouching.keys() - old - ahead
-            missing = _missing(ours, pen.latest(pen.vouching[i] for i in stays))
-            if any(
-                record.id in ahead and (record.epoch <= pen.epoch or subject in missing)
-                for subject, (_, record) in ours.items()
-            ):  # these are the newest: what is older would leave for them
-                missing = ours
-            missing.update(_outlasted(latest, pen.vouching, dates_ms, old - spared))
-            again = tuple(Endorsement(subject, said) for subject, (said, _) in missing.items())
-            pen.vouching = {i: said for i, said in pen.vouching.items() if i not in gone}
-            if again:
-                found.append((author, again))
-        return found
-
-    def _has_room(self, pen: _Pen, count: int) -> bool:
-        """Tell whether the quota keeps all that stands, were each said in a record of its own."""
-        lineage = pen.signer.lineage
-        steps = len(lineage.steps) if lineage else 0
-        size = _ENDORSING_BYTES + steps * ROTATION_BYTES
-        cost = -(-size // self._limits.statement_bytes)
-        return count * cost <= self._limits.author_endorsement_count
+        due = (
+            (author, renewals(pen, before_ms, after_ms, date_ms, self._limits))
+            for author, pen in self._pens.items()
+        )
+        return [each for each in due if each[1]]
 
     def rotate(self, signer: Signer) -> Rotation:
         """Put an identity's next key in force; return what announces it.
@@ -352,8 +233,8 @@ class Authorship:
         ]
         records: list[Record] = []
         epoch, seq, prev = pen.epoch, pen.next_seq, pen.prev
-        if _overrules(pen, statements):
-            epoch, seq, prev = _fresh_epoch(pen, wall_ms), 1, b""
+        if pen.overrules(statements):
+            epoch, seq, prev = pen.fresh_epoch(wall_ms), 1, b""
         for batch in batches:
             records.append(
                 sign_record(
@@ -392,59 +273,3 @@ class Authorship:
         if batch:
             batches.append(tuple(batch))
         return batches
-
-
-def _fresh_epoch(pen: _Pen, wall_ms: int) -> int:
-    """Return the next epoch of its lane above all that is known: nobody has signed anything in it.
-
-    It is numbered by the clock, in seconds, so that those of one lane hardly meet; but no clock,
-    however wrong, leaves no epoch for the next time or for a rotation.
-    """
-    by_clock = min(wall_ms // 1000, MAX_EPOCH - _EPOCHS_LEFT)
-    lowest = max(pen.last[0] + 1, by_clock)
-    return min(lowest + (pen.lane - lowest) % EPOCH_LANES, MAX_EPOCH)
-
-
-def _overrules(pen: _Pen, statements: Iterable[Said]) -> bool:
-    """Tell whether statements say something else than was said, and would not stand above it.
-
-    Even where it was said here last: another device that writes in a later epoch may have said it
-    there, in a record that has left here and not yet elsewhere.
-    """
-    said = {each.subject: each.weight_q for each in statements if isinstance(each, Endorsement)}
-    if not said or not pen.epoch < pen.beyond[0] < MAX_EPOCH - _EPOCHS_LEFT:
-        return False
-    return any(
-        said.get(subject, weight_q) != weight_q
-        for subject, (weight_q, _) in pen.latest(pen.vouching.values()).items()
-    )
-
-
-def _missing(standing: _Latest, kept: _Latest) -> _Latest:
-    """Return what would not stand as it does if only this were kept."""
-    return {
-        subject: each
-        for subject, each in standing.items()
-        if subject not in kept or kept[subject][0] != each[0]
-    }
-
-
-def _outlasted(
-    latest: _Latest,
-    vouching: dict[bytes, Record],
-    dates_ms: dict[bytes, int | None],
-    old: AbstractSet[bytes],
-) -> _Latest:
-    """Return the old withdrawals that leave before what they withdraw, which would stand again."""
-    newest_ms: dict[bytes, int] = {}
-    for record_id, record in vouching.items():
-        date_ms = dates_ms[record_id]
-        for said in record.endorsements:
-            if said.weight_q and date_ms is not None:
-                newest_ms[said.subject] = max(date_ms, newest_ms.get(said.subject, date_ms))
-    return {
-        subject: (weight_q, record)
-        for subject, (weight_q, record) in latest.items()
-        if not weight_q and record.id in old
-        if newest_ms.get(subject, -1) > (dates_ms[record.id] or -1)
-    }

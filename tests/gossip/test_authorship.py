@@ -7,15 +7,11 @@ from hypothesis import strategies as st
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip import effects, inputs
-from tastemesh.gossip.authorship import (
-    BATCH_COUNT,
-    EPOCH_LANES,
-    RESERVE_COUNT,
-    Authorship,
-)
+from tastemesh.gossip.authorship import BATCH_COUNT, RESERVE_COUNT, Authorship
 from tastemesh.gossip.codec import parse, sign_record
 from tastemesh.gossip.effects import ReserveSequence
 from tastemesh.gossip.limits import DAY_MS, Limits
+from tastemesh.gossip.pen import EPOCH_LANES
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Said
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.topics import records_topic, shard_of
