@@ -183,7 +183,8 @@ def shape(name: str, entries: int, count: int) -> tuple[Edge, ...]:
 def _with_edges(
     endorsements: Endorsements, ids: tuple[str, ...], edges: list[Edge], slander: list[Edge]
 ) -> Endorsements:
-    strongest = float(np.abs(endorsements.weight).max(initial=1.0))
+    # As strong as the data's strongest: stronger would weaken all honest ones beside it.
+    strongest = float(np.abs(endorsements.weight).max(initial=0.0)) or 1.0
     pairs = np.array([*edges, *slander], np.int32).reshape(-1, 2)
     weights = np.repeat([strongest, -strongest], [len(edges), len(slander)]).astype(np.float32)
     honest_self = pairs[:, 0] != pairs[:, 1]

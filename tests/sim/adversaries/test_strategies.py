@@ -96,3 +96,14 @@ def test_copycats_come_after_and_early_spam_before_everybody(
         attacked = mount(name, train, endorsements, EGOS, identities=3, attack_edges=0, seed=0)
         assert attacked.train.time_s is not None
         assert (attacked.train.time_s[-1] < train.time_s.min()) == early
+
+
+@pytest.mark.parametrize("scale", [0.25, 1.0, 10.0])
+def test_attackers_endorse_as_strongly_as_the_strongest_of_the_data(
+    scale: float, community: tuple[Interactions, Endorsements]
+) -> None:
+    train, endorsements = community
+    people = msgspec.structs.replace(endorsements, weight=endorsements.weight * np.float32(scale))
+    attacked = mount("slander", train, people, EGOS, identities=3, attack_edges=2, seed=1)
+    assert attacked.endorsements is not None
+    assert set(attacked.endorsements.weight[len(people) :].tolist()) == {scale, -scale}
