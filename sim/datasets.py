@@ -35,6 +35,7 @@ from tastemesh.sim.interactions import Endorsements, Interactions, LoadCounts
 EARLIEST_S = 631_152_000  # 1990-01-01: before it nobody's listening was logged; HetRec has 1956
 LATEST_S = 4_102_444_800  # 2100-01-01
 _WEIGHT_MAX = 1e30  # kept in single precision, which ends at 3e38; sums of all rows must fit
+_WEIGHT_LEAST = 1e-30  # single precision makes nothing of 1e-46, and a user of nothing divides by 0
 _LONE_ROWS = 20  # fewer may well be of different items; guess
 _SAMPLE_ROWS = 20  # looked at to tell times from weights; guess
 _PROBLEMS_KEPT = 5  # enough to see what is wrong with a file; guess
@@ -86,7 +87,7 @@ def load_interactions(
             ("user", "item"),
             {},
             {},
-            worthless=lambda weight: weight <= 0,
+            worthless=lambda weight: weight < _WEIGHT_LEAST,
             check=_check_item if for_nodes else None,
         )
         rows.read(cells, -math.inf if min_weight is None else min_weight, skip_bad, progress)

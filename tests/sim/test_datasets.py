@@ -264,3 +264,9 @@ def test_weights_that_do_not_fit_are_named_by_line(write: "Writer") -> None:
     assert len(load_interactions(write(table), skip_bad=True)) == 1
     with pytest.raises(UsageError, match="--min-weight is nan; expected a number"):
         load_interactions(write(table), min_weight=float("nan"))
+
+
+def test_a_weight_that_single_precision_makes_nothing_of_counts_as_none(write: "Writer") -> None:
+    data = load_interactions(write("user,item,rating\nu,i,1e-50\nv,k,1\n"))
+    assert named(data) == [("v", "k", 1.0)]
+    assert data.counts.worthless_count == 1
