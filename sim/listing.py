@@ -73,8 +73,8 @@ def exposure(
     """Return what each adversary spent and what he got.
 
     Exposure is the share of the asked nodes with his target in their top ten, slots marked
-    `unverified` included; without those whose users were deceived or endorse somebody who was,
-    unless nobody else was asked, and of the others beside.
+    `unverified` included; without those whose users were deceived or endorse somebody who was, and
+    of these beside. Where nobody else was asked it is None.
 
     Args:
         simulation: at its end.
@@ -91,13 +91,12 @@ def _one(simulation: Simulation, lists: Lists, adversary: Deployed) -> dict[str,
     }
     near = {number: hit for number, hit in exposed.items() if number in adversary.near}
     far = {number: hit for number, hit in exposed.items() if number not in adversary.near}
-    hostile = frozenset(adversary.authors)
     counts = np.zeros(3, np.int64)
     for peer in simulation.peers.values():
-        convicts = peer.core.engine.intake.proofs
-        counts += (
-            len(peer.store),
-            sum(author in hostile for _, author in peer.store.authors()),
+        window, convicts = peer.core.engine.window, peer.core.engine.intake.proofs
+        counts += (  # statements, as a window is bounded: one record has room for 256
+            window.statement_count,
+            sum(window.author_statement_count(author) for author in adversary.authors),
             any(author in convicts for author in adversary.authors),
         )
     parts = simulation.company.gather(counts.tolist(), list[int])
@@ -109,8 +108,8 @@ def _one(simulation: Simulation, lists: Lists, adversary: Deployed) -> dict[str,
         "attack_edges": policy.attack_edges,
         "messages_sent": adversary.intruder.sent_count,
         "bytes_sent": adversary.station.sent_bytes,
-        "exposure@10": _share(far or near),
-        "exposure_of_the_deceiveds_friends@10": _share(near) if near else None,
+        "exposure@10": _share(far),
+        "exposure_of_the_deceiveds_friends@10": _share(near),
         "window_share": held / total if total else 0.0,
         "convicted_by": convicted / len(simulation.nodes),
         **adversary.intruder.findings(),

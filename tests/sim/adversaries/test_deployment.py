@@ -72,6 +72,32 @@ def test_without_an_attack_edge_nobody_sees_the_target_whatever_is_published() -
         assert each["exposure@10"] == 0.0
 
 
+def silent_people(nodes: int, adversary: Adversary) -> Scenario:
+    return Scenario(
+        description="people who know each other and have said all they will",
+        nodes=nodes,
+        seconds=60.0,
+        quiet_s=20.0,
+        records_per_hour=0.0,
+        community=Community(history=10),
+        adversaries=(adversary,),
+    )
+
+
+def test_the_share_of_the_windows_is_of_statements_as_their_bounds_are() -> None:
+    flood = Adversary(strategy="flood", identities=1, messages=1, start_s=10.0)
+    (found,) = run_scenario(silent_people(4, flood), 1, silent)["adversaries"]
+    assert found["messages_sent"] == 1
+    assert 0.4 < found["window_share"] < 0.6  # 51 statements beside four times 2 and at most 10
+
+
+def test_where_all_whom_one_asks_are_beside_the_deceived_there_is_no_exposure() -> None:
+    star = Adversary(strategy="star", identities=2, attack_edges=1, start_s=10.0)
+    (found,) = run_scenario(silent_people(3, star), 1, silent)["adversaries"]
+    assert found["exposure@10"] is None  # each of three endorses the two others
+    assert found["exposure_of_the_deceiveds_friends@10"] == 1.0
+
+
 def test_who_adapts_reads_the_brokers_and_tells_what_he_chose() -> None:
     (found,) = attacked(Adversary(strategy="adaptive", identities=5, attack_edges=1, start_s=30.0))[
         "adversaries"
