@@ -20,7 +20,7 @@ class Strategy(msgspec.Struct, frozen=True):
     """One way to attack.
 
     Attributes:
-        tries: what it tries, for reports.
+        tries: what it tries to do, for reports.
         camouflage: what each identity holds beside the target.
         shape: of the endorsements among the attackers; `tastemesh.sim.adversaries.staging.shape`.
         entries: identities that deceived people endorse.
@@ -40,7 +40,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "cycle": Strategy("pass trust round in a ring", Crowd.popular, "cycle"),
     "copycat": Strategy("copy what the victims hold", Crowd.copied),
     "early-spam": Strategy("hold what will be popular before anybody does", Crowd.early_popular),
-    "two-edge": Strategy("two entries, so that none is a bridge", Crowd.popular, "cycle", 2),
+    "two-edge": Strategy("come in twice, so that no entry is a bridge", Crowd.popular, "cycle", 2),
     "sleeper": Strategy("behave like an honest user for long, then turn", Crowd.slept),
     "whitewash": Strategy("come back under fresh keys without a history", Crowd.nothing),
     "slander": Strategy("state distrust in honest people", Crowd.average, slanders=True),
@@ -49,7 +49,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "bandwagon": Strategy("fill profiles with hits and random items", Crowd.bandwagon),
     "segment": Strategy("look like the fans of one item", Crowd.segment),
     "back-date": Strategy("claim dates from long ago", Crowd.late_popular),
-    "collude": Strategy("several entries that vouch for each other", Crowd.copied, "clique", 5),
+    "collude": Strategy("have several entries vouch for each other", Crowd.copied, "clique", 5),
 }
 
 

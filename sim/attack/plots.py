@@ -137,6 +137,7 @@ def bounds(rows: Sequence[Row]) -> Plot:
             axes.set_yticks(range(len(labels)), labels)
             axes.invert_yaxis()
             axes.tick_params(length=0)
+            axes.tick_params(axis="y", pad=9)  # room for the marks at 0, which touch no name
         _legend(figure, panels[0])
 
     return plot

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tastemesh.sim.attack.cells import Cell
-from tastemesh.sim.attack.plots import THEMES, Plot, by_identities, cost_curves
+from tastemesh.sim.attack.plots import THEMES, Plot, bounds, by_identities, cost_curves
 from tastemesh.sim.attack.summary import summary
 
 
@@ -43,3 +43,11 @@ def test_a_panel_above_an_empty_place_has_its_values(cells: list[Cell]) -> None:
     ]
     labelled = [shown(axes) for axes in panels(by_identities(summary(five), 0))]
     assert labelled == [[], *[["1", "40"]] * 4]
+
+
+def test_marks_at_nothing_touch_no_name(cells: list[Cell]) -> None:
+    first = panels(bounds(summary(cells)))[0]
+    names_end = max(each.get_window_extent().x1 for each in first.get_yticklabels())
+    pixels_a_point = first.figure.dpi / 72
+    width = max(line.get_markersize() for line in first.lines) * pixels_a_point
+    assert names_end < first.transData.transform((0, 0))[0] - width
