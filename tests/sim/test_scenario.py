@@ -9,6 +9,7 @@ import pytest
 
 from tastemesh.errors import ConfigError, UsageError
 from tastemesh.sim.brokers import BrokerPolicy
+from tastemesh.sim.links import LinkPolicy
 from tastemesh.sim.run import run_scenario
 from tastemesh.sim.scenario import Churn, Partition, Scenario, load_scenario, shipped
 
@@ -184,3 +185,18 @@ def test_a_run_leaves_nothing_that_a_search_for_cycles_must_free() -> None:
         assert gc.collect() < 100
     finally:
         gc.enable()
+
+
+def test_a_run_too_short_to_catch_up_in_is_not_complete_for_that() -> None:
+    lost = Scenario(
+        description="every message is lost, and the end comes before any exchange",
+        nodes=3,
+        seconds=30.0,
+        quiet_s=10.0,
+        records_per_hour=600.0,
+        links=LinkPolicy(loss=1.0),
+    )
+    result = run_scenario(lost, 1, silent)
+    assert result["coverage"] < 0.5
+    assert result["coverage_subscribed"] < 0.5
+    assert result["converged_s"] is None
