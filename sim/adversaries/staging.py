@@ -171,8 +171,10 @@ def shape(name: str, entries: int, count: int) -> tuple[Edge, ...]:
     if name == "star":
         return tuple((entry, other) for entry in numbers[:entries] for other in numbers[entries:])
     if name == "clique":
+        # One another last: of what somebody says of more people than count, the newest counts.
+        others = [*numbers[entries:], *numbers[:entries]]
         return tuple(
-            (entry, other) for entry in numbers[:entries] for other in numbers if entry != other
+            (entry, other) for entry in numbers[:entries] for other in others if entry != other
         )
     ring = [*pairwise(numbers)]
     if name == "cycle" and count > 1:

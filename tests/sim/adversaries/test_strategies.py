@@ -7,6 +7,7 @@ import pytest
 from tastemesh.sim.adversaries.strategies import STRATEGIES, mount
 from tastemesh.sim.community import synthetic_community
 from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.systems.tastemesh import graph_of
 
 EGOS = np.array([0, 1, 2], dtype=np.int32)
 
@@ -107,3 +108,15 @@ def test_attackers_endorse_as_strongly_as_the_strongest_of_the_data(
     attacked = mount("slander", train, people, EGOS, identities=3, attack_edges=2, seed=1)
     assert attacked.endorsements is not None
     assert set(attacked.endorsements.weight[len(people) :].tolist()) == {scale, -scale}
+
+
+def test_colluding_entries_vouch_for_each_other_however_many_they_lead(
+    community: tuple[Interactions, Endorsements],
+) -> None:
+    train, endorsements = community
+    attacked = mount("collude", train, endorsements, EGOS, identities=300, attack_edges=2, seed=1)
+    arrays = graph_of(attacked.endorsements).csr()
+    names = [attacked.train.user_ids[place].encode() for place in attacked.attackers[:5].tolist()]
+    entries = [arrays.ids.index(name) for name in names]
+    sources = np.repeat(np.arange(len(arrays.ids)), np.diff(arrays.offsets))
+    assert int((np.isin(sources, entries) & np.isin(arrays.subjects, entries)).sum()) == 5 * 4
