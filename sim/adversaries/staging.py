@@ -1,7 +1,8 @@
 """Carries an attack out on honest data: identities, what they hold, whom they endorse.
 
 Shapes of endorsements among the attackers are MeritRank's (Nasrulin et al., BRAINS 2022): a chain
-hands mass on, a star spreads it, a cycle returns it.
+hands mass on, a star spreads it, a cycle returns it. None of these has two ways to everybody, as
+a ladder has.
 """
 
 from collections.abc import Sequence
@@ -160,8 +161,9 @@ def shape(name: str, entries: int, count: int) -> tuple[Edge, ...]:
     """Return the endorsements among attackers, by their numbers.
 
     Args:
-        name: `none`; `chain`, `star`, `cycle`; or `clique`: entries that endorse all others and
-            one another.
+        name: `none`; `chain`, `star`, `cycle`; `clique`: entries that endorse all others and
+            one another; or `ladder`: two by two, each of whom both of the two before endorse, so
+            that nobody's mass goes past one identity alone.
         entries: how many, from the first on.
         count: attackers who take part.
     """
@@ -175,6 +177,12 @@ def shape(name: str, entries: int, count: int) -> tuple[Edge, ...]:
         others = [*numbers[entries:], *numbers[:entries]]
         return tuple(
             (entry, other) for entry in numbers[:entries] for other in others if entry != other
+        )
+    if name == "ladder":
+        return tuple(
+            (below, above)
+            for below in numbers
+            for above in numbers[below - below % 2 + 2 : below - below % 2 + 4]
         )
     ring = [*pairwise(numbers)]
     if name == "cycle" and count > 1:

@@ -1,7 +1,8 @@
 """The strategies by name: a camouflage, and a shape of endorsements among the attackers.
 
-The first identity is the one that deceived people endorse; `two-edge` has two, so that no single
-one is a bridge (meritrank research, 5.2), and `collude` five, each for other deceived people.
+The first identity is the one that deceived people endorse; `two-edge` has two, and two ways from
+there to everybody, so that no single one is a bridge (meritrank research, 5.2), and `collude` five,
+each for other deceived people.
 """
 
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "cycle": Strategy("pass trust round in a ring", Crowd.popular, "cycle"),
     "copycat": Strategy("copy what the victims hold", Crowd.copied),
     "early-spam": Strategy("hold what will be popular before anybody does", Crowd.early_popular),
-    "two-edge": Strategy("come in twice, so that no entry is a bridge", Crowd.popular, "cycle", 2),
+    "two-edge": Strategy("come in twice, so that nobody is a bridge", Crowd.popular, "ladder", 2),
     "sleeper": Strategy("behave like an honest user for long, then turn", Crowd.slept),
     "whitewash": Strategy("come back under fresh keys without a history", Crowd.nothing),
     "slander": Strategy("state distrust in honest people", Crowd.average, slanders=True),

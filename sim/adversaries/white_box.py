@@ -38,7 +38,7 @@ LIST_LENGTH = 10
 _PASSES = 2  # over all that can be changed; a third changed nothing on HetRec Last.fm (measured)
 
 Holding = Literal["nothing", "common", "aimed"]
-Shape = Literal["none", "star", "clique", "cycle"]
+Shape = Literal["none", "star", "clique", "cycle", "ladder"]
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):

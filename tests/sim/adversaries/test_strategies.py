@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from tastemesh.sim.adversaries.staging import shape
 from tastemesh.sim.adversaries.strategies import STRATEGIES, mount
 from tastemesh.sim.community import synthetic_community
 from tastemesh.sim.interactions import Endorsements, Interactions
@@ -120,3 +121,14 @@ def test_colluding_entries_vouch_for_each_other_however_many_they_lead(
     entries = [arrays.ids.index(name) for name in names]
     sources = np.repeat(np.arange(len(arrays.ids)), np.diff(arrays.offsets))
     assert int((np.isin(sources, entries) & np.isin(arrays.subjects, entries)).sum()) == 5 * 4
+
+
+@pytest.mark.parametrize("identities", [2, 3, 10, 11])
+def test_on_a_ladder_nobody_is_a_bridge(identities: int) -> None:
+    edges = shape("ladder", 2, identities)
+    for bridge in range(identities):
+        reached = {0, 1} - {bridge}
+        for source, subject in edges:  # from below upwards
+            if source in reached and subject != bridge:
+                reached.add(subject)
+        assert reached == {*range(identities)} - {bridge}

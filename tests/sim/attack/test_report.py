@@ -54,7 +54,7 @@ def test_it_says_what_the_cells_say(written: Path, cells: list[Cell]) -> None:
     assert "| tastemesh | 0 |" in text
     page_text = (written / "index.html").read_text()
     assert "tastemesh: without an attack edge no attack shows the target to anybody" in page_text
-    assert "Tries to come in twice, so that no entry is a bridge." in page_text
+    assert "Tries to come in twice, so that nobody is a bridge." in page_text
     worst = max(c.exposure_at_10 or 0.0 for c in cells if c.system == "userknn")
     assert worst > 0
     assert "| userknn | 1% |" in text
