@@ -72,22 +72,27 @@ class Authorship:
     def resume(self, author: bytes, epoch: int, until: int) -> None:
         """Go on above the numbers that were reserved before a restart."""
         pen = self._pens.get(author)
-        if pen is not None and (epoch, until) >= (pen.epoch, pen.next_seq):
+        if pen is None:
+            return
+        pen.is_resumed = True
+        if (epoch, until) >= (pen.epoch, pen.next_seq):
             pen.epoch, pen.next_seq, pen.reserved = epoch, until, until
 
-    def start_epochs(self, wall_ms: int) -> list[Effect]:
-        """Begin a new epoch for every identity: each may have signed something elsewhere.
+    def start_epochs(self, wall_ms: int, *, everybody: bool = True) -> list[Effect]:
+        """Begin new epochs for identities that may have signed something elsewhere.
 
         Args:
             wall_ms: wall clock.
+            everybody: also for those that were resumed.
 
         Returns:
             What commits it, before anything is signed in it.
         """
         done: list[Effect] = []
         for author, pen in self._pens.items():
-            pen.turn_to(pen.fresh_epoch(wall_ms))
-            done.append(ReserveSequence(author, pen.epoch, 1))
+            if everybody or not pen.is_resumed:
+                pen.turn_to(pen.fresh_epoch(wall_ms))
+                done.append(ReserveSequence(author, pen.epoch, 1))
         return done
 
     def witness(self, record: Record) -> None:

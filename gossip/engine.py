@@ -147,8 +147,8 @@ class GossipEngine:
         done.extend(effect for each in event.records for effect in self._held.restore(each))
         self._held.note_time(event.wall_ms)
         done.extend(effects.AcceptedPrivate(*private) for private in event.private)
-        if event.copied:
-            done.extend(self.authorship.start_epochs(event.wall_ms))
+        if event.copied or event.knows_ours:
+            done.extend(self.authorship.start_epochs(event.wall_ms, everybody=event.copied))
         return done
 
     def _on_started(self, event: inputs.Started, now_ms: int) -> list[Effect]:

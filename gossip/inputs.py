@@ -40,6 +40,8 @@ class Restored(Input, frozen=True):
         proofs: of equivocation, oldest first.
         copied: the store is a copy, and the original may have gone on signing: our identities
             begin new epochs. Told with the last part.
+        knows_ours: the store knows the identities that were made here: one of ours of whose numbers
+            it knows nothing came from elsewhere, and begins a new epoch. Told likewise.
         is_last: whether it is all, or the last part.
         lineages: others' rotations, those known longest first.
     """
@@ -50,6 +52,7 @@ class Restored(Input, frozen=True):
     wall_ms: int
     proofs: tuple[bytes, ...] = ()
     copied: bool = False
+    knows_ours: bool = False
     is_last: bool = True
     lineages: tuple[StoredLineage, ...] = ()
 

@@ -14,7 +14,7 @@ from tastemesh.node.clock import Clock
 from tastemesh.node.collection import uncollected
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
-from tastemesh.node.home import find_brokers, is_copy, load, open_window, settle
+from tastemesh.node.home import claim, find_brokers, is_copy, load, open_window, settle
 from tastemesh.node.identities import KeyRing
 from tastemesh.node.kernels import KERNELS
 from tastemesh.node.mqtt import MqttTransport
@@ -72,6 +72,7 @@ async def assemble(
     if copied:  # or it would read the other one's inbox, and each end the other's sessions
         keys.renew_node()
     stages = Stages()
+    await claim(store, keys.made)
     reader = AheadReader(config.network, config.limits, stages, lambda each: core.holds(each))
     stack.callback(reader.close)
     core = Core(

@@ -1,6 +1,6 @@
 """What a node finds in its home and around it: its window, and a broker to meet others at."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ import structlog
 
 from tastemesh.errors import ConfigError, StorageCause, StorageError
 from tastemesh.gossip import codec
+from tastemesh.gossip.effects import ReserveSequence
 from tastemesh.gossip.inputs import Restored
 from tastemesh.gossip.limits import Limits
 from tastemesh.node.settings import BROKER_PORT, EMBEDDED_BROKER_URL, NodeConfig
@@ -80,19 +81,36 @@ async def _open_sound(path: Path, config: NodeConfig) -> Store:
     return store
 
 
-async def begin_window(config: NodeConfig) -> None:
+async def begin_window(config: NodeConfig, made: Sequence[bytes]) -> None:
     """Make the window of a home whose keys were made now, so that it counts as their original.
 
     Its network is settled when it is first opened to take part: until then it may still be changed.
 
     Args:
         config: whose home it is in.
+        made: ids of the identities whose keys these are.
 
     Raises:
         StorageError: it cannot be made.
     """
     async with await Store.open(config.home / WINDOW_FILE, disk_bytes=config.disk_bytes) as store:
+        await claim(store, made)
         await settle(store, config)
+
+
+async def claim(store: Store, made: Sequence[bytes]) -> None:
+    """Note identities that were made here and now: nobody else has used their numbers.
+
+    Of any other that says nothing yet, a key file that was copied here by hand, this is not known.
+
+    Args:
+        store: the window, open.
+        made: their ids.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    await store.commit([ReserveSequence(author, 0, 1) for author in made])
 
 
 async def is_copy(store: Store, config: NodeConfig, *, has_new_keys: bool) -> bool:
@@ -116,7 +134,7 @@ async def is_copy(store: Store, config: NodeConfig, *, has_new_keys: bool) -> bo
 
 
 async def load(store: Store, wall_ms: int, *, copied: bool) -> AsyncIterator[Restored]:
-    """Yield what a window holds, in parts, the last one with whether it is a copy.
+    """Yield what a window holds, in parts, the last one with who may have signed elsewhere.
 
     Args:
         store: the window, open.
@@ -127,7 +145,9 @@ async def load(store: Store, wall_ms: int, *, copied: bool) -> AsyncIterator[Res
         StorageError: it cannot be read.
     """
     async for part in store.parts(wall_ms):
-        yield msgspec.structs.replace(part, copied=copied and part.is_last)
+        if part.is_last:
+            part = msgspec.structs.replace(part, copied=copied, knows_ours=True)
+        yield part
 
 
 async def settle(store: Store, config: NodeConfig) -> None:

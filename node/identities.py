@@ -40,9 +40,12 @@ class KeyRing:
         self.is_new = not self._path(DEFAULT_IDENTITY).exists()
         """Whether this is the first time that the home is used."""
         remove_unfinished(folder)
-        for name in (_NODE_KEY, DEFAULT_IDENTITY):
-            if not self._path(name).exists():
-                create_key(self._path(name), passphrase)
+        if not self._path(_NODE_KEY).exists():
+            create_key(self._path(_NODE_KEY), passphrase)
+        self.made: tuple[bytes, ...] = ()
+        """Ids of the users whose keys were made now."""
+        if self.is_new:
+            self.made = (create_key(self._path(DEFAULT_IDENTITY), passphrase).id,)
         signers = {path.stem: load_key(path, passphrase) for path in sorted(folder.glob("*.key"))}
         self.node = signers.pop(_NODE_KEY)
         self.signers = signers

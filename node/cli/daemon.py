@@ -48,15 +48,15 @@ def init(
         _write(file, template(configuration.settings, stated))
     keys = [home / "keys" / f"{name}.key" for name in ("node", "me")]
     is_new = not any(key.exists() for key in keys)
-    identity = ""
     for key in keys:
         take = load_key if key.exists() else create_key
-        identity = format_id(take(key, configuration.passphrase).id)
+        signer = take(key, configuration.passphrase)
     if is_new:
         from tastemesh.node.home import begin_window  # a tenth of a second of imports
 
-        asyncio.run(begin_window(configuration.node_config()))
+        asyncio.run(begin_window(configuration.node_config(), [signer.id]))
     typer.echo(f"home      {home}")
+    identity = format_id(signer.id)
     typer.echo(f"identity  {identity}")
     typer.echo(f"run it    tastemesh run --home {home}")
     typer.echo(f"friends   tastemesh endorse {identity}")

@@ -14,6 +14,7 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.node.backup import restore_archive, write_archive
 from tastemesh.node.cli import main
 from tastemesh.node.home import WINDOW_FILE
+from tastemesh.node.identities import LocalIdentity
 from tastemesh.node.node import Node
 from tests.brokers import BrokerProcess
 from tests.node.full import full_at
@@ -22,7 +23,7 @@ from tests.node.test_node import until
 pytestmark = pytest.mark.broker
 
 
-async def slots_of(node: Node) -> dict[tuple[int, int], str]:
+async def slots_of(node: Node | LocalIdentity) -> dict[tuple[int, int], str]:
     """The numbers that the node's user has used, as far as the window has them."""
     said = await node.export()
     records = [codec.parse(_bytes(text), "main", Limits()) for text in said.records]
@@ -77,6 +78,34 @@ async def test_a_home_copied_by_hand_is_noticed(tmp_path: Path, nats_broker: Bro
         async with tastemesh.open_node(moved) as node:
             await node.record("two")
             assert {min(epoch, 1) for epoch, _ in await slots_of(node)} == expected
+
+
+@pytest.mark.parametrize("is_used", [True, False])
+async def test_a_key_that_was_brought_by_hand_takes_no_number_that_it_may_have_used(
+    is_used: bool, tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    laptop, phone = (
+        tastemesh.NodeConfig(home=tmp_path / name, brokers=(nats_broker.url,))
+        for name in ("laptop", "phone")
+    )
+    async with tastemesh.open_node(laptop) as node:
+        await node.record("on the laptop")
+        identity = node.identity("me").id
+    if is_used:
+        async with tastemesh.open_node(phone) as node:
+            await node.record("somebody else")
+    keys = phone.home / "keys"
+    keys.mkdir(parents=True, exist_ok=True)
+    shutil.copy(laptop.home / "keys" / "me.key", keys / "ana.key")
+    for said in ("on the phone", "there again"):
+        async with tastemesh.open_node(phone) as node:
+            ana = (await node.add_identities(["ana"]))[0]
+            assert ana.id == identity
+            await ana.record(said)
+            slots = await slots_of(ana)
+            epochs = {epoch for epoch, _ in slots if epoch}
+            assert len(epochs) == 1
+            assert sum(epoch > 0 for epoch, _ in slots) == 1 + (said == "there again")
 
 
 async def test_a_home_made_by_init_keeps_its_node_key_and_its_copy_gets_another(
