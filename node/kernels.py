@@ -17,6 +17,7 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Interaction, Said
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.core import Core
+from tastemesh.ranking.forward import spread_forward
 from tastemesh.reputation import compiling
 from tastemesh.reputation.graph import EndorsementGraph
 from tastemesh.reputation.introducers import bridge_ratio
@@ -77,3 +78,6 @@ def _compile() -> None:
         graph.csr(), 0, walls=nobody, seed=b"", parameters=WalkParameters(), compiled=True
     )
     bridge_ratio(counted(trace, nobody, 2, 1), compiled=True)
+    held = core.view.matrix(0).reference.by_user  # who is behind nobody listens to no order
+    voices, at_items = (np.ones(count) for count in held.shape)
+    spread_forward(held, np.zeros(held.nnz, np.int32), at_items, voices, compiled=True)

@@ -28,7 +28,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tastemesh.ranking import products
+from tastemesh.ranking.forward import spread_forward
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
 
@@ -72,7 +72,7 @@ def open_walk(
     at_users = matrix.gather(at_own, heard > 0) * voices
     at_items = matrix.spread(at_users)
     if taken_s is not None and parameters.open_backward < 1.0:
-        onward = products.spread_forward(matrix.reference.by_user, taken_s, at_own, voices)
+        onward = spread_forward(matrix.reference.by_user, taken_s, at_own, voices)
         at_items *= parameters.open_backward
         at_items += (1.0 - parameters.open_backward) * onward * matrix.scale**2
     at_items[at_items <= ROUNDING * np.abs(at_users).max(initial=0.0)] = 0.0

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from tastemesh.ranking.contacts import POOL, ContactTrust
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
+from tastemesh.ranking.products import entries
 from tastemesh.ranking.salsa import rank
 
 # Measured on MovieLens; eta below 1, because with trust in proportion to likeness an item that few
@@ -77,10 +78,10 @@ def heard_holders(matrix: HoldingMatrix, heard: NDArray[np.float64]) -> NDArray[
     Returns:
         float64[items].
     """
-    by_user = matrix.reference.by_user
-    each = np.repeat(heard, np.diff(by_user.indptr))
-    counts = np.bincount(by_user.indices, weights=each, minlength=matrix.shape[1])
-    return counts.astype(np.float64)
+    weights = matrix.reference
+    silent = entries(weights.by_user.indptr, np.flatnonzero(heard == 0.0))
+    unheard = np.bincount(weights.by_user.indices[silent], minlength=matrix.shape[1])
+    return (np.diff(weights.by_item.indptr) - unheard).astype(np.float64)
 
 
 def explore(

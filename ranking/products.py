@@ -7,7 +7,6 @@ without a copy of the matrix.
 """
 
 import importlib.util
-from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -176,40 +175,6 @@ def cut(
         (rows.data, columns.astype(np.int32), rows.indptr), shape=(len(users), len(items))
     )
     return small, items.astype(np.int32), numbers
-
-
-def spread_forward(
-    by_user: Sparse,
-    taken_s: NDArray[np.int32],
-    at_items: NDArray[np.float64],
-    voices: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return what users pass on to what they took up no earlier than where it came from.
-
-    Args:
-        by_user: CSR [users, items].
-        taken_s: int32[entries]; when each was taken up, seconds from 0 on.
-        at_items: float64[items]; a, of any sign.
-        voices: float64[users]; c.
-
-    Returns:
-        float64[items]; sum_v c(v) w(v, j) sum over what v took up with j, or before it, of a(i)
-        w(v, i).
-    """
-    user = np.repeat(np.arange(len(voices)), np.diff(by_user.indptr))
-    came = at_items[by_user.indices] * by_user.data
-    concerned = np.bincount(user, came != 0.0, len(voices)) > 0
-    entries = np.flatnonzero((concerned & (voices != 0.0))[user])
-    entries = entries[np.argsort(user[entries] << 31 | taken_s[entries], kind="stable")]
-    starts = np.flatnonzero(np.diff(user[entries], prepend=-1))
-    passed = np.empty(len(entries))
-    for start, stop in pairwise([*starts.tolist(), len(entries)]):
-        # User by user, so that the sums do not depend on who else there is.
-        passed[start:stop] = np.cumsum(came[entries[start:stop]])
-    key = user[entries] << 31 | taken_s[entries]
-    last = np.searchsorted(key, key, side="right") - 1  # of those at the same time
-    amount = voices[user[entries]] * by_user.data[entries] * passed[last]
-    return np.bincount(by_user.indices[entries], amount, by_user.shape[1]).astype(np.float64)
 
 
 def vote(

@@ -38,6 +38,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.reputation.adoption import Arrivals
+from tastemesh.reputation.compiling import is_compiled
+
+Tally = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], int]
 
 # Identities that luck lets through as far as z is normal. 10 of MovieLens's 610 is z > 2.1, near
 # the filter of 2 at which a prototype kept 1,000 early spammers out at 3 % of accuracy.
@@ -63,6 +66,8 @@ def skilled(
     surprises: NDArray[np.float64],
     holders: NDArray[np.int64],
     heard: NDArray[np.bool_],
+    *,
+    compiled: bool | None = None,
 ) -> NDArray[np.bool_]:
     """Tell whose early holdings luck does not explain.
 
@@ -72,25 +77,53 @@ def skilled(
         surprises: float64[items]; see `tastemesh.reputation.adoption.surprise`.
         holders: int64[items]; how many of those heard hold each.
         heard: bool[users]; the candidates: whom ego wants to hear.
+        compiled: which kernel; None for numba's where it is installed and not postponed.
 
     Returns:
         bool[users].
     """
     taken = arrivals.taken_up(egos, len(surprises))
-    is_early = arrivals.record < taken.max(initial=-1)
-    early = np.flatnonzero(is_early & heard[arrivals.user])
-    user, item = arrivals.user[early], arrivals.item[early]
     own_count = np.count_nonzero(taken >= 0)
     chance = -np.expm1(-own_count * holders / max(int(holders.sum()), 1))
-
-    def by_user(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        summed: NDArray[np.float64] = np.bincount(user, values, len(heard)).astype(np.float64)
-        return summed
-
-    expected = by_user((chance * surprises)[item])
-    variance = by_user((chance * (1.0 - chance) * np.square(surprises))[item])
-    found = by_user(np.where(arrivals.record[early] < taken[item], surprises[item], 0.0))
+    mean, spread = chance * surprises, chance * (1.0 - chance) * np.square(surprises)
+    if is_compiled(compiled):
+        from tastemesh.reputation.luck_kernel import tallied as tally
+    else:
+        tally = _tallied
+    expected, variance, found, count = tally(arrivals, taken, heard, surprises, mean, spread)
     z = (found - expected) / np.sqrt(variance + 1.0)
-    candidates = int(np.count_nonzero(np.bincount(user, minlength=len(heard))))
-    is_skilled: NDArray[np.bool_] = z > threshold(candidates)
+    is_skilled: NDArray[np.bool_] = z > threshold(count)
     return is_skilled
+
+
+def _tallied(
+    arrivals: Arrivals,
+    taken: NDArray[np.int64],
+    heard: NDArray[np.bool_],
+    surprises: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    spread: NDArray[np.float64],
+) -> Tally:
+    """Sum up what each user held before ego's last item.
+
+    Args:
+        arrivals: who held what, since when.
+        taken: int64[items]; before which record each must have been held to be first, -1 for none.
+        heard: bool[users].
+        surprises: float64[items].
+        mean: float64[items]; of the surprise, if ego drew by popularity.
+        spread: float64[items]; its variance.
+
+    Returns:
+        float64[users] for the means, the variances and what was held first; and how many users held
+        anything.
+    """
+    user = arrivals.user
+    early = np.flatnonzero((arrivals.record < taken.max(initial=-1)) & heard[user])
+    user, item = user[early], arrivals.item[early]
+    first = np.where(arrivals.record[early] < taken[item], surprises[item], 0.0)
+    expected, variance, found = (
+        np.bincount(user, values, len(heard)).astype(np.float64)
+        for values in (mean[item], spread[item], first)
+    )
+    return expected, variance, found, int(np.count_nonzero(np.bincount(user)))

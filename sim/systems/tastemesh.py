@@ -70,9 +70,9 @@ class Tastemesh:
         """Return each user's best items, shape [n, k]."""
         ranked = np.full((len(users), k), -1, dtype=np.int32)
         marked = 0
-        for row, user in enumerate(users.tolist()):
-            ego = self._ids[user]
-            scored = self._scorer.score(ego, 0)
+        egos = [self._ids[user] for user in users.tolist()]
+        scores = self._scorer.score_many(egos, [()] * len(egos), self._scorer.basis(0))
+        for row, (ego, scored) in enumerate(zip(egos, scores, strict=True)):
             listed = cut(self._view, scored, k, ego, excluded=_NOTHING)
             ranked[row, : len(listed)] = [self._position[line.item] for line in listed]
             marked += sum(line.unverified for line in listed)

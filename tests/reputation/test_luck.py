@@ -1,10 +1,11 @@
 """Being early with what is popular is luck; being early with ego's taste is not."""
 
 import numpy as np
+import pytest
 
 from tastemesh.ranking.view import View
 from tastemesh.reputation.adoption import Arrivals, surprise
-from tastemesh.reputation.luck import skilled, threshold
+from tastemesh.reputation.luck import _tallied, skilled, threshold
 
 ITEMS, EGO, FRIEND = 400, 0, 1
 
@@ -67,3 +68,33 @@ def test_of_strangers_with_one_rare_item_each_more_pass_the_more_they_are() -> N
         found = skilled(arrivals, [len(rows) - 1], surprises, holders, heard)
         passed.append(int(found[len(honest) : -1].sum()))
     assert passed[1] > 2 * passed[0] > 0
+
+
+def test_both_kernels_let_the_same_pass() -> None:
+    pytest.importorskip("numba")
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        rows = [rng.choice(30, rng.integers(1, 20), replace=False) for _ in range(40)]
+        users = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+        order = rng.permutation(len(users))
+        names = [b"%d" % user for user in users[order]]
+        songs = [str(item) for item in np.concatenate(rows)[order]]
+        view = View()
+        view.extend(names, songs, 1.0, order, np.arange(len(order)))
+        matrix = view.matrix(0)
+        arrivals = Arrivals.of(matrix.reference, view.firsts(), view.rises())
+        holders = np.diff(matrix.reference.by_item.indptr).astype(np.int64)
+        surprises = surprise(holders.astype(np.float64), float(len(rows)))
+        heard = rng.random(len(rows)) < 0.9
+        egos = [int(rng.integers(len(rows)))]
+        plain, compiled = (
+            skilled(arrivals, egos, surprises, holders, heard, compiled=kernel)
+            for kernel in (False, True)
+        )
+        assert np.array_equal(plain, compiled)
+        from tastemesh.reputation.luck_kernel import tallied
+
+        taken = arrivals.taken_up(egos, len(surprises))
+        given = arrivals, taken, heard, surprises, surprises, np.square(surprises)
+        for ours, theirs in zip(tallied(*given), _tallied(*given), strict=True):
+            assert np.array_equal(np.asarray(ours), np.asarray(theirs))
