@@ -27,8 +27,8 @@ from tastemesh.node.cli.data import (
     write_json,
 )
 from tastemesh.node.cli.progress import stages
-from tastemesh.sim.evaluate import Evaluation, format_table
 from tastemesh.sim.evaluate import evaluate as measure
+from tastemesh.sim.evaluation import Evaluation, format_table
 from tastemesh.sim.splits import SplitOptions, check_options
 from tastemesh.sim.systems.registry import SYSTEMS, check_methods
 

@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from tastemesh.errors import UsageError
-from tastemesh.sim.evaluate import Evaluation, evaluate, format_table
+from tastemesh.sim.evaluate import evaluate
+from tastemesh.sim.evaluation import Evaluation, format_table
 from tastemesh.sim.interactions import Endorsements, Interactions, LoadCounts
 from tastemesh.sim.splits import SplitOptions
 from tastemesh.sim.systems import ease
@@ -219,3 +220,25 @@ def test_the_table_shows_every_method_and_what_was_tuned(evaluation: Evaluation)
     assert "at most 9 settings a method" in shown
     best = max(row.ndcg_at_10 for row in evaluation.results)
     assert f"{best:.4f}" in shown
+
+
+def test_long_work_says_how_far_it_is_and_marks_as_much_as_in_one_go() -> None:
+    people = 2_500
+    user = np.repeat(np.arange(people, dtype=np.int32), 6)
+    many = Interactions(
+        user_ids=tuple(f"u{at}" for at in range(people)),
+        item_ids=tuple(f"i{at}" for at in range(40)),
+        user=user,
+        item=((user * 7 + np.arange(len(user)) % 6) % 40).astype(np.int32),
+        weight=np.ones(len(user), dtype=np.float32),
+    )
+    steps: list[tuple[str, int, int]] = []
+    run = evaluate(
+        many,
+        methods=["tastemesh"],
+        clock=ticking(),
+        progress=lambda *step: steps.append(step),
+    )
+    asked = [step[1:] for step in steps if step[0] == "tastemesh: users asked"]
+    assert asked == [(1_024, people), (2_048, people), (people, people)]
+    assert run.results[0].unverified_share == 1.0
