@@ -11,6 +11,7 @@ from benchmarks.many_users import many_users_rows
 from benchmarks.measure import interleaved_s, row
 from benchmarks.walk import DAMPING, pagerank
 from tastemesh.ranking.contacts import POOL, ContactTrust
+from tastemesh.ranking.exploration import explore
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.push import push
@@ -35,6 +36,7 @@ def run(*, quick: bool) -> list[dict[str, Any]]:
     return [
         *_against_peers(matrix, count),
         *(pushed_row(view, matrix, count, trusted) for trusted in (100, _TRUSTED)),
+        _marked_row(view, matrix, count),
         *_against_scratch(view, count),
         *many_users_rows(_LOCAL_USERS, quick=quick),
     ]
@@ -120,6 +122,24 @@ def pushed_row(view: View, matrix: HoldingMatrix, count: int, trusted: int) -> d
     mine, theirs = interleaved_s(pushed, exact)
     work = f"top ten, {count:,} interactions, trust in {trusted}; {alike} of 10 the same"
     return row("push", "exact by scipy", work, mine * 1e3, theirs * 1e3, "ms")
+
+
+def _marked_row(view: View, matrix: HoldingMatrix, count: int) -> dict[str, Any]:
+    """Time the list of an ego that has endorsed nobody, behind half of what the others did."""
+    plain = HoldingMatrix(matrix.reference, matrix.scale, compiled=False)
+    rng = np.random.default_rng(0)
+    adoption = rng.random(view.user_count)
+    own = matrix.row(0)[0]
+    profile = np.zeros(matrix.shape[1])
+    profile[own] = 1.0 / len(own)
+    taken_s = rng.integers(0, NOW_S, len(view.firsts().time_s)).astype(np.int32)
+
+    def listed(holding: HoldingMatrix) -> object:
+        return explore(holding, adoption, [0], profile, taken_s=taken_s, behind=0.5)
+
+    mine, theirs = interleaved_s(lambda: listed(matrix), lambda: listed(plain))
+    work = f"every item's score for who endorses nobody, {count:,} interactions"
+    return row("marked", "by scipy and numpy", work, mine * 1e3, theirs * 1e3, "ms")
 
 
 def trusted_few(view: View) -> ContactTrust:

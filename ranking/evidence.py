@@ -72,7 +72,9 @@ def open_walk(
     at_users = matrix.gather(at_own, heard > 0) * voices
     at_items = matrix.spread(at_users)
     if taken_s is not None and parameters.open_backward < 1.0:
-        onward = spread_forward(matrix.reference.by_user, taken_s, at_own, voices)
+        onward = spread_forward(
+            matrix.reference.by_user, taken_s, at_own, voices, compiled=matrix.compiled
+        )
         at_items *= parameters.open_backward
         at_items += (1.0 - parameters.open_backward) * onward * matrix.scale**2
     at_items[at_items <= ROUNDING * np.abs(at_users).max(initial=0.0)] = 0.0
