@@ -16,7 +16,7 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.node.settings import BROKER_PORT, EMBEDDED_BROKER_URL, NodeConfig
 from tastemesh.node.shared_broker import share_broker
 from tastemesh.storage.salvage import COPIED, finish_salvage, salvage
-from tastemesh.storage.store import Store
+from tastemesh.storage.store import WAL_BYTES, Store
 
 _log = structlog.get_logger(__name__)
 
@@ -68,7 +68,21 @@ async def open_window(config: NodeConfig, own: Collection[bytes]) -> Store:
     except BaseException:  # or the next attempt would find it locked
         await store.close()
         raise
+    _warn_of_small_bound(config)
     return store
+
+
+def _warn_of_small_bound(config: NodeConfig) -> None:
+    """Tell beforehand that the window may grow past the bound, where nothing is stored any more."""
+    limits = config.limits
+    most_bytes = limits.window_statement_count * limits.statement_bytes + WAL_BYTES
+    if config.disk_bytes < most_bytes:
+        _log.warning(
+            "a full window can be larger than the disk bound: allow more, or fewer statements",
+            disk_bytes=config.disk_bytes,
+            window_bytes=most_bytes,
+            window_statements=limits.window_statement_count,
+        )
 
 
 async def _open_sound(path: Path, config: NodeConfig) -> Store:

@@ -6,8 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 from rich.pretty import pretty_repr
+from structlog.testing import capture_logs
 
 from tastemesh.errors import ConfigError, StorageError, UsageError
+from tastemesh.gossip.limits import Limits
 from tastemesh.node.address import TlsFiles
 from tastemesh.node.blocking import open_node_sync
 from tastemesh.node.config import load_configuration
@@ -126,3 +128,17 @@ async def test_a_window_that_could_not_be_opened_is_not_locked(tmp_path: Path) -
             store = await open_window(config, [])
         await store.close()
     assert failed > 3
+
+
+@pytest.mark.parametrize(("statements", "warnings"), [(200_000, 1), (20_000, 0)])
+async def test_a_bound_that_a_full_window_can_pass_is_told_at_the_start(
+    statements: int, warnings: int, tmp_path: Path
+) -> None:
+    """Past it nothing is stored, which is late to learn of it."""
+    config = NodeConfig(
+        home=tmp_path, disk_bytes=64 << 20, limits=Limits(window_statement_count=statements)
+    )
+    with capture_logs() as logged:
+        async with await open_window(config, []):
+            pass
+    assert [each["window_statements"] for each in logged] == [statements] * warnings
