@@ -95,6 +95,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         private_interaction_count: local; private interactions of one local identity, 10,000: 20
             times what it may have in the window, as nobody else holds them; 3 MB. Past that
             those that happened first go. Guess.
+        private_bytes: local; what those of all local identities may take on the disk, 880 MiB: what
+            a full window leaves of the database's default bound. Past it more are refused: nothing
+            else could be stored any more.
         author_endorsement_count: local; one author's endorsements in the window, 256: more people
             than anybody can vouch for, and it bounds the trust graph's out-degree.
         author_notice_count: local; one author's forgets and rotations in the window, 64: a forget
@@ -167,6 +170,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     statement_bytes: int = 672
     author_interaction_count: int = 500
     private_interaction_count: int = 10_000
+    private_bytes: int = 880 * 1024 * 1024
     author_endorsement_count: int = 256
     author_notice_count: int = 64
     rotation_count: int = 16

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
+from msgspec import structs
+
 from tastemesh.gossip import inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.identity import format_id
@@ -14,7 +16,15 @@ from tastemesh.node.clock import Clock
 from tastemesh.node.collection import uncollected
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
-from tastemesh.node.home import claim, find_brokers, is_copy, load, open_window, settle
+from tastemesh.node.home import (
+    claim,
+    find_brokers,
+    is_copy,
+    load,
+    open_window,
+    private_bytes,
+    settle,
+)
 from tastemesh.node.identities import KeyRing
 from tastemesh.node.kernels import KERNELS
 from tastemesh.node.mqtt import MqttTransport
@@ -79,7 +89,7 @@ async def assemble(
         node=keys.node,
         signers=signers,
         network=config.network,
-        limits=config.limits,
+        limits=structs.replace(config.limits, private_bytes=private_bytes(config)),
         seed=secrets.token_bytes(32),
         reader=reader,
         view=TimedView(stages),

@@ -126,6 +126,8 @@ class Core:
             if completed is None:
                 return []
             event = completed
+            if event.private:
+                self.check_private(event)
         try:
             done = self._engine_handle(event, now_ms)
         except InternalError as error:
@@ -370,6 +372,15 @@ class Core:
     def path(self, ego: bytes, contact: bytes, target: bytes) -> list[bytes]:
         """Return the people over whom ego's trust leads to somebody; see `shortest_path`."""
         return shortest_path(self.endorsements, ego, contact, target)
+
+    def check_private(self, event: inputs.Recorded) -> None:
+        """Check that there is room for what a local user keeps to himself.
+
+        Raises:
+            UsageError: there is none; `handle` would say so, too.
+        """
+        items = [each.item for each in event.statements if isinstance(each, Interaction)]
+        self._book.check_private(event.author, items, self.engine.limits)
 
     def private_count(self, author: bytes, item: str | None) -> int:
         """Return how many private interactions a local user has, with one item or in all."""

@@ -72,16 +72,29 @@ async def open_window(config: NodeConfig, own: Collection[bytes]) -> Store:
     return store
 
 
+def private_bytes(config: NodeConfig) -> int:
+    """Return what private interactions may take on the disk: what a full window leaves there.
+
+    A quarter of the bound at least, or a bound that a full window can pass would leave nothing.
+    """
+    left = config.disk_bytes - _most_bytes(config.limits)
+    return min(config.limits.private_bytes, max(left, config.disk_bytes // 4))
+
+
+def _most_bytes(limits: Limits) -> int:
+    """Return what a window of records as long as they may be takes, log included."""
+    return limits.window_statement_count * limits.statement_bytes + WAL_BYTES
+
+
 def _warn_of_small_bound(config: NodeConfig) -> None:
     """Tell beforehand that the window may grow past the bound, where nothing is stored any more."""
-    limits = config.limits
-    most_bytes = limits.window_statement_count * limits.statement_bytes + WAL_BYTES
+    most_bytes = _most_bytes(config.limits)
     if config.disk_bytes < most_bytes:
         _log.warning(
             "a full window can be larger than the disk bound: allow more, or fewer statements",
             disk_bytes=config.disk_bytes,
             window_bytes=most_bytes,
-            window_statements=limits.window_statement_count,
+            window_statements=config.limits.window_statement_count,
         )
 
 

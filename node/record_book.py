@@ -6,10 +6,16 @@ from typing import TypeVar
 
 import msgspec
 
+from tastemesh.errors import UsageError
+from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Interaction
 from tastemesh.ranking.columns import NUMBER_MAX
 
 _Held = TypeVar("_Held")
+
+# What a private interaction takes on the disk beside its item id: 102 to 108 bytes with its place
+# in the index by author (measured), and pages are not always full.
+PRIVATE_ROW_BYTES = 128
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -34,6 +40,7 @@ class RecordBook:
 
     __slots__ = (
         "_endorsing", "_id_of", "_next", "_number_of", "_private", "_rejecting", "_rejections",
+        "private_bytes",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -44,6 +51,8 @@ class RecordBook:
         self._rejecting: dict[int, bytes] = {}  # who says no in what has this number
         self._endorsing: dict[bytes, tuple[bytes, tuple[int, int]]] = {}
         self._private: dict[bytes, dict[int, tuple[int, str]]] = {}  # date in ms, item
+        self.private_bytes = 0
+        """What all private interactions take on the disk."""
 
     @property
     def is_full(self) -> bool:
@@ -73,7 +82,26 @@ class RecordBook:
         """Give a private interaction the next number."""
         number, self._next = self._next, self._next + 1
         self._private.setdefault(author, {})[number] = (date_ms, item)
+        self.private_bytes += _row_bytes(item)
         return number
+
+    def check_private(self, author: bytes, items: Sequence[str], limits: Limits) -> None:
+        """Check that there is room for more of what stays on this node.
+
+        An author who has all that he may have is not asked: of his the first go for it.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if self.private_count(author, None) >= limits.private_interaction_count:
+            return
+        wanted = self.private_bytes + sum(map(_row_bytes, items))
+        if wanted > limits.private_bytes:
+            raise UsageError(
+                f"private interactions of this node's users would take {wanted / 2**20:.1f} MB, "
+                f"its disk's bound has room for {limits.private_bytes / 2**20:.1f}: raise it "
+                "(disk_mb), or forget some"
+            )
 
     def strike_private(self, author: bytes, item: str | None) -> list[int]:
         """Forget an author's private interactions with an item, or all; return their numbers."""
@@ -98,7 +126,8 @@ class RecordBook:
 
     def _strike_private(self, author: bytes, numbers: Sequence[int]) -> None:
         for number in numbers:
-            del self._private[author][number]
+            _, item = self._private[author].pop(number)
+            self.private_bytes -= _row_bytes(item)
             self._strike_rejections(number)
 
     def private_count(self, author: bytes, item: str | None) -> int:
@@ -158,6 +187,10 @@ class RecordBook:
         """Return the items that a local user said no to."""
         rejections = self._rejections.get(author, {})
         return [each.said.item for said in rejections.values() for each in said]
+
+
+def _row_bytes(item: str) -> int:
+    return PRIVATE_ROW_BYTES + len(item.encode(errors="replace"))
 
 
 def _renumbered(

@@ -131,6 +131,7 @@ class Voices:
         events = self._sharing(private).events(author, plays, wall_ms, others)
         if len(events) > 1:  # what stays here is handed in last, and is not to be refused then
             kept(events[-1], self._config.limits)
+            self._core.check_private(events[-1])
         return events
 
     def _sharing(self, private: bool) -> Sharing:

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 import tastemesh
-from tastemesh.errors import ConfigError
+from tastemesh.errors import ConfigError, UsageError
+from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Interaction
 from tastemesh.node.plays import Play
 from tastemesh.node.sharing import NOTHING_SHARED, Sharing
@@ -69,3 +70,21 @@ async def test_a_rare_item_is_published_once_others_share_it(
     async with tastemesh.open_node(config) as node:
         assert await node.record("rare", identity="ben") == []  # cat alone beside himself
         assert len(await node.record("rare", identity="ana")) == 1
+
+
+@pytest.mark.broker
+async def test_what_has_no_room_in_private_is_refused_with_all_that_came_with_it(
+    tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    config = tastemesh.NodeConfig(
+        home=tmp_path,
+        brokers=(nats_broker.url,),
+        sharing=Sharing(private_kinds=("skip",)),
+        limits=Limits(private_bytes=200),
+    )
+    async with tastemesh.open_node(config) as node:
+        await node.record("first", kind="skip")
+        with pytest.raises(UsageError, match="disk_mb"):
+            await node.record_many([Play("loved"), Play("second", kind="skip")])
+        assert [each.item for each in (await node.export()).interactions] == ["first"]
+        assert await node.record_many([Play("loved")])
