@@ -49,6 +49,7 @@ class KeyRing:
         signers = {path.stem: load_key(path, passphrase) for path in sorted(folder.glob("*.key"))}
         self.node = signers.pop(_NODE_KEY)
         self.signers = signers
+        self._made_later: dict[str, Signer] = {}
 
     def renew_node(self) -> None:
         """Make the node's own key anew: a copied home is another node, with the same users.
@@ -85,19 +86,24 @@ class KeyRing:
     def make(self, name: str) -> Signer:
         """Return the key of a local user, made and stored on first use. Safe from any thread.
 
-        Nobody has the name before `join`.
+        Nobody has the name before `join`. A file that was put there since the start is refused: the
+        key may have signed elsewhere, and only a start looks for what it has said.
 
         Raises:
-            ConfigError: the name cannot be a file's, or the key cannot be read or written.
+            ConfigError: the name cannot be a file's, or the key cannot be written or was brought.
         """
         self.check(name)
         with self._lock:
             if name in self.signers:
                 return self.signers[name]
-            path = self._path(name)
-            if path.exists():  # by a call at the same time
-                return load_key(path, self._passphrase)
-            return create_key(path, self._passphrase)
+            if name not in self._made_later:  # by a call at the same time
+                path = self._path(name)
+                if path.exists():
+                    raise ConfigError(
+                        f"{path} was put there while the node runs; restart it to take the key in"
+                    )
+                self._made_later[name] = create_key(path, self._passphrase)
+            return self._made_later[name]
 
     def join(self, name: str, signer: Signer) -> Signer:
         """Give a local user the key that `make` made; return the one that he has from now on."""

@@ -381,7 +381,7 @@ class Node:
         `add_identities` keeps the event loop free meanwhile.
 
         Raises:
-            ConfigError: the name cannot be a file's, or the key cannot be written.
+            ConfigError: the name cannot be a file's, or the key cannot be written or was brought.
         """
         live = self._live
         return LocalIdentity(self, name, live.join(name, live.keys.make(name)).id)
@@ -392,7 +392,7 @@ class Node:
         Raises:
             UsageError: it is one text, which would be a user a letter.
             ConfigError: a name cannot be a file's, and nobody is made; or a key cannot be written,
-                and those before it are made.
+                or was brought while the node runs, and those before it are made.
         """
         wanted = several("names", names, "names")
         made = await self._live.make(wanted)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,22 @@ def test_what_a_crash_left_is_no_key_and_goes_at_the_next_start(tmp_path: Path) 
     assert list(ring.signers) == ["me"]
     assert not (tmp_path / "half.new").exists()
     ring.make("half")
+
+
+def test_a_key_that_is_brought_while_the_node_runs_waits_for_its_next_start(tmp_path: Path) -> None:
+    laptop, phone = tmp_path / "laptop", tmp_path / "phone"
+    signer = KeyRing(laptop, "").signers["me"]
+    ring = KeyRing(phone, "")
+    shutil.copy(laptop / "me.key", phone / "ana.key")
+    with pytest.raises(ConfigError, match=r"ana\.key was put there while .*; restart"):
+        ring.make("ana")
+    assert KeyRing(phone, "").make("ana").id == signer.id
+
+
+def test_two_calls_at_once_make_one_key(tmp_path: Path) -> None:
+    ring = KeyRing(tmp_path, "")
+    first, second = (ring.make("ana") for _ in range(2))
+    assert first.id == second.id == ring.join("ana", second).id
 
 
 def test_a_key_is_never_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
