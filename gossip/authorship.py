@@ -86,13 +86,15 @@ class Authorship:
             everybody: also for those that were resumed.
 
         Returns:
-            What commits it, before anything is signed in it.
+            What commits it for everybody, as a copy is one no longer then. Who was not resumed
+            begins another one at each start, until something is signed: a start needs no disk.
         """
         done: list[Effect] = []
         for author, pen in self._pens.items():
             if everybody or not pen.is_resumed:
                 pen.turn_to(pen.fresh_epoch(wall_ms))
-                done.append(ReserveSequence(author, pen.epoch, 1))
+                if everybody:
+                    done.append(ReserveSequence(author, pen.epoch, 1))
         return done
 
     def witness(self, record: Record) -> None:

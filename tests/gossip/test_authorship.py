@@ -360,6 +360,16 @@ def test_two_devices_that_overrule_a_third_one_at_one_moment_take_no_number_twic
     assert all(ANA.id not in engine.intake.proofs for engine in cores.engines)
 
 
+def test_one_whose_numbers_are_unknown_waits_for_no_disk_until_something_is_signed() -> None:
+    engine = Cores([ANA, person("ben")]).engines[0]
+    done = engine.handle(inputs.Restored((), (), (), WALL_MS, knows_ours=True), 0)
+    assert not any(isinstance(each, ReserveSequence) for each in done)
+    reserved, *_ = engine.handle(inputs.Recorded(ANA.id, (listen("a"),), WALL_MS), 0)
+    assert isinstance(reserved, ReserveSequence)
+    assert reserved.epoch >= WALL_MS // 1000
+    assert reserved.until > 1
+
+
 def slot_of(cores: Cores, node: int, record_id: bytes) -> tuple[int, int]:
     return parse(cores.stores[node][record_id], NETWORK, LIMITS).slot
 
