@@ -19,8 +19,10 @@ from tastemesh.gossip.signer import Signer
 from tastemesh.node.core import Core
 from tastemesh.ranking.forward import spread_forward
 from tastemesh.reputation import compiling
+from tastemesh.reputation.adoption import Arrivals
 from tastemesh.reputation.graph import EndorsementGraph
 from tastemesh.reputation.introducers import bridge_ratio
+from tastemesh.reputation.luck import skilled
 from tastemesh.reputation.parameters import WalkParameters
 from tastemesh.reputation.walks import counted, trace_walks
 
@@ -78,6 +80,10 @@ def _compile() -> None:
         graph.csr(), 0, walls=nobody, seed=b"", parameters=WalkParameters(), compiled=True
     )
     bridge_ratio(counted(trace, nobody, 2, 1), compiled=True)
-    held = core.view.matrix(0).reference.by_user  # who is behind nobody listens to no order
-    voices, at_items = (np.ones(count) for count in held.shape)
-    spread_forward(held, np.zeros(held.nnz, np.int32), at_items, voices, compiled=True)
+    held = core.view.matrix(0).reference
+    voices, at_items = (np.ones(count) for count in held.by_user.shape)
+    arrivals = Arrivals.of(held, core.view.firsts(), core.view.rises())
+    # Who is behind nobody listens to no order.
+    spread_forward(held.by_user, arrivals.time_s, at_items, voices, compiled=True)
+    holders = np.ones(len(at_items), np.int64)
+    skilled(arrivals, [0], at_items, holders, voices > 0, compiled=True)

@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -34,6 +36,46 @@ async def test_walks_are_numpys_until_the_kernels_are_compiled_and_the_loop_goes
     assert compiling.is_compiled(None) == has_numba
     kernels.postpone()  # a second node of the process
     assert compiling.is_compiled(None) == has_numba
+
+
+_LISTS = """
+import asyncio, sys
+from tastemesh.gossip import inputs
+from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.record import Endorsement, Interaction
+from tastemesh.gossip.signer import Signer
+from tastemesh.node.core import Core
+from tastemesh.node.kernels import KERNELS
+
+def compiled():
+    modules = [module for name, module in list(sys.modules.items()) if "tastemesh." in name]
+    each = {id(value): value for module in modules for value in vars(module).values()}
+    kernels = [value for value in each.values() if hasattr(value, "py_func")]
+    return {kernel.py_func.__qualname__: len(kernel.signatures) for kernel in kernels}
+
+KERNELS.postpone()
+asyncio.run(KERNELS.ready())
+before = compiled()
+people = [Signer(bytes([n]) * 32, bytes([n + 9]) * 32) for n in range(9)]
+core = Core(node=people[0], signers=tuple(people), network="x", limits=Limits(), seed=bytes(32))
+core.handle(inputs.Started(0), 0)
+for turn, who in enumerate(people):
+    said = [Interaction(f"i{turn * n % 7}", "listen", 10_000) for n in range(1, 4)]
+    if turn > 4:
+        said.append(Endorsement(people[turn - 1].id, 10_000))
+    core.handle(inputs.Recorded(who.id, tuple(said), turn * 60_000), turn)
+for who in people:
+    core.recommend(who.id, 10, 900_000)
+core.recommend_many([who.id for who in people], 10, 900_000)
+after = compiled()
+print({name: count for name, count in after.items() if before.get(name, 0) != count})
+"""
+
+
+def test_no_list_compiles_anything_once_they_are_ready() -> None:
+    pytest.importorskip("numba")
+    done = subprocess.run([sys.executable, "-c", _LISTS], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("{}\n", "")
 
 
 async def test_a_daemon_searches_neither_its_modules_nor_its_kernels_for_cycles(
