@@ -70,13 +70,15 @@ class Authorship:
         self._pens.setdefault(signer.id, Pen(signer, lane))
 
     def resume(self, author: bytes, epoch: int, until: int) -> None:
-        """Go on above the numbers that were reserved before a restart."""
+        """Go on above the numbers that were reserved before a restart.
+
+        Those of a key before the one in force say nothing of what this one has signed: another
+        device may have rotated it, and its file was brought here.
+        """
         pen = self._pens.get(author)
-        if pen is None:
-            return
-        pen.is_resumed = True
-        if (epoch, until) >= (pen.epoch, pen.next_seq):
+        if pen is not None and (epoch, until) >= (pen.epoch, pen.next_seq):
             pen.epoch, pen.next_seq, pen.reserved = epoch, until, until
+            pen.is_resumed = True
 
     def start_epochs(self, wall_ms: int, *, everybody: bool = True) -> list[Effect]:
         """Begin new epochs for identities that may have signed something elsewhere.

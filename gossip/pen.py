@@ -41,7 +41,7 @@ class Pen(msgspec.Struct):
     epoch: int = 0
     next_seq: int = 1
     reserved: int = 1  # numbers below this one are committed as used
-    is_resumed: bool = False  # the store knows of its numbers
+    is_resumed: bool = False  # the store knows of the numbers that the key in force has used
     prev: bytes = b""
     prev_seq: int = 0
     beyond: tuple[int, int] = (0, 0)  # highest slot of a later epoch, which another device writes

@@ -370,6 +370,25 @@ def test_one_whose_numbers_are_unknown_waits_for_no_disk_until_something_is_sign
     assert reserved.until > 1
 
 
+def test_a_key_that_another_device_has_rotated_takes_none_of_its_numbers() -> None:
+    phone = Authorship((SIGNER,), NETWORK, LIMITS, secret("phone"))
+    phone.start_epochs(WALL_MS)
+    phone.write(SIGNER.id, (listen("before"),), WALL_MS)
+    rotated = SIGNER.rotated(b"\x02" * 32, b"\x03" * 32, phone.last_slot(SIGNER.id))
+    phone.rotate(rotated)
+    _, (told,) = phone.write(SIGNER.id, (listen("after"),), WALL_MS)
+    laptop = Authorship((rotated,), NETWORK, LIMITS, secret("laptop"))
+    laptop.resume(SIGNER.id, 0, 65)  # with the key before it
+    laptop.start_epochs(WALL_MS, everybody=False)
+    _, (said,) = laptop.write(SIGNER.id, (listen("on the laptop"),), WALL_MS)
+    assert said.epoch > told.epoch
+    again = Authorship((rotated,), NETWORK, LIMITS, secret("laptop, later"))
+    for epoch in (0, said.epoch):
+        again.resume(SIGNER.id, epoch, 65)
+    again.start_epochs(WALL_MS, everybody=False)
+    assert again.write(SIGNER.id, (listen("there"),), WALL_MS)[1][0].slot == (said.epoch, 65)
+
+
 def slot_of(cores: Cores, node: int, record_id: bytes) -> tuple[int, int]:
     return parse(cores.stores[node][record_id], NETWORK, LIMITS).slot
 
