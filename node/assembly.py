@@ -17,6 +17,7 @@ from tastemesh.node.collection import uncollected
 from tastemesh.node.core import Core
 from tastemesh.node.driver import Driver
 from tastemesh.node.home import (
+    WINDOW_FILE,
     claim,
     find_brokers,
     is_copy,
@@ -29,6 +30,7 @@ from tastemesh.node.identities import KeyRing
 from tastemesh.node.kernels import KERNELS
 from tastemesh.node.mqtt import MqttTransport
 from tastemesh.node.scorer import ScorerParameters
+from tastemesh.node.seal import seal, unseal
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.stages import Stages, TimedView
 from tastemesh.node.tasks import end
@@ -75,9 +77,10 @@ async def assemble(
     KERNELS.postpone()
     keys = KeyRing(config.home / "keys", config.passphrase)
     signers = tuple(keys.signers.values())
-    store = await stack.enter_async_context(
-        await open_window(config, [signer.id for signer in signers])
-    )
+    window = config.home / WINDOW_FILE
+    store = await open_window(config, [signer.id for signer in signers])
+    stack.callback(seal, window)  # once it is closed
+    await stack.enter_async_context(store)
     copied = await is_copy(store, config, has_new_keys=keys.is_new)
     if copied:  # or it would read the other one's inbox, and each end the other's sessions
         keys.renew_node()
@@ -114,4 +117,5 @@ async def assemble(
     stack.push_async_callback(end, running)
     await driver.flush()
     await settle(store, config)
+    unseal(window)
     return Parts(keys, store, core, transport, driver, running)

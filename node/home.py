@@ -13,6 +13,7 @@ from tastemesh.gossip import codec
 from tastemesh.gossip.effects import ReserveSequence
 from tastemesh.gossip.inputs import Restored
 from tastemesh.gossip.limits import Limits
+from tastemesh.node.seal import is_replaced
 from tastemesh.node.settings import BROKER_PORT, EMBEDDED_BROKER_URL, NodeConfig
 from tastemesh.node.shared_broker import share_broker
 from tastemesh.storage.salvage import COPIED, finish_salvage, salvage
@@ -42,6 +43,7 @@ async def open_window(config: NodeConfig, own: Collection[bytes]) -> Store:
         StorageError: it cannot be opened, or another process uses it.
     """
     path = config.home / WINDOW_FILE
+    was_replaced = is_replaced(path)
     finish_salvage(path)
     try:
         store = await _open_sound(path, config)
@@ -65,6 +67,9 @@ async def open_window(config: NodeConfig, own: Collection[bytes]) -> Store:
                 f"network {config.network!r}: the home {config.home} belongs to "
                 f"{network.decode(errors='replace')!r}; use another home for another network"
             )
+        if was_replaced:
+            await store.set_meta(COPIED, b"\x01")
+            _log.warning("another window than the node left here: its users begin new epochs")
     except BaseException:  # or the next attempt would find it locked
         await store.close()
         raise
@@ -143,8 +148,9 @@ async def claim(store: Store, made: Sequence[bytes]) -> None:
 async def is_copy(store: Store, config: NodeConfig, *, has_new_keys: bool) -> bool:
     """Tell whether a home is a copy, so that another one may use the same keys.
 
-    A copy is a backup's, or one made by hand: then the file has another inode. Where file systems
-    give those anew by themselves, a node only begins more epochs than it needs. A window that was
+    A copy is a backup's, or one made by hand: then the file has another inode, or is not the one
+    that was left (`tastemesh.node.seal`). Where file systems give inodes anew by themselves, a node
+    only begins more epochs than it needs. A window that was
     made now for keys that were there counts as one, too: the one that was lost or moved away knew
     which numbers they had used.
 

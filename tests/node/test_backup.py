@@ -1,6 +1,7 @@
 """A home in one file and back; and a home copied by hand, which must never use a number twice."""
 
 import asyncio
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -106,6 +107,37 @@ async def test_a_key_that_was_brought_by_hand_takes_no_number_that_it_may_have_u
             epochs = {epoch for epoch, _ in slots if epoch}
             assert len(epochs) == 1
             assert sum(epoch > 0 for epoch, _ in slots) == 1 + (said == "there again")
+
+
+async def test_an_older_window_that_is_put_back_in_its_place_is_noticed(
+    tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    config = tastemesh.NodeConfig(home=tmp_path, brokers=(nats_broker.url,))
+    window, node_key = tmp_path / WINDOW_FILE, tmp_path / "keys" / "node.key"
+    left = []
+    for said in ("one", "two"):
+        async with tastemesh.open_node(config) as node:
+            await node.record(said)
+        left.append(window.read_bytes())
+    left_s = window.stat().st_mtime
+    key = node_key.read_bytes()
+    assert (
+        await asyncio.to_thread(main, ["backup", str(tmp_path / "b"), "--home", str(tmp_path)]) == 0
+    )
+    window.chmod(0o644)
+    async with tastemesh.open_node(config) as node:  # neither of these is another window
+        assert {epoch for epoch, _ in await slots_of(node)} == {0}
+        await node.record("three")
+    assert node_key.read_bytes() == key
+    window.write_bytes(left[0])  # in place: the same inode
+    os.utime(window, (left_s - 60, left_s - 60))
+    for count in (1, 2):
+        async with tastemesh.open_node(config) as node:
+            await node.record(f"after {count}")
+            epochs = [epoch for epoch, _ in await slots_of(node) if epoch]
+            assert len(epochs) == count
+            assert len(set(epochs)) == 1
+    assert node_key.read_bytes() != key
 
 
 async def test_a_home_made_by_init_keeps_its_node_key_and_its_copy_gets_another(
