@@ -281,17 +281,20 @@ class Admission:
             self._disputes.open(record)
             topic = control_topic(self._network, shard_of(author))
             return RejectReason.EQUIVOCATION, [effects.Fetch((occupant,), topic)]
-        taken_back = {
-            each: None
-            for said in record.notices
-            if isinstance(said, Forget)
-            for each in self.window.covered(author, said.covers, notices=False)
-        }
+        taken_back: dict[bytes, None] = {}
+        if record.notices:  # few records have any
+            taken_back = {
+                each: None
+                for said in record.notices
+                if isinstance(said, Forget)
+                for each in self.window.covered(author, said.covers, notices=False)
+            }
         refusal, left = self.window.add(record, first_seen_ms)
         if refusal is not None:
             return refusal, []
         self._sync.add(record)
-        self._intake.tombstones.add(record)
+        if record.notices:
+            self._intake.tombstones.add(record)
         if taken_back:  # what has just left for the forget was taken back all the same
             left = [
                 (gone, EvictReason.FORGOTTEN if gone.record_id in taken_back else why)

@@ -5,8 +5,9 @@ signature: Ed25519 verification dominates ingestion (0.1 to 0.25 ms), so 64 stat
 it 2 to 4 us each (ecosystem research, section 2).
 """
 
-from functools import cached_property
+from collections.abc import Callable
 from hashlib import sha256
+from typing import Any, Generic, Self, TypeVar, overload
 
 import msgspec
 
@@ -115,6 +116,34 @@ def print_of(envelope: bytes) -> bytes:
     return sha256(envelope).digest()[:_PRINT_BYTES]
 
 
+_Found = TypeVar("_Found")
+
+
+class _FoundOnce(Generic[_Found]):
+    """A property of a record that is found at its first use.
+
+    As `functools.cached_property`, whose lock takes longer than what is found here: five of these
+    are looked at as a record comes in. Two threads may find one twice, and find the same.
+    """
+
+    def __init__(self, find: Callable[[Any], _Found]) -> None:
+        self._find = find
+        self._name = find.__name__
+        self.__doc__ = find.__doc__
+
+    @overload
+    def __get__(self, record: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, record: object, owner: type) -> _Found: ...
+
+    def __get__(self, record: object | None, owner: type) -> Self | _Found:
+        if record is None:
+            return self
+        found = record.__dict__[self._name] = self._find(record)
+        return found
+
+
 Vouch = tuple[bytes, tuple[int, int, int], int]
 """An endorsement with its place: subject, (epoch, seq, place in the record) and weight_q."""
 
@@ -149,26 +178,26 @@ class Record(msgspec.Struct, frozen=True, dict=True):  # the dictionary has what
     lineage: Lineage | None = None
     is_plain: bool = False
 
-    @cached_property
+    @_FoundOnce
     def slot(self) -> tuple[int, int]:
         """(epoch, seq)."""
         return self.epoch, self.seq
 
-    @cached_property
+    @_FoundOnce
     def interactions(self) -> tuple[Interaction, ...]:
         """The statements that are interactions, in order."""
         if self.is_plain:
             return self.statements  # type: ignore[return-value] # as is_plain says
         return tuple(s for s in self.statements if isinstance(s, Interaction))
 
-    @cached_property
+    @_FoundOnce
     def endorsements(self) -> tuple[Endorsement, ...]:
         """The statements that are endorsements, in order."""
         if self.is_plain:
             return ()
         return tuple(s for s in self.statements if isinstance(s, Endorsement))
 
-    @cached_property
+    @_FoundOnce
     def vouches(self) -> tuple[Vouch, ...]:
         """The statements that are endorsements, in order, with their places."""
         if self.is_plain:
@@ -179,14 +208,14 @@ class Record(msgspec.Struct, frozen=True, dict=True):  # the dictionary has what
             if isinstance(said, Endorsement)
         )
 
-    @cached_property
+    @_FoundOnce
     def notices(self) -> tuple[Notice, ...]:
         """The statements that are notices, in order: a record with any is never forgotten."""
         if self.is_plain:
             return ()
         return tuple(s for s in self.statements if isinstance(s, Notice))
 
-    @cached_property
+    @_FoundOnce
     def envelope_print(self) -> bytes:
         """`print_of` its envelope."""
         return print_of(self.envelope)
