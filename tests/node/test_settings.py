@@ -1,15 +1,14 @@
 """A configuration in code: what a home must not be made with is refused before there is one."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from rich.pretty import pretty_repr
-from structlog.testing import capture_logs
 
 from tastemesh.errors import ConfigError, StorageError, UsageError
-from tastemesh.gossip.limits import Limits
 from tastemesh.node.address import TlsFiles
 from tastemesh.node.blocking import open_node_sync
 from tastemesh.node.config import load_configuration
@@ -18,6 +17,8 @@ from tastemesh.node.mqtt_settings import MqttSettings
 from tastemesh.node.node import open_node
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.sharing import Sharing
+from tests.brokers import BrokerProcess
+from tests.node.daemons import running
 from tests.node.full import full_at
 
 
@@ -130,15 +131,20 @@ async def test_a_window_that_could_not_be_opened_is_not_locked(tmp_path: Path) -
     assert failed > 3
 
 
+@pytest.mark.broker
 @pytest.mark.parametrize(("statements", "warnings"), [(200_000, 1), (20_000, 0)])
 async def test_a_bound_that_a_full_window_can_pass_is_told_at_the_start(
-    statements: int, warnings: int, tmp_path: Path
+    statements: int, warnings: int, tmp_path: Path, nats_broker: BrokerProcess
 ) -> None:
     """Past it nothing is stored, which is late to learn of it."""
-    config = NodeConfig(
-        home=tmp_path, disk_bytes=64 << 20, limits=Limits(window_statement_count=statements)
-    )
-    with capture_logs() as logged:
-        async with await open_window(config, []):
-            pass
-    assert [each["window_statements"] for each in logged] == [statements] * warnings
+    settings = {
+        "TASTEMESH_BROKERS": nats_broker.url,
+        "TASTEMESH_HTTP_PORT": "0",
+        "TASTEMESH_DISK_MB": "64",
+        "TASTEMESH_WINDOW_STATEMENTS": str(statements),
+    }
+    async with running(tmp_path / "home", **settings) as daemon:
+        told = [json.loads(line) for line in daemon.log]
+    assert [each["window_statements"] for each in told if "disk bound" in each["event"]] == [
+        statements
+    ] * warnings
