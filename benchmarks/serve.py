@@ -59,7 +59,8 @@ class Client:
 
     async def ask(self, path: str, body: object = None) -> float:
         """Send a request; return the seconds until its answer was read."""
-        if self._streams is None or self._streams[0].at_eof():  # idle ones are closed after 5 s
+        is_idle = self._streams is not None and not self._streams[0].at_eof()
+        if self._streams is None or not is_idle:  # idle ones are closed after 5 s
             await self.close()
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams
@@ -70,7 +71,13 @@ class Client:
         )
         started = time.perf_counter()
         writer.write(head.encode() + content)
-        said = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        try:
+            said = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            if not is_idle:
+                raise
+            await self.close()  # it was closed as idle in the moment in which this was sent
+            return await self.ask(path, body)
         answer = await reader.readexactly(int(said.partition("content-length: ")[2].split()[0]))
         taken = time.perf_counter() - started
         assert said.startswith(("http/1.1 200", "http/1.1 201")), (path, said, answer)
@@ -80,7 +87,8 @@ class Client:
         """Hang up."""
         if self._streams is not None:
             self._streams[1].close()
-            await self._streams[1].wait_closed()
+            with contextlib.suppress(ConnectionError):
+                await self._streams[1].wait_closed()
             self._streams = None
 
 
