@@ -223,7 +223,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 )
 
 
-_TABLES: Mapping[str, type[msgspec.Struct]] = {
+TABLES: Mapping[str, type[msgspec.Struct]] = {
     "": Scenario,
     "links": LinkPolicy,
     "churn": Churn,
@@ -233,6 +233,7 @@ _TABLES: Mapping[str, type[msgspec.Struct]] = {
     "bounds": Bounds,
     "adversaries": Adversary,
 }
+"""What each table of a scenario's file may have, the file itself under the empty name."""
 
 
 def shipped() -> dict[str, Scenario]:
@@ -286,6 +287,6 @@ def _told(error: msgspec.ValidationError) -> str:
     """Return msgspec's text; where a key is unknown, with those that its table has."""
     problem, _, place = str(error).partition(" - at `$.")
     table = place.rstrip("`").partition("[")[0]
-    if "unknown field" in problem and table in _TABLES:
-        return f"{error}; expected {', '.join(_TABLES[table].__struct_fields__)}"
+    if "unknown field" in problem and table in TABLES:
+        return f"{error}; expected {', '.join(TABLES[table].__struct_fields__)}"
     return str(error)

@@ -5,21 +5,9 @@ from pathlib import Path
 import msgspec
 
 from tastemesh.sim.adversaries.deployment import strategies
-from tastemesh.sim.brokers import BrokerPolicy
-from tastemesh.sim.links import LinkPolicy
-from tastemesh.sim.scenario import Adversary, Bounds, Churn, Community, Partition, Scenario
+from tastemesh.sim.scenario import TABLES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
-TABLES: dict[str, type[msgspec.Struct]] = {
-    "": Scenario,
-    "links": LinkPolicy,
-    "churn": Churn,
-    "partition": Partition,
-    "brokers": BrokerPolicy,
-    "community": Community,
-    "bounds": Bounds,
-    "adversaries": Adversary,
-}
 
 
 def shown(field: msgspec.structs.FieldInfo) -> str:
