@@ -1,9 +1,9 @@
 """`tastemesh.ranking.forward`, compiled by numba (extra `fast`): no sorting of whole rows."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from tastemesh.ranking.compiled import compiled
 from tastemesh.ranking.products import Sparse
 
 
@@ -70,7 +70,4 @@ def _spread(
                 result[indices[entry]] += voices[user] * data[entry] * sums[low - 1]
 
 
-try:
-    _spread_into = numba.njit(cache=True, nogil=True)(_spread)
-except RuntimeError:  # no writable folder for the cache, as in a locked-down service
-    _spread_into = numba.njit(nogil=True)(_spread)
+_spread_into = compiled(_spread)

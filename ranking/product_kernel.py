@@ -4,11 +4,11 @@ Compiling takes some seconds once per machine, and once per process where no fol
 cache is writable. Sums are in float64 and in the order of the arrays, so they repeat bit for bit.
 """
 
-import numba
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from tastemesh.ranking.compiled import compiled
 from tastemesh.ranking.products import Sparse
 
 
@@ -243,17 +243,9 @@ def _gather(
             result[line] = total
 
 
-try:
-    _scatter_into = numba.njit(cache=True, nogil=True)(_scatter)
-    scatter_many_into = numba.njit(cache=True, nogil=True)(_scatter_many)
-    _gather_into = numba.njit(cache=True, nogil=True)(_gather)
-    _cut_into = numba.njit(cache=True, nogil=True)(_cut)
-    _find_into = numba.njit(cache=True, nogil=True)(_find)
-    _vote_into = numba.njit(cache=True, nogil=True)(_vote)
-except RuntimeError:  # no writable folder for the cache, as in a locked-down service
-    _scatter_into = numba.njit(nogil=True)(_scatter)
-    scatter_many_into = numba.njit(nogil=True)(_scatter_many)
-    _gather_into = numba.njit(nogil=True)(_gather)
-    _cut_into = numba.njit(nogil=True)(_cut)
-    _find_into = numba.njit(nogil=True)(_find)
-    _vote_into = numba.njit(nogil=True)(_vote)
+_scatter_into = compiled(_scatter)
+scatter_many_into = compiled(_scatter_many)
+_gather_into = compiled(_gather)
+_cut_into = compiled(_cut)
+_find_into = compiled(_find)
+_vote_into = compiled(_vote)

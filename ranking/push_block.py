@@ -10,9 +10,9 @@ workers may each take some of the egos.
 from collections.abc import Sequence
 from functools import partial
 
-import numba
 import numpy as np
 
+from tastemesh.ranking.compiled import compiled
 from tastemesh.ranking.evidence import features
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
@@ -274,11 +274,6 @@ def _go_out(hub_mass: Values, volumes: Values, theta: float) -> Values:
     return votes
 
 
-try:
-    _propagated = numba.njit(cache=True, nogil=True, error_model="numpy")(_propagate)
-    _marked = numba.njit(cache=True, nogil=True)(_mark)
-    _outgoing = numba.njit(cache=True, nogil=True)(_go_out)
-except RuntimeError:  # no writable folder for the cache, as in a locked-down service
-    _propagated = numba.njit(nogil=True, error_model="numpy")(_propagate)
-    _marked = numba.njit(nogil=True)(_mark)
-    _outgoing = numba.njit(nogil=True)(_go_out)
+_propagated = compiled(_propagate, error_model="numpy")
+_marked = compiled(_mark)
+_outgoing = compiled(_go_out)

@@ -6,10 +6,10 @@ anybody's regression asks about are put aside, and each ego's sums run along the
 the order that it would have for one ego alone.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from tastemesh.ranking.compiled import compiled
 from tastemesh.ranking.evidence import ROUNDING
 
 Ints = NDArray[np.int32]
@@ -220,15 +220,8 @@ def _finish(
             scores[item] *= 1.0 + (open_gain - 1.0) * min(evidence[item] / largest, 1.0)
 
 
-try:
-    discounted = numba.njit(cache=True, nogil=True, error_model="numpy")(_discount)
-    cut = numba.njit(cache=True, nogil=True)(_cut)
-    regressed = numba.njit(cache=True, nogil=True, error_model="numpy")(_regress)
-    foretold = numba.njit(cache=True, nogil=True, error_model="numpy")(_foretell)
-    finished = numba.njit(cache=True, nogil=True, error_model="numpy")(_finish)
-except RuntimeError:  # no writable folder for the cache, as in a locked-down service
-    discounted = numba.njit(nogil=True, error_model="numpy")(_discount)
-    cut = numba.njit(nogil=True)(_cut)
-    regressed = numba.njit(nogil=True, error_model="numpy")(_regress)
-    foretold = numba.njit(nogil=True, error_model="numpy")(_foretell)
-    finished = numba.njit(nogil=True, error_model="numpy")(_finish)
+discounted = compiled(_discount, error_model="numpy")
+cut = compiled(_cut)
+regressed = compiled(_regress, error_model="numpy")
+foretold = compiled(_foretell, error_model="numpy")
+finished = compiled(_finish, error_model="numpy")

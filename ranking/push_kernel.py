@@ -4,10 +4,10 @@ The formulas are those of `tastemesh.ranking.salsa` and `tastemesh.ranking.evide
 are in the same order; what is saved is numpy's overhead for each of some hundred small arrays.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from tastemesh.ranking.compiled import compiled
 from tastemesh.ranking.contacts import ContactTrust
 from tastemesh.ranking.evidence import features
 from tastemesh.ranking.holdings import HoldingMatrix
@@ -250,13 +250,7 @@ def _rank(
     return started
 
 
-try:
-    _carriers = numba.njit(cache=True, nogil=True)(_find_carriers)
-    localised = numba.njit(cache=True, nogil=True)(_localise)
-    _spread = numba.njit(cache=True, nogil=True)(_spread_lanes)
-    _ranked = numba.njit(cache=True, nogil=True)(_rank)
-except RuntimeError:  # no writable folder for the cache, as in a locked-down service
-    _carriers = numba.njit(nogil=True)(_find_carriers)
-    localised = numba.njit(nogil=True)(_localise)
-    _spread = numba.njit(nogil=True)(_spread_lanes)
-    _ranked = numba.njit(nogil=True)(_rank)
+_carriers = compiled(_find_carriers)
+localised = compiled(_localise)
+_spread = compiled(_spread_lanes)
+_ranked = compiled(_rank)

@@ -4,9 +4,9 @@ A row's entries are read once for all lanes. Each lane's sum has the terms that 
 in the order of the entries; in between come only zeros.
 """
 
-import numba
 import numpy as np
 
+from tastemesh.ranking.compiled import compiled
 from tastemesh.ranking.push_finish import Ints, Values, Weights
 
 Rows = tuple[Ints, Ints, Weights]
@@ -143,13 +143,7 @@ def _vote(
                     total[item] += tile[item - first, contact - start]
 
 
-try:
-    turned = numba.njit(cache=True, nogil=True)(_turn)
-    _summed_tile = numba.njit(cache=True, nogil=True)(_sum_tile)
-    summed = numba.njit(cache=True, nogil=True)(_sum)
-    voted = numba.njit(cache=True, nogil=True)(_vote)
-except RuntimeError:  # no writable folder for the cache, as in a locked-down service
-    turned = numba.njit(nogil=True)(_turn)
-    _summed_tile = numba.njit(nogil=True)(_sum_tile)
-    summed = numba.njit(nogil=True)(_sum)
-    voted = numba.njit(nogil=True)(_vote)
+turned = compiled(_turn)
+_summed_tile = compiled(_sum_tile)
+summed = compiled(_sum)
+voted = compiled(_vote)

@@ -6,9 +6,9 @@ Where each user is reached by few, most of these would be zeros: a contact's own
 only what they hold is looked at.
 """
 
-import numba
 import numpy as np
 
+from tastemesh.ranking.compiled import compiled
 from tastemesh.ranking.push_finish import Ints, Values, Weights
 
 # Contacts whose sums for an item are one line of the processor's cache, 64 bytes.
@@ -143,11 +143,6 @@ def _vote(
         )  # fmt: skip
 
 
-try:
-    _voted_alone = numba.njit(cache=True, nogil=True)(_vote_alone)
-    _voted_in_blocks = numba.njit(cache=True, nogil=True)(_vote_in_blocks)
-    voted = numba.njit(cache=True, nogil=True)(_vote)
-except RuntimeError:  # no writable folder for the cache, as in a locked-down service
-    _voted_alone = numba.njit(nogil=True)(_vote_alone)
-    _voted_in_blocks = numba.njit(nogil=True)(_vote_in_blocks)
-    voted = numba.njit(nogil=True)(_vote)
+_voted_alone = compiled(_vote_alone)
+_voted_in_blocks = compiled(_vote_in_blocks)
+voted = compiled(_vote)

@@ -4,10 +4,10 @@ The products are those of the numpy path and the sums in the same order, so both
 for bit.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from tastemesh.ranking.compiled import compiled
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.push_vote import CONTACT_BLOCK
 from tastemesh.ranking.reasons import Parts
@@ -136,7 +136,4 @@ def _find(
                     least = most[-1]
 
 
-try:
-    _found = numba.njit(cache=True, nogil=True)(_find)
-except RuntimeError:  # no writable folder for the cache, as in a locked-down service
-    _found = numba.njit(nogil=True)(_find)
+_found = compiled(_find)

@@ -4,9 +4,10 @@ The pairs of one walk are laid out by the later identity, then counted one ident
 array: no sorting. The counts are integers, so they are numpy's, whatever the order.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from tastemesh.ranking.compiled import compiled
 
 
 def _count(walk: NDArray[np.int32], node: NDArray[np.int32], count: int) -> NDArray[np.int64]:
@@ -41,7 +42,4 @@ def _count(walk: NDArray[np.int32], node: NDArray[np.int32], count: int) -> NDAr
     return most
 
 
-try:
-    most_passed = numba.njit(cache=True, nogil=True)(_count)
-except RuntimeError:  # no writable folder for the cache, as in a locked-down service
-    most_passed = numba.njit(nogil=True)(_count)
+most_passed = compiled(_count)

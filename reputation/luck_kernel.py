@@ -3,10 +3,10 @@
 One pass, in the order of the entries: numpy's sums, to the bit.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from tastemesh.ranking.compiled import compiled
 from tastemesh.reputation.adoption import Arrivals
 
 
@@ -67,7 +67,4 @@ def _tally_into(
     return count
 
 
-try:
-    _tally = numba.njit(cache=True, nogil=True)(_tally_into)
-except RuntimeError:  # no writable folder for the cache, as in a locked-down service
-    _tally = numba.njit(nogil=True)(_tally_into)
+_tally = compiled(_tally_into)

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from tastemesh.ranking.compiled import compiled
 from tastemesh.reputation import walks
 from tastemesh.reputation.parameters import WalkParameters
 from tastemesh.reputation.rows import EndorsementArrays
@@ -110,7 +111,4 @@ def _walk(
     return hits[0, :used], hits[1, :used], hits[2, :used]
 
 
-try:
-    _run = numba.njit(cache=True, nogil=True)(_walk)
-except RuntimeError:  # no writable folder for the cache, as in a locked-down service
-    _run = numba.njit(nogil=True)(_walk)
+_run = compiled(_walk)
