@@ -37,6 +37,7 @@ LATEST_S = 4_102_444_800  # 2100-01-01
 _WEIGHT_MAX = 1e30  # kept in single precision, which ends at 3e38; sums of all rows must fit
 _WEIGHT_LEAST = 1e-30  # single precision makes nothing of 1e-46, and a user of nothing divides by 0
 _LONE_ROWS = 20  # fewer may well be of different items; guess
+_ONE_WAY_ROWS = 100  # so many people of whom no two endorse each other are rare; guess
 _SAMPLE_ROWS = 20  # looked at to tell times from weights; guess
 _PROBLEMS_KEPT = 5  # enough to see what is wrong with a file; guess
 _PROGRESS_ROWS = 65_536  # a few calls a second at about 0.5 M rows/s
@@ -174,7 +175,21 @@ def load_endorsements(
         counts=msgspec.structs.replace(
             rows.counts(cells, merged_count=len(order) - len(starts)),
             worthless_count=int(worthless.sum()),
+            remarks=() if undirected else _one_way(source[last], subject[last]),
         ),
+    )
+
+
+def _one_way(source: NDArray[np.int32], subject: NDArray[np.int32]) -> tuple[str, ...]:
+    """Say so where nobody is endorsed by whom he endorses, as where a friendship is listed once."""
+    size = int(max(source.max(), subject.max())) + 1
+    there = source.astype(np.int64) * size + subject
+    back = subject.astype(np.int64) * size + source
+    if len(source) < _ONE_WAY_ROWS or np.isin(there, back).any():
+        return ()
+    return (
+        f"none of the {len(source):,} endorsements is returned: if each line is a friendship that "
+        "goes both ways, add --undirected",
     )
 
 

@@ -257,6 +257,16 @@ def test_rows_of_which_each_has_an_item_of_its_own_are_remarked(write: "Writer")
     assert load_interactions(write(table + "7,u5\n")).counts.notices() == []
 
 
+def test_a_list_of_friendships_that_go_one_way_is_remarked(write: "Writer") -> None:
+    table = "".join(f"p{number} p{number + 1}\n" for number in range(120))
+    (notice,) = load_endorsements(write(table)).counts.notices()
+    assert notice.startswith(
+        "none of the 120 endorsements is returned: if each line is a friendship"
+    )
+    assert load_endorsements(write(table), undirected=True).counts.notices() == []
+    assert load_endorsements(write(table + "p8 p7\n")).counts.notices() == []
+
+
 def test_weights_that_do_not_fit_are_named_by_line(write: "Writer") -> None:
     table = "user,item,rating\nu,i,1\nu,k,1e39\n"
     with pytest.raises(DataError, match="line 3: weight '1e39' is beyond 1e\\+30"):
