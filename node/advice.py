@@ -18,6 +18,7 @@ from tastemesh.node.scorer import EGOS_A_PASS, Scored, Scorer, ScorerParameters
 from tastemesh.ranking import slate
 from tastemesh.ranking.contacts import CONTACT_LIMIT, POOL
 from tastemesh.ranking.influence import trust_needed
+from tastemesh.ranking.largest import kth_largest
 from tastemesh.ranking.reasons import Reason, explain_many
 from tastemesh.ranking.view import View
 from tastemesh.ranking.workers import ONE_WORKER, Workers
@@ -189,7 +190,7 @@ class Advisor:
         scores[rejected[rejected >= 0]] = 0.0
         if len(scores) < BOUND_LIST_LENGTH:
             return 0.0
-        last = float(np.partition(scores, -BOUND_LIST_LENGTH)[-BOUND_LIST_LENGTH])
+        last = float(kth_largest(scores[None], BOUND_LIST_LENGTH)[0])
         last *= 1.0 - scored.variety.strength  # `tastemesh.ranking.diversity`
         if not last > 0:
             return 0.0

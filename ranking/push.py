@@ -24,6 +24,7 @@ from tastemesh.errors import UsageError
 from tastemesh.ranking import products
 from tastemesh.ranking.contacts import ContactTrust, Shares
 from tastemesh.ranking.holdings import HoldingMatrix, Weights
+from tastemesh.ranking.largest import kth_largest
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.salsa import Scores, rank
 from tastemesh.ranking.workers import ONE_WORKER, Workers
@@ -82,8 +83,8 @@ class Pushed(msgspec.Struct, frozen=True, eq=False):
         scores = self.scores
         found = np.flatnonzero(scores > 0)
         if len(found) > k:
-            found = found[np.argpartition(-scores[found], k - 1)[:k]]
-        order = np.lexsort((self.items[found], -scores[found]))
+            found = found[scores[found] >= kth_largest(scores[found][None], k)]
+        order = np.lexsort((self.items[found], -scores[found]))[:k]
         return self.items[found[order]]
 
     def spread_out(self, matrix: HoldingMatrix, trust: ContactTrust) -> Scores:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from tastemesh.ranking import products
 from tastemesh.ranking.holdings import HoldingMatrix
+from tastemesh.ranking.largest import kth_largest
 from tastemesh.ranking.salsa import Scores
 from tastemesh.ranking.view import View
 
@@ -185,7 +186,7 @@ def _heaviest(parts: NDArray[np.float64], limit: int) -> NDArray[np.intp]:
     """Return the places of the largest parts, largest first, of equals the first."""
     if len(parts) <= limit or not limit:
         return np.argsort(-parts, kind="stable")[:limit]
-    places = np.flatnonzero(parts >= np.partition(parts, -limit)[-limit])
+    places = np.flatnonzero(parts >= kth_largest(parts[None], limit))
     return places[np.argsort(-parts[places], kind="stable")[:limit]]
 
 

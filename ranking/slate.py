@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tastemesh.errors import UsageError
 from tastemesh.ranking.diversity import POOL_FACTOR, Variety
 from tastemesh.ranking.holdings import HoldingMatrix
+from tastemesh.ranking.largest import kth_largest
 from tastemesh.ranking.reasons import Reason
 from tastemesh.ranking.view import View
 
@@ -118,7 +119,7 @@ def _highest(view: View, ranked: NDArray[np.float64], k: int, key: bytes) -> lis
     least = positive.min()
     if len(positive) > k:
         # Everything that could tie with the k-th best stays in.
-        last = np.partition(positive, len(positive) - k)[len(positive) - k]
+        (last,) = kth_largest(positive[None], k)
         least = last * (1 - 10.0 ** (1 - _DIGITS))
     found = np.flatnonzero(ranked >= least)
     order = [

@@ -20,6 +20,7 @@ from tastemesh.gossip.record import WEIGHT_SCALE
 from tastemesh.node.advice import cut
 from tastemesh.node.scorer import Scorer, ScorerParameters
 from tastemesh.ranking.influence import sybil_bound_by_contact
+from tastemesh.ranking.largest import kth_largest
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
 from tastemesh.sim.interactions import Endorsements, Interactions
@@ -125,7 +126,7 @@ class Tastemesh:
         if number < 0 or scores[number] <= 0:
             return 0.0
         others = np.delete(scores, number)
-        last = float(np.partition(others, -list_length)[-list_length]) if len(others) else 0.0
+        last = float(kth_largest(others[None], list_length)[0]) if len(others) else 0.0
         return float(scores[number]) / last if last > 0 else np.inf
 
     def openings(self, user: int) -> NDArray[np.float64]:
