@@ -48,7 +48,7 @@ class Pages:
 
     def __init__(self, file: int, log: Path) -> None:
         self._file = file
-        head = _read(file, 0, 100)
+        head = _read(file, 0, 100).ljust(100, b"\x00")
         self._page_bytes = _page_bytes(head)
         frames = Log(log, self._page_bytes)
         self._frames = frames

@@ -171,6 +171,16 @@ async def test_a_file_without_its_start_or_its_end(filled: tuple[Path, Restored]
     assert len(held.records) // 3 < done.records == len(found.records)
 
 
+@pytest.mark.parametrize("size_bytes", [15, 16, 18, 20, 99])
+async def test_a_file_of_which_little_is_left(
+    filled: tuple[Path, Restored], size_bytes: int
+) -> None:
+    path, _ = filled
+    os.truncate(path, size_bytes)
+    done, found = await salvaged(path)
+    assert (done.records, found.records) == (0, ())
+
+
 async def test_rubbish_is_set_aside_each_time(path: Path) -> None:
     for number in (1, 2):
         with path.open("wb") as file:
