@@ -28,6 +28,9 @@ _RECOVER = (
 _LOCKED = "is in use by another process: stop that one, or choose another home"
 _READ_ONLY = "cannot be written: the file or its directory is read-only"
 
+# What the sqlite3 module says, without a code, of text that is no UTF-8; we store none.
+_UNREADABLE = "Could not decode to UTF-8"
+
 # By primary result code; the low byte of the extended one.
 _CAUSES = {
     sqlite3.SQLITE_BUSY: (StorageCause.LOCKED, _LOCKED),
@@ -42,6 +45,8 @@ _CAUSES = {
         f"is not a database, or its start is damaged: {_RECOVER}",
     ),
     sqlite3.SQLITE_CORRUPT: (StorageCause.DAMAGED, f"is damaged: {_RECOVER}"),
+    # Our statements fit the tables that we make: these are others.
+    sqlite3.SQLITE_ERROR: (StorageCause.DAMAGED, f"is damaged, as its tables are: {_RECOVER}"),
     sqlite3.SQLITE_IOERR: (StorageCause.IO, "could not be read or written by the system"),
 }
 
@@ -86,6 +91,8 @@ def _told(path: Path, error: BaseException) -> tuple[StorageCause, str]:
         cause = _BY_ERRNO.get(error.errno or 0, StorageCause.IO)
         return cause, error.strerror or str(error)
     code = getattr(error, "sqlite_errorcode", None)
+    if isinstance(error, UnicodeDecodeError) or (code is None and _UNREADABLE in str(error)):
+        return StorageCause.DAMAGED, f"is damaged, as text in it is: {_RECOVER}"
     if code is None:
         return StorageCause.OTHER, str(error)
     primary = code & 0xFF

@@ -251,7 +251,7 @@ class Store:
             self.damage = None
 
     async def check_values(self) -> None:
-        """Refuse numbers that no node writes, as damage; see `tastemesh.storage.values`."""
+        """Refuse what no node writes, as damage; see `tastemesh.storage.values`."""
         async with self._alone() as db:
             await check_values(db, self._path)
 
