@@ -25,6 +25,7 @@ from tastemesh.gossip.proofs import encode_proof, open_proof
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Forget, Record
 from tastemesh.gossip.sync import Sync
+from tastemesh.gossip.tombstones import covering
 from tastemesh.gossip.topics import control_topic, shard_of
 from tastemesh.gossip.window import Gone, Window
 
@@ -283,12 +284,8 @@ class Admission:
             return RejectReason.EQUIVOCATION, [effects.Fetch((occupant,), topic)]
         taken_back: dict[bytes, None] = {}
         if record.notices:  # few records have any
-            taken_back = {
-                each: None
-                for said in record.notices
-                if isinstance(said, Forget)
-                for each in self.window.covered(author, said.covers, notices=False)
-            }
+            unwanted = covering(said for said in record.notices if isinstance(said, Forget))
+            taken_back = dict.fromkeys(self.window.covered(author, unwanted, notices=False))
         refusal, left = self.window.add(record, first_seen_ms)
         if refusal is not None:
             return refusal, []

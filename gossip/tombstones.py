@@ -7,7 +7,35 @@ second table of tombstones that could disagree with the window. A record with su
 itself forgotten.
 """
 
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from itertools import accumulate
+
 from tastemesh.gossip.record import Forget, Record
+
+
+def covering(forgets: Iterable[Forget]) -> Callable[[int, int], bool]:
+    """Return what tells of a slot (epoch, seq) whether any of these takes it back.
+
+    It costs O(log n) a slot: a record has room for 256 forgets and its author for 820 slots, and to
+    ask each of each took 80 ms for 1.6 KB.
+    """
+    by_epoch: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for said in forgets:
+        by_epoch[said.epoch].append((said.first_seq, said.last_seq))
+    firsts: dict[int, list[int]] = {}
+    reaches: dict[int, list[int]] = {}  # the highest number that a range up to this one covers
+    for epoch, ranges in by_epoch.items():
+        ranges.sort()
+        firsts[epoch] = [first for first, _ in ranges]
+        reaches[epoch] = list(accumulate((last for _, last in ranges), max))
+
+    def covers(epoch: int, seq: int) -> bool:
+        at = bisect_right(firsts.get(epoch, ()), seq)
+        return at > 0 and seq <= reaches[epoch][at - 1]
+
+    return covers
 
 
 class Tombstones:

@@ -380,14 +380,14 @@ class Window:
     def _over_quota(self, shelf: Shelf) -> list[tuple[Gone, EvictReason]]:
         """Remove and return an author's oldest records that his quotas do not cover."""
         limits = self._limits
-        if (
-            shelf.others <= limits.author_interaction_count
-            and shelf.endorsements <= limits.author_endorsement_count
-            and shelf.notices <= limits.author_notice_count
-        ):
-            return []
         gone: list[tuple[Gone, EvictReason]] = []
         for key in tuple(shelf.keys):
+            if (
+                shelf.others <= limits.author_interaction_count
+                and shelf.endorsements <= limits.author_endorsement_count
+                and shelf.notices <= limits.author_notice_count
+            ):
+                break
             entry = self._entries[key[-1]]
             if self._exceeds(entry, shelf.others, shelf.endorsements, shelf.notices):
                 gone.append((self._remove(key[-1]), EvictReason.AUTHOR_QUOTA))
