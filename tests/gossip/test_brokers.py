@@ -1,6 +1,9 @@
 """Several brokers: what is carried between them, and who is caught withholding."""
 
+import math
+import sys
 from collections.abc import Callable
+from types import FrameType
 
 import msgspec
 import pytest
@@ -84,6 +87,28 @@ def test_losses_that_come_in_bursts_name_nobody_and_two_withheld_authors_are_bot
         meter.judge(secret("one"), False)
         meter.judge(secret("other"), False)
     assert set(meter.withheld()) == {secret("one"), secret("other")}
+
+
+def test_a_report_on_thousands_of_authors_takes_few_steps_for_each() -> None:
+    """All terms of each one's chance held up whoever asks for the status, for half a second."""
+    meter, authors = Meter(), 500
+    for n in range(authors):
+        for turn in range(60):
+            draw = int.from_bytes(secret(f"{n} {turn}")[:4], "big") / 2**32
+            meter.judge(secret(f"{n}"), draw >= 0.2)
+    steps = 0
+
+    def count(frame: FrameType, event: str, value: object) -> None:
+        nonlocal steps
+        steps += event == "c_call" and value is math.exp
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        assert meter.withheld() == ()
+    finally:
+        sys.setprofile(before)
+    assert authors <= steps < 3 * authors
 
 
 def test_an_author_withheld_on_one_broker_does_not_stand_out_on_the_others() -> None:
