@@ -9,8 +9,8 @@ still be checked. Source: "SQLite Database File Format" (sqlite.org/fileformat2.
 
 import struct
 import sys
-from collections import Counter
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -62,14 +62,13 @@ class Log:
         magic, _, page_bytes, _, *salts, first, second = _HEADER.unpack_from(content)
         order = ">" if magic & 1 else "<"
         sums: _Sums | None = first, second
-        if magic & ~1 != _MAGIC or _summed((0, 0), content[:24], order) != sums:
-            # Nothing is known but what the frames themselves say.
-            order, sums = (">" if sys.byteorder == "big" else "<"), None
-            salts = self._commonest_salts()
+        is_broken = magic & ~1 != _MAGIC or _summed((0, 0), content[:24], order) != sums
+        if is_broken:
+            order = ">" if sys.byteorder == "big" else "<"
+            salts, sums = self._began_with((first, second), order)
         elif is_page_size(page_bytes):
             self.page_bytes = page_bytes
         since_commit: dict[int, int] = {}
-        is_broken = sums is None
         for at in range(_HEADER.size, len(content) - _FRAME.size - self.page_bytes + 1, self._step):
             number, page_count, *marks, first, second = _FRAME.unpack_from(content, at)
             page = at + _FRAME.size
@@ -89,10 +88,29 @@ class Log:
                 self.is_damaged |= is_broken
                 since_commit.clear()
 
-    def _commonest_salts(self) -> list[int]:
-        places = range(_HEADER.size, len(self._content) - self._step + 1, self._step)
-        marks = Counter(_FRAME.unpack_from(self._content, at)[2:4] for at in places)
-        return list(marks.most_common(1)[0][0]) if marks else []
+    def _began_with(self, told: _Sums, order: str) -> tuple[list[int], _Sums | None]:
+        """Return the salts and the sums that the log begins with, where its header is damaged.
+
+        What is written now stands at the log's start. Behind it may be much more of what was folded
+        into the database long ago, under other salts: taken for the last commits, those would bring
+        back what was deleted since and hide what was added.
+
+        Args:
+            told: the sums in the header, which may be what is sound of it.
+            order: of the bytes in a word.
+        """
+        at, content = _HEADER.size, self._content
+        *_, first, second = marks = _FRAME.unpack_from(content, at)
+        page = content[at + _FRAME.size : at + self._step]
+        seeds = (told, _summed((0, 0), content[:24], order))
+        for sums in seeds if len(page) == self.page_bytes else ():
+            found = _summed(_summed(sums, content[at : at + 8], order), page, order)
+            if found == (first, second):
+                return list(marks[2:4]), sums
+        places = range(at, len(content) - self._step + 1, self._step)
+        salts = [_FRAME.unpack_from(content, place)[2:4] for place in places]
+        repeated = (each for each, following in pairwise(salts) if each == following)
+        return list(next(repeated, marks[2:4])), None
 
     @property
     def _step(self) -> int:

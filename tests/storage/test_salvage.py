@@ -118,6 +118,41 @@ async def test_a_commit_that_was_overwritten_in_the_log_hides_none_behind_it(
     assert found.sequences == held.sequences
 
 
+async def test_a_log_that_was_begun_anew_is_not_taken_for_what_it_was_before(path: Path) -> None:
+    """Of 780 records 184 were lost, ours among them, and what had been deleted was back."""
+    copy = path.with_name("copy.db")
+    async with await Store.open(path) as store:
+        for first in range(0, 600, 60):  # more than the log has room for
+            await store.commit([persist(n, size_bytes=15_000) for n in range(first, first + 60)])
+        await store.commit([evict(persist(5)), persist(1_000, own=True)])
+        held = await store.load(0)
+        shutil.copy(path, path.with_name("sound"))
+        shutil.copy(log_of(path), log_of(path.with_name("sound")))
+    for begin, end in [(0, 1), (13, 14), (17, 18), (25, 26), (0, 32), (0, 32 + 24 + PAGE_BYTES)]:
+        shutil.copy(path.with_name("sound"), copy)
+        shutil.copy(log_of(path.with_name("sound")), log_of(copy))
+        with log_of(copy).open("r+b") as log:
+            log.seek(begin)
+            log.write(random.Random(begin).randbytes(end - begin))
+        with pytest.raises(StorageError, match="a commit in its log"):
+            await Store.open(copy)
+        _, found = await salvaged(copy)
+        if end <= 32:
+            assert found == held
+        else:  # one page of the last commit is gone, too
+            assert persist(5).record.id not in {each.record_id for each in found.records}
+
+
+@pytest.mark.parametrize("size_bytes", [31, 32, 56, 57, 32 + 24 + PAGE_BYTES - 1])
+async def test_a_log_of_which_little_is_left_beside_its_database(
+    filled: tuple[Path, Restored], size_bytes: int
+) -> None:
+    path, held = filled
+    log_of(path).write_bytes(random.Random(size_bytes).randbytes(size_bytes))
+    async with await Store.open(path) as store:
+        assert await store.load(0) == held
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 async def test_a_log_without_its_database_is_read(path: Path, is_there: bool) -> None:
     copy = path.with_name("copy.db")
