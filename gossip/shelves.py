@@ -50,8 +50,12 @@ class Queue(msgspec.Struct):
 
     def heaped(self) -> list[Key]:
         """Return the heap with all keys on it."""
-        for key in self.new:
-            heapq.heappush(self.heap, key)
+        if len(self.new) > len(self.heap):  # as after a start
+            self.heap += self.new
+            heapq.heapify(self.heap)
+        else:
+            for key in self.new:
+                heapq.heappush(self.heap, key)
         self.new.clear()
         return self.heap
 

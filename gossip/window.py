@@ -40,6 +40,10 @@ from tastemesh.gossip.record import Record
 from tastemesh.gossip.shelves import Entry, Key, Queue, Shelf, Side
 
 _NEVER: Key = (1 << 63, (0, 0), b"")
+# Where more than one record in so many changes sides, heaps are made anew: to take its key off one
+# and put it on the other costs some times as much a record.
+_MOVED_SHARE = 16
+
 _QUEUES = [(reached, lasts) for reached in (False, True) for lasts in (False, True)]
 
 
@@ -260,6 +264,7 @@ class Window:
     def set_reached(self, reached: tuple[bytes, ...]) -> None:
         """Tell which authors trust reaches; their records change sides at once."""
         before, self._reached = self._reached, frozenset(reached)
+        moved_count = 0
         for author in sorted(before ^ self._reached):
             shelf = self._shelves.get(author)
             if shelf is None:
@@ -271,8 +276,12 @@ class Window:
                 entry.reached = is_reached
                 self._sides[is_reached].count += entry.statements
                 self._queue(entry).new.append(key)
+            moved_count += len(shelf.keys)
         for is_reached in (False, True):
-            self._shed_stale(is_reached)
+            if moved_count > len(self._entries) // _MOVED_SHARE:
+                self._rebuild(is_reached)
+            else:
+                self._shed_stale(is_reached)
 
     def _set_back(self, shelf: Shelf, wall_ms: int) -> None:
         """Date an author's records from after `wall_ms` just before it, in their order."""
@@ -421,9 +430,14 @@ class Window:
         passing, lasting = side.queues
         count = len(passing.heap) + len(passing.new) + len(lasting.heap) + len(lasting.new)
         if count > len(self._entries) * 5 // 4 + 64:
-            side.queues = Queue(), Queue()
-            for entry in self._entries.values():
-                if entry.reached == reached:
-                    self._queue(entry).heap.append(entry.key)
-            for queue in side.queues:
-                heapq.heapify(queue.heap)
+            self._rebuild(reached)
+
+    def _rebuild(self, reached: bool) -> None:
+        """Make the heaps of one side anew from what it holds."""
+        side = self._sides[reached]
+        side.queues = Queue(), Queue()
+        for entry in self._entries.values():
+            if entry.reached == reached:
+                self._queue(entry).heap.append(entry.key)
+        for queue in side.queues:
+            heapq.heapify(queue.heap)

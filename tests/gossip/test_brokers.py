@@ -1,9 +1,7 @@
 """Several brokers: what is carried between them, and who is caught withholding."""
 
 import math
-import sys
 from collections.abc import Callable
-from types import FrameType
 
 import msgspec
 import pytest
@@ -15,6 +13,7 @@ from tastemesh.gossip.meter import Meter
 from tastemesh.gossip.sightings import Sightings
 from tastemesh.gossip.topics import records_topic, shard_of
 from tests.gossip.cores import BROKER, NETWORK, WALL_MS, Cores, listen, person, secret
+from tests.gossip.counting import calls_of
 
 PEOPLE = [person(f"p{n}") for n in range(12)]
 
@@ -96,19 +95,9 @@ def test_a_report_on_thousands_of_authors_takes_few_steps_for_each() -> None:
         for turn in range(60):
             draw = int.from_bytes(secret(f"{n} {turn}")[:4], "big") / 2**32
             meter.judge(secret(f"{n}"), draw >= 0.2)
-    steps = 0
-
-    def count(frame: FrameType, event: str, value: object) -> None:
-        nonlocal steps
-        steps += event == "c_call" and value is math.exp
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
+    with calls_of(math.exp) as terms:
         assert meter.withheld() == ()
-    finally:
-        sys.setprofile(before)
-    assert authors <= steps < 3 * authors
+    assert authors <= terms.count < 3 * authors
 
 
 def test_an_author_withheld_on_one_broker_does_not_stand_out_on_the_others() -> None:

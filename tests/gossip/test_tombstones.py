@@ -1,8 +1,5 @@
 """What a record of forgets takes back, and what it costs to find that out."""
 
-import sys
-from types import FrameType
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +9,7 @@ from tastemesh.gossip.record import Endorsement, Forget, Said
 from tastemesh.gossip.tombstones import covering
 from tastemesh.gossip.topics import records_topic, shard_of
 from tests.gossip.cores import NETWORK, Cores, listen, person
+from tests.gossip.counting import calls_of
 
 EVE = person("eve")
 LIMITS = Limits()
@@ -41,20 +39,10 @@ def test_a_record_full_of_forgets_is_not_asked_for_each_of_its_authors_others() 
         push(cores, seq, each)
     assert len(cores.held(0)) == len(said)
     forgets = [Forget(1, n, n) for n in range(1, LIMITS.statement_count + 1)]
-    calls = 0
-
-    def count(frame: FrameType, event: str, value: object) -> None:
-        nonlocal calls
-        calls += event == "call"
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
+    with calls_of() as calls:
         push(cores, len(said) + 1, *forgets)
-    finally:
-        sys.setprofile(before)
     assert cores.engines[0].rejected == {RejectReason.AUTHOR_QUOTA: 1}
-    assert calls < 10 * (len(said) + len(forgets))
+    assert calls.count < 10 * (len(said) + len(forgets))
 
 
 def push(cores: Cores, seq: int, *said: Said) -> None:

@@ -1,5 +1,6 @@
 """The window against a plain model, and what a flood can and cannot push out."""
 
+import heapq
 import tracemalloc
 
 import msgspec
@@ -13,6 +14,7 @@ from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.record import Endorsement, Interaction, Record, Statement
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.window import Gone, Window
+from tests.gossip.counting import calls_of
 
 SMALL = Limits(
     window_statement_count=40,
@@ -313,3 +315,19 @@ def test_trust_that_comes_and_goes_takes_no_memory() -> None:
     finally:
         tracemalloc.stop()
     assert held_bytes < 50_000  # 150,000 keys would be 1.2 MB of pointers alone
+
+
+def test_many_who_come_into_reach_at_once_cost_no_search_for_each_of_their_records() -> None:
+    """With 195,000 records a node stood still for a second, whenever the walks found them anew."""
+    window = Window(Limits(author_interaction_count=1_000))
+    authors, each = 20, 100
+    for author in range(authors):
+        for seq in range(each):
+            assert window.add(record(author, seq, seq * 7 % each), each)[0] is None
+    reached = tuple(author.to_bytes(32, "big") for author in range(authors))
+    for now_reached in (reached, (), reached[::2]):
+        window.set_reached(now_reached)
+        with calls_of(heapq.heappush, heapq.heappop) as steps:
+            assert window.oldest_ms == 0
+        assert steps.count == 0
+    assert len(window.expire(10, each)) == 10 * authors
