@@ -10,6 +10,7 @@ import os
 import shutil
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -27,7 +28,7 @@ _ALTERED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
 
 
 def write_archive(home: Path, window: Path, file: Path) -> None:
-    """Write a home's archive.
+    """Write a home's archive, durably; it appears only when it is complete.
 
     Args:
         home: has keys and configuration.
@@ -37,21 +38,35 @@ def write_archive(home: Path, window: Path, file: Path) -> None:
     Raises:
         UsageError: the file exists already, or cannot be written.
     """
+    if file.exists():
+        raise UsageError(f"{file} exists already; a backup replaces nothing")
+    partial = file.with_name(f"{file.name}.partial")
     try:
-        with (
-            os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as raw,
-            zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive,
-        ):
-            for key in sorted((home / _KEYS).glob("*.key")):
-                archive.write(key, f"{_KEYS}/{key.name}")
-            if (home / FILE_NAME).exists():
-                archive.write(home / FILE_NAME, FILE_NAME)
-            archive.write(window, WINDOW_FILE)
-    except FileExistsError:
-        raise UsageError(f"{file} exists already; a backup replaces nothing") from None
+        try:
+            partial.unlink(missing_ok=True)
+            with os.fdopen(
+                os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
+            ) as raw:
+                _write_all(raw, home, window)
+                raw.flush()
+                os.fsync(raw.fileno())
+            partial.rename(file)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
-        file.unlink(missing_ok=True)
         raise UsageError(f"cannot write {file}: {error.strerror}") from None
+    with suppress(OSError):  # of a file system that does not do that for folders
+        sync_folder(file.absolute().parent)
+
+
+def _write_all(raw: IO[bytes], home: Path, window: Path) -> None:
+    # A machine without a battery makes its first keys in 1970, and zip begins in 1980.
+    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
+        for key in sorted((home / _KEYS).glob("*.key")):
+            archive.write(key, f"{_KEYS}/{key.name}")
+        if (home / FILE_NAME).exists():
+            archive.write(home / FILE_NAME, FILE_NAME)
+        archive.write(window, WINDOW_FILE)
 
 
 def restore_archive(file: Path, home: Path) -> None:

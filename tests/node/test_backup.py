@@ -212,6 +212,39 @@ def test_archives_are_private_and_replace_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "new" / "api.token").exists()
 
 
+def test_a_key_of_1970_is_backed_up(tmp_path: Path) -> None:
+    """As a machine without a battery makes it: zip knows no date before 1980."""
+    home, file = tmp_path / "home", tmp_path / "home.zip"
+    assert main(["init", "--home", str(home)]) == 0
+    os.utime(home / "keys" / "me.key", (0, 0))
+    write_archive(home, home / WINDOW_FILE, file)
+    restore_archive(file, tmp_path / "restored")
+    key = Path("keys") / "me.key"
+    assert (tmp_path / "restored" / key).read_bytes() == (home / key).read_bytes()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_a_backup_that_is_broken_off_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    """Half of one had the name of a whole one, and was in the way of the next."""
+    home, file = tmp_path / "home", tmp_path / "home.zip"
+    assert main(["init", "--home", str(home)]) == 0
+    write = zipfile.ZipFile.write
+
+    def broken_off(archive: zipfile.ZipFile, path: Path, name: str) -> None:
+        assert not file.exists()  # nor would it after a kill
+        if name == WINDOW_FILE:
+            raise error
+        write(archive, path, name)
+
+    with monkeypatch.context() as patched, pytest.raises(error):
+        patched.setattr(zipfile.ZipFile, "write", broken_off)
+        write_archive(home, home / WINDOW_FILE, file)
+    assert list(tmp_path.iterdir()) == [home]
+    write_archive(home, home / WINDOW_FILE, file)
+
+
 def test_what_is_no_backup_is_refused_and_nothing_written(tmp_path: Path) -> None:
     file = tmp_path / "other.zip"
     with pytest.raises(UsageError, match="there is no file"):
