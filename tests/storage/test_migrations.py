@@ -170,6 +170,7 @@ async def test_what_every_earlier_version_wrote_is_read_and_goes_on(
             (*row, first.first_seen_ms, first.own, len(record.statements), record.envelope),
         )
     async with await Store.open(path) as store:
+        await store.check_values()
         await store.commit([persist(2)])
         found = await store.load(0)
         assert found.records == restored(first, persist(2)).records
