@@ -240,14 +240,15 @@ class Store:
                 await db.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def look_again(self) -> None:
-        """Check every page, as the disk has it now, after something could not be read.
+        """Check pages and values, as the disk has them now, after something could not be read.
 
         Raises:
             StorageError: it is damaged still, or is closed.
         """
         async with self._alone() as db:
             await db.execute_fetchall("PRAGMA shrink_memory")  # pages that are cached prove nothing
-            await check_pages(self._db, self._path)
+            await check_pages(db, self._path)
+            await check_values(db, self._path)
             self.damage = None
 
     async def check_values(self) -> None:
@@ -417,8 +418,7 @@ class Store:
         """Give free pages back to the file system, a few at a time, and return how many.
 
         Args:
-            page_count: at most so many; 4,096 take some ten milliseconds. The file itself shrinks
-                with the next checkpoint.
+            page_count: at most so many; 4,096 take 10 ms. The file shrinks at the next checkpoint.
 
         Raises:
             StorageError: it cannot be written, or is closed.

@@ -79,6 +79,12 @@ async def test_an_index_entry_that_cannot_be_read_is_damage(path: Path) -> None:
     async with await Store.open(path) as store:
         with pytest.raises(StorageError, match="is damaged"):
             await store.commit([evict(*map(persist, range(COUNT)))])
+        for _ in range(2):  # what is met while the node runs is not taken back either
+            with pytest.raises(StorageError, match="is damaged"):
+                await store.inspect(0, COUNT)
+            with pytest.raises(StorageError, match="is damaged"):
+                await store.look_again()
+            assert store.damage is not None
     refused = await refused_at_start(path)
     assert refused.cause is StorageCause.DAMAGED
     _, found = await salvaged(path)
