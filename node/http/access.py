@@ -105,7 +105,13 @@ def no_daemon(home: Path) -> TastemeshError:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file as a whole, mode 0600 from its first moment on; a link's target, not it."""
+    """Replace a file as a whole, mode 0600 from its first moment on; a link's target, not it.
+
+    A pipe or a device is written into: a file in its place would be one in the place of /dev/null.
+    """
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
     path = path.resolve()
     _written(path, text).replace(path)
 

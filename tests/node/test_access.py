@@ -37,6 +37,31 @@ def test_what_a_link_leads_to_is_written_and_the_link_stays(tmp_path: Path) -> N
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("name", ["there", "link"])
+def test_a_pipe_is_written_into_and_stays_one(tmp_path: Path, name: str) -> None:
+    pipe = tmp_path / "there"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_private(tmp_path / name, "café")
+        assert os.read(reader, 100).decode() == "café"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["link", "there"]
+
+
+def test_what_a_descriptor_leads_to_is_written(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    try:
+        write_private(Path(f"/dev/fd/{writer}"), "said")
+        assert os.read(reader, 100) == b"said"
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
 def test_any_text_is_written_where_the_locale_knows_ascii_only(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path;"
