@@ -63,10 +63,12 @@ class LoopThread:
             thread = threading.Thread(
                 target=self._run, args=(opened,), name="tastemesh-node", daemon=True
             )
-            thread.start()
             try:
+                thread.start()
                 opened.result()
-            except BaseException:
+            except BaseException:  # a Ctrl-C, too, before the node is open or just then
+                if not opened.cancel() and opened.exception() is None:
+                    self._loop.call_soon_threadsafe(self._closing.set)
                 thread.join()
                 raise
             self._thread = thread
@@ -128,8 +130,9 @@ class LoopThread:
         async with self._node:
             self._loop = asyncio.get_running_loop()
             self._closing = asyncio.Event()
-            opened.set_result(None)
-            await self._closing.wait()
+            if opened.set_running_or_notify_cancel():  # else nobody waits for it any more
+                opened.set_result(None)
+                await self._closing.wait()
 
 
 class _Facade(Generic[_S]):

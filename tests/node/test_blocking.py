@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import pytest
 import tastemesh
 from tastemesh.errors import ConfigError, StorageError, UsageError
 from tastemesh.node.blocking import SyncIdentity, SyncNode, SyncPeople
+from tastemesh.node.clock import SystemClock
 from tastemesh.node.events import Event, RecordAccepted
 from tastemesh.node.identities import LocalIdentity
 from tastemesh.node.node import Node
@@ -143,3 +145,28 @@ def test_closing_ends_the_thread_fails_who_waits_and_may_be_repeated(
     node.open()  # the home is free again
     assert node.status()["window"]["interactions"] == 1
     node.close()
+
+
+class Impatient(SystemClock):
+    """Presses Ctrl-C the first time that a node which is being opened asks what time it is."""
+
+    def __init__(self) -> None:
+        self._has_pressed = False
+
+    def wall_ms(self) -> int:
+        """Return milliseconds since 1970."""
+        main = threading.main_thread()
+        if not self._has_pressed and threading.current_thread() is not main:
+            self._has_pressed = True
+            signal.pthread_kill(main.ident or 0, signal.SIGINT)
+        return super().wall_ms()
+
+
+def test_ctrl_c_while_it_opens_gives_it_up(config: tastemesh.NodeConfig) -> None:
+    node = SyncNode(Node(config, Impatient()))
+    with pytest.raises(KeyboardInterrupt):
+        node.open()
+    assert not node.is_open
+    assert "tastemesh-node" not in [thread.name for thread in threading.enumerate()]
+    with node:  # the home is free again
+        node.record("isrc:A")
