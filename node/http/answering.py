@@ -1,5 +1,6 @@
 """Reads a request for an operation, runs it, and writes its answer, or what was wrong, as JSON."""
 
+import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
@@ -52,6 +53,7 @@ class Answering:
             return _unknown_method(request.method, self._operations)
         try:
             done = await operation.handler(**await self._arguments(operation, request))
+            return as_response(done, operation.status)
         except UsageError as error:
             return problem(HTTPStatus.BAD_REQUEST, str(error))
         except TastemeshError as error:  # storage and brokers may work again later
@@ -67,7 +69,6 @@ class Answering:
             _LOGGER.exception("%s %s failed", request.method, request.url.path)
             text = "internal error; the daemon's log has it"
             return problem(HTTPStatus.INTERNAL_SERVER_ERROR, text)
-        return as_response(done, operation.status)
 
     async def _arguments(self, operation: Operation, request: Request) -> dict[str, object]:
         found: dict[str, object] = {}
@@ -200,7 +201,7 @@ def as_response(done: object, status: int) -> Response:
         return done
     if done is None:
         return Response(status_code=status)
-    return Response(msgspec.json.encode(done), status, media_type="application/json")
+    return Response(_encoded(done), status, media_type="application/json")
 
 
 def problem(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -211,5 +212,14 @@ def problem(status: int, text: str, headers: Mapping[str, str] | None = None) ->
         text: what was wrong and what was expected.
         headers: to be sent with it.
     """
-    content = msgspec.json.encode(Problem(text))
+    content = _encoded(Problem(text))
     return Response(content, status, headers, media_type="application/json")
+
+
+def _encoded(value: object) -> bytes:
+    """Return JSON; what is no UTF-8 in a text, as in the name of a home, stands there as `?`."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        told = json.dumps(msgspec.to_builtins(value), ensure_ascii=False)
+        return told.encode("utf-8", "replace")

@@ -1,6 +1,7 @@
 """The HTTP API over a real node on a real broker."""
 
 import json
+import os
 import re
 import runpy
 from collections.abc import AsyncIterator
@@ -108,6 +109,25 @@ async def test_status_is_the_nodes_own(node: Node, client: httpx.AsyncClient) ->
     answer = await client.get("/v1/status")
     assert answer.json()["node"] == node.status()["node"]
     assert answer.json()["identities"] == node.status()["identities"]
+
+
+async def test_a_home_whose_name_is_no_utf8_is_told_all_the_same(
+    nats_broker: BrokerProcess, tmp_path: Path
+) -> None:
+    home = tmp_path / os.fsdecode(b"jos\xe9")
+    async with (
+        open_node(NodeConfig(home=home, brokers=(nats_broker.url,))) as node,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(create_app(node, TOKEN)),
+            base_url="http://127.0.0.1:8765",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+        ) as client,
+    ):
+        told = await client.get("/v1/status")
+        assert (told.status_code, told.json()["home"]) == (200, str(tmp_path / "jos?"))
+        assert (await client.post("/v1/backup")).status_code == 204
+        again = await client.post("/v1/backup")
+        assert (again.status_code, "jos?/window.backup is there" in again.text) == (409, True)
 
 
 @pytest.mark.parametrize(
