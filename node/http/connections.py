@@ -8,6 +8,7 @@ room for the next. So whoever asks at once is answered, however many are silent.
 import asyncio
 from typing import Any, NamedTuple
 
+from msgspec.json import encode
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tastemesh.node.http.gate import refuse
@@ -69,6 +70,14 @@ class BoundedProtocol(JoinedProtocol):
         """Wait for the next request."""
         super().on_response_complete()
         self.quiet_since_s = self.loop.time()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, in JSON as all that is refused, and end the connection."""
+        text = "no valid HTTP request; expected an address of ASCII, all else percent-encoded"
+        body = encode({"error": text})
+        head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
+        self.transport.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        self.transport.close()
 
     def _look(self) -> None:
         """End a connection that has been quiet for too long, or look again when it may have been.

@@ -1,6 +1,7 @@
 """Connections that ask nothing, or too much: they cost others nothing."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,18 @@ async def test_more_requests_than_may_be_answered_at_once_are_told_so() -> None:
         for _, reader in waiting:
             await reader.heard.wait()
         assert b"answered" in await answer(await connect(server))
+
+
+@pytest.mark.parametrize("request_line", ["GET /é HTTP/1.1", "\x16\x03\x01"])
+async def test_what_is_no_http_is_refused_in_json_too(request_line: str) -> None:
+    async with HttpServer(App(), 0) as server:
+        transport, reader = await connect(server)
+        transport.write(f"{request_line}\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        await reader.closed.wait()
+        head, _, body = b"".join(reader.pieces).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert b"content-type: application/json" in head
+        assert "percent-encoded" in json.loads(body)["error"]
 
 
 def test_the_token_is_for_a_daemon_that_runs_and_for_nobody_else(tmp_path: Path) -> None:
