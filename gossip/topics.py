@@ -31,10 +31,11 @@ def check_network(network: str) -> str:
     """Return `network` if it can stand in a topic.
 
     Raises:
-        UsageError: it is not 1 to 32 of a-z, 0-9, `-`, `_`.
+        UsageError: it is not 1 to 32 of a-z, 0-9, `-`, `_`, the first a letter or a digit.
     """
     if not _NETWORK.fullmatch(network):
-        raise UsageError(f"network {network!r}; expected 1 to 32 of a-z, 0-9, - and _")
+        expected = "1 to 32 of a-z, 0-9, - and _, the first a letter or a digit"
+        raise UsageError(f"network {network!r}; expected {expected}")
     return network
 
 

@@ -41,10 +41,11 @@ def check_name(name: str) -> str:
     """Return the local name of an identity if a file can carry it.
 
     Raises:
-        ConfigError: it is not 1 to 64 of a-z, 0-9, `-`, `_`.
+        ConfigError: it is not 1 to 64 of a-z, 0-9, `-`, `_`, the first a letter or a digit.
     """
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"identity name {name!r}; expected 1 to 64 of a-z, 0-9, - and _")
+        expected = "1 to 64 of a-z, 0-9, - and _, the first a letter or a digit"
+        raise ConfigError(f"identity name {name!r}; expected {expected}")
     return name
 
 

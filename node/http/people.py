@@ -43,7 +43,7 @@ class LocalUsers(msgspec.Struct, frozen=True, kw_only=True):
 _NAME_SHAPE = {
     "minLength": 1,
     "maxLength": 64,
-    "pattern": "^[a-z0-9_-]+$",
+    "pattern": "^[a-z0-9][a-z0-9_-]*$",
     "not": {"const": "node"},
 }
 
@@ -52,7 +52,11 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A local user to be made."""
 
     name: Annotated[
-        str, Meta(description="1 to 64 of a-z, 0-9, - and _", extra_json_schema=_NAME_SHAPE)
+        str,
+        Meta(
+            description="1 to 64 of a-z, 0-9, - and _, the first a letter or a digit",
+            extra_json_schema=_NAME_SHAPE,
+        ),
     ]
 
 

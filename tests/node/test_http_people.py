@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -121,9 +122,14 @@ async def test_many_lists_are_what_one_by_one_they_are(client: httpx.AsyncClient
 
 @pytest.mark.broker
 async def test_local_users_are_made_and_listed_by_page(client: httpx.AsyncClient) -> None:
-    for wrong in ("node", "", "Ana", "a/b", "x" * 65):
+    schema = (await client.get("/openapi.json")).json()["components"]["schemas"]["NewUser"]
+    shape = schema["properties"]["name"]
+    for wrong in ("node", "", "Ana", "a/b", "x" * 65, "-ana", "_"):
         answer = await client.post("/v1/identities", json={"name": wrong})
         assert answer.status_code == 400, wrong
+        if wrong != shape["not"]["const"] and len(wrong) <= shape["maxLength"]:
+            assert not re.search(shape["pattern"], wrong), wrong
+    assert "the first a letter or a digit" in answer.json()["error"]
     made = await client.post("/v1/identities", json={"name": "fay"})
     assert made.status_code == 201
     assert (await client.post("/v1/identities", json={"name": "fay"})).json() == made.json()
