@@ -47,8 +47,8 @@ class BoundedProtocol(JoinedProtocol):
 
     @property
     def is_quiet(self) -> bool:
-        """Whether no request is being answered."""
-        return self.cycle is None or bool(self.cycle.response_complete)
+        """Whether no request is being answered: there is none, or not all of its body has come."""
+        return self.cycle is None or bool(self.cycle.response_complete or self.cycle.more_body)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin with a connection, and end another one where there are too many."""

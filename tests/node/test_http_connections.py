@@ -80,8 +80,9 @@ async def test_a_connection_without_a_whole_request_is_closed_after_a_while() ->
         app.may_answer.clear()
         waiting = await connect(server)
         waiting[0].write(REQUEST)
-        silent = await connect(server)
-        await silent[1].closed.wait()  # later than the other one began
+        halfway = await connect(server)
+        halfway[0].write(REQUEST.replace(b"\r\n\r\n", b"\r\nContent-Length: 9\r\n\r\n{"))
+        await halfway[1].closed.wait()  # later than the other one began
         assert not waiting[1].closed.is_set()
         app.may_answer.set()
         await waiting[1].heard.wait()
