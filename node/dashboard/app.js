@@ -1,7 +1,7 @@
 // The page: lets the user in, asks the node, draws what it says, and follows what happens.
 
 import { ask, dropToken, follow, keepToken, Refused, takeToken, tell } from "./api.js";
-import { announce, byId, copy, el } from "./dom.js";
+import { announce, byId, copy, el, spelled } from "./dom.js";
 import { loadHistory } from "./history.js";
 import { drawList } from "./list.js";
 import { callThem, learn, nameOf, shortId } from "./names.js";
@@ -29,7 +29,7 @@ const actions = {
   record: (item, kind) => act(async () => {
     const isPrivate = byId("private").checked;
     await tell("/v1/interactions", { item, kind, private: isPrivate, identity: context.identity });
-    return `Recorded${isPrivate ? " privately" : ""}: ${itemTitle(item).title}.`;
+    return `Recorded${isPrivate ? " privately" : ""}: ${spelled(itemTitle(item).title)}.`;
   }),
   endorse: (peer, weight) => act(async () => {
     await tell("/v1/endorsements", { peer, weight, identity: context.identity });

@@ -1,11 +1,22 @@
 // Builds elements. Text goes in as text, never as markup: ids and names come from strangers.
 
 const SVG = "http://www.w3.org/2000/svg";
-const UNSEEN = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu; // the two join letters, and emoji
+// Not so the two that join letters, and the two that say whether a sign is an emoji.
+const UNSEEN = /(?![\u200c\u200d\ufe0e\ufe0f])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+const LOST_BLANKS = /^\p{Zs}+|\p{Zs}+$|(?<=\p{Zs})\p{Zs}+/gu;
 
 /** A text as it may be shown: what turns letters around, or hides between them, stands there by its number. */
 export function visible(text) {
-  return text.replace(UNSEEN, (each) => `\\u{${each.codePointAt(0).toString(16)}}`);
+  return text.replace(UNSEEN, byNumber);
+}
+
+/** An id as it may be shown: also a blank that nobody would see, at an end or beside another. */
+export function spelled(id) {
+  return visible(id).replace(LOST_BLANKS, (blanks) => [...blanks].map(byNumber).join(""));
+}
+
+function byNumber(letter) {
+  return `\\u{${letter.codePointAt(0).toString(16)}}`;
 }
 
 function fill(element, properties, children) {

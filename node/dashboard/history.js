@@ -1,7 +1,7 @@
 // What the user said, newest first, and how to take it back.
 
 import { ask, Refused } from "./api.js";
-import { announce, byId, el, redraw, visible } from "./dom.js";
+import { announce, byId, el, redraw, spelled } from "./dom.js";
 import { date, itemTitle } from "./sentences.js";
 
 const PAGE = 12;
@@ -60,18 +60,18 @@ function row(line, place, actions) {
   return el("li", { class: "said" },
     el("div", {},
       el("p", { class: isCode ? "is-code breaks" : "breaks", dir: "auto", title: line.item },
-        title, kind ? el("span", { class: "kind" }, ` ${kind}`) : null),
+        spelled(title), kind ? el("span", { class: "kind" }, ` ${kind}`) : null),
       el("p", { class: "hint" }, `${KINDS[line.kind] ?? line.kind}, ${date(line.time_s)}`, line.private ? el("span", { class: "mark" }, "private") : null)),
     forget(`${place} ${line.item}`, line.item, "Forget", actions));
 }
 
 /** A button that asks once more: what is forgotten is forgotten by every node. */
 function forget(key, item, text, actions) {
-  const of = item === null ? "" : `: ${item}`;
+  const of = item === null ? "" : `: ${spelled(item)}`;
   const button = el("button", { type: "button", class: "quiet", "data-key": `forget ${key}`, onclick: () => press(), onblur: () => show(false) });
   const show = (isSure) => {
     button.textContent = isSure ? "Sure? Press again" : text;
-    button.setAttribute("aria-label", visible(button.textContent + of));
+    button.setAttribute("aria-label", button.textContent + of);
     button.classList.toggle("is-grave", isSure);
   };
   const press = () => {

@@ -1,6 +1,6 @@
 // The for-you list: items, on whose word, and what to do about them.
 
-import { announce, byId, copy, el, redraw } from "./dom.js";
+import { announce, byId, copy, el, redraw, spelled } from "./dom.js";
 import { ask } from "./api.js";
 import { nameOf, shortId } from "./names.js";
 import { because, itemTitle, join, percent } from "./sentences.js";
@@ -48,11 +48,11 @@ function item(line, place, isExploration, context, actions) {
   const { kind, title, isCode } = itemTitle(line.item);
   const id = `item-${place}`;
   const say = (key, what, text) =>
-    el("button", { type: "button", class: "quiet", "data-key": `${key} ${line.item}`, "aria-label": `${text}: ${line.item}`, onclick: () => actions.record(line.item, what) }, text);
+    el("button", { type: "button", class: "quiet", "data-key": `${key} ${line.item}`, "aria-label": `${text}: ${spelled(line.item)}`, onclick: () => actions.record(line.item, what) }, text);
   const panel = el("div", { id: `${id}-why`, class: "why", hidden: !opened.has(line.item) }, why(line, context));
   const toggle = el("button", {
     type: "button", class: "quiet", "aria-expanded": opened.has(line.item), "aria-controls": `${id}-why`, "data-key": `why ${line.item}`,
-    "aria-label": `Why: ${line.item}`,
+    "aria-label": `Why: ${spelled(line.item)}`,
     onclick: () => {
       panel.hidden = !panel.hidden;
       toggle.setAttribute("aria-expanded", String(!panel.hidden));
@@ -62,7 +62,7 @@ function item(line, place, isExploration, context, actions) {
   }, "Why");
   return el("li", { class: "item" },
     el("div", { class: "headline" },
-      el("h3", { id, class: isCode ? "title is-code" : "title", dir: "auto" }, title),
+      el("h3", { id, class: isCode ? "title is-code" : "title", dir: "auto" }, spelled(title)),
       kind ? el("span", { class: "kind" }, kind) : null,
       line.unverified ? el("span", { class: "mark" }, isExploration && !context.contacts ? "exploration, unverified" : "unverified") : null),
     el("p", { class: "because" }, because(line, nameOf)),
@@ -88,7 +88,7 @@ function shareBar(line) {
 }
 
 function why(line, context) {
-  const id = el("p", { class: "hint" }, "Its id: ", el("code", { class: "breaks" }, line.item));
+  const id = el("p", { class: "hint" }, "Its id: ", el("code", { class: "breaks" }, spelled(line.item)));
   if (!line.reasons.length) {
     return [el("p", {}, "No signed record of anybody whom you trust speaks for it, so there is no evidence to save."), id];
   }
@@ -101,7 +101,7 @@ function why(line, context) {
       el("td", { class: "name" }, through.length > 6 ? `${through.slice(0, 5).join(", ")} and ${through.length - 5} more` : join(through)),
       el("td", {}, reason.record_ids.map((record) => el("code", { title: record }, record.slice(0, 8), " "))));
   });
-  const said = `On whose word ${line.item} stands`;
+  const said = `On whose word ${spelled(line.item)} stands`;
   return [
     el("div", { class: "table", tabindex: 0, role: "region", "aria-label": said, "data-key": `table ${line.item}` },
       el("table", {},
@@ -110,7 +110,7 @@ function why(line, context) {
         el("tbody", {}, rows))),
     id,
     el("p", {}, el("button", {
-      type: "button", class: "quiet", "data-key": `evidence ${line.item}`, "aria-label": `Save the evidence: ${line.item}`, onclick: () => saveEvidence(line.item, context.identity),
+      type: "button", class: "quiet", "data-key": `evidence ${line.item}`, "aria-label": `Save the evidence: ${spelled(line.item)}`, onclick: () => saveEvidence(line.item, context.identity),
     }, "Save the evidence"), el("span", { class: "hint" }, " signed records that anybody can check: tastemesh verify")),
   ];
 }

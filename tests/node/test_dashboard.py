@@ -318,6 +318,26 @@ async def test_what_hides_in_an_id_is_shown_and_so_is_what_tells_two_apart(house
         await house.node.forget(everything=True, identity=name)
 
 
+async def test_blanks_and_signs_that_no_font_draws_are_shown(house: House) -> None:
+    (author,) = await house.node.add_identities(["blanks"])
+    shown = {
+        "\u00a0": r"\u{a0}",
+        "song:\u3164": r"\u{3164}",
+        "a\u034fb": r"a\u{34f}b",
+        " a  b\u3000c ": r"\u{20}a \u{20}b\u3000c\u{20}".replace(r"\u3000", "\u3000"),
+        "I \u2764\ufe0f it": "I \u2764\ufe0f it",
+    }
+    await author.record_many([Play(item=each) for each in shown])
+    async with opened(house, "looks", endorses=("blanks",)) as page:
+        await becomes(page, list(shown.values()))
+        await page.get_by_role("button", name=r"I like it: \u{a0}").click()
+        forget = page.locator("#history").get_by_role("button", name=r"Forget: \u{a0}")
+        await forget.wait_for()
+        assert r"Recorded: \u{a0}." in await page.locator("#notice").inner_text()
+    for name in ("blanks", "looks"):
+        await house.node.forget(everything=True, identity=name)
+
+
 async def test_what_is_recorded_leaves_the_list_and_can_be_forgotten(house: House) -> None:
     node = house.node
     async with opened(house, "records") as page:
