@@ -80,15 +80,22 @@ def find_daemon(home: Path) -> Endpoint:
     daemon that wrote it does that, and the kernel undoes it when the daemon ends.
 
     Raises:
-        TastemeshError: none runs; the text says how to start it.
+        TastemeshError: none runs, and the text says how to start it; or nobody can tell, as in the
+            home of another user.
     """
+    path = home / "daemon.json"
     try:
-        with (home / "daemon.json").open("rb") as file:
+        with path.open("rb") as file:
             if not _is_locked(file):
                 raise no_daemon(home)
             return msgspec.json.decode(file.read(), type=Endpoint)
-    except (OSError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError):
         raise no_daemon(home) from None
+    except PermissionError:
+        text = f"cannot read {path}; run this as the user whose home it is"
+        raise TastemeshError(text) from None
+    except OSError as error:
+        raise TastemeshError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _is_locked(file: BinaryIO) -> bool:

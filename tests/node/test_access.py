@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tastemesh.errors import ConfigError
-from tastemesh.node.http.access import Endpoint, announced, token_of, write_private
+from tastemesh.errors import ConfigError, TastemeshError
+from tastemesh.node.http.access import Endpoint, announced, find_daemon, token_of, write_private
 from tests.node.full import full_at
+
+NOBODY = 65_534
 
 
 def test_a_full_disk_leaves_nothing_and_the_file_that_was_there(tmp_path: Path) -> None:
@@ -60,6 +62,22 @@ def test_what_a_descriptor_leads_to_is_written(tmp_path: Path) -> None:
     finally:
         os.close(reader)
         os.close(writer)
+
+
+def test_a_home_that_cannot_be_looked_into_is_not_said_to_have_no_daemon(tmp_path: Path) -> None:
+    home, user = tmp_path / "home", os.geteuid()
+    home.mkdir(mode=0)
+    if user == 0:  # whom no mode stops
+        os.seteuid(NOBODY)
+    try:
+        with pytest.raises(TastemeshError, match=r"daemon\.json; run this as the user whose home"):
+            find_daemon(home)
+    finally:
+        os.seteuid(user)
+        home.chmod(0o700)
+    (home / "daemon.json").mkdir()
+    with pytest.raises(TastemeshError, match=r"cannot read .*daemon\.json: Is a directory"):
+        find_daemon(home)
 
 
 def test_any_text_is_written_where_the_locale_knows_ascii_only(tmp_path: Path) -> None:
