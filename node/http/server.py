@@ -55,6 +55,7 @@ class HttpServer:
                 lifespan="off",
                 ws="none",
                 log_config=None,
+                log_level="error",  # its warnings come of requests, and any page can send those
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # nobody is trusted to say where a request came from

@@ -118,6 +118,18 @@ async def test_what_is_no_http_is_refused_in_json_too(request_line: str) -> None
         assert "percent-encoded" in json.loads(body)["error"]
 
 
+async def test_whoever_asks_for_what_there_is_not_fills_no_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    upgrade = REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+    async with HttpServer(App(), 0) as server:
+        for asked in (upgrade, b"no HTTP\r\n\r\n"):
+            transport, reader = await connect(server)
+            transport.write(asked)
+            await reader.heard.wait()
+    assert caplog.records == []
+
+
 def test_the_token_is_for_a_daemon_that_runs_and_for_nobody_else(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         endpoint = Endpoint(pid=other.pid, http="http://127.0.0.1:1")
