@@ -16,6 +16,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
@@ -257,7 +258,8 @@ class SyncSubscription(Iterator[Event]):
         async def close() -> None:
             self._subscription.close()
 
-        self._thread.call(close())
+        with suppress(UsageError, StorageError):  # the node is closed, and that ended it
+            self._thread.call(close())
 
 
 class SyncNode(_Facade[Node]):

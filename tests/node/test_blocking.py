@@ -122,6 +122,7 @@ def test_events_come_to_a_thread_and_end_with_the_node(config: tastemesh.NodeCon
     (accepted,) = [event for event in heard if isinstance(event, RecordAccepted)]
     assert (accepted.record_id, accepted.own) == (record_id, True)
     assert events.dropped_count == 0
+    events.close()  # by whoever cleans up last
     assert list(events) == []
 
 
