@@ -185,12 +185,24 @@ function chooser(names, isWhole) {
   byId("chooser").hidden = isWhole && names.length < 2;
 }
 
+/** Whether somebody of this name is on the node, of which the page has not read all names. */
+async function isKnown(name) {
+  try {
+    await ask("/v1/neighbourhood", { identity: name, limit: 1 });
+    return true;
+  } catch (fault) {
+    if (fault instanceof Refused) throw fault;
+    return false;
+  }
+}
+
 async function open() {
   const { identities, next } = await ask("/v1/identities", { limit: 1000 });
   learn(identities, await ask("/dashboard/names.json"));
   const names = identities.map((each) => each.name);
   const wanted = sessionStorage.getItem(IDENTITY);
-  context.identity = wanted && (next || names.includes(wanted)) ? wanted : names.includes("me") || next ? "me" : names[0];
+  const isHere = names.includes(wanted) || (wanted && next && (await isKnown(wanted)));
+  context.identity = isHere ? wanted : names.includes("me") || next ? "me" : names[0];
   chooser(names, next === null);
   byId("door").hidden = true;
   for (const id of ["home", "who", "foot"]) byId(id).hidden = false;

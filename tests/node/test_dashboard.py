@@ -462,6 +462,25 @@ async def test_users_of_one_node_are_chosen_from(house: House) -> None:
         )
 
 
+async def _first_of_many(route: "Route") -> None:
+    answer = await route.fetch()
+    await route.fulfill(response=answer, json=await answer.json() | {"next": "zoe"})
+
+
+@pytest.mark.parametrize(("wanted", "shown"), [("of-another-home", "me"), ("ana", "ana")])
+async def test_of_more_users_than_it_lists_it_shows_one_who_is_there(
+    house: House, wanted: str, shown: str
+) -> None:
+    context = await house.browser.new_context()
+    await context.add_init_script(f"sessionStorage.setItem('tastemesh.identity', '{wanted}')")
+    page = await context.new_page()
+    await page.route("**/v1/identities?*", _first_of_many)
+    await page.goto(f"{house.url}/#token={TOKEN}")
+    await page.get_by_text("Live", exact=True).wait_for()
+    assert await page.get_by_label("Identity").input_value() == shown
+    await context.close()
+
+
 async def test_without_the_token_there_is_a_door_and_nothing_behind_it(house: House) -> None:
     context = await house.browser.new_context()
     page = await context.new_page()
