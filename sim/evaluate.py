@@ -8,12 +8,11 @@ where the training part cannot be split. The test part is looked at once, at the
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TypeAlias
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from tastemesh.errors import UsageError, is_interrupt
 from tastemesh.ranking.metrics import (
@@ -27,21 +26,36 @@ from tastemesh.ranking.metrics import (
     novelty,
     recall,
 )
+from tastemesh.sim.course import Course, Run
+from tastemesh.sim.crew import Crew, Found, assembled
 from tastemesh.sim.evaluation import DatasetSize, Evaluation, MethodResult
 from tastemesh.sim.interactions import Endorsements, Interactions
 from tastemesh.sim.splits import Split, SplitOptions, split, validation_split
 from tastemesh.sim.systems.popularity import Popularity
-from tastemesh.sim.systems.registry import SOCIAL, SYSTEMS, check_methods, make_system
+from tastemesh.sim.systems.registry import (
+    INVERTING,
+    KEPT_BY,
+    SOCIAL,
+    SYSTEMS,
+    check_methods,
+    make_system,
+)
+from tastemesh.sim.systems.ridge import MAX_BYTES, inverse_bytes
 from tastemesh.sim.systems.system import Parameters, System
-from tastemesh.sim.systems.tastemesh import Tastemesh
+from tastemesh.sim.trials import (
+    HEAD_LENGTH,
+    LIST_LENGTH,
+    Asking,
+    Bench,
+    Step,
+    Tuning,
+    relevant_items,
+)
 from tastemesh.sim.wording import counted
 
 TUNING_BUDGET = 9  # settings a system may try: a 3 by 3 grid; guess
 TUNING_USERS = 1_000  # a mean ndcg's standard error is then 0.006 (measured)
-_LIST_LENGTH = 20
 _STOPPED = "stopped by Ctrl-C"
-_HEAD_LENGTH = 10
-_ASKED_AT_ONCE = 1_024  # users between two looks at how far it is: some seconds
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how many steps are done, and how many there are."""
@@ -56,6 +70,7 @@ def evaluate(
     *,
     clock: Callable[[], float],
     progress: Progress | None = None,
+    processes: int = 1,
 ) -> Evaluation:
     """Tune, fit and measure each method on the same split.
 
@@ -67,39 +82,42 @@ def evaluate(
         seed: the same seed, data and methods give the same figures, times excepted.
         clock: gives seconds, any origin.
         progress: called before each setting is tried and each method is measured.
+        processes: how many share the work, 1 or more; the figures are the same for any number,
+            times excepted, if this process has one thread for linear algebra, as each of several
+            has (`tastemesh.sim.blas`).
 
     Raises:
         UsageError: a method is unknown or needs endorsements, or the options do not fit the data.
+        ProcessError: one of several processes ended before its work did.
     """
     options = options or SplitOptions()
+    if processes < 1:
+        raise UsageError(f"processes is {processes}; expected 1 or more")
     check_methods(methods or (), has_endorsements=endorsements is not None)
     names = list(methods or SYSTEMS)
-    systems = {name: make_system(name, seed) for name in names}
     people = endorsements.aligned(interactions.user_ids) if endorsements is not None else None
     outer = split(interactions, options, seed)
     inner = _inner(outer, options, seed)
     known, known_inside = outer.known(people), inner.known(people) if inner is not None else None
-    grids = {name: _grid(system, people is not None, inner) for name, system in systems.items()}
-    steps = _Steps(sum(len(grid) + 1 for grid in grids.values()), progress)
+    bench = Bench(
+        outer=outer, inner=inner, known=known, known_inside=known_inside, seed=seed, clock=clock
+    )
+    grids = {
+        name: _grid(make_system(name, seed), people is not None, inner is not None)
+        for name in names
+    }
+    courses = [Course(name, grids[name], bench) for name in names]
+    for course in courses:
+        if course.method in SOCIAL and not _anybody_endorses(known, len(interactions.user_ids)):
+            course.give_up("none of the users endorses another, and it needs --endorsements")
+    stopped = _carried_out(courses, bench, processes, progress)
     test = _Test(outer)
-    runs: dict[str, _Run] = {}
-    skipped: dict[str, str] = {}
-    for name, system in systems.items():
-        if name in SOCIAL and not _anybody_endorses(known, len(interactions.user_ids)):
-            skipped[name] = "none of the users endorses another, and it needs --endorsements"
-            steps.close(len(grids[name]) + 1)
-            continue
-        try:
-            parameters = _tuned(system, grids[name], inner, known_inside, steps)
-            runs[name] = _measured(system, parameters, outer, known, clock, steps)
-        except UsageError as error:
-            skipped[name] = str(error)
-        except (KeyboardInterrupt, SystemError) as error:
-            if not runs or not is_interrupt(error):  # else what hours of work found is told
-                raise
-            skipped |= {left: _STOPPED for left in names if left not in (*runs, *skipped)}
-            break
-        steps.close(len(grids[name]) + 1)
+    runs = {course.method: run for course in courses if (run := course.run()) is not None}
+    skipped = {
+        course.method: course.given_up or _STOPPED
+        for course in courses
+        if course.method not in runs
+    }
     rows = _rows(runs, {name: len(grid) for name, grid in grids.items()}, test, seed)
     return Evaluation(
         dataset=DatasetSize(
@@ -120,7 +138,7 @@ def evaluate(
         f"{counted(len(inner.test_users), 'user')} on a {options.kind} split of the training part",
         results=rows,
         skipped=skipped,
-        stopped=_STOPPED in skipped.values(),
+        stopped=stopped,
         notices=interactions.counts.notices()
         + (endorsements.counts.notices() if endorsements is not None else [])
         + (endorsements.strangers(interactions.user_ids) if endorsements is not None else [])
@@ -142,41 +160,71 @@ def _anybody_endorses(known: Endorsements | None, user_count: int) -> bool:
     return bool((inside & (known.weight > 0)).any())
 
 
-class _Run(msgspec.Struct, frozen=True):
-    ranked: NDArray[np.int32]
-    unverified_share: float | None
-    parameters: Parameters
-    ms_per_user: float
-    fit_seconds: float
+def _carried_out(
+    courses: list[Course], bench: Bench, processes: int, progress: Progress | None
+) -> bool:
+    """Take all courses to their ends, and return whether Ctrl-C came before."""
+    try:
+        with assembled(min(processes, sum(course.planned for course in courses)), bench) as crew:
+            _take_turns(courses, crew, _inverses_at_once(bench), progress)
+    except (KeyboardInterrupt, SystemError) as error:
+        is_told = any(course.run() is not None for course in courses)
+        if not is_told or not is_interrupt(error):  # else what hours of work found is told
+            raise
+        return True
+    return False
 
 
-class _Steps:
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self._total = total
-        self._done = self._closed = 0
-        self._progress = progress
+def _take_turns(
+    courses: list[Course], crew: Crew, inverses_at_once: int, progress: Progress | None
+) -> None:
+    tell = progress or _tell_nobody
+    # Of several the one with the longest steps comes first, or all wait for it at the end.
+    turns = sorted(courses, key=lambda course: crew.size > 1 and course.method not in KEPT_BY)
+    total = sum(course.planned for course in courses)
+    running: dict[Future[Found], tuple[Course, Step]] = {}
 
-    def next(self, what: str) -> None:
-        if self._progress is not None:
-            self._progress(what, self._done, self._total)
-        self._done += 1
+    def may_begin(course: Course) -> bool:
+        if not course.waiting or course.method not in INVERTING:
+            return bool(course.waiting)
+        inverting = sum(other.method in INVERTING for other, _ in running.values())
+        return inverting < inverses_at_once
 
-    def within(self, what: str, done: int, total: int) -> None:
-        """Tell how far one of the steps is."""
-        if self._progress is not None:
-            self._progress(what, done, total)
+    while True:
+        while len(running) < crew.size and any(map(may_begin, turns)):
+            course = next(filter(may_begin, turns))
+            step = course.waiting.popleft()
+            if isinstance(step, Tuning) or step.first == 0:
+                tell(course.told(step), sum(each.done for each in courses), total)
+            running[crew.submit(step)] = course, step
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            course, step = running.pop(future)
+            try:
+                course.take_in(step, future.result())
+            except UsageError as error:
+                course.give_up(str(error))
+            if isinstance(step, Asking) and course.asks_in_parts:
+                tell(f"{course.method}: users asked", course.asked, course.user_count)
 
-    def close(self, planned: int) -> None:
-        """Count all the steps planned for a method as done, also those it did not come to."""
-        self._closed += planned
-        self._done = self._closed
+
+def _tell_nobody(what: str, done: int, total: int) -> None:
+    pass
+
+
+def _inverses_at_once(bench: Bench) -> int:
+    """Return how many inverses are made at once: all of them take no more than one may take."""
+    train = bench.outer.train
+    needed = inverse_bytes(min(len(train.user_ids), len(train.item_ids)))
+    return max(1, MAX_BYTES // needed)
 
 
 class _Test:
     """The held-out part, laid out for the metrics, and the popularity lists to compare with."""
 
     def __init__(self, outer: Split) -> None:
-        self.relevant = _relevant(outer)
+        self.relevant = relevant_items(outer)
         self.count = np.diff(self.relevant.indptr)
         item_count = len(outer.train.item_ids)
         self.holders = np.bincount(outer.train.item, minlength=item_count)
@@ -184,13 +232,7 @@ class _Test:
         self.catalogue = np.flatnonzero(self.holders)
         popularity = Popularity()
         popularity.fit(outer.train, None, {})
-        self.popular = popularity.rank(outer.test_users, _HEAD_LENGTH)
-
-
-def _relevant(part: Split) -> csr_array:
-    shape = (len(part.train.user_ids), len(part.train.item_ids))
-    ones = np.ones(len(part.test), dtype=np.int8)
-    return csr_array((ones, (part.test.user, part.test.item)), shape=shape)[part.test_users]
+        self.popular = popularity.rank(outer.test_users, HEAD_LENGTH)
 
 
 def _inner(outer: Split, options: SplitOptions, seed: int) -> Split | None:
@@ -201,10 +243,10 @@ def _inner(outer: Split, options: SplitOptions, seed: int) -> Split | None:
         return None
 
 
-def _grid(system: System, endorsed: bool, inner: Split | None) -> list[Parameters]:
+def _grid(system: System, endorsed: bool, is_tuned: bool) -> list[Parameters]:
     grid = system.grid(endorsed)
     assert 1 <= len(grid) <= TUNING_BUDGET  # a system of ours that takes more than its share
-    return grid if inner is not None else grid[:1]
+    return grid if is_tuned else grid[:1]
 
 
 def _thinned(inner: Split, seed: int) -> Split:
@@ -218,80 +260,15 @@ def _thinned(inner: Split, seed: int) -> Split:
     return msgspec.structs.replace(inner, test_users=drawn, test=inner.test.rows(rows))
 
 
-def _tuned(
-    system: System,
-    grid: Sequence[Parameters],
-    inner: Split | None,
-    people: Endorsements | None,
-    steps: _Steps,
-) -> Parameters:
-    """Return the setting with the highest ndcg@10 on the validation split, the first of equals."""
-    if len(grid) == 1 or inner is None:
-        steps.next(system.name)
-        return grid[0]
-    relevant = _relevant(inner)
-    count = np.diff(relevant.indptr)
-    scores = []
-    for at, parameters in enumerate(grid):
-        steps.next(f"{system.name}: setting {at + 1} of {len(grid)}")
-        system.fit(inner.train, people, parameters)
-        ranked = system.rank(inner.test_users, _HEAD_LENGTH)
-        scores.append(float(ndcg(hits(ranked, relevant), count, _HEAD_LENGTH).mean()))
-    return grid[int(np.argmax(scores))]
-
-
-def _measured(
-    system: System,
-    parameters: Parameters,
-    outer: Split,
-    people: Endorsements | None,
-    clock: Callable[[], float],
-    steps: _Steps,
-) -> _Run:
-    steps.next(f"{system.name}: test")
-    started = clock()
-    system.fit(outer.train, people, parameters)
-    fitted = clock()
-    unverified_share = None
-    if isinstance(system, Tastemesh):
-        ranked, unverified_share = _asked(system, outer.test_users, steps)
-    else:
-        ranked = system.rank(outer.test_users, _LIST_LENGTH)
-    ended = clock()
-    return _Run(
-        ranked,
-        unverified_share,
-        parameters,
-        1000 * (ended - fitted) / len(outer.test_users),
-        fitted - started,
-    )
-
-
-def _asked(
-    system: Tastemesh, users: NDArray[np.int32], steps: _Steps
-) -> tuple[NDArray[np.int32], float]:
-    """Return the lists, and how much of them is marked; ours takes its time, and says how far."""
-    parts = []
-    marked = listed = 0.0
-    for some in np.split(users, range(_ASKED_AT_ONCE, len(users), _ASKED_AT_ONCE)):
-        ranked = system.rank(some, _LIST_LENGTH)
-        count = int(np.count_nonzero(ranked >= 0))
-        marked, listed = marked + system.unverified_share * count, listed + count
-        parts.append(ranked)
-        if len(users) > _ASKED_AT_ONCE:
-            steps.within(f"{system.name}: users asked", sum(map(len, parts)), len(users))
-    return np.concatenate(parts), marked / max(listed, 1.0)
-
-
 def _rows(
-    runs: dict[str, _Run], tried: dict[str, int], test: _Test, seed: int
+    runs: dict[str, Run], tried: dict[str, int], test: _Test, seed: int
 ) -> list[MethodResult]:
     """Return the rows; all intervals come from one set of resampled users."""
     if not runs:
         return []
     hit = [hits(run.ranked, test.relevant) for run in runs.values()]
-    ndcgs = np.stack([ndcg(each, test.count, _HEAD_LENGTH) for each in hit])
-    recalls = np.stack([recall(each, test.count, _LIST_LENGTH) for each in hit])
+    ndcgs = np.stack([ndcg(each, test.count, HEAD_LENGTH) for each in hit])
+    recalls = np.stack([recall(each, test.count, LIST_LENGTH) for each in hit])
     means = bootstrap_means(np.concatenate([ndcgs, recalls]), np.random.default_rng([seed, 4]))
     ndcg_means, recall_means = np.split(means, 2)
     return [
@@ -302,13 +279,13 @@ def _rows(
             ndcg_at_10_ci95=interval95(ndcg_means[at]),
             recall_at_20_ci95=interval95(recall_means[at]),
             ndcg_at_10_minus_first_ci95=interval95(ndcg_means[at] - ndcg_means[0]) if at else None,
-            item_coverage_at_10=item_coverage(run.ranked, _HEAD_LENGTH, len(test.catalogue)),
-            gini_at_10=gini(run.ranked, _HEAD_LENGTH, test.catalogue),
+            item_coverage_at_10=item_coverage(run.ranked, HEAD_LENGTH, len(test.catalogue)),
+            gini_at_10=gini(run.ranked, HEAD_LENGTH, test.catalogue),
             popularity_overlap_at_10=float(
-                list_overlap(run.ranked, test.popular, _HEAD_LENGTH).mean()
+                list_overlap(run.ranked, test.popular, HEAD_LENGTH).mean()
             ),
             novelty_at_10=float(
-                novelty(run.ranked, test.holders, test.user_count, _HEAD_LENGTH).mean()
+                novelty(run.ranked, test.holders, test.user_count, HEAD_LENGTH).mean()
             ),
             unverified_share=run.unverified_share,
             ms_per_user=run.ms_per_user,

@@ -13,10 +13,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -24,6 +25,7 @@ from typer.core import TyperCommand, TyperGroup
 
 import tastemesh
 from tastemesh.errors import TastemeshError, UsageError, is_interrupt
+from tastemesh.sim.blas import ONE_THREAD
 
 _INTERRUPTED = 130
 _AGAIN_S = 0.05  # after which the callback has returned, as a rule; if not, it comes once more
@@ -35,15 +37,19 @@ class Entry(NamedTuple):
     Attributes:
         target: `module:function` below `tastemesh.node.cli`.
         summary: first line of the function's docstring, or what fits of it in 68 columns.
+        environment: variables that what it imports reads; those that are set already stay.
     """
 
     target: str
     summary: str
+    environment: Mapping[str, str] = MappingProxyType({})
 
 
 COMMANDS = {
     "demo": Entry("demo:demo", "Run real nodes on a real broker, under attack, and see."),
-    "evaluate": Entry("evaluate:evaluate", "Measure how accurate each method is on your data."),
+    "evaluate": Entry(
+        "evaluate:evaluate", "Measure how accurate each method is on your data.", ONE_THREAD
+    ),
     "attack": Entry("attack:attack", "Attack several systems on your data, and compare."),
     "sim": Entry("sim:sim", "Simulate a network of full nodes in virtual time."),
     "init": Entry("daemon:init", "Make a home: keys, token and a configuration file."),
@@ -70,10 +76,12 @@ class _LazyCommand(TyperCommand):
 
     def __init__(self, name: str, entry: Entry) -> None:
         super().__init__(name, help=entry.summary)
-        self._target = entry.target
+        self._entry = entry
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
-        module, function = self._target.split(":")
+        module, function = self._entry.target.split(":")
+        for variable, value in self._entry.environment.items():
+            os.environ.setdefault(variable, value)
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
         app.command(self.name)(_imported(module, function))
         return typer.main.get_command(app).make_context(info_name, args, *rest, **extra)

@@ -27,6 +27,7 @@ from tastemesh.node.cli.data import (
     write_json,
 )
 from tastemesh.node.cli.progress import stages
+from tastemesh.sim.crew import fitting_crew
 from tastemesh.sim.evaluate import evaluate as measure
 from tastemesh.sim.evaluation import Evaluation, format_table
 from tastemesh.sim.splits import SplitOptions, check_options
@@ -64,6 +65,16 @@ def evaluate(
         str | None, typer.Option(metavar="a,b,...", help=f"Of: {', '.join(SYSTEMS)}. Default: all.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of split, systems and resampling.")] = 0,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=256,
+            help="That share the work; the figures are the same for any number. "
+            "[default: all processors; 1 for few interactions]",
+            show_default=False,
+        ),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Measure how accurate each method is on your data.
@@ -93,7 +104,14 @@ def evaluate(
     loaded = read_interactions(interactions, columns, min_weight, skip_bad)
     with stages() as progress:
         result = measure(
-            loaded, vouched, options, chosen, seed, clock=time.perf_counter, progress=progress
+            loaded,
+            vouched,
+            options,
+            chosen,
+            seed,
+            clock=time.perf_counter,
+            progress=progress,
+            processes=fitting_crew(loaded) if processes is None else processes,
         )
     if result.results:
         _print(result)

@@ -38,6 +38,12 @@ VARIANTS: Mapping[str, Callable[[int], System]] = variant_systems()
 SOCIAL = frozenset({"friends"})
 """Systems that rank nothing at all without endorsements."""
 
+INVERTING = frozenset({"ease", "tastemesh-similarity"})
+"""Systems that hold the inverse of a matrix of the smaller side (`tastemesh.sim.systems.ridge`)."""
+
+KEPT_BY: Mapping[str, tuple[str, ...]] = {"tastemesh-similarity": ("lambda",), "web3recommend": ()}
+"""Systems that keep most of a fit for the next on the same data, if these parameters agree."""
+
 
 def check_methods(methods: Sequence[str], *, has_endorsements: bool) -> None:
     """Refuse methods that cannot be measured, before there are data.

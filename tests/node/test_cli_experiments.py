@@ -1,6 +1,9 @@
 """`tastemesh evaluate` and `attack`: what is refused before any work, and what is told."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,6 +113,21 @@ def test_which_columns_were_read_and_how_many_were_asked_is_told(
     assert json.loads(result.read_text())["columns"] == written["columns"]
 
 
+def test_an_evaluation_is_the_same_for_any_number_of_processes(
+    plays: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone, shared = tmp_path / "alone.json", tmp_path / "shared.json"
+    common = ["evaluate", "--interactions", str(plays), "--methods", "userknn,popularity"]
+    assert main([*common, "--processes", "1", "--json", str(alone)]) == 0
+    assert main([*common, "--processes", "2", "--json", str(shared)]) == 0
+    results = [json.loads(path.read_text()) for path in (alone, shared)]
+    for row in (row for result in results for row in result["results"]):
+        del row["ms_per_user"], row["fit_seconds"]
+    assert results[0] == results[1]
+    assert main([*common, "--processes", "0"]) == 2
+    assert "--processes" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["evaluate", "attack", "demo"])
 @pytest.mark.parametrize(
     "option", [["--undirected"], ["--endorsement-columns", "source=1,subject=2"]]
@@ -191,3 +209,33 @@ def test_options_of_a_run_are_refused_where_a_trace_says_all(
     assert main(["sim", what, str(trace), *asked]) == 0
     assert main(["sim", what, str(trace), *asked, option, "2"]) == 2
     assert f"{what} takes everything from the trace; no" in capsys.readouterr().err
+
+
+THREADS = """
+import os, sys
+from tastemesh.node.cli import main
+
+assert "numpy" not in sys.modules
+assert main(["evaluate", "--interactions", sys.argv[1], "--methods", "als"]) == 0
+print(os.environ["OPENBLAS_NUM_THREADS"])
+"""
+
+
+@pytest.mark.parametrize("asked", [None, "2"])
+def test_linear_algebra_has_one_thread_unless_somebody_asks_for_more(
+    asked: str | None, plays: Path
+) -> None:
+    """It is read where numpy is loaded: nothing may load it before."""
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    if asked is not None:
+        environment["OPENBLAS_NUM_THREADS"] = asked
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS, str(plays)],
+        env=environment,
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.splitlines()[-1] == (asked or "1")

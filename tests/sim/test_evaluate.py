@@ -181,8 +181,8 @@ def test_a_method_that_cannot_run_is_left_out_with_its_reason(
     )
     assert [row.method for row in run.results] == ["popularity"]
     assert "would need" in run.skipped["ease"]
-    assert steps[0] == ("ease: setting 1 of 9", 0, 12)
-    assert steps[-1] == ("popularity: test", 11, 12)
+    assert steps[0] == ("ease: setting 1 of 9", 0, 11)
+    assert steps[-1] == ("popularity: test", 10, 11)
     assert run.results[0].tuned is False
 
 
