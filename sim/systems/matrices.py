@@ -99,7 +99,7 @@ def strongest_products(
     for start, stop in _even_blocks(costs):
         block = csr_array(left[chosen[start:stop]] @ right)
         adjust(block, chosen[start:stop])
-        parts.append(_largest(block, k))
+        parts.append(largest(block, k))
     stacked: csr_array = vstack(parts, format="csr")
     return stacked
 
@@ -116,7 +116,7 @@ def _even_blocks(costs: NDArray[np.float64]) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _largest(matrix: csr_array, k: int) -> csr_array:
+def largest(matrix: csr_array, k: int) -> csr_array:
     """Keep the k largest positive entries of each row; of equal ones those stored first."""
     keep = matrix.data > 0
     for start, stop in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):

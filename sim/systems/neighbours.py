@@ -13,6 +13,7 @@ from tastemesh.sim.interactions import Endorsements, Interactions
 from tastemesh.sim.systems.matrices import (
     binary_matrix,
     column_sizes,
+    largest,
     rank_by_scores,
     row_of_entry,
     row_sizes,
@@ -20,6 +21,8 @@ from tastemesh.sim.systems.matrices import (
     tie_lots,
 )
 from tastemesh.sim.systems.system import Parameters
+
+_ITEM_NEIGHBOURS = 200  # the most that a setting of the grid keeps
 
 
 class UserKNN:
@@ -60,6 +63,9 @@ class ItemKNN:
 
     name = "itemknn"
 
+    def __init__(self) -> None:
+        self._near: tuple[Interactions, float, int, csr_array] | None = None  # the last ones found
+
     def grid(self, endorsed: bool) -> list[Parameters]:
         """Return nine settings; the first is a customary one."""
         return [{"k": k, "shrink": shrink} for k in (200, 50, 100) for shrink in (10.0, 0.0, 50.0)]
@@ -74,15 +80,27 @@ class ItemKNN:
         """
         self._owned = binary_matrix(train)
         self._lots = tie_lots(train)
+        near = largest(self._nearest(train, parameters), int(parameters["k"]))
+        self._votes = near.T.tocsr()  # by item held, as the candidates' neighbours were kept
+
+    def _nearest(self, train: Interactions, parameters: Parameters) -> csr_array:
+        """Return each item's nearest, as many as asked for or more.
+
+        The first k of more are the same, so all settings of one shrink term have the same product.
+        """
+        count, shrink = max(int(parameters["k"]), _ITEM_NEIGHBOURS), float(parameters["shrink"])
+        last = self._near
+        if last is not None and last[0] is train and last[1] == shrink and last[2] >= count:
+            return last[3]
         sizes = column_sizes(self._owned)
-        shrink = float(parameters["shrink"])
         near = strongest_products(
             self._owned.T.tocsr(),
             self._owned,
-            int(parameters["k"]),
+            count,
             lambda common, items: _to_cosine(common, items, sizes, shrink),
         )
-        self._votes = near.T.tocsr()  # by item held, as the candidates' neighbours were kept
+        self._near = (train, shrink, count, near)
+        return near
 
     def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
         """Return each user's best items, shape [n, k]; none that is near nothing of hers."""

@@ -41,7 +41,11 @@ SOCIAL = frozenset({"friends"})
 INVERTING = frozenset({"ease", "tastemesh-similarity"})
 """Systems that hold the inverse of a matrix of the smaller side (`tastemesh.sim.systems.ridge`)."""
 
-KEPT_BY: Mapping[str, tuple[str, ...]] = {"tastemesh-similarity": ("lambda",), "web3recommend": ()}
+KEPT_BY: Mapping[str, tuple[str, ...]] = {
+    "tastemesh-similarity": ("lambda",),
+    "itemknn": ("shrink",),
+    "web3recommend": (),
+}
 """Systems that keep most of a fit for the next on the same data, if these parameters agree."""
 
 
