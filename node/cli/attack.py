@@ -199,7 +199,7 @@ def attack(
 def _way_on(resume: Path | None) -> str:
     if resume is None:
         return "nothing is kept without --resume FILE"
-    return f"go on with the same options and --resume {resume}"
+    return f"go on with the same data, --egos and --resume {resume}"
 
 
 def _described(interactions: Interactions, endorsements: Endorsements | None) -> str:

@@ -1,8 +1,8 @@
 """Finished cells on disk, so that an experiment that was cut off goes on where it stood.
 
-One line of JSON an attempt, with the cell of each group of egos and the fingerprint of data and
-options. A line is whole or the last one: what a power cut left of it is cut off, and the attempt
-made again.
+One line of JSON an attempt, with the cell of each group of egos and the fingerprint of the data and
+of who is asked. It may hold attempts that are not asked for: a grid may grow, or shrink. A line is
+whole or the last one: what a power cut left of it is cut off, and the attempt made again.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Journal:
 
     Args:
         path: made if it is not there.
-        fingerprint: of the experiment; `tastemesh.sim.attack.options.fingerprint`.
+        fingerprint: of what all its cells share; `tastemesh.sim.attack.options.fingerprint`.
 
     Raises:
         UsageError: the file cannot be used, or belongs to another experiment.
@@ -82,9 +82,9 @@ class Journal:
             raise DataError(str(self._path), number, f"{_EXPECTED}: {error}") from None
         if line.fingerprint != self._fingerprint:
             raise UsageError(
-                f"--resume {self._path}: made from other data or with other options (line {number}:"
-                f" {line.fingerprint}, this experiment: {self._fingerprint}); "
-                "expected the same, or another file"
+                f"--resume {self._path}: made from other data, with other --egos or by another "
+                f"version (line {number}: {line.fingerprint}, this experiment: "
+                f"{self._fingerprint}); expected the same, or another file"
             )
         first = line.cells[0]
         attempt = Attempt(

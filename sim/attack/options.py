@@ -90,17 +90,18 @@ def check_options(options: AttackOptions, *, has_endorsements: bool) -> None:
 def fingerprint(
     interactions: Interactions, endorsements: Endorsements | None, options: AttackOptions
 ) -> str:
-    """Return a digest of all that the cells of an experiment depend on.
+    """Return a digest of all that a cell depends on beside its own place in the grid.
 
     Args:
         interactions: the data.
         endorsements: the data.
-        options: what is tried.
+        options: who is asked; what is tried is not in it, so that a grid can grow.
 
     Returns:
         32 hexadecimal digits; how the work is spread over machines is not in it.
     """
-    digest = sha256(tastemesh.__version__.encode() + msgspec.json.encode(options))
+    asked = [options.egos, options.egos_without_endorsements]
+    digest = sha256(tastemesh.__version__.encode() + msgspec.json.encode(asked))
     for names, arrays in (
         (
             (interactions.user_ids, interactions.item_ids),

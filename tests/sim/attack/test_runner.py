@@ -349,13 +349,34 @@ def test_a_second_run_goes_on_where_the_first_was_cut_off(
     assert run_attacks(*community, FEW, backend=unneeded, journal=_journal(path, community)) == few
 
 
+def test_a_grid_that_has_grown_repeats_no_cell(
+    tmp_path: Path, community: Community, few: list[Cell]
+) -> None:
+    path = tmp_path / "cells.jsonl"
+    run_attacks(*community, FEW, journal=_journal(path, community))
+    more = msgspec.structs.replace(
+        FEW,
+        seeds=FEW.seeds + 1,
+        strategies=("star", *FEW.strategies),
+        systems=("userknn", "popularity"),
+    )
+    told: list[int] = []
+    journal = Journal(path, fingerprint(*community, more))
+    cells = run_attacks(
+        *community, more, lambda stage, done, total: told.append(done), journal=journal
+    )
+    assert cells == run_attacks(*community, more)
+    assert told[0] == sum(cell in few for cell in cells) > 0
+    assert Journal(path, fingerprint(*community, FEW)) is not None  # and back
+
+
 def test_a_journal_of_something_else_is_refused_and_left_alone(
     tmp_path: Path, community: Community, few: list[Cell]
 ) -> None:
     path = tmp_path / "cells.jsonl"
     _journal(path, community).append(few[:1])
     other = fingerprint(*community, msgspec.structs.replace(FEW, egos=6))
-    with pytest.raises(UsageError, match="made from other data or with other options"):
+    with pytest.raises(UsageError, match="made from other data, with other --egos"):
         Journal(path, other)
     with pytest.raises(UsageError, match="--resume /dev/zero: expected a file"):
         Journal(Path("/dev/zero"), other)  # which never ends
