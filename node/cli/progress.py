@@ -1,5 +1,6 @@
-"""How long work is shown: a bar on a terminal, a line a stage elsewhere."""
+"""How long work is shown: a bar on a terminal; elsewhere a line a stage, and one a minute."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,15 +14,22 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+EVERY_S = 60.0  # between two lines of a stage in a log: few, and none looks hung (guess)
+
 Told = Callable[[str, int, int], None]
 """Is told (stage, done, total)."""
 
 
 @contextmanager
-def stages() -> Iterator[Told]:
-    """Give a function that is told (stage, done, total); writes to stderr."""
+def stages(clock: Callable[[], float] = time.monotonic) -> Iterator[Told]:
+    """Give a function that is told (stage, done, total); writes to stderr.
+
+    Args:
+        clock: gives seconds, any origin.
+    """
     console = Console(stderr=True)
     bars: dict[str, TaskID] = {}
+    said_s = clock()
     with Progress(
         TextColumn("{task.description:24}"),
         BarColumn(),
@@ -32,10 +40,14 @@ def stages() -> Iterator[Told]:
     ) as progress:
 
         def told(stage: str, done: int, total: int) -> None:
+            nonlocal said_s
+            line = f"{stage}: {done:,} of {total:,}" if clock() - said_s >= EVERY_S else ""
             if stage not in bars:
                 bars[stage] = progress.add_task(stage, total=total)
-                if not console.is_terminal:
-                    console.print(f"{stage} ...", highlight=False)
+                line = f"{stage} ..."
+            if line and not console.is_terminal:
+                console.print(line, highlight=False)
+                said_s = clock()
             progress.update(bars[stage], completed=done, total=total)
 
         yield told
