@@ -150,23 +150,29 @@ def _changed(name: str, value: float) -> ScorerParameters:
 def _plot(points: list[Point]) -> Plot:
     def plot(figure: "Figure", theme: Theme) -> None:
         figure.set_size_inches(10, 3.8)
-        panels = figure.subplots(1, len(SWEEPS), sharey=True)
+        panels = figure.subplots(1, len(SWEEPS), sharex=True, sharey=True)
+        accuracies: list[float] = []
         for number, (axes, (name, values)) in enumerate(zip(panels, SWEEPS.items(), strict=True)):
             means = []
             for value in values:
                 mine = [each for each in points if (each.name, each.value) == (name, value)]
                 means.append(
-                    (np.mean([each.bound for each in mine]), np.mean([each.ndcg for each in mine]))
+                    (
+                        float(np.mean([each.bound for each in mine])),
+                        float(np.mean([each.ndcg for each in mine])),
+                    )
                 )
+            accuracies += [accuracy for _, accuracy in means]
             axes.plot(*zip(*means, strict=True), MARKERS[number], color=COLOURS[number], ls="-")
             for value, at in zip(values, means, strict=True):
                 axes.annotate(
-                    f"{value:g}", at, xytext=(4, 5), textcoords="offset points", color=theme.ink
+                    f"{value:g}", at, xytext=(0, 7), textcoords="offset points", ha="center"
                 )
             axes.set_title(name)
             axes.set_xlabel("what the theorem allows an attacker")
             axes.grid(color=theme.grid, linewidth=0.6)
         panels[0].set_ylabel("ndcg@10 without an attack")
-        panels[0].set_ylim(bottom=0)
+        panels[0].set_xlim(left=0)
+        panels[0].set_ylim(0, 1.2 * max(accuracies))  # room for the values above their marks
 
     return plot
