@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tastemesh.sim.systems.registry import KEPT_BY, make_system
+from tastemesh.sim.systems.registry import KEPT_BY
 from tastemesh.sim.systems.system import Parameters
 from tastemesh.sim.systems.tastemesh import Tastemesh
 from tastemesh.sim.trials import Asking, Bench, Lists, Step, Tuning
@@ -46,7 +46,7 @@ class Course:
         self._grid = grid
         self.user_count = len(bench.outer.test_users)
         """How many users it is asked for."""
-        is_ours = isinstance(make_system(method, bench.seed), Tastemesh)
+        is_ours = isinstance(bench.system(method), Tastemesh)
         self._asked_at_once = _ASKED_AT_ONCE if is_ours else self.user_count
         self._scores: dict[int, float] = {}
         self._chosen = grid[0]

@@ -30,6 +30,7 @@ from tastemesh.sim.course import Course, Run
 from tastemesh.sim.crew import Crew, Found, assembled
 from tastemesh.sim.evaluation import DatasetSize, Evaluation, MethodResult
 from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.own import NOTHING, Own, brought_by
 from tastemesh.sim.splits import Split, SplitOptions, split, validation_split
 from tastemesh.sim.systems.popularity import Popularity
 from tastemesh.sim.systems.registry import (
@@ -38,7 +39,6 @@ from tastemesh.sim.systems.registry import (
     SOCIAL,
     SYSTEMS,
     check_methods,
-    make_system,
 )
 from tastemesh.sim.systems.ridge import MAX_BYTES, inverse_bytes
 from tastemesh.sim.systems.system import Parameters, System
@@ -71,6 +71,7 @@ def evaluate(
     clock: Callable[[], float],
     progress: Progress | None = None,
     processes: int = 1,
+    own: Own = NOTHING,
 ) -> Evaluation:
     """Tune, fit and measure each method on the same split.
 
@@ -78,13 +79,14 @@ def evaluate(
         interactions: distinct pairs.
         endorsements: with ids of the same kind as the users', or None.
         options: how to split; None: `SplitOptions` as it is.
-        methods: keys of `tastemesh.sim.systems.registry.SYSTEMS`; None: all.
+        methods: keys of `tastemesh.sim.systems.registry.SYSTEMS`, or of `own`; None: all.
         seed: the same seed, data and methods give the same figures, times excepted.
         clock: gives seconds, any origin.
         progress: called before each setting is tried and each method is measured.
         processes: how many share the work, 1 or more; the figures are the same for any number,
             times excepted, if this process has one thread for linear algebra, as each of several
             has (`tastemesh.sim.blas`).
+        own: systems beside those that are shipped; all of them run where `methods` is None.
 
     Raises:
         UsageError: a method is unknown or needs endorsements, or the options do not fit the data.
@@ -93,18 +95,24 @@ def evaluate(
     options = options or SplitOptions()
     if processes < 1:
         raise UsageError(f"processes is {processes}; expected 1 or more")
-    check_methods(methods or (), has_endorsements=endorsements is not None)
-    names = list(methods or SYSTEMS)
+    brought = brought_by(own).systems
+    check_methods(methods or (), has_endorsements=endorsements is not None, own=brought)
+    names = list(methods or (*SYSTEMS, *brought))
     people = endorsements.aligned(interactions.user_ids) if endorsements is not None else None
     outer = split(interactions, options, seed)
     inner = _inner(outer, options, seed)
     known, known_inside = outer.known(people), inner.known(people) if inner is not None else None
     bench = Bench(
-        outer=outer, inner=inner, known=known, known_inside=known_inside, seed=seed, clock=clock
+        outer=outer,
+        inner=inner,
+        known=known,
+        known_inside=known_inside,
+        seed=seed,
+        clock=clock,
+        own=own,
     )
     grids = {
-        name: _grid(make_system(name, seed), people is not None, inner is not None)
-        for name in names
+        name: _grid(bench.system(name), people is not None, inner is not None) for name in names
     }
     courses = [Course(name, grids[name], bench) for name in names]
     for course in courses:

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 
 from tastemesh.ranking.metrics import hits, ndcg
 from tastemesh.sim.interactions import Endorsements
+from tastemesh.sim.own import NOTHING, Own, brought_by
 from tastemesh.sim.splits import Split
 from tastemesh.sim.systems.registry import make_system
 from tastemesh.sim.systems.system import Parameters, System
@@ -34,6 +35,7 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
         seed: of the systems.
         clock: gives seconds, any origin; a process that is to share the work must be able to
             import it.
+        own: systems beside those that are shipped.
     """
 
     outer: Split
@@ -42,13 +44,18 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     known_inside: Endorsements | None
     seed: int
     clock: Callable[[], float]
+    own: Own = NOTHING
+
+    def system(self, name: str) -> System:
+        """Return a fresh system, shipped or brought."""
+        return make_system(name, self.seed, brought_by(self.own).systems)
 
 
 class Tuning(msgspec.Struct, frozen=True):
     """Try settings on the validation split.
 
     Args:
-        method: a name that `make_system` knows.
+        method: a name that `Bench.system` knows.
         settings: tried one after the other by one system, which may keep what they share.
         places: where each stands in the grid.
     """
@@ -62,7 +69,7 @@ class Asking(msgspec.Struct, frozen=True):
     """Fit a setting on the whole training part and rank for test users.
 
     Args:
-        method: a name that `make_system` knows.
+        method: a name that `Bench.system` knows.
         parameters: the setting.
         first: place of the first user asked among the test users.
         last: place after the last one.
@@ -116,7 +123,7 @@ class Trials:
         inner = self._bench.inner
         assert inner is not None
         self._kept = None
-        system = make_system(step.method, self._bench.seed)
+        system = self._bench.system(step.method)
         relevant = relevant_items(inner)
         count = np.diff(relevant.indptr)
         found = []
@@ -148,7 +155,7 @@ class Trials:
         if self._kept is not None and self._kept[:2] == (step.method, step.parameters):
             return self._kept[2]
         self._kept = None
-        system = make_system(step.method, self._bench.seed)
+        system = self._bench.system(step.method)
         system.fit(self._bench.outer.train, self._bench.known, step.parameters)
         if isinstance(system, Tastemesh):
             self._kept = (step.method, step.parameters, system)

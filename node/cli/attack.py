@@ -19,6 +19,7 @@ from tastemesh.node.cli.data import (
     InteractionsFile,
     JsonFile,
     MinWeight,
+    OwnFile,
     SkipBad,
     Undirected,
     check_distinct,
@@ -46,6 +47,7 @@ from tastemesh.sim.attack.summary import Row, remarks, summary
 from tastemesh.sim.attack.tables import mean_count
 from tastemesh.sim.company import processor_count
 from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.own import NOTHING, brought_by, read_own
 from tastemesh.sim.systems.registry import SYSTEMS as COMPARED
 from tastemesh.sim.systems.registry import VARIANTS
 from tastemesh.sim.wording import counted
@@ -87,6 +89,7 @@ def attack(
             f"deviation undone: {', '.join(VARIANTS)}.",
         ),
     ] = ",".join(SYSTEMS),
+    with_file: OwnFile = None,
     identities: Annotated[
         str, typer.Option(metavar="N,N,...", help="How many the attacker mints.")
     ] = "1,10,100",
@@ -135,21 +138,24 @@ def attack(
     """
     if interactions is None:
         raise UsageError("--interactions is missing; expected a CSV or TSV file")
+    own = read_own(with_file) if with_file is not None else NOTHING
+    every = (*STRATEGIES, *brought_by(own).strategies)
     tried = AttackOptions(
-        strategies=tuple(STRATEGIES) if strategies == "all" else _names(strategies),
+        strategies=every if strategies == "all" else _names(strategies),
         systems=_names(systems),
         identities=_numbers("identities", identities),
         attack_edges=_edges(attack_edges, has_endorsements=endorsements is not None),
         seeds=seeds,
         egos=egos,
         egos_without_endorsements=egos_without_endorsements,
+        own=own,
     )
     check_options(tried, has_endorsements=endorsements is not None)
     job_count = jobs or processor_count()
     check_backend(backend.value, jobs=job_count, scheduler=scheduler)
     check_distinct(
         {"--resume": resume, "--json": json_file},
-        {"--interactions": interactions, "--endorsements": endorsements},
+        {"--interactions": interactions, "--endorsements": endorsements, "--with": with_file},
     )
     if report is not None:
         prepare_report(report)
@@ -184,7 +190,7 @@ def attack(
     for remark in said:
         typer.echo(remark, err=True)
     if report is not None:
-        write_report(report, cells, _described(loaded, vouched))
+        write_report(report, cells, _described(loaded, vouched), own)
         typer.echo(f"wrote {report / 'index.html'}")
     write_json(
         json_file,

@@ -68,6 +68,15 @@ EndorsementColumns = Annotated[
 Undirected = Annotated[
     bool, typer.Option("--undirected", help="Each friendship is listed once and goes both ways.")
 ]
+OwnFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--with",
+        metavar="FILE.py",
+        dir_okay=False,
+        help="Python with SYSTEMS, and for attack STRATEGIES, of your own, by name; it is run.",
+    ),
+]
 JsonFile = Annotated[
     Path | None,
     typer.Option(

@@ -15,6 +15,7 @@ from tastemesh.node.cli.data import (
     InteractionsFile,
     JsonFile,
     MinWeight,
+    OwnFile,
     SkipBad,
     Undirected,
     check_distinct,
@@ -30,6 +31,7 @@ from tastemesh.node.cli.progress import stages
 from tastemesh.sim.crew import fitting_crew
 from tastemesh.sim.evaluate import evaluate as measure
 from tastemesh.sim.evaluation import Evaluation, format_table
+from tastemesh.sim.own import NOTHING, brought_by, read_own
 from tastemesh.sim.splits import SplitOptions, check_options
 from tastemesh.sim.systems.registry import SYSTEMS, check_methods
 
@@ -64,6 +66,7 @@ def evaluate(
     methods: Annotated[
         str | None, typer.Option(metavar="a,b,...", help=f"Of: {', '.join(SYSTEMS)}. Default: all.")
     ] = None,
+    with_file: OwnFile = None,
     seed: Annotated[int, typer.Option(min=0, help="Of split, systems and resampling.")] = 0,
     processes: Annotated[
         int | None,
@@ -88,10 +91,13 @@ def evaluate(
     if interactions is None:
         raise UsageError("--interactions is missing; expected a CSV or TSV file")
     check_distinct(
-        {"--json": json_file}, {"--interactions": interactions, "--endorsements": endorsements}
+        {"--json": json_file},
+        {"--interactions": interactions, "--endorsements": endorsements, "--with": with_file},
     )
     chosen = [name.strip() for name in methods.split(",")] if methods is not None else None
-    check_methods(chosen or (), has_endorsements=endorsements is not None)
+    own = read_own(with_file) if with_file is not None else NOTHING
+    brought = brought_by(own).systems
+    check_methods(chosen or (), has_endorsements=endorsements is not None, own=brought)
     options = SplitOptions(
         kind=split.value,
         test_fraction=test_fraction,
@@ -112,6 +118,7 @@ def evaluate(
             clock=time.perf_counter,
             progress=progress,
             processes=fitting_crew(loaded) if processes is None else processes,
+            own=own,
         )
     if result.results:
         _print(result)

@@ -32,18 +32,18 @@ class Profile(msgspec.Struct, frozen=True):
 class Crowd:
     """What attackers can see of the honest data.
 
-    Args:
+    Attributes:
         train: the honest interactions.
-        egos: positions of users whom a targeted attack is aimed at.
+        egos: positions of users whom a targeted attack is aimed at, int32.
         rng: their choices.
     """
 
     def __init__(
         self, train: Interactions, egos: NDArray[np.int32], rng: np.random.Generator
     ) -> None:
-        self._train = train
-        self._egos = egos
-        self._rng = rng
+        self.train = train
+        self.egos = egos
+        self.rng = rng
         self._counts = np.bincount(train.item, minlength=len(train.item_ids))
         self._held = np.flatnonzero(self._counts)
         # Items that nobody holds were held out: the attacker does not know of them.
@@ -57,7 +57,7 @@ class Crowd:
         """Hold much of what will be popular, before everybody else."""
         pool = self._popular[: 2 * EARLY_COUNT]
         count = min(EARLY_COUNT, len(pool))
-        return Profile(self._rng.choice(pool, count, replace=False).astype(np.int64), early=True)
+        return Profile(self.rng.choice(pool, count, replace=False).astype(np.int64), early=True)
 
     def late_popular(self, number: int) -> Profile:
         """The same with dates claimed from long ago: a node has seen them last."""
@@ -65,13 +65,13 @@ class Crowd:
 
     def copied(self, number: int) -> Profile:
         """Hold exactly what one of the victims holds, taken over after the fact."""
-        victim = self._egos[number % len(self._egos)]
-        return Profile(self._train.item[self._train.user == victim].astype(np.int64), early=False)
+        victim = self.egos[number % len(self.egos)]
+        return Profile(self.train.item[self.train.user == victim].astype(np.int64), early=False)
 
     def slept(self, number: int) -> Profile:
         """Behave like an honest user for long, then turn: an early profile of some real user."""
-        user = self._rng.choice(self._train.user)
-        return Profile(self._train.item[self._train.user == user].astype(np.int64), early=True)
+        user = self.rng.choice(self.train.user)
+        return Profile(self.train.item[self.train.user == user].astype(np.int64), early=True)
 
     def random(self, number: int) -> Profile:
         """Fill with items drawn evenly."""
@@ -89,12 +89,12 @@ class Crowd:
 
     def segment(self, number: int) -> Profile:
         """Fill with what the fans of one item hold most: aimed at a circle of taste."""
-        places = (np.flatnonzero(self._train.user == ego) for ego in self._egos)
-        seed_item = next((self._train.item[held[0]] for held in places if len(held)), None)
+        places = (np.flatnonzero(self.train.user == ego) for ego in self.egos)
+        seed_item = next((self.train.item[held[0]] for held in places if len(held)), None)
         if seed_item is None:  # nobody of the circle has done anything yet
             return self.popular(number)
-        fans = np.unique(self._train.user[self._train.item == seed_item])
-        beside = self._train.item[np.isin(self._train.user, fans)]
+        fans = np.unique(self.train.user[self.train.item == seed_item])
+        beside = self.train.item[np.isin(self.train.user, fans)]
         counts = np.bincount(beside, minlength=len(self._counts))
         items = np.argsort(-counts, kind="stable")[:FILLER_COUNT]
         return Profile(items[counts[items] > 0].astype(np.int64), early=False)
@@ -106,7 +106,7 @@ class Crowd:
     def _drawn(self, appeal: NDArray[np.int64] | None) -> NDArray[np.int64]:
         count = min(FILLER_COUNT, len(self._held))
         share = None if appeal is None else appeal / appeal.sum()
-        return self._rng.choice(self._held, count, replace=False, p=share).astype(np.int64)
+        return self.rng.choice(self._held, count, replace=False, p=share).astype(np.int64)
 
 
 Camouflage = Callable[[Crowd, int], Profile]

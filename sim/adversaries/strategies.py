@@ -5,6 +5,7 @@ there to everybody, so that no single one is a bridge (meritrank research, 5.2),
 each for other deceived people.
 """
 
+import zlib
 from collections.abc import Mapping
 
 import msgspec
@@ -53,6 +54,8 @@ STRATEGIES: Mapping[str, Strategy] = {
     "collude": Strategy("have several entries vouch for each other", Crowd.copied, "clique", 5),
 }
 
+_NO_MORE: Mapping[str, Strategy] = {}
+
 
 def mount(
     name: str,
@@ -63,25 +66,33 @@ def mount(
     identities: int,
     attack_edges: int,
     seed: int,
+    own: Mapping[str, Strategy] = _NO_MORE,
 ) -> Attacked:
     """Add an attack to honest data.
 
     Args:
-        name: a key of `STRATEGIES`.
+        name: a key of `STRATEGIES` or `own`.
         train: the honest interactions.
         endorsements: aligned with the users of `train`, or None.
         egos: positions of the users whose lists are at stake; targeted strategies aim at them.
         identities: hostile ones, 1 and up.
         attack_edges: honest users who are deceived into endorsing an entry, 0 and up.
         seed: same seed, same attack.
+        own: strategies beside those that are shipped.
 
     Raises:
         UsageError: the strategy is unknown, or there are not enough honest users to deceive.
     """
-    if name not in STRATEGIES:
-        raise UsageError(f"unknown strategy {name!r}; expected one of {', '.join(STRATEGIES)}")
-    strategy = STRATEGIES[name]
-    rng = np.random.default_rng([seed, identities, attack_edges, list(STRATEGIES).index(name)])
+    strategy = STRATEGIES.get(name) or own.get(name)
+    if strategy is None:
+        known = ", ".join((*STRATEGIES, *own))
+        raise UsageError(f"unknown strategy {name!r}; expected one of {known}")
+    number = (
+        list(STRATEGIES).index(name)
+        if name in STRATEGIES
+        else len(STRATEGIES) + zlib.crc32(name.encode())
+    )
+    rng = np.random.default_rng([seed, identities, attack_edges, number])
     crowd = Crowd(train, egos, rng)
     profiles = tuple(strategy.camouflage(crowd, number) for number in range(identities))
     if endorsements is None:

@@ -16,6 +16,7 @@ from tastemesh.sim.adversaries.staging import Attacked
 from tastemesh.sim.adversaries.strategies import mount
 from tastemesh.sim.adversaries.white_box import WHITE_BOX, WhiteBox
 from tastemesh.sim.attack.stage import ENDORSING, LIST_LENGTH, Group, Stage, fitted
+from tastemesh.sim.own import brought_by
 from tastemesh.sim.systems.system import System
 from tastemesh.sim.systems.tastemesh import Tastemesh
 
@@ -116,7 +117,7 @@ def attempt_cells(
         The attempt, for whoever waits for several, and a cell for each group.
     """
     attacked = _mounted(stage, attempt)
-    system = fitted(attempt.system, attacked.train, attacked.endorsements, stage.seed)
+    system = fitted(attempt.system, attacked.train, attacked.endorsements, stage.seed, stage.own)
     cells = [
         _cell(stage, group, attempt, attacked, system, lists)
         for group, lists in zip(stage.groups, clean, strict=True)
@@ -129,7 +130,8 @@ def _mounted(stage: Stage, attempt: Attempt) -> Attacked:
     budget = {"identities": attempt.identities, "attack_edges": attempt.attack_edges}
     if attempt.strategy == WHITE_BOX and people is not None:
         return WhiteBox(train, people, egos, **budget, seed=stage.seed).attack()
-    return mount(attempt.strategy, train, people, egos, **budget, seed=stage.seed)
+    own = brought_by(stage.own).strategies
+    return mount(attempt.strategy, train, people, egos, **budget, seed=stage.seed, own=own)
 
 
 def _cell(

@@ -82,8 +82,8 @@ class Journal:
             raise DataError(str(self._path), number, f"{_EXPECTED}: {error}") from None
         if line.fingerprint != self._fingerprint:
             raise UsageError(
-                f"--resume {self._path}: made from other data, with other --egos or by another "
-                f"version (line {number}: {line.fingerprint}, this experiment: "
+                f"--resume {self._path}: made from other data, with other --egos or --with, or "
+                f"by another version (line {number}: {line.fingerprint}, this experiment: "
                 f"{self._fingerprint}); expected the same, or another file"
             )
         first = line.cells[0]

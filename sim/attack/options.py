@@ -10,11 +10,11 @@ from tastemesh.errors import UsageError
 from tastemesh.sim.adversaries.strategies import STRATEGIES
 from tastemesh.sim.adversaries.white_box import WHITE_BOX
 from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.own import NOTHING, Own, brought_by
 from tastemesh.sim.systems.registry import SOCIAL, VARIANTS
 from tastemesh.sim.systems.registry import SYSTEMS as COMPARED
 
 SYSTEMS = ("tastemesh", "web3recommend", "salsa", "userknn", "popularity")
-SYSTEMS_KNOWN = (*COMPARED, *VARIANTS)
 ATTACK_EDGES = (0, 1, 5)  # without endorsements nobody can be deceived: then 0 alone
 
 
@@ -22,13 +22,14 @@ class AttackOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What to try.
 
     Attributes:
-        strategies: keys of `STRATEGIES`, or `white-box`.
+        strategies: keys of `STRATEGIES` or names of `own`, or `white-box`.
         systems: names of systems.
         identities: numbers of hostile identities.
         attack_edges: numbers of deceived honest users; without endorsements only 0 makes sense.
         seeds: how many, from 0.
         egos: asked users who have endorsed somebody (or all, without endorsements).
         egos_without_endorsements: asked users who have endorsed nobody, reported apart.
+        own: a file of strategies and systems beside those that are shipped.
     """
 
     strategies: tuple[str, ...] = tuple(STRATEGIES)
@@ -38,6 +39,7 @@ class AttackOptions(msgspec.Struct, frozen=True, kw_only=True):
     seeds: int = 5
     egos: int = 100
     egos_without_endorsements: int = 0
+    own: Own = NOTHING
 
 
 def check_options(options: AttackOptions, *, has_endorsements: bool) -> None:
@@ -66,15 +68,18 @@ def check_options(options: AttackOptions, *, has_endorsements: bool) -> None:
         raise UsageError("attack-edges above 0 need --endorsements: nobody can be deceived without")
     if not has_endorsements and options.egos_without_endorsements:
         raise UsageError("egos-without-endorsements needs --endorsements: without, all egos are")
+    own = brought_by(options.own)
+    strategies = (*STRATEGIES, *own.strategies, WHITE_BOX)
+    systems = (*COMPARED, *own.systems, *VARIANTS)
     for name in options.strategies:
         if name == WHITE_BOX and not has_endorsements:
             raise UsageError(f"{WHITE_BOX} needs --endorsements: there is nothing else to plan")
-        if name not in (*STRATEGIES, WHITE_BOX):
-            known = ", ".join((*STRATEGIES, WHITE_BOX))
+        if name not in strategies:
+            known = ", ".join(strategies)
             raise UsageError(f"unknown strategy {name!r}; expected one of {known}")
     for name in options.systems:
-        if name not in SYSTEMS_KNOWN:
-            raise UsageError(f"unknown system {name!r}; expected one of {', '.join(SYSTEMS_KNOWN)}")
+        if name not in systems:
+            raise UsageError(f"unknown system {name!r}; expected one of {', '.join(systems)}")
         if name in SOCIAL and not has_endorsements:
             raise UsageError(f"{name} needs --endorsements: it ranks what endorsed people hold")
     for named, given in (
@@ -95,13 +100,14 @@ def fingerprint(
     Args:
         interactions: the data.
         endorsements: the data.
-        options: who is asked; what is tried is not in it, so that a grid can grow.
+        options: who is asked, and the own file; what is tried is not in it, so that a grid can
+            grow.
 
     Returns:
         32 hexadecimal digits; how the work is spread over machines is not in it.
     """
-    asked = [options.egos, options.egos_without_endorsements]
-    digest = sha256(tastemesh.__version__.encode() + msgspec.json.encode(asked))
+    shared = [options.egos, options.egos_without_endorsements, options.own.text]
+    digest = sha256(tastemesh.__version__.encode() + msgspec.json.encode(shared))
     for names, arrays in (
         (
             (interactions.user_ids, interactions.item_ids),

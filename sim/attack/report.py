@@ -24,6 +24,7 @@ from tastemesh.sim.attack.tables import (
     prices,
     without_endorsements,
 )
+from tastemesh.sim.own import NOTHING, Own, brought_by
 from tastemesh.sim.wording import counted
 
 TITLE = "What attackers get"
@@ -51,13 +52,16 @@ def prepare_report(directory: Path) -> None:
         raise UsageError(f"--report {directory}: {error.strerror}") from None
 
 
-def write_report(directory: Path, cells: Sequence[Cell], data: str) -> list[Path]:
+def write_report(
+    directory: Path, cells: Sequence[Cell], data: str, own: Own = NOTHING
+) -> list[Path]:
     """Write the report.
 
     Args:
         directory: from `prepare_report`; plots that an earlier report left there go.
         cells: at least one.
         data: the data in words, for the first paragraph.
+        own: what the experiment had beside what is shipped.
 
     Returns:
         The files: `index.html`, `attack.md`, and two PNG for each plot.
@@ -73,7 +77,7 @@ def write_report(directory: Path, cells: Sequence[Cell], data: str) -> list[Path
     loose = [without_endorsements(apart)] if apart else []
     complete = everything(main)
     lead = _lead(main, cells, data)
-    sections = _sections(main, pictures, tables, loose, complete)
+    sections = _sections(main, pictures, tables, loose, complete, own)
     written = {
         "index.html": page(TITLE, lead, sections).encode(),
         "attack.md": _markdown(lead, [*tables, *loose, complete]).encode(),
@@ -123,6 +127,7 @@ def _sections(
     tables: Sequence[Table],
     loose: Sequence[Table],
     complete: Table,
+    own: Own,
 ) -> list[Section]:
     systems = distinct([row.system for row in rows])
     strategies = distinct([row.strategy for row in rows])
@@ -140,12 +145,12 @@ def _sections(
         Section("The words", terms=words.TERMS),
         Section(
             "The recommenders",
-            terms={name: words.SYSTEMS.get(name, "See docs.") for name in systems},
+            terms={name: _is(name, own) for name in systems},
         ),
         Section(
             "The attacks",
             ("Every identity holds the target, and beside it what makes it look real.",),
-            terms={name: f"Tries to {_tries(name)}." for name in strategies},
+            terms={name: f"Tries to {_tries(name, own)}." for name in strategies},
         ),
         Section("All figures", tables=loose, folded=[complete]),
     ]
@@ -264,5 +269,12 @@ def _pictures(rows: Sequence[Row]) -> list[Picture]:
     ]
 
 
-def _tries(strategy: str) -> str:
-    return TRIES if strategy == WHITE_BOX else STRATEGIES[strategy].tries
+def _is(system: str, own: Own) -> str:
+    known = f"From {Path(own.path).name}." if system in brought_by(own).systems else "See docs."
+    return words.SYSTEMS.get(system, known)
+
+
+def _tries(strategy: str, own: Own) -> str:
+    if strategy == WHITE_BOX:
+        return TRIES
+    return (STRATEGIES.get(strategy) or brought_by(own).strategies[strategy]).tries

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 from tastemesh.errors import UsageError
 from tastemesh.sim.attack.options import AttackOptions
 from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.own import NOTHING, Own, brought_by
 from tastemesh.sim.splits import Split, SplitOptions, split
 from tastemesh.sim.systems.matrices import binary_matrix
 from tastemesh.sim.systems.registry import make_system
@@ -43,6 +44,7 @@ class Stage(msgspec.Struct, frozen=True, weakref=True):
         endorsements: aligned with their users, or None.
         groups: who is asked; the first one's figures are the headline.
         is_niche: bool[items].
+        own: systems and strategies beside those that are shipped.
     """
 
     seed: int
@@ -50,6 +52,7 @@ class Stage(msgspec.Struct, frozen=True, weakref=True):
     endorsements: Endorsements | None
     groups: tuple[Group, ...]
     is_niche: NDArray[np.bool_]
+    own: Own = NOTHING
 
 
 def set_stage(
@@ -63,7 +66,7 @@ def set_stage(
     Args:
         interactions: distinct pairs.
         endorsements: of the same people, or None.
-        options: how many to ask.
+        options: how many to ask, and what is known beside what is shipped.
         seed: of the split and the draw.
 
     Raises:
@@ -100,17 +103,23 @@ def set_stage(
             raise UsageError(f"nobody to ask: no user with enough interactions{who}")
     holders = np.bincount(parts.train.item, minlength=len(interactions.item_ids))
     is_niche = (holders > 0) & (holders <= NICHE_HOLDERS)
-    return Stage(seed, parts, people, tuple(groups), is_niche)
+    return Stage(seed, parts, people, tuple(groups), is_niche, options.own)
 
 
-def fitted(name: str, train: Interactions, endorsements: Endorsements | None, seed: int) -> System:
+def fitted(
+    name: str,
+    train: Interactions,
+    endorsements: Endorsements | None,
+    seed: int,
+    own: Own = NOTHING,
+) -> System:
     """Fit a system as it comes, untuned: an attacker does not wait for a validation."""
-    system = make_system(name, seed)
+    system = make_system(name, seed, brought_by(own).systems)
     system.fit(train, endorsements, system.grid(endorsements is not None)[0])
     return system
 
 
 def clean_lists(stage: Stage, system: str) -> list[NDArray[np.int32]]:
     """Return what a system lists for each group where nobody attacks."""
-    found = fitted(system, stage.parts.train, stage.endorsements, stage.seed)
+    found = fitted(system, stage.parts.train, stage.endorsements, stage.seed, stage.own)
     return [found.rank(group.egos, LIST_LENGTH) for group in stage.groups]

@@ -1,6 +1,7 @@
 """Every system by the name that commands and reports use. To add one is to add a line."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from tastemesh.errors import UsageError
 from tastemesh.sim.systems.als import Als
@@ -16,7 +17,10 @@ from tastemesh.sim.systems.tastemesh_similarity import TastemeshSimilarity
 from tastemesh.sim.systems.variants import variant_systems
 from tastemesh.sim.systems.web3recommend import Web3Recommend
 
-SYSTEMS: Mapping[str, Callable[[int], System]] = {
+Maker: TypeAlias = Callable[[int], System]
+"""Makes a system from the seed of its randomness, which some ignore."""
+
+SYSTEMS: Mapping[str, Maker] = {
     "tastemesh": lambda seed: Tastemesh(seed),
     "tastemesh-similarity": lambda seed: TastemeshSimilarity(seed),
     "popularity": lambda seed: Popularity(),
@@ -29,9 +33,8 @@ SYSTEMS: Mapping[str, Callable[[int], System]] = {
     "salsa": lambda seed: Salsa(),
     "web3recommend": lambda seed: Web3Recommend(seed),
 }
-"""Makes a system from the seed of its randomness, which some ignore."""
 
-VARIANTS: Mapping[str, Callable[[int], System]] = variant_systems()
+VARIANTS: Mapping[str, Maker] = variant_systems()
 """Ours with one deviation undone each: for an ablation, not among the systems that are compared."""
 
 
@@ -48,43 +51,49 @@ KEPT_BY: Mapping[str, tuple[str, ...]] = {
 }
 """Systems that keep most of a fit for the next on the same data, if these parameters agree."""
 
+_NO_MORE: Mapping[str, Maker] = {}
 
-def check_methods(methods: Sequence[str], *, has_endorsements: bool) -> None:
+
+def check_methods(
+    methods: Sequence[str], *, has_endorsements: bool, own: Mapping[str, Maker] = _NO_MORE
+) -> None:
     """Refuse methods that cannot be measured, before there are data.
 
     Args:
         methods: as somebody has named them.
         has_endorsements: they will be given some.
+        own: systems beside those that are shipped.
 
     Raises:
         UsageError: there is none of that name, one comes twice, or one needs endorsements.
     """
     for name in methods:
-        _maker(name)
+        _maker(name, own)
         if name in SOCIAL and not has_endorsements:
             raise UsageError(f"{name} needs --endorsements: it ranks what endorsed people hold")
     if len(set(methods)) < len(methods):
         raise UsageError(f"--methods {','.join(methods)}: expected each once")
 
 
-def make_system(name: str, seed: int = 0) -> System:
+def make_system(name: str, seed: int = 0, own: Mapping[str, Maker] = _NO_MORE) -> System:
     """Return a fresh system.
 
     Args:
-        name: a key of `SYSTEMS` or `VARIANTS`.
+        name: a key of `SYSTEMS`, `VARIANTS` or `own`.
         seed: of its randomness; the same seed and data give the same lists.
+        own: systems beside those that are shipped.
 
     Raises:
         UsageError: there is no system of that name.
     """
-    return _maker(name)(seed)
+    return _maker(name, own)(seed)
 
 
-def _maker(name: str) -> Callable[[int], System]:
-    make = SYSTEMS.get(name) or VARIANTS.get(name)
+def _maker(name: str, own: Mapping[str, Maker]) -> Maker:
+    make = SYSTEMS.get(name) or VARIANTS.get(name) or own.get(name)
     if make is None:
         raise UsageError(
-            f"unknown method {name!r}; expected one of {', '.join(SYSTEMS)}; "
+            f"unknown method {name!r}; expected one of {', '.join((*SYSTEMS, *own))}; "
             f"or, with one deviation undone, {', '.join(VARIANTS)}"
         )
     return make

@@ -38,7 +38,7 @@ def test_the_search_beats_a_blind_attack_and_no_plan_beats_the_bound(
 ) -> None:
     train, endorsements = community
     budget = {"identities": 20, "attack_edges": 3}
-    blind = worth(mount("copycat", train, endorsements, EGOS, **budget, seed=1))
+    blind = worth(mount("copycat", train, endorsements, EGOS, **budget, seed=1, own={}))
     found = worth(WhiteBox(train, endorsements, EGOS, **budget, seed=1).attack())
     assert np.mean([near for near, _ in found]) > np.mean([near for near, _ in blind])
     assert all(min(near, 1.0) <= bound + 1e-6 for near, bound in found + blind)

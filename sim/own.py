@@ -1,0 +1,126 @@
+"""Systems and strategies of somebody's own, from a Python file that names them.
+
+The file's text travels with the work, so that processes on other machines need no copy of it, and
+what a resumed experiment was made with is known.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tastemesh.errors import UsageError
+from tastemesh.sim.adversaries.strategies import STRATEGIES, Strategy
+from tastemesh.sim.adversaries.white_box import WHITE_BOX
+from tastemesh.sim.systems.registry import SYSTEMS, VARIANTS, Maker
+
+
+class Own(msgspec.Struct, frozen=True):
+    """A file.
+
+    Attributes:
+        path: for messages.
+        text: what stands in it; empty for no file.
+    """
+
+    path: str = ""
+    text: str = ""
+
+
+class Brought(NamedTuple):
+    """What a file brings, by name."""
+
+    systems: Mapping[str, Maker]
+    strategies: Mapping[str, Strategy]
+
+
+NOTHING = Own()
+
+
+def read_own(path: Path) -> Own:
+    """Read a file, and see that what it brings can be used.
+
+    Args:
+        path: Python that assigns `SYSTEMS`, `STRATEGIES` or both: dictionaries by name, of what
+            makes a `System` from a seed, and of `Strategy`.
+
+    Raises:
+        UsageError: it cannot be read or run, or brings nothing that can be used.
+    """
+    try:
+        own = Own(str(path), path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "expected UTF-8"
+        raise UsageError(f"--with {path}: {why}") from None
+    if not any(brought_by(own)):
+        raise UsageError(f"--with {path}: expected SYSTEMS or STRATEGIES, dictionaries by name")
+    return own
+
+
+@cache
+def brought_by(own: Own) -> Brought:
+    """Return what a file brings; it is run once a process.
+
+    Args:
+        own: the file, or `NOTHING`.
+
+    Raises:
+        UsageError: it cannot be run, or a name or value is not to be used.
+    """
+    if not own.text:
+        return Brought({}, {})
+    module = ModuleType(f"own_{sha256(own.text.encode()).hexdigest()[:16]}")
+    module.__file__ = own.path
+    sys.modules[module.__name__] = module  # where dataclasses look for their module
+    try:
+        exec(compile(own.text, own.path, "exec"), module.__dict__)  # noqa: S102 (asked for)
+    except Exception as error:
+        raise UsageError(f"--with {own.path}{_line(error, own.path)}: {_said(error)}") from error
+    return Brought(
+        _checked(own.path, module, "SYSTEMS", callable, (*SYSTEMS, *VARIANTS)),
+        _checked(own.path, module, "STRATEGIES", _is_strategy, (*STRATEGIES, WHITE_BOX)),
+    )
+
+
+def _is_strategy(value: object) -> bool:
+    return isinstance(value, Strategy)
+
+
+def _checked(
+    path: str,
+    module: ModuleType,
+    kind: str,
+    is_one: Callable[[object], bool],
+    shipped: tuple[str, ...],
+) -> dict[str, Any]:
+    found = getattr(module, kind, {})
+    expected = "functions of a seed" if kind == "SYSTEMS" else "Strategy(…)"
+    if not isinstance(found, Mapping):
+        raise UsageError(f"--with {path}: {kind} is {found!r}; expected {expected} by name")
+    for name, value in found.items():
+        if not isinstance(name, str) or not name or "," in name or name != name.strip():
+            raise UsageError(f"--with {path}: {kind} has {name!r}; expected a name without commas")
+        if name in shipped:
+            raise UsageError(f"--with {path}: {kind} has {name!r}, which is there already")
+        if not is_one(value):
+            raise UsageError(f"--with {path}: {kind}[{name!r}] is {value!r}; expected {expected}")
+    return dict(found)
+
+
+def _line(error: Exception, path: str) -> str:
+    if isinstance(error, SyntaxError):
+        return f", line {error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == path]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def _said(error: Exception) -> str:
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {text}"
