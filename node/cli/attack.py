@@ -183,7 +183,8 @@ def attack(
             if is_interrupt(error):
                 typer.echo(f"{reached or 'nothing done'}; {_way_on(resume)}", err=True)
             raise
-    _print(summary(cells))
+    rows = summary(cells)
+    _print(rows)
     said = remarks(cells, tried)
     if vouched is not None:
         said = [*vouched.strangers(loaded.user_ids), *said]
@@ -195,7 +196,8 @@ def attack(
     write_json(
         json_file,
         {
-            "cells": [msgspec.to_builtins(cell) for cell in cells],
+            "cells": msgspec.to_builtins(cells),
+            "rows": msgspec.to_builtins(rows),
             "columns": columns_used(loaded, vouched),
             "notices": said,
         },

@@ -19,6 +19,7 @@ class Picture(msgspec.Struct, frozen=True):
         note: what the reader should see.
         light: PNG for a light page.
         dark: PNG for a dark one.
+        svg: for a paper.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Picture(msgspec.Struct, frozen=True):
     note: str
     light: bytes
     dark: bytes
+    svg: bytes
 
 
 class Section(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -38,12 +38,13 @@ THEMES: Mapping[str, Theme] = {
 Plot = Callable[["Figure", Theme], None]
 
 
-def drawn(plot: Plot, theme: Theme) -> bytes:
-    """Return a plot as PNG.
+def drawn(plot: Plot, theme: Theme, form: Literal["png", "svg"] = "png") -> bytes:
+    """Return a plot as a file.
 
     Args:
         plot: fills a figure.
         theme: its colours.
+        form: of the file: pixels, or lines for a paper.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -63,13 +64,15 @@ def drawn(plot: Plot, theme: Theme) -> bytes:
         "xtick.color": theme.ink,
         "ytick.color": theme.ink,
         "legend.frameon": False,
+        "svg.hashsalt": "tastemesh",  # the same plot is the same file
     }
     with rc_context(settings):
         figure = Figure(facecolor=theme.paper, layout="constrained")
         FigureCanvasAgg(figure)
         plot(figure, theme)
         image = BytesIO()
-        figure.savefig(image, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+        metadata: dict[str, Any] = {"Software": None} if form == "png" else {"Date": None}
+        figure.savefig(image, format=form, dpi=DOTS_PER_INCH, metadata=metadata)
     return image.getvalue()
 
 
@@ -117,7 +120,7 @@ def bounds(rows: Sequence[Row]) -> Plot:
     labels = distinct([row.strategy for row in bounded])
 
     def plot(figure: "Figure", theme: Theme) -> None:
-        figure.set_size_inches(10, 0.6 + 0.28 * len(labels))
+        figure.set_size_inches(10, 0.8 + 0.28 * len(labels))
         edges = sorted({row.attack_edges for row in bounded})
         panels = figure.subplots(1, len(edges), sharey=True, squeeze=False)[0]
         for axes, edge in zip(panels, edges, strict=True):
@@ -125,12 +128,19 @@ def bounds(rows: Sequence[Row]) -> Plot:
                 mine = [r for r in bounded if r.attack_edges == edge and r.strategy == label]
                 allowed = max((row.bound or 0.0 for row in mine), default=0.0)
                 axes.barh(at, allowed, height=0.7, color=theme.grid, label="the bound")
-                for value, number, name in (
-                    (max((value for _, value in exposed(mine)), default=0.0), 0, "exposure@10"),
-                    (max((row.sybil_mass or 0.0 for row in mine), default=0.0), 1, "sybil mass"),
+                for value, number, name, size in (  # the smaller on the larger: both often lie at 0
+                    (max((row.sybil_mass or 0.0 for row in mine), default=0.0), 1, "sybil mass", 8),
+                    (max((value for _, value in exposed(mine)), default=0.0), 0, "exposure@10", 4),
                 ):
                     axes.plot(
-                        value, at, MARKERS[number], color=COLOURS[number], label=name, clip_on=False
+                        value,
+                        at,
+                        MARKERS[number],
+                        color=COLOURS[number],
+                        label=name,
+                        clip_on=False,
+                        markersize=size,
+                        zorder=3,  # above the axis, which is at 0, too
                     )
             axes.set_title(counted(edge, "attack edge"))
             axes.set_xlim(0, 1)
@@ -138,6 +148,7 @@ def bounds(rows: Sequence[Row]) -> Plot:
             axes.invert_yaxis()
             axes.tick_params(length=0)
             axes.tick_params(axis="y", pad=9)  # room for the marks at 0, which touch no name
+        figure.supxlabel("share", fontsize=9)
         _legend(figure, panels[0])
 
     return plot

@@ -29,7 +29,9 @@ from tastemesh.sim.wording import counted
 
 TITLE = "What attackers get"
 
-_PLOT = re.compile(r"(identities-\d+-edges|edges|cost|bound|accuracy)(-dark)?")  # their files
+_PLOT = re.compile(  # their files
+    r"(identities-\d+-edges|edges|cost|bound|accuracy)(-dark\.png|\.png|\.svg)"
+)
 
 
 def prepare_report(directory: Path) -> None:
@@ -64,7 +66,7 @@ def write_report(
         own: what the experiment had beside what is shipped.
 
     Returns:
-        The files: `index.html`, `attack.md`, and two PNG for each plot.
+        The files: `index.html`, `attack.md`, and for each plot two PNG and an SVG.
 
     Raises:
         UsageError: a file cannot be written.
@@ -85,6 +87,7 @@ def write_report(
     for picture in pictures:
         written[f"{picture.name}.png"] = picture.light
         written[f"{picture.name}-dark.png"] = picture.dark
+        written[f"{picture.name}.svg"] = picture.svg
     for name, content in written.items():
         try:
             (directory / name).write_bytes(content)
@@ -96,8 +99,8 @@ def write_report(
 
 def _remove_earlier(directory: Path, written: Collection[str]) -> None:
     """Remove plots of an earlier report that this one lacks, and nothing that is not one."""
-    for path in directory.glob("*.png"):
-        if path.name not in written and _PLOT.fullmatch(path.stem):
+    for path in directory.iterdir():
+        if path.name not in written and _PLOT.fullmatch(path.name):
             with suppress(OSError):  # the report itself is complete
                 path.unlink()
 
@@ -264,6 +267,7 @@ def _pictures(rows: Sequence[Row]) -> list[Picture]:
             note,
             plots.drawn(plot, plots.THEMES["light"]),
             plots.drawn(plot, plots.THEMES["dark"]),
+            plots.drawn(plot, plots.THEMES["light"], "svg"),
         )
         for name, title, note, plot in wanted
     ]

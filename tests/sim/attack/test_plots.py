@@ -45,6 +45,15 @@ def test_a_panel_above_an_empty_place_has_its_values(cells: list[Cell]) -> None:
     assert labelled == [[], *[["1", "40"]] * 4]
 
 
+def test_of_two_marks_in_one_place_both_are_seen(cells: list[Cell]) -> None:
+    first = panels(bounds(summary(cells)))[0]
+    marks = {line.get_label(): line for line in first.lines}
+    exposure, mass = marks["exposure@10"], marks["sybil mass"]
+    assert first.lines.index(exposure) > first.lines.index(mass)
+    assert exposure.get_markersize() < mass.get_markersize() - 2
+    assert exposure.get_zorder() == mass.get_zorder() > first.spines["left"].get_zorder()
+
+
 def test_marks_at_nothing_touch_no_name(cells: list[Cell]) -> None:
     first = panels(bounds(summary(cells)))[0]
     names_end = max(each.get_window_extent().x1 for each in first.get_yticklabels())

@@ -35,6 +35,9 @@ def test_each_plot_is_there_for_light_and_dark(written: Path) -> None:
     names = {"identities-0-edges", "identities-1-edges", "edges", "cost", "bound", "accuracy"}
     assert plots == names | {f"{name}-dark" for name in names}
     assert all(path.read_bytes().startswith(PNG) for path in written.glob("*.png"))
+    papers = {path.stem: path.read_text() for path in written.glob("*.svg")}
+    assert set(papers) == names
+    assert all("<svg" in paper and "<image" not in paper for paper in papers.values())
 
 
 def test_the_page_needs_nothing_but_itself(written: Path) -> None:
@@ -94,7 +97,12 @@ def test_plots_of_an_earlier_report_go_and_other_pictures_stay(
     cells: list[Cell], tmp_path: Path
 ) -> None:
     earlier = write_report(tmp_path, cells, "more")
-    own = [tmp_path / "holiday.png", tmp_path / "identities-x-edges.png", tmp_path / "cost.txt"]
+    own = [
+        tmp_path / "holiday.png",
+        tmp_path / "identities-x-edges.png",
+        tmp_path / "cost.txt",
+        tmp_path / "edges-1.svg",
+    ]
     for path in own:
         path.touch()
     files = write_report(tmp_path, [cell for cell in cells if not cell.attack_edges], "less")
