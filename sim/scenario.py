@@ -83,6 +83,12 @@ class Community(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         ):
             if getattr(self, setting) and not getattr(self, file):
                 raise ConfigError(f"community.{setting} needs community.{file} beside it")
+        for setting, default in (("topology", "small-world"), ("groups", 1), ("mixing", 0.1)):
+            if self.interactions and getattr(self, setting) != default:
+                raise ConfigError(
+                    f"community.{setting} is for made-up people; those of community.interactions "
+                    "know each other by community.endorsements"
+                )
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

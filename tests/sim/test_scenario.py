@@ -73,6 +73,13 @@ def test_every_shipped_scenario_is_valid_and_says_what_happens() -> None:
             "description = 'x'\n[community]\ncolumns = 'user=1,item=2'",
             "community.columns needs community.interactions",
         ),
+        *(
+            (
+                f"description = 'x'\n[community]\ninteractions = 'a'\n{line}",
+                "is for made-up people; those of community.interactions know each other by",
+            )
+            for line in ("topology = 'scale-free'", "topology = 'nonsense'", "mixing = 0.2")
+        ),
         (
             "description = 'x'\n[community]\ninteractions = 'a'\nundirected = true",
             "community.undirected needs community.endorsements",
