@@ -119,11 +119,17 @@ def around(path: Path, node: int, at_s: float, progress: Told) -> list[str]:
     """
     at_ms = round(at_s * 1000)
     lines: list[str] = []
+    earlier = ""
 
     def see(
         peer: Peer, event: inputs.Input, now_ms: int, message: Carried | None, orders: list[Effect]
     ) -> None:
-        if peer.number == node and abs(now_ms - at_ms) <= _AROUND_MS:
+        nonlocal earlier
+        if peer.number != node:
+            return
+        if abs(now_ms - at_ms) > _AROUND_MS:
+            earlier = f"; the last thing before was at {now_ms / 1000:.3f} s"
+        else:
             lines.append(f"{now_ms / 1000:10.3f} s  {_input_line(event, message)}")
             lines.extend(f"{'':12}    -> {_order_line(order)}" for order in orders)
 
@@ -132,7 +138,8 @@ def around(path: Path, node: int, at_s: float, progress: Told) -> list[str]:
     if at_s > last_s:
         raise UsageError(f"at is {at_s:g}; the recording has 0 to {last_s:g} s")
     Replay(trace, see, until_ms=at_ms + _AROUND_MS).run(progress)
-    return lines or [f"nothing happened to {station_name(node)} within a second of {at_s:g} s"]
+    nothing = f"nothing happened to {station_name(node)} within a second of {at_s:g} s"
+    return lines or [nothing + earlier]
 
 
 def why_listed(path: Path, node: int, item: str, progress: Told) -> list[str]:

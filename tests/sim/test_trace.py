@@ -1,6 +1,7 @@
 """Traces: a run is written, lived again byte for byte, and asked why something happened."""
 
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,20 @@ def test_what_a_node_did_at_a_moment_is_told(recorded: tuple[Path, dict[str, Any
     lines = inspection.around(recorded[0], 3, 10.0, silent)
     assert any("TimerFired sync" in line for line in lines)
     assert any("-> Send" in line for line in lines)
+
+
+def test_where_nothing_happened_the_last_moment_before_is_told(
+    recorded: tuple[Path, dict[str, Any]],
+) -> None:
+    quiet = next(
+        lines[0]
+        for at in range(60, 121)
+        if "nothing happened" in (lines := inspection.around(recorded[0], 3, float(at), silent))[0]
+    )
+    before = re.search(r"; the last thing before was at ([\d.]+) s$", quiet)
+    assert before
+    lines = inspection.around(recorded[0], 3, float(before[1]), silent)
+    assert any(line.split()[0] == before[1] for line in lines)
 
 
 @pytest.mark.parametrize(
