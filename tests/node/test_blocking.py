@@ -163,6 +163,15 @@ class Impatient(SystemClock):
         return super().wall_ms()
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Ctrl-C raises, as it does not in a job that a shell began in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_ctrl_c_while_it_opens_gives_it_up(config: tastemesh.NodeConfig) -> None:
     node = SyncNode(Node(config, Impatient()))
     with pytest.raises(KeyboardInterrupt):

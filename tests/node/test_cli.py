@@ -217,8 +217,10 @@ def test_a_closed_pipe_ends_quietly() -> None:
 
 
 _INTERRUPTED = """
-import ctypes, sys, threading, types
+import ctypes, signal, sys, threading, types
 from tastemesh.node import cli
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 
 def interrupt(): raise KeyboardInterrupt
 
