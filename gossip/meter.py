@@ -176,19 +176,17 @@ class _Null(msgspec.Struct):
         rho = min(0.99, max(_LEAST_CORRELATION, (together - p * p) / spread))
         alpha, beta = p * (1.0 - rho) / rho, (1.0 - p) * (1.0 - rho) / rho
         whole = math.lgamma(count + 1) - _log_beta(alpha, beta)
-        terms: list[float] = []
+        reached = 0.0
         for hits in range(at_least, count + 1):
-            terms.append(
-                math.exp(
-                    whole
-                    - math.lgamma(hits + 1)
-                    - math.lgamma(count - hits + 1)
-                    + _log_beta(hits + alpha, count - hits + beta)
-                )
+            reached += math.exp(
+                whole
+                - math.lgamma(hits + 1)
+                - math.lgamma(count - hits + 1)
+                + _log_beta(hits + alpha, count - hits + beta)
             )
-            if sum(terms) > 2 * least:  # twice: sums are rounded
+            if reached > least:
                 break
-        return math.fsum(terms)
+        return reached
 
 
 def _log_beta(a: float, b: float) -> float:
