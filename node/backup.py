@@ -6,6 +6,7 @@ behind: a restored home makes its own. A restored window starts new epochs
 device.
 """
 
+import asyncio
 import os
 import shutil
 import zipfile
@@ -17,14 +18,41 @@ from typing import IO
 from tastemesh.errors import DataError, StorageError, UsageError
 from tastemesh.node.config import FILE_NAME
 from tastemesh.node.home import WINDOW_FILE
+from tastemesh.storage.failures import reported
 from tastemesh.storage.files import log_of, sync_folder
+from tastemesh.storage.store import Store
 
 _KEYS = "keys"
+_OPEN_COPY = "window.copy"  # in the home, while a node archives it; a command has its own name
 _UNFINISHED = "restoring"  # in the home, while a backup is restored
 
 # What zipfile raises for bytes that were altered: it takes them for packed otherwise, encrypted, of
 # a later version, named in no alphabet.
 _ALTERED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
+
+
+async def archive_open_home(home: Path, store: Store, file: Path) -> None:
+    """Write the archive of a home whose window is open here and goes on; one at a time.
+
+    Args:
+        home: has keys and configuration.
+        store: its window, open.
+        file: must not exist; where it cannot be taken that is told before anything is copied.
+
+    Raises:
+        UsageError: as `write_archive`.
+        StorageError: the window cannot be copied.
+    """
+    await asyncio.to_thread(_check_free, file)
+    copy = home / _OPEN_COPY
+    with reported(copy):
+        await asyncio.to_thread(copy.unlink, missing_ok=True)  # of one that a crash cut short
+    try:
+        await store.backup(copy)
+        await asyncio.to_thread(write_archive, home, copy, file)
+    finally:
+        with suppress(OSError):  # the next one will say so
+            copy.unlink(missing_ok=True)
 
 
 def write_archive(home: Path, window: Path, file: Path) -> None:
@@ -38,8 +66,7 @@ def write_archive(home: Path, window: Path, file: Path) -> None:
     Raises:
         UsageError: the file exists already, or cannot be written.
     """
-    if file.exists():
-        raise UsageError(f"{file} exists already; a backup replaces nothing")
+    _check_free(file)
     partial = file.with_name(f"{file.name}.partial")
     try:
         try:
@@ -57,6 +84,11 @@ def write_archive(home: Path, window: Path, file: Path) -> None:
         raise UsageError(f"cannot write {file}: {error.strerror}") from None
     with suppress(OSError):  # of a file system that does not do that for folders
         sync_folder(file.absolute().parent)
+
+
+def _check_free(file: Path) -> None:
+    if file.exists():
+        raise UsageError(f"{file} exists already; a backup replaces nothing")
 
 
 def _write_all(raw: IO[bytes], home: Path, window: Path) -> None:

@@ -313,6 +313,7 @@ class SyncNode(_Facade[Node]):
     import_history = _waiting(Node.import_history)
     export = _waiting(Node.export)
     backup = _waiting(Node.backup)
+    backup_home = _waiting(Node.backup_home)
     status = _in_thread(Node.status)
     holds = _in_thread(Node.holds)
     records_of = _in_thread(Node.records_of)

@@ -5,11 +5,15 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tastemesh.errors import StorageError, TastemeshError, UsageError
+from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.archive import Archive
 from tastemesh.node.assembly import Parts
-from tastemesh.node.clock import Clock
+from tastemesh.node.backup import archive_open_home
+from tastemesh.node.clock import StepWatch
 from tastemesh.node.people import People
 from tastemesh.node.ranker import Ranker
 from tastemesh.node.settings import NodeConfig
@@ -21,16 +25,19 @@ class Live:
 
     Args:
         config: of the node.
-        clock: time.
+        clock: time, and its steps.
         parts: of the node, running in the event loop that makes this.
     """
 
-    def __init__(self, config: NodeConfig, clock: Clock, parts: Parts) -> None:
+    def __init__(self, config: NodeConfig, clock: StepWatch, parts: Parts) -> None:
         self.keys, self.store, self.core, self.transport, self.driver, self.running = parts
         self.archive = Archive(self.core, self.store, config)
         self.people = People(self.core, self.keys, clock)
         self.ranker = Ranker(self.core, clock)
         self.voices = Voices(config, clock, parts, self.archive)
+        self._config = config
+        self._clock = clock
+        self._archiving = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
 
     def check_loop(self) -> None:
@@ -57,6 +64,28 @@ class Live:
         """
         if self.running.done():
             raise StorageError("the node has stopped and takes no more calls")
+
+    @property
+    def identities(self) -> dict[str, str]:
+        """The local users: id as hex, by name."""
+        return {name: format_id(signer.id) for name, signer in self.keys.signers.items()}
+
+    def status(self, *, bounds: bool) -> dict[str, Any]:
+        """Return what the node is doing, ready for JSON; `tastemesh.node.http.status` has it all.
+
+        Args:
+            bounds: with the Sybil bound of the first local users.
+        """
+        return {
+            **self.core.status(self._clock.wall_ms(), bounds=bounds),
+            "identities": self.identities,
+            "brokers": [msgspec.to_builtins(broker) for broker in self.transport.status()],
+            "storage": self.driver.storage_report() | {"bound_bytes": self._config.disk_bytes},
+            "ingest": self.driver.stages.report(),
+            "clock": {"steps": self._clock.step_count, "last_step_s": self._clock.last_step_s},
+            "internal_errors": self.driver.internal_error_count,
+            "home": str(self._config.home),
+        }
 
     def join(self, name: str, made: Signer) -> Signer:
         """Have somebody with a key be a local user; return the key that counts."""
@@ -90,13 +119,20 @@ class Live:
             UsageError: it names no file.
             StorageError: it cannot be written, or is there already.
         """
-        try:
-            file = Path(path)
-        except TypeError:
-            file = Path()
-        if not file.name:
-            raise UsageError(f"path is {path!r}; expected a file")
-        await self.store.backup(file)
+        await self.store.backup(_as_file(path))
+
+    async def backup_home(self, path: Path | str) -> None:
+        """Write the archive of the home to a new file; see `tastemesh.node.node.Node.backup_home`.
+
+        A caller who gives up does not end it: two that write at once would share files.
+        """
+        file = _as_file(path)
+
+        async def write() -> None:
+            async with self._archiving:
+                await archive_open_home(self._config.home, self.store, file)
+
+        await asyncio.shield(asyncio.create_task(write(), name="tastemesh-backup"))
 
     async def until_closed(self, waiting: Coroutine[Any, Any, object]) -> None:
         """Wait for something, and no longer than the node is open.
@@ -112,3 +148,13 @@ class Live:
             task.result()
         finally:
             task.cancel()
+
+
+def _as_file(path: Path | str) -> Path:
+    try:
+        file = Path(path)
+    except TypeError:
+        file = Path()
+    if not file.name:
+        raise UsageError(f"path is {path!r}; expected a file")
+    return file

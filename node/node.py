@@ -14,11 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-import msgspec
-
 from tastemesh.errors import UsageError
 from tastemesh.gossip.identity import format_id
-from tastemesh.gossip.record import Endorsement
 from tastemesh.node.advice import Advice, check_length
 from tastemesh.node.assembly import assemble
 from tastemesh.node.clock import Clock, StepWatch, SystemClock
@@ -31,7 +28,7 @@ from tastemesh.node.identities import LocalIdentity
 from tastemesh.node.kernels import KERNELS
 from tastemesh.node.live import Live
 from tastemesh.node.people import People
-from tastemesh.node.plays import Play, as_id, as_units, check_text, several
+from tastemesh.node.plays import Play, as_id, check_text, several
 from tastemesh.node.ranker import Listed
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.watch import Watcher
@@ -189,19 +186,7 @@ class Node:
         self, weights: Mapping[str, float], *, identity: str = DEFAULT_IDENTITY
     ) -> list[str]:
         """Say what is new of it, in as few records as it fits; nothing of nobody. See `endorse`."""
-        live = self._live
-        author = live.keys.signer(identity).id
-        if not isinstance(weights, Mapping):
-            raise UsageError(f"weights is {weights!r}; expected weights by peer id")
-        if not weights:
-            return []
-        said: list[Endorsement] = []
-        for peer, weight in weights.items():
-            subject = as_id("peer id", peer)
-            if subject == author:
-                raise UsageError("peer: nobody can endorse himself")
-            said.append(Endorsement(subject, as_units(weight, -1.0, 1.0)))
-        return await live.voices.endorse(said, identity=identity)
+        return await self._live.voices.endorse(weights, identity=identity)
 
     async def forget(
         self,
@@ -310,13 +295,28 @@ class Node:
         return dict(zip(names, await live.ranker.lists(egos, k), strict=True))
 
     async def backup(self, path: Path | str) -> None:
-        """Copy the window, as of now, to a new file; see `tastemesh.node.backup` for a whole home.
+        """Copy the window, as of now, to a new file; see `backup_home` for all that a home has.
 
         Raises:
             UsageError: it names no file.
             StorageError: it cannot be written, or is there already.
         """
         await self._live.backup(path)
+
+    async def backup_home(self, path: Path | str) -> None:
+        """Write keys, settings and window to a new file, as `tastemesh backup` does.
+
+        `tastemesh restore` makes a home of it. It is as secret as the keys in it. Once begun it is
+        finished, whether or not the caller waits for it; several are written one by one.
+
+        Args:
+            path: a zip archive, on the disk when this returns; appears only when it is complete.
+
+        Raises:
+            UsageError: it names no file, is there already, or cannot be written.
+            StorageError: the window cannot be copied, as where it is damaged or the disk is full.
+        """
+        await self._live.backup_home(path)
 
     async def explain(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Advice | None:
         """Return an item's score and reasons for the user, or None if nothing speaks for it."""
@@ -341,17 +341,7 @@ class Node:
         Args:
             bounds: with the Sybil bound of the first local users, a ranking each.
         """
-        live = self._live
-        return {
-            **live.core.status(self._clock.wall_ms(), bounds=bounds),
-            "identities": self.identities,
-            "brokers": [msgspec.to_builtins(broker) for broker in live.transport.status()],
-            "storage": live.driver.storage_report() | {"bound_bytes": self.config.disk_bytes},
-            "ingest": live.driver.stages.report(),
-            "clock": {"steps": self._clock.step_count, "last_step_s": self._clock.last_step_s},
-            "internal_errors": live.driver.internal_error_count,
-            "home": str(self.config.home),
-        }
+        return self._live.status(bounds=bounds)
 
     @property
     def is_open(self) -> bool:
@@ -372,7 +362,7 @@ class Node:
     @property
     def identities(self) -> dict[str, str]:
         """The local users: id, 64 hex digits, by name."""
-        return {name: format_id(signer.id) for name, signer in self._live.keys.signers.items()}
+        return self._live.identities
 
     def identity(self, name: str) -> LocalIdentity:
         """Return one local user, made on first use.

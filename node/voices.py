@@ -7,12 +7,13 @@ Each is handed in whole, so that a caller who gives up, or a crash, leaves all o
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
 from msgspec import structs
 
+from tastemesh.errors import UsageError
 from tastemesh.gossip import inputs
 from tastemesh.gossip.private import kept
 from tastemesh.gossip.record import Endorsement, Said
@@ -22,7 +23,7 @@ from tastemesh.node.clock import Clock
 from tastemesh.node.driver import LocalInput
 from tastemesh.node.forgetting import Forgotten, check_choice, plan, repeated
 from tastemesh.node.history import Imported, sifted
-from tastemesh.node.plays import Play, check_flag, record_ids, several
+from tastemesh.node.plays import Play, as_id, as_units, check_flag, record_ids, several
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.sharing import NOTHING_SHARED, Sharing
 
@@ -57,12 +58,17 @@ class Voices:
             said = self._driver.hand_in(*self._played(author, plays, private))
         return record_ids(await said)
 
-    async def endorse(self, endorsements: Sequence[Endorsement], *, identity: str) -> list[str]:
+    async def endorse(self, weights: Mapping[str, float], *, identity: str) -> list[str]:
         """Say endorsements; return the records' ids."""
         author = self._keys.signer(identity).id
+        endorsements = _endorsements(author, weights)
+        if not endorsements:
+            return []
         async with self._turn(author):
             await self._driver.has_room()
-            said = self._driver.hand_in(self._recorded(author, endorsements))
+            said = self._driver.hand_in(
+                inputs.Recorded(author, endorsements, self._clock.wall_ms())
+            )
         return record_ids(await said)
 
     async def forget(self, item: str | None, *, everything: bool, identity: str) -> Forgotten:
@@ -140,9 +146,6 @@ class Voices:
     def _others(self, author: bytes) -> Callable[[str], int]:
         return partial(self._core.holder_count, without=author)
 
-    def _recorded(self, author: bytes, said: Sequence[Said]) -> inputs.Recorded:
-        return inputs.Recorded(author, tuple(said), self._clock.wall_ms())
-
     def _turn(self, author: bytes) -> asyncio.Lock:
         return self._turns.setdefault(author, asyncio.Lock())
 
@@ -156,3 +159,15 @@ class Voices:
         async with self._turn(author):
             await self._driver.flush()
             yield
+
+
+def _endorsements(author: bytes, weights: Mapping[str, float]) -> tuple[Endorsement, ...]:
+    if not isinstance(weights, Mapping):
+        raise UsageError(f"weights is {weights!r}; expected weights by peer id")
+    said = []
+    for peer, weight in weights.items():
+        subject = as_id("peer id", peer)
+        if subject == author:
+            raise UsageError("peer: nobody can endorse himself")
+        said.append(Endorsement(subject, as_units(weight, -1.0, 1.0)))
+    return tuple(said)

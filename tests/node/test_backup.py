@@ -193,6 +193,78 @@ async def test_a_home_and_its_copy_run_beside_each_other(
         assert copy.status()["node"] == number
 
 
+async def test_an_open_node_writes_what_the_command_writes_and_the_command_restores_it(
+    tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    home, file, second = tmp_path / "home", tmp_path / "home.zip", tmp_path / "second"
+    settings = f'brokers = ["{nats_broker.url}"]\n'
+    config = tastemesh.NodeConfig(home=home, brokers=(nats_broker.url,), passphrase="secret")
+    async with tastemesh.open_node(config) as node:
+        (home / "config.toml").write_text(settings)
+        (ana,) = await node.add_identities(["ana"])
+        await ana.record("before")
+        await ana.record("kept private", private=True)
+        await node.backup_home(file)
+        await ana.record("after")
+        said_here = await slots_of(ana)
+        with pytest.raises(UsageError, match="replaces nothing"):
+            await node.backup_home(str(file))
+        assert not list(home.glob("window.copy*"))
+    assert file.stat().st_mode & 0o777 == 0o600
+    by_command = tmp_path / "command.zip"
+    assert await asyncio.to_thread(main, ["backup", str(by_command), "--home", str(home)]) == 0
+    with zipfile.ZipFile(file) as ours, zipfile.ZipFile(by_command) as theirs:
+        assert ours.namelist() == theirs.namelist()
+        for name in set(ours.namelist()) - {WINDOW_FILE}:
+            assert ours.read(name) == theirs.read(name)
+        assert ours.read("config.toml").decode() == settings
+    assert await asyncio.to_thread(main, ["restore", str(file), "--home", str(second)]) == 0
+    restored = tastemesh.NodeConfig(home=second, brokers=(nats_broker.url,), passphrase="secret")
+    async with tastemesh.open_node(restored) as other:
+        (again,) = await other.add_identities(["ana"])
+        assert again.id == ana.id
+        said = (await again.export()).interactions
+        assert [each.item for each in said] == ["before", "kept private"]
+        (said_there,) = await again.record("elsewhere")
+        (slot,) = (slot for slot, each in (await slots_of(again)).items() if each == said_there)
+        assert slot not in said_here
+
+
+async def test_archives_of_an_open_node_are_written_one_by_one_and_to_their_end(
+    tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    home, archives = tmp_path / "home", tmp_path / "archives"
+    archives.mkdir()
+    files = [archives / f"{number}.zip" for number in range(3)]
+    async with tastemesh.open_node(
+        tastemesh.NodeConfig(home=home, brokers=(nats_broker.url,))
+    ) as node:
+        (home / "window.copy").write_text("of a node that was killed")
+        writing = [asyncio.create_task(node.backup_home(file)) for file in (*files, files[0])]
+        await asyncio.sleep(0)
+        writing[1].cancel()
+        told = await asyncio.gather(*writing, return_exceptions=True)
+        assert [type(each) for each in told] == [
+            type(None), asyncio.CancelledError, type(None), UsageError,
+        ]  # fmt: skip
+        for wrong in (None, ""):
+            with pytest.raises(UsageError, match="expected a file"):
+                await node.backup_home(wrong)  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match=r"cannot write .*No such file or directory"):
+            await node.backup_home(archives / "missing" / "home.zip")
+        with full_at(100), pytest.raises(StorageError):
+            await node.backup_home(archives / "full.zip")
+        (home / "window.copy").mkdir()
+        with pytest.raises(StorageError, match=r"window\.copy"):
+            await node.backup_home(archives / "no.zip")
+        (home / "window.copy").rmdir()
+        await node.record("it goes on")
+    assert not list(home.glob("window.copy*"))
+    assert sorted(archives.iterdir()) == files
+    for number, file in enumerate(files):
+        restore_archive(file, tmp_path / f"home-{number}")
+
+
 def test_archives_are_private_and_replace_nothing(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / "keys").mkdir(parents=True)

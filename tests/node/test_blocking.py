@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import tastemesh
 from tastemesh.errors import ConfigError, StorageError, UsageError
+from tastemesh.node.backup import restore_archive
 from tastemesh.node.blocking import SyncIdentity, SyncNode, SyncPeople
 from tastemesh.node.clock import SystemClock
 from tastemesh.node.events import Event, RecordAccepted
@@ -109,6 +111,19 @@ def test_errors_pass_through_and_name_what_was_wrong(config: tastemesh.NodeConfi
         with pytest.raises(UsageError, match="open already"):
             node.open()
         node.record("isrc:A")
+
+
+def test_a_home_is_backed_up_from_a_thread(config: tastemesh.NodeConfig, tmp_path: Path) -> None:
+    file = tmp_path / "home.zip"
+    with tastemesh.open_node_sync(config) as node:
+        node.record("isrc:A")
+        node.backup_home(file)
+        with pytest.raises(UsageError, match="replaces nothing"):
+            node.backup_home(file)
+    restore_archive(file, tmp_path / "restored")
+    restored = msgspec.structs.replace(config, home=tmp_path / "restored")
+    with tastemesh.open_node_sync(restored) as node:
+        assert [said.item for said in node.export().interactions] == ["isrc:A"]
 
 
 def test_events_come_to_a_thread_and_end_with_the_node(config: tastemesh.NodeConfig) -> None:

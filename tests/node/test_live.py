@@ -28,6 +28,7 @@ CALLS: list[Callable[[Node], Awaitable[object]]] = [
     lambda node: node.explain("item"),
     lambda node: node.evidence("item"),
     lambda node: node.backup(Path("nowhere")),
+    lambda node: node.backup_home(Path("nowhere")),
     lambda node: node.add_identities(["ana"]),
     lambda node: node.connected(),
     lambda node: node.drain(),
