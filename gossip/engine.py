@@ -249,9 +249,8 @@ class GossipEngine:
     def _presence(self, now_ms: int, wall_ms: int, broker: str = "") -> Effect:
         if self.brokers.up == (broker,) or not broker:  # else the others have not heard it
             self.announcements.note_said(now_ms)
-        topic = presence_topic(self.network, shard_of(self.node.id))
         said = sign_presence(self.node, self.network, wall_ms, self.interest.mask)
-        return effects.Send(topic, said, broker)
+        return effects.Send(presence_topic(self.network, shard_of(self.node.id)), said, broker)
 
     # --- what we say -----------------------------------------------------------------------
 
@@ -429,6 +428,7 @@ class GossipEngine:
         inputs.Restored: _on_restored,
         inputs.Inspected: lambda self, event, now_ms: self._held.inspect(event, now_ms),
         inputs.Started: _on_started,
+        inputs.StartedAlone: lambda *_: [effects.SetTimer("expire", EXPIRE_PERIOD_MS)],
         inputs.Recorded: _on_recorded,
         inputs.ForgotPrivate: _on_forgot_private,
         inputs.Rotated: _on_rotated,

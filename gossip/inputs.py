@@ -73,6 +73,10 @@ class Started(Input, frozen=True):
     wall_ms: int
 
 
+class StartedAlone(Input, frozen=True):
+    """The node runs without any broker, now and until its end: it only lets age what it holds."""
+
+
 class Recorded(Input, frozen=True):
     """A local user did something, or the app says so for him.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
+import structlog
 from msgspec import structs
 
 from tastemesh.gossip import inputs
@@ -29,13 +30,17 @@ from tastemesh.node.home import (
 from tastemesh.node.identities import KeyRing
 from tastemesh.node.kernels import KERNELS
 from tastemesh.node.mqtt import MqttTransport
+from tastemesh.node.nowhere import Nowhere
 from tastemesh.node.scorer import ScorerParameters
 from tastemesh.node.seal import seal, unseal
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.stages import Stages, TimedView
 from tastemesh.node.tasks import end
 from tastemesh.node.threads import Threads
+from tastemesh.node.transport import Transport
 from tastemesh.storage.store import Store
+
+_log = structlog.get_logger(__name__)
 
 
 class Parts(NamedTuple):
@@ -45,7 +50,7 @@ class Parts(NamedTuple):
         keys: the local users' keys.
         store: the window, open.
         core: the protocol and the ranking, restored from the window.
-        transport: links to the brokers; they connect in their own time.
+        transport: links to the brokers, which connect in their own time; or to nobody.
         driver: carries out what the core orders.
         running: the driver's loop.
     """
@@ -53,7 +58,7 @@ class Parts(NamedTuple):
     keys: KeyRing
     store: Store
     core: Core
-    transport: MqttTransport
+    transport: Transport
     driver: Driver
     running: asyncio.Task[None]
 
@@ -61,7 +66,7 @@ class Parts(NamedTuple):
 async def assemble(
     config: NodeConfig, clock: Clock, tell: Callable[[Effect], None], stack: AsyncExitStack
 ) -> Parts:
-    """Open a home, find or start a broker, restore what the window holds, and join the network.
+    """Open a home, restore what the window holds, and join the network, if any.
 
     Args:
         config: of the node.
@@ -101,21 +106,30 @@ async def assemble(
         ),
         workers=Threads(),
     )
-    urls = await find_brokers(config, stack)
-    client_id = f"tastemesh-{format_id(keys.node.id)[:16]}"
-    transport = await stack.enter_async_context(
-        MqttTransport(urls, client_id=client_id, settings=config.mqtt)
-    )
+    transport = await _join(config, keys, stack)
     driver = Driver(core, store, transport, clock, tell, stages, reader)
     wall_ms = clock.wall_ms()
     with uncollected():
         async for part in load(store, wall_ms, copied=copied):
             driver.restore(part)
     stages.clear()  # what came back from the disk did not come in now
-    driver.handle(inputs.Started(wall_ms))
+    driver.handle(inputs.StartedAlone() if config.offline else inputs.Started(wall_ms))
     running = asyncio.create_task(driver.run(), name="tastemesh-driver")
     stack.push_async_callback(end, running)
     await driver.flush()
     await settle(store, config)
     unseal(window)
     return Parts(keys, store, core, transport, driver, running)
+
+
+async def _join(config: NodeConfig, keys: KeyRing, stack: AsyncExitStack) -> Transport:
+    """Find or start a broker, and begin to connect; unless the node is to be offline."""
+    transport: Transport
+    if config.offline:
+        _log.info("offline, by its configuration")
+        transport = Nowhere()
+    else:
+        urls = await find_brokers(config, stack)
+        client_id = f"tastemesh-{format_id(keys.node.id)[:16]}"
+        transport = MqttTransport(urls, client_id=client_id, settings=config.mqtt)
+    return await stack.enter_async_context(transport)

@@ -53,6 +53,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_port: Annotated[
         int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for any free one")
     ] = DEFAULT_HTTP_PORT
+    offline: Annotated[
+        bool, Meta(description="true: no broker at all, for the node's own users only; or false")
+    ] = False
     mqtt_version: Annotated[
         Literal["3.1.1", "5"], Meta(description="3.1.1, which every broker speaks, or 5")
     ] = "3.1.1"
@@ -151,6 +154,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
             home=self.home,
             network=self.settings.network,
             brokers=self.settings.brokers,
+            offline=self.settings.offline,
             passphrase=self.passphrase,
             limits=limits,
             disk_bytes=self.settings.disk_mb << 20,
@@ -203,6 +207,11 @@ def load_configuration(
             sources[name] = source(name)
             values[name] = _convert(name, raw, sources[name], strict)
     settings = Settings(**values)  # type: ignore[arg-type]  # converted one by one above
+    if settings.offline and settings.brokers:
+        raise ConfigError(
+            f"offline from {sources['offline']} and brokers from {sources['brokers']}: an offline "
+            "node has none; expected one of them"
+        )
     return Configuration(
         home=home,
         settings=settings,

@@ -71,7 +71,7 @@ class Node:
     # --- life ------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        """Open the home, start or find a broker, and join the network.
+        """Open the home, start or find a broker unless it is offline, and join the network.
 
         Raises:
             ConfigError: a key, the network or a broker's URL is wrong.
@@ -350,7 +350,7 @@ class Node:
 
     @property
     def is_connected(self) -> bool:
-        """Whether a session with at least one broker stands."""
+        """Whether a session with at least one broker stands; with `offline` none ever does."""
         return any(broker.connected for broker in self._live.transport.status())
 
     @property
@@ -422,9 +422,13 @@ class Node:
         """Wait until a broker has accepted us and granted our subscriptions.
 
         Raises:
+            UsageError: the node is offline by its configuration, so that none ever will.
             TastemeshError: the node was closed meanwhile.
         """
-        await self._live.until_closed(self._live.driver.connected.wait())
+        live = self._live
+        if self.config.offline:
+            raise UsageError("the node is offline by its configuration: no broker ever comes")
+        await live.until_closed(live.driver.connected.wait())
 
     async def failed(self) -> None:
         """Return when the node has stopped by itself, which only a bug of ours makes it do."""

@@ -35,6 +35,8 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         network: which network to take part in; 1 to 32 of a-z, 0-9, `-`, `_`.
         brokers: MQTT URLs, `mqtt://[user:password@]host[:port]` or `mqtts://…`; none means the
             embedded broker on loopback: one that runs there already, or else this node starts it.
+        offline: no broker at all, not the embedded one either: the node serves its own users among
+            themselves. Once it is off, others get what the window still has, and is not private.
         passphrase: opens the key files; empty for unencrypted ones.
         limits: wire and local limits.
         disk_bytes: hard bound on the database.
@@ -56,6 +58,7 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     sharing: Sharing = Sharing()
     diversity: float = 0.0
     exploration_share: float = 0.0
+    offline: bool = False
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         """Return what may be shown: the passphrase and the brokers' passwords never."""
@@ -91,7 +94,9 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
         check_field_types(self)
         for url in self.brokers:
             parse_broker_url(url)
-        if self.mqtt.protocol == "5" and not self.brokers:  # it would be tried for ever
+        if self.offline and self.brokers:
+            raise ConfigError("offline and brokers are both given; expected one of them")
+        if self.mqtt.protocol == "5" and not (self.brokers or self.offline):  # tried for ever
             raise ConfigError("MQTT 5 without brokers: the embedded one speaks 3.1.1; name another")
         for name, most in (("diversity", STRENGTH_MAX), ("exploration_share", 1)):
             value = getattr(self, name)

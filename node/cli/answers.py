@@ -132,7 +132,7 @@ def _rows(name: str, value: object) -> Iterator[tuple[str, str]]:
             else:
                 yield f"{name} {inner}", _on_one_line(deeper)
     elif isinstance(value, list):
-        for element in value:
+        for element in value or [None]:
             yield name, _on_one_line(element)
     else:
         yield name, _on_one_line(value)

@@ -24,7 +24,9 @@ export function drawNode(status, equivocators) {
   redraw(byId("node"), [
     trouble ? el("p", { class: "fault", role: "alert" }, `${trouble}: ${fault ?? damage}`) : null,
     el("div", { class: "node-parts" },
-      part("Brokers", brokers(status), "Each only carries; none can forge. What one keeps back shows here as soon as it comes by another way."),
+      status.brokers.length
+        ? part("Brokers", brokers(status), "Each only carries; none can forge. What one keeps back shows here as soon as it comes by another way.")
+        : part("Brokers", el("p", {}, "None: your node’s settings say offline. What its own users record and say reaches nobody else."), ""),
       part("Window and storage", room(status), "Your node keeps what is recent, and friends’ words before strangers’."),
       part("Refused", refused(status), ""),
       part("Equivocators", caught(equivocators), "")),

@@ -28,8 +28,12 @@ async def health(node: Node) -> Response:
 
 @get("/ready", "Whether the node is in touch", answer=Health, refusals={503: Health}, is_open=True)
 async def ready(node: Node) -> Response:
-    """Answer 200, or 503 as `/health` does, or when no broker is connected, which may pass."""
-    return _told(_disk_fault(node) or ("" if node.is_connected else "no broker is connected"))
+    """Answer 200, or 503 as `/health` does, or when no broker is connected, which may pass.
+
+    A node that is offline by its configuration has no broker to wait for.
+    """
+    is_cut_off = not (node.is_connected or node.config.offline)
+    return _told(_disk_fault(node) or ("no broker is connected" if is_cut_off else ""))
 
 
 def _disk_fault(node: Node) -> str | None:

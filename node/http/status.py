@@ -110,7 +110,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
         meter: by broker.
         sybil_bound: of the first local users, by id as hex.
         identities: the local users: id as hex, by name.
-        brokers: the connections.
+        brokers: the connections; none of a node that is offline by its configuration.
         storage: the disk.
         ingest: the stages of the intake: decode, dedupe, verify, persist, arrays.
         clock: this machine's.

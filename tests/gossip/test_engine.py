@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tastemesh.errors import UsageError
 from tastemesh.gossip import codec, effects, inputs, reconcile
 from tastemesh.gossip.effects import Effect, EvictReason
-from tastemesh.gossip.engine import GossipEngine
+from tastemesh.gossip.engine import EXPIRE_PERIOD_MS, GossipEngine
 from tastemesh.gossip.limits import DAY_MS, Limits, RejectReason
 from tastemesh.gossip.presence import sign_presence
 from tastemesh.gossip.record import Endorsement, Interaction, Record
@@ -225,6 +225,13 @@ def test_start_subscribes_and_sets_its_timers() -> None:
         "expire",
         "interest",
     ]
+
+
+def test_who_starts_alone_asks_nobody_tells_nobody_and_lets_age_what_it_holds() -> None:
+    core = engine()
+    (expire,) = core.handle(inputs.StartedAlone(), 0)
+    assert expire == effects.SetTimer("expire", EXPIRE_PERIOD_MS)
+    assert core.handle(inputs.TimerFired("expire", WALL_MS), EXPIRE_PERIOD_MS) == [expire]
 
 
 def test_a_new_peer_is_greeted_once() -> None:

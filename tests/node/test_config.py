@@ -51,6 +51,17 @@ def test_brokers_are_a_list_or_separated_by_commas(
     assert loaded.settings.brokers == ("mqtt://a", "mqtts://b:9")
 
 
+def test_a_node_is_offline_only_without_brokers(tmp_path: Path) -> None:
+    stated = "offline = true\nmqtt_version = 5\n"  # which is of no account then
+    for environ, text in (({"TASTEMESH_OFFLINE": "true"}, ""), ({}, stated)):
+        config = load_configuration(_home(tmp_path, text), {}, environ).node_config()
+        assert (config.offline, config.brokers) == (True, ())
+    assert load_configuration(tmp_path, {}, {"TASTEMESH_OFFLINE": "0"}).settings.offline is False
+    with pytest.raises(ConfigError) as caught:
+        load_configuration(tmp_path, {"brokers": ["mqtt://a"]}, {})
+    assert f"offline from {tmp_path}/config.toml and brokers from --broker" in str(caught.value)
+
+
 @pytest.mark.parametrize("written", ["5", '"5"'])
 def test_the_version_five_is_a_number_or_a_text(written: str, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(f"mqtt_version = {written}\n")
@@ -91,6 +102,7 @@ def test_lists_can_be_varied_and_hold_marked_finds(tmp_path: Path) -> None:
         ("network = 'Main'", "network 'Main'; expected 1 to 32"),
         ("brokers = ['http://a']", "must start with mqtt://"),
         ("brokers = [1]", "expected MQTT URLs"),
+        ("offline = 'maybe'", "is 'maybe'; expected true: no broker at all"),
         ("disk_mb = 31", "expected the database's bound in MiB, 32 to"),
         ("private_kinds = ['Bad Kind']", "kind 'Bad Kind'; expected 1 to 32 of a-z, 0-9 and -"),
         ("diversity = 1", "expected how varied lists are, 0 to 0.9"),

@@ -249,6 +249,23 @@ async def test_sentences_are_what_a_person_would_say(house: House) -> None:
     await context.close()
 
 
+async def test_a_node_without_brokers_says_that_it_is_meant_to_be_offline(house: House) -> None:
+    context = await house.browser.new_context()
+    page = await context.new_page()
+    await page.goto(house.url)
+    await page.evaluate(
+        """async (status) => {
+          const { drawNode } = await import("/dashboard/node.js");
+          drawNode(status, []);
+        }""",
+        house.node.status() | {"brokers": [], "meter": {}},
+    )
+    told = await page.locator("#node").text_content() or ""
+    assert "BrokersNone: your node’s settings say offline." in told
+    assert "Each only carries" not in told
+    await context.close()
+
+
 async def test_a_node_in_trouble_says_so(house: House) -> None:
     status = house.node.status()
     broker = status["brokers"][0]["broker"]

@@ -41,6 +41,8 @@ from tests.node.full import full_at
         ({"sharing": {"nothing": True}}, "sharing is of type dict; expected Sharing"),
         ({"mqtt": {}}, "mqtt is of type dict; expected MqttSettings"),
         ({"mqtt": MqttSettings(protocol="5")}, "MQTT 5 without brokers: the embedded one speaks"),
+        ({"offline": "yes"}, "offline is of type str; expected bool"),
+        ({"offline": True, "brokers": ["mqtt://a"]}, "offline and brokers are both given"),
         ({"diversity": True}, "diversity is of type bool; expected float"),
         ({"diversity": 1}, "diversity is 1.0; expected 0 to 0.9"),
         ({"exploration_share": float("nan")}, "exploration_share is nan; expected 0 to 1"),
