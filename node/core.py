@@ -21,6 +21,7 @@ from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import REJECTION_KINDS, WEIGHT_SCALE, Endorsement, Interaction, Record
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import Advice, Advisor, SybilBound
+from tastemesh.node.holders import holder_counts
 from tastemesh.node.reach import Reach
 from tastemesh.node.reached import STEP_MS, SWEEP_PERIOD_MS, Reached
 from tastemesh.node.record_book import RecordBook, Rejection
@@ -351,15 +352,10 @@ class Core:
         """Return what hostile identities would need to get onto `ego`'s list."""
         return self._advisor.sybil_bound(ego, wall_ms // 1000)
 
-    def holder_count(self, item: str, without: bytes) -> int:
-        """Return how many authors have published that they hold an item, one of them left out."""
-        number = self.view.item_number(item)
-        if number < 0:
-            return 0
-        _, users, _ = self.view.evidence_for(np.array([number], np.int32))
-        holders = {self.view.user_id(user) for user in np.unique(users).tolist()}
-        unseen = {private_shadow(author) for author in self.engine.authorship.authors}
-        return len(holders - unseen - {without})
+    def holder_counts(self, items: Sequence[str], without: bytes) -> dict[str, int]:
+        """Return how many authors have published that they hold items, one of them left out."""
+        shadows = map(private_shadow, self.engine.authorship.authors)
+        return holder_counts(self.view, items, [*shadows, without])
 
     def holds(self, record_id: bytes) -> bool:
         """Tell whether the window has this record."""

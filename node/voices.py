@@ -9,7 +9,6 @@ Each is handed in whole, so that a caller who gives up, or a crash, leaves all o
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 
 from msgspec import structs
 
@@ -121,10 +120,11 @@ class Voices:
         check_flag("private", private)
         author = self._keys.signer(identity).id
         plays = several("plays", plays, "plays")
-        sharing, others = self._sharing(private), self._others(author)
+        sharing = self._sharing(private)
         async with self._alone(author):
             said = await self._archive.records_of(author), await self._store.private_of(author)
             wall_ms, limits = self._clock.wall_ms(), self._config.limits
+            others = self._others(author, plays, sharing)
             new, found = sifted(
                 plays, *said, wall_ms, limits, stays=lambda play: not sharing.allows(play, others)
             )
@@ -133,8 +133,9 @@ class Voices:
         return structs.replace(found, records=record_ids(await done))
 
     def _played(self, author: bytes, plays: Sequence[Play], private: bool) -> list[inputs.Recorded]:
-        others, wall_ms = self._others(author), self._clock.wall_ms()
-        events = self._sharing(private).events(author, plays, wall_ms, others)
+        sharing, wall_ms = self._sharing(private), self._clock.wall_ms()
+        others = self._others(author, plays, sharing)
+        events = sharing.events(author, plays, wall_ms, others)
         if len(events) > 1:  # what stays here is handed in last, and is not to be refused then
             kept(events[-1], self._config.limits)
             self._core.check_private(events[-1])
@@ -143,8 +144,20 @@ class Voices:
     def _sharing(self, private: bool) -> Sharing:
         return NOTHING_SHARED if private else self._config.sharing
 
-    def _others(self, author: bytes) -> Callable[[str], int]:
-        return partial(self._core.holder_count, without=author)
+    def _others(
+        self, author: bytes, plays: Sequence[Play], sharing: Sharing
+    ) -> Callable[[str], int]:
+        """Return what tells how many others hold an item; looked up at once, if it will be asked.
+
+        A history has 100,000 items, and each alone would be a pass over the window.
+        """
+        counts: dict[str, int] = {}
+        if sharing.least_holders:
+            # What is no play with an item is refused later, with a better word.
+            texts: list[object] = [getattr(each, "item", None) for each in plays]
+            items = dict.fromkeys(text for text in texts if isinstance(text, str))
+            counts = self._core.holder_counts(list(items), without=author)
+        return counts.__getitem__
 
     def _turn(self, author: bytes) -> asyncio.Lock:
         return self._turns.setdefault(author, asyncio.Lock())
