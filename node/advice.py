@@ -126,6 +126,10 @@ class Advisor:
         """Return the ids of the identities whom ego's trust reaches."""
         return self._scorer.reached(ego)
 
+    def numbers(self) -> NDArray[np.int32]:
+        """Return the view's number of each identity that endorsements name; -1 where none."""
+        return self._scorer.numbers()
+
     def recommend(self, ego: bytes, k: int, now_s: int) -> list[Advice]:
         """Return up to `k` items that ego does not have, best first.
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from tastemesh.errors import InternalError
 from tastemesh.gossip import effects, inputs
@@ -356,6 +357,10 @@ class Core:
         """Return how many authors have published that they hold items, one of them left out."""
         shadows = map(private_shadow, self.engine.authorship.authors)
         return holder_counts(self.view, items, [*shadows, without])
+
+    def numbers(self) -> NDArray[np.int32]:
+        """Return the view's number of each identity that endorsements name; -1 where none."""
+        return self._advisor.numbers()
 
     def holds(self, record_id: bytes) -> bool:
         """Tell whether the window has this record."""

@@ -78,7 +78,7 @@ class People:
         core = self._core
         reach = core.reach(self._keys.signer(identity).id)
         now_s = self._clock.wall_ms() // 1000
-        return backing(core.view, core.endorsements, reach, items, now_s)
+        return backing(core.view, core.endorsements, reach, core.numbers(), items, now_s)
 
 
 def _check_limit(limit: object) -> None:

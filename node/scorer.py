@@ -245,7 +245,7 @@ class Scorer:
         """
         newest, arrivals = self.refresh()
         volumes = np.diff(newest.reference.by_user.indptr)
-        numbers = self._named().copy()
+        numbers = self.numbers().copy()
         # Who holds nothing any more has his number for a while, and would have trust with it.
         holds = np.append(volumes > 0, False)  # the last for who has no number
         numbers[~holds[numbers]] = -1
@@ -258,7 +258,7 @@ class Scorer:
             volumes=volumes,
         )
 
-    def _named(self) -> NDArray[np.int32]:
+    def numbers(self) -> NDArray[np.int32]:
         """Return the view's number of each identity that endorsements name; -1 where none.
 
         As long as no number is taken back, only who had none can get one: to look all of 30,000 up
