@@ -162,10 +162,10 @@ class Advisor:
 
     def explain(self, ego: bytes, item: str, now_s: int) -> Advice | None:
         """Return one item's score and reasons, or None if nothing speaks for it."""
+        if self._view.item_number(item) < 0:
+            return None  # what nobody holds costs no ranking
         scored = self._score(ego, now_s)
         number = self._view.item_number(item)
-        if number < 0:
-            return None
         scores, is_loose = scored.scores.items, False
         if scores[number] <= 0 and scored.unverified is not None:
             scores, is_loose = scored.unverified, True
@@ -176,6 +176,8 @@ class Advisor:
 
     def sybil_bound(self, ego: bytes, now_s: int) -> SybilBound:
         """Return the bound of ego's own graph and list; see `SybilBound`."""
+        if not self.reach(ego).contacts:
+            return SybilBound(0.0, "", 0.0)  # its whole list is marked: no ranking for nothing
         scored = self._score(ego, now_s)
         shares = scored.trust.shares
         contacts = scored.trust.contacts

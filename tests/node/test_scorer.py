@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from tastemesh.node.advice import Advisor
+from tastemesh.node.advice import Advisor, SybilBound
 from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import Scorer, ScorerParameters
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph
+from tests.gossip.counting import calls_of
 
 NOW_S = 1_700_000_000
 ANA, BEN, CLEO, DORA = (bytes([number]) * 32 for number in range(1, 5))
@@ -54,3 +55,16 @@ def test_the_bound_of_who_holds_only_what_has_aged_to_nothing_is_of_one_who_hold
     assert without.trust_needed > 0
     view.append(ANA, ["own"], 1.0, NOW_S - 200 * hour_s, 3)
     assert advisor.sybil_bound(ANA, NOW_S) == without
+
+
+def test_what_nobody_holds_and_the_bound_of_who_endorses_nobody_cost_no_ranking() -> None:
+    view = View()
+    view.append(BEN, ["a", "b"], 1.0, NOW_S, 1)
+    view.append(DORA, ["a"], 1.0, NOW_S, 2)
+    advisor = Advisor(view, friends(), RecordBook())
+    with calls_of() as ranking:
+        assert advisor.explain(DORA, "b", NOW_S)
+    with calls_of() as looking_up:
+        assert advisor.explain(DORA, "unknown", NOW_S) is None
+        assert advisor.sybil_bound(DORA, NOW_S) == SybilBound(0.0, "", 0.0)
+    assert looking_up.count < ranking.count / 10
