@@ -13,7 +13,14 @@ from tastemesh.gossip.signer import Signer
 from tastemesh.node import ranker as ranker_module
 from tastemesh.node.advice import Advice
 from tastemesh.node.core import Core
-from tastemesh.node.ranker import BATCH_AT_ONCE, CROWD, FRESH_MS, KEPT_MS, Ranker
+from tastemesh.node.ranker import (
+    BATCH_AT_ONCE,
+    CROWD,
+    FRESH_MS,
+    KEPT_MS,
+    USERS_AT_ONCE,
+    Ranker,
+)
 
 WALL_MS = 1_700_000_000_000
 
@@ -94,6 +101,32 @@ async def test_who_asks_after_a_batch_is_not_kept_waiting_by_all_of_it(
     passes.clear()
     await asyncio.gather(*(ranker.lists([ego], 4) for ego in egos[: BATCH_AT_ONCE + CROWD + 1]))
     assert [len(asked) for asked in passes] == [BATCH_AT_ONCE, CROWD + 1]  # each alone, but many
+    await ranker.stop()
+
+
+async def test_of_lists_that_take_long_fewer_are_made_at_once_until_they_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    egos = [signer.id for signer in people(6 * BATCH_AT_ONCE)]
+    core, clock = peer(people(len(egos))), Stopped()
+    sizes: list[int] = []
+    rank = core.recommend_many
+    cost_ms = 20
+
+    def slow(_: Core, asked: Sequence[bytes], k: int, wall_ms: int) -> list[list[Advice]]:
+        sizes.append(len(asked))
+        clock.passed_ms += cost_ms * len(asked)
+        return rank(asked, k, wall_ms)
+
+    monkeypatch.setattr(Core, "recommend_many", slow)
+    ranker = Ranker(core, clock)
+    assert len(await ranker.lists(egos[: 2 * BATCH_AT_ONCE], 5)) == 2 * BATCH_AT_ONCE
+    assert sizes == [BATCH_AT_ONCE, *[USERS_AT_ONCE] * (BATCH_AT_ONCE // USERS_AT_ONCE)]
+    sizes.clear()
+    cost_ms = 1
+    await ranker.lists(egos, 4)
+    assert sizes[:4] == [2, 4, 8, 16]
+    assert set(sizes[3:-1]) == {BATCH_AT_ONCE}
     await ranker.stop()
 
 
