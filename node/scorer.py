@@ -9,6 +9,7 @@ anchored, and the whole list is exploration, to be marked `unverified`.
 """
 
 from collections.abc import Iterator, Sequence
+from operator import is_not
 
 import msgspec
 import numpy as np
@@ -261,19 +262,24 @@ class Scorer:
     def numbers(self) -> NDArray[np.int32]:
         """Return the view's number of each identity that endorsements name; -1 where none.
 
-        As long as no number is taken back, only who had none can get one: to look all of 30,000 up
-        takes 4 ms.
+        As long as no number is taken back, only who had none can get one, and who is named since:
+        to look all of 30,000 up takes 4 ms and more.
         """
         ids, view = self._endorsements.ids, self._view
         known = self._numbers
-        if known is None or known.ids is not ids or known.numbering != view.numbering:
+        if known is None or known.numbering != view.numbering:
             found = view.user_numbers(ids)
-        elif known.version != view.version:
-            found = known.found.copy()
-            nameless = np.flatnonzero(found < 0)
-            found[nameless] = view.user_numbers([ids[at] for at in nameless.tolist()])
-        else:
+        elif known.ids is ids and known.version == view.version:
             return known.found
+        else:
+            found = np.full(len(ids), -1, np.int32)
+            others = np.fromiter(map(is_not, ids, known.ids), np.bool_, len(known.ids))
+            kept = np.flatnonzero(~others)
+            found[kept] = known.found[kept]
+            is_asked = np.ones(len(ids), np.bool_)
+            is_asked[kept] = (found[kept] < 0) & (known.version != view.version)
+            asked = np.flatnonzero(is_asked)
+            found[asked] = view.user_numbers([ids[at] for at in asked.tolist()])
         self._numbers = _Named(ids, view.numbering, view.version, found)
         return found
 
