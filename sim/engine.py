@@ -31,6 +31,7 @@ from tastemesh.gossip.effects import Effect
 from tastemesh.node.core import Core
 from tastemesh.sim.brokers import Broker
 from tastemesh.sim.company import Company
+from tastemesh.sim.holdings import Holdings
 from tastemesh.sim.links import LinkPolicy
 from tastemesh.sim.network import Deed, Message, Network, Sending, Subscribing, channel_in
 from tastemesh.sim.peer import INTRUDERS, Handler, Peer, Station
@@ -87,6 +88,8 @@ class Simulation:
         self.nodes: dict[str, Station] = {}
         """All nodes."""
         self.intruders: list[Station] = []
+        self.holdings = Holdings()
+        """What the nodes in this process hold."""
         self._record = record
         self._reports = Reports(self.company, signatures)
         self._times: list[int] = []
@@ -142,7 +145,8 @@ class Simulation:
         if core is None:
             station = Station(name, None, skew_ms, number, chosen)
         else:
-            station = self.peers[name] = Peer(name, core, skew_ms, number, chosen)
+            peer = Peer(name, core, skew_ms, number, chosen, self.holdings)
+            station = self.peers[name] = peer
         self.nodes[name] = self._stations[number] = station
         self._at(after_ms, self._boot, station, None)
         return station

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from tastemesh.gossip.record import Record
 from tastemesh.gossip.topics import shard_of
 from tastemesh.sim.brokers import FALSELY_NAMED, MOST_NAMED_INNOCENT
 from tastemesh.sim.engine import Simulation
@@ -17,94 +16,71 @@ _SYNC_PERIODS = 3
 class Coverage(msgspec.Struct, frozen=True):
     """Which share of what was to be held is held.
 
+    Records of authors whom the simulation's holdings ignore do not count.
+
     Attributes:
-        mean: over all (node, record) pairs, 0 to 1.
-        least: of the node that lacks most, 0 to 1.
+        whole: of all (node, record) pairs, 0 to 1.
+        subscribed: of those whose shard the node reads since three sync periods, 0 to 1.
+        subscribed_least: the latter of the node that lacks most.
     """
 
-    mean: float
-    least: float
-
-
-def coverage(simulation: Simulation, without: frozenset[bytes] = frozenset()) -> float:
-    """Return the share of (node, record) pairs that are held, 1.0 where all are.
-
-    Args:
-        simulation: the network.
-        without: authors whose records do not count.
-    """
-    known: dict[bytes, None] = {}
-    held = 0
-    for peer in simulation.peers.values():
-        ids = [i for i, author in peer.store.authors() if author not in without]
-        known.update(dict.fromkeys(ids))
-        held += len(ids)
-    company = simulation.company
-    union = len(set().union(*company.gather(list(known), list[bytes])))
-    return sum(company.gather(held, int)) / (union * len(simulation.nodes)) if union else 1.0
+    whole: float
+    subscribed: float
+    subscribed_least: float
 
 
 class _Held(msgspec.Struct, frozen=True):
-    """One process's part of a coverage."""
+    """One process's part of a coverage: (node, record) pairs."""
 
-    wanted: int
     held: int
+    due: int
+    held_of_due: int
     least: float
 
 
-def subscribed_coverage(
-    simulation: Simulation, without: frozenset[bytes] = frozenset()
-) -> Coverage:
-    """Return the share of the records of the shards that each node reads which it holds.
+def coverage(simulation: Simulation) -> Coverage:
+    """Return which share of the records the nodes hold, 1.0 where there are none.
 
-    Shards that it reads since less than three sync periods do not count: it catches up with them.
-    Where that leaves nobody anything, as in a run that is shorter, they do: else every such run
-    would be complete. Records that a node has let go of for its bounds would count as missing;
-    scenarios stay below the window's.
+    A node catches up with shards that it reads since less than three sync periods, so they do not
+    count as subscribed. Where that leaves nobody anything, as in a run that is shorter, they do:
+    else every such run would be complete. Records that a node has let go of for its bounds count as
+    missing; scenarios stay below the window's.
 
-    Args:
-        simulation: the network.
-        without: authors whose records do not count.
+    Raises:
+        ProcessError: another process of the company has ended.
     """
-    records: dict[bytes, tuple[Record, int]] = {}
-    for peer in simulation.peers.values():
-        records.update(peer.store.records)
-    authors = {i: record.author for i, (record, _) in records.items()}
-    by_shard: dict[int, set[bytes]] = {}
-    for known in simulation.company.gather(authors, dict[bytes, bytes]):
-        for record_id, author in known.items():
-            if author not in without:
-                by_shard.setdefault(shard_of(author), set()).add(record_id)
-    wanted = held = 0
-    least = 1.0
+    sizes = simulation.holdings.sizes(simulation.company)
     for periods in (_SYNC_PERIODS, 0):
-        parts = simulation.company.gather(_held(simulation, by_shard, periods), _Held)
-        wanted, held = sum(part.wanted for part in parts), sum(part.held for part in parts)
-        least = min(part.least for part in parts)
-        if wanted:
+        parts = simulation.company.gather(_held(simulation, sizes, periods), _Held)
+        due = sum(part.due for part in parts)
+        if due:
             break
-    return Coverage(held / wanted if wanted else 1.0, least)
+    pairs = sum(sizes) * len(simulation.nodes)
+    return Coverage(
+        sum(part.held for part in parts) / pairs if pairs else 1.0,
+        sum(part.held_of_due for part in parts) / due if due else 1.0,
+        min(part.least for part in parts),
+    )
 
 
-def _held(simulation: Simulation, by_shard: dict[int, set[bytes]], periods: int) -> _Held:
-    due: dict[frozenset[int], set[bytes]] = {}  # to whoever reads these shards; mostly the same
-    wanted = held = 0
+def _held(simulation: Simulation, sizes: list[int], periods: int) -> _Held:
+    shards = [shard for shard, size in enumerate(sizes) if size]
+    held = due = held_of_due = 0
     least = 1.0
     for peer in simulation.peers.values():
-        engine = peer.core.engine
+        engine, by_shard = peer.core.engine, peer.shelf.by_shard
+        interest = engine.interest
         since_ms = simulation.now_ms - periods * engine.limits.sync_period_ms
-        counts = frozenset(
-            shard
-            for shard in by_shard
-            if engine.interest.reads(shard) and engine.interest.read_since_ms(shard) <= since_ms
-        )
-        if counts not in due:
-            due[counts] = set().union(*(by_shard[shard] for shard in sorted(counts)))
-        his, has = len(due[counts]), len(due[counts] & peer.store.records.keys())
-        wanted += his
-        held += has
+        his = has = 0
+        for shard in shards:
+            if interest.reads(shard) and interest.read_since_ms(shard) <= since_ms:
+                his += sizes[shard]
+                has += by_shard[shard]
+        held += sum(by_shard)
+        due += his
+        held_of_due += has
         least = min(least, has / his if his else 1.0)
-    return _Held(wanted, held, least)
+    return _Held(held, due, held_of_due, least)
 
 
 class _Named(msgspec.Struct, frozen=True):

@@ -1,6 +1,5 @@
 """A node in the simulator: the daemon's core, with a dictionary for a disk."""
 
-from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from tastemesh.gossip import effects, inputs
@@ -9,17 +8,23 @@ from tastemesh.gossip.lineage import StoredLineage
 from tastemesh.gossip.record import Interaction, Record
 from tastemesh.node.core import Core
 from tastemesh.sim.brokers import Broker
+from tastemesh.sim.holdings import Holdings, Shelf
 
 INTRUDERS = 1 << 24
 """The number of the first hostile station; nodes are numbered from 0."""
 
 
 class MemoryStore:
-    """What the daemon's SQLite file does, in memory: the storage effects and the way back."""
+    """What the daemon's SQLite file does, in memory: the storage effects and the way back.
 
-    __slots__ = ("_lineages", "_private", "_proofs", "_records", "_sequences")
+    Args:
+        shelf: where its records are counted, if anywhere.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_lineages", "_private", "_proofs", "_records", "_sequences", "_shelf")
+
+    def __init__(self, shelf: Shelf | None = None) -> None:
+        self._shelf = shelf
         # With the wall clock of its arrival: the record itself all nodes share.
         self._records: dict[bytes, tuple[Record, int]] = {}
         self._sequences: dict[tuple[bytes, int], int] = {}
@@ -30,26 +35,22 @@ class MemoryStore:
     def __len__(self) -> int:
         return len(self._records)
 
-    @property
-    def records(self) -> Mapping[bytes, tuple[Record, int]]:
-        """The records held and when they came, by id."""
-        return self._records
-
-    def authors(self) -> Iterator[tuple[bytes, bytes]]:
-        """Go through (record id, author) of the records held."""
-        return ((record.id, record.author) for record, _ in self._records.values())
-
     def commit(self, change: Effect) -> None:
         """Carry out a storage effect; other effects are none of its business."""
         match change:
             case effects.Persist():  # the commonest by far
                 record = change.record
-                self._records.setdefault(record.id, (record, change.first_seen_ms))
+                if record.id not in self._records:
+                    self._records[record.id] = (record, change.first_seen_ms)
+                    if self._shelf is not None:
+                        self._shelf.put(record)
             case effects.Accepted():  # as common, and none of a store's business
                 pass
             case effects.Evict():
                 for record_id in change.record_ids:
-                    self._records.pop(record_id, None)
+                    held = self._records.pop(record_id, None)
+                    if held is not None and self._shelf is not None:
+                        self._shelf.take(held[0])
             case effects.PersistPrivate():
                 self._private.append((change.author, change.interaction, change.wall_ms))
             case effects.PurgePrivate():
@@ -159,9 +160,10 @@ class Peer(Station):
         skew_ms: how far its wall clock is off.
         number: its place among the simulation's nodes.
         brokers: those that it is connected to.
+        holdings: where its records are counted with those of others; None for nowhere.
     """
 
-    __slots__ = ("core", "store")
+    __slots__ = ("core", "shelf", "store")
 
     def __init__(
         self,
@@ -170,10 +172,13 @@ class Peer(Station):
         skew_ms: int = 0,
         number: int = 0,
         brokers: tuple[Broker, ...] = (),
+        holdings: Holdings | None = None,
     ) -> None:
         super().__init__(name, core, skew_ms, number, brokers)
         self.core = core
-        self.store = MemoryStore()
+        self.shelf = Shelf(holdings or Holdings(), core.engine.authorship.authors)
+        """How many records it holds."""
+        self.store = MemoryStore(self.shelf)
 
     def come_back(self, core: Core) -> None:
         """Live again after a crash, as a fresh core with the same store."""

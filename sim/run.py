@@ -13,11 +13,11 @@ import numpy as np
 from tastemesh.errors import UsageError
 from tastemesh.gossip import inputs
 from tastemesh.node.collection import uncollected
-from tastemesh.sim.adversaries.deployment import Deployed, check_strategies, deploy
+from tastemesh.sim.adversaries.deployment import check_strategies, deploy
 from tastemesh.sim.company import Company, gathered
 from tastemesh.sim.engine import Simulation
 from tastemesh.sim.listing import ask, exposure
-from tastemesh.sim.measures import coverage, named_authors, subscribed_coverage
+from tastemesh.sim.measures import coverage, named_authors
 from tastemesh.sim.population import Population
 from tastemesh.sim.residents import Residents, settle
 from tastemesh.sim.scenario import Scenario
@@ -125,14 +125,17 @@ def _run(
         _speak(simulation, population, residents)
         _break(simulation, population, scenario, rng)
         deployed = deploy(simulation, population, residents, scenario, seed)
-        converged_s, hourly_bytes = _live(simulation, scenario, _hostile(deployed), progress)
+        # What they say need not reach everybody: some of it is refused here and not there.
+        hostile = frozenset(author for each in deployed for author in each.authors)
+        simulation.holdings.ignore(hostile)
+        converged_s, hourly_bytes = _live(simulation, scenario, progress)
         lists = ask(simulation, population, scenario.asked, seed, trace)
         digest = simulation.digest
         if trace is not None:
             trace.put(End(digest))
     simulation.end()
     return {
-        **_result(simulation, population, scenario, deployed, converged_s, hourly_bytes),
+        **_result(simulation, population, scenario, converged_s, hourly_bytes),
         "recommendations": lists.summary(),
         "adversaries": exposure(simulation, lists, deployed),
         "scenario": msgspec.to_builtins(scenario),
@@ -144,7 +147,6 @@ def _result(
     simulation: Simulation,
     population: Population,
     scenario: Scenario,
-    deployed: list[Deployed],
     converged_s: float | None,
     hourly_bytes: dict[str, int],
 ) -> dict[str, Any]:
@@ -154,8 +156,7 @@ def _result(
     rejected: Counter[str] = Counter()
     for part in simulation.company.gather(refused, dict[str, int]):
         rejected.update(part)
-    hostile = _hostile(deployed)
-    subscribed = subscribed_coverage(simulation, hostile)
+    covered = coverage(simulation)
     nodes = list(simulation.nodes.values())
     moved_bytes = sum(node.sent_bytes + node.received_bytes for node in nodes)
     return {
@@ -163,9 +164,9 @@ def _result(
         "nodes": scenario.nodes,
         "virtual_seconds": scenario.seconds,
         "events": simulation.event_count,
-        "coverage": coverage(simulation, hostile),
-        "coverage_subscribed": subscribed.mean,
-        "coverage_subscribed_least": subscribed.least,
+        "coverage": covered.whole,
+        "coverage_subscribed": covered.subscribed,
+        "coverage_subscribed_least": covered.subscribed_least,
         "censorship": named_authors(simulation, [person.id for person in population.people]),
         "converged_s": converged_s,
         "bytes_per_node_hour": round(moved_bytes / len(nodes) / (scenario.seconds / 3600)),
@@ -174,16 +175,10 @@ def _result(
     }
 
 
-def _hostile(deployed: list[Deployed]) -> frozenset[bytes]:
-    return frozenset(author for each in deployed for author in each.authors)
-
-
 def _live(
-    simulation: Simulation, scenario: Scenario, hostile: frozenset[bytes], progress: Told
+    simulation: Simulation, scenario: Scenario, progress: Told
 ) -> tuple[float | None, dict[str, int]]:
     """Let the scenario pass.
-
-    What hostile authors say need not reach everybody: some of it is refused here and not there.
 
     Returns:
         How long after the last fault and record they converged, None if never; and what moved,
@@ -202,12 +197,12 @@ def _live(
     node_hours = scenario.nodes * max(1, quiet_ms - quiet_ms // 2) / 3_600_000
     moved = {c: round((n - at_half[c]) / node_hours) for c, n in simulation.moved_bytes.items()}
     simulation.end_faults()
-    look_ms = 1_000 if scenario.nodes <= _SMALL else 15_000  # looking is O(nodes * records)
+    look_ms = 1_000 if scenario.nodes <= _SMALL else 15_000
     converged_s: float | None = None
     while simulation.now_ms < total_ms:
         simulation.run(min(look_ms, total_ms - simulation.now_ms))
         progress("simulating", simulation.now_ms // 1000, total_ms // 1000)
-        if converged_s is None and subscribed_coverage(simulation, hostile).mean >= CONVERGED:
+        if converged_s is None and coverage(simulation).subscribed >= CONVERGED:
             converged_s = (simulation.now_ms - quiet_ms) / 1000
     return converged_s, moved
 
