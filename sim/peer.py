@@ -1,5 +1,6 @@
 """A node in the simulator: the daemon's core, with a dictionary for a disk."""
 
+from collections import Counter
 from typing import Protocol
 
 from tastemesh.gossip import effects, inputs
@@ -163,7 +164,7 @@ class Peer(Station):
         holdings: where its records are counted with those of others; None for nowhere.
     """
 
-    __slots__ = ("core", "shelf", "store")
+    __slots__ = ("_rejected_before", "core", "shelf", "store")
 
     def __init__(
         self,
@@ -179,9 +180,16 @@ class Peer(Station):
         self.shelf = Shelf(holdings or Holdings(), core.engine.authorship.authors)
         """How many records it holds."""
         self.store = MemoryStore(self.shelf)
+        self._rejected_before: Counter[str] = Counter()
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """What it refused, by reason, in all its lives."""
+        return self._rejected_before + self.core.engine.rejected
 
     def come_back(self, core: Core) -> None:
         """Live again after a crash, as a fresh core with the same store."""
+        self._rejected_before.update(self.core.engine.rejected)
         self.core, self.handle = core, core.handle
         self.life += 1
 

@@ -1,6 +1,5 @@
 """Runs a scenario: builds the network, lets it live, and measures it."""
 
-from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
@@ -16,14 +15,15 @@ from tastemesh.node.collection import uncollected
 from tastemesh.sim.adversaries.deployment import check_strategies, deploy
 from tastemesh.sim.company import Company, gathered
 from tastemesh.sim.engine import Simulation
+from tastemesh.sim.faults import schedule_faults
 from tastemesh.sim.listing import ask, exposure
 from tastemesh.sim.measures import coverage, named_authors
 from tastemesh.sim.population import Population
 from tastemesh.sim.residents import Residents, settle
 from tastemesh.sim.scenario import Scenario
+from tastemesh.sim.series import Observer, counted_so_far
 from tastemesh.sim.trace import End, Header, TraceWriter
 
-_PROGRESS_STEPS = 50
 _SMALL = 200
 _LAST_SEED = (1 << 63) - 1
 
@@ -123,12 +123,13 @@ def _run(
             after_ms = int(residents.starts_ms[number])
             simulation.add(f"n{number}", core, skew_ms, after_ms=after_ms)
         _speak(simulation, population, residents)
-        _break(simulation, population, scenario, rng)
+        phases = schedule_faults(simulation, population, scenario, rng)
         deployed = deploy(simulation, population, residents, scenario, seed)
         # What they say need not reach everybody: some of it is refused here and not there.
         hostile = frozenset(author for each in deployed for author in each.authors)
         simulation.holdings.ignore(hostile)
-        converged_s, hourly_bytes = _live(simulation, scenario, progress)
+        observer = Observer(simulation, round(scenario.seconds * 1000))
+        converged_s, hourly_bytes = _live(simulation, scenario, observer, progress)
         lists = ask(simulation, population, scenario.asked, seed, trace)
         digest = simulation.digest
         if trace is not None:
@@ -138,6 +139,8 @@ def _run(
         **_result(simulation, population, scenario, converged_s, hourly_bytes),
         "recommendations": lists.summary(),
         "adversaries": exposure(simulation, lists, deployed),
+        "phases": msgspec.to_builtins(phases),
+        "series": msgspec.to_builtins(observer.series()),
         "scenario": msgspec.to_builtins(scenario),
         "seed": seed,
     }
@@ -150,12 +153,7 @@ def _result(
     converged_s: float | None,
     hourly_bytes: dict[str, int],
 ) -> dict[str, Any]:
-    refused: Counter[str] = Counter()
-    for peer in simulation.peers.values():
-        refused.update(peer.core.engine.rejected)
-    rejected: Counter[str] = Counter()
-    for part in simulation.company.gather(refused, dict[str, int]):
-        rejected.update(part)
+    _, rejected = counted_so_far(simulation)
     covered = coverage(simulation)
     nodes = list(simulation.nodes.values())
     moved_bytes = sum(node.sent_bytes + node.received_bytes for node in nodes)
@@ -176,7 +174,7 @@ def _result(
 
 
 def _live(
-    simulation: Simulation, scenario: Scenario, progress: Told
+    simulation: Simulation, scenario: Scenario, observer: Observer, progress: Told
 ) -> tuple[float | None, dict[str, int]]:
     """Let the scenario pass.
 
@@ -187,21 +185,23 @@ def _live(
     """
     total_ms = round(scenario.seconds * 1000)
     quiet_ms = round((scenario.seconds - scenario.quiet_s) * 1000)
-    step_ms = max(1_000, total_ms // _PROGRESS_STEPS)
-    at_half: Counter[str] = Counter()
-    for until_ms in (quiet_ms // 2, quiet_ms):
-        at_half = simulation.moved_bytes.copy()
+
+    def run(until_ms: int) -> None:
         while simulation.now_ms < until_ms:
-            simulation.run(min(step_ms, until_ms - simulation.now_ms))
+            simulation.run(min(observer.due_ms, until_ms) - simulation.now_ms)
+            observer.look()
             progress("simulating", simulation.now_ms // 1000, total_ms // 1000)
+
+    run(quiet_ms // 2)
+    at_half = simulation.moved_bytes.copy()
+    run(quiet_ms)
     node_hours = scenario.nodes * max(1, quiet_ms - quiet_ms // 2) / 3_600_000
     moved = {c: round((n - at_half[c]) / node_hours) for c, n in simulation.moved_bytes.items()}
     simulation.end_faults()
     look_ms = 1_000 if scenario.nodes <= _SMALL else 15_000
     converged_s: float | None = None
     while simulation.now_ms < total_ms:
-        simulation.run(min(look_ms, total_ms - simulation.now_ms))
-        progress("simulating", simulation.now_ms // 1000, total_ms // 1000)
+        run(min(simulation.now_ms + look_ms, total_ms))
         if converged_s is None and coverage(simulation).subscribed >= CONVERGED:
             converged_s = (simulation.now_ms - quiet_ms) / 1000
     return converged_s, moved
@@ -218,32 +218,3 @@ def _speak(simulation: Simulation, population: Population, residents: Residents)
             simulation.tell(f"n{number}", recorded, after_ms=after_ms)
         for at_ms, said in residents.said_by(number):
             simulation.tell(f"n{number}", partial(inputs.Recorded, author, said), after_ms=at_ms)
-
-
-def _break(
-    simulation: Simulation,
-    population: Population,
-    scenario: Scenario,
-    rng: np.random.Generator,
-) -> None:
-    """Crashes, stops and partitions, all over when the quiet begins."""
-    names = list(simulation.nodes)
-    first_ms = round(scenario.arrive_s * 1000) + 1_000
-    loud_ms = round((scenario.seconds - scenario.quiet_s) * 1000)
-    away_ms = round(scenario.churn.away_s * 1000)
-    for number in rng.permutation(len(names))[: round(scenario.churn.share * len(names))].tolist():
-        at_ms = int(rng.integers(first_ms, max(first_ms + 1, loud_ms - away_ms)))
-        if at_ms < loud_ms:
-            revive = partial(population.core, number)
-            simulation.crash(names[number], revive, at_ms, min(away_ms, loud_ms - at_ms))
-    for broker in scenario.brokers:
-        at_ms = round(broker.stop_start_s * 1000)
-        length_ms = min(round(broker.stop_length_s * 1000), loud_ms - at_ms)
-        if length_ms > 0:
-            simulation.stop_broker(broker.name, at_ms, length_ms)
-    cut = scenario.partition
-    at_ms = round(cut.start_s * 1000)
-    length_ms = min(round(cut.length_s * 1000), loud_ms - at_ms)
-    for number in rng.permutation(len(names))[: round(cut.share * len(names))].tolist():
-        if length_ms > 0:
-            simulation.cut_off(names[number], at_ms, length_ms)

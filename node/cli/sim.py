@@ -22,6 +22,8 @@ from tastemesh.sim.run import run_scenario
 from tastemesh.sim.scenario import Scenario, load_scenario, shipped
 from tastemesh.sim.trace import Trace
 
+_NOT_IN_THE_TABLE = ("scenario", "adversaries", "phases", "series")
+
 
 def sim(
     scenario: Annotated[
@@ -129,7 +131,7 @@ def _run(
     result["events_per_s"] = round(result["events"] / wall_s)
     result["processes"] = processes
     result["peak_rss_mb"] = round(_peak_mb(processes), 1)
-    _show({k: v for k, v in result.items() if k not in ("scenario", "adversaries")})
+    _show({k: v for k, v in result.items() if k not in _NOT_IN_THE_TABLE})
     if result["adversaries"]:
         _show_adversaries(result["adversaries"])
     write_json(json_file, result)

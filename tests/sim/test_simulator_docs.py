@@ -6,6 +6,7 @@ import msgspec
 
 from tastemesh.sim.adversaries.deployment import strategies
 from tastemesh.sim.scenario import TABLES
+from tastemesh.sim.series import Series
 
 TEXT = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
 
@@ -40,3 +41,7 @@ def test_every_key_stands_in_the_table_with_its_default() -> None:
 
 def test_every_strategy_is_explained() -> None:
     assert [name for name in strategies() if f"`{name}`" not in TEXT] == []
+
+
+def test_every_column_of_a_series_is_explained() -> None:
+    assert [name for name in Series.__struct_fields__ if f"`{name}`" not in TEXT] == []
