@@ -16,8 +16,19 @@ from tastemesh.sim.datasets import load_endorsements, load_interactions
 from tastemesh.sim.interactions import Endorsements, Interactions, LoadCounts
 
 
-def _writable(path: Path | None) -> Path | None:
-    """Refuse a file that cannot be written before the work begins, and leave it as it is."""
+def writable(option: typer.CallbackParam, path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written before the work begins, and leave it as it is.
+
+    Args:
+        option: that names it.
+        path: of the file, if one is named.
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
     if path is None or (path.exists() and not path.is_file()):  # a pipe is opened once
         return path
     is_new = not path.exists()
@@ -26,7 +37,7 @@ def _writable(path: Path | None) -> Path | None:
         if is_new:
             path.unlink()
     except OSError as error:
-        raise UsageError(f"--json {path}: {error.strerror}") from None
+        raise UsageError(f"{option.opts[0]} {path}: {error.strerror}") from None
     return path
 
 
@@ -84,7 +95,7 @@ JsonFile = Annotated[
         metavar="FILE",
         dir_okay=False,
         help="Write the result as JSON too.",
-        callback=_writable,
+        callback=writable,
     ),
 ]
 

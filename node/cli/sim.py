@@ -1,11 +1,7 @@
 """`tastemesh sim`."""
 
-import json
-import resource
-import sys
-import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -13,16 +9,14 @@ from rich import box
 from rich.table import Table
 
 from tastemesh.errors import UsageError
-from tastemesh.node.cli.data import JsonFile, check_distinct, console_for, write_json
+from tastemesh.node.cli.data import JsonFile, check_distinct, console_for, writable, write_json
 from tastemesh.node.cli.progress import stages
+from tastemesh.node.cli.runs import run, show
 from tastemesh.sim import inspection
 from tastemesh.sim.company import fitting_size
 from tastemesh.sim.replay import Replay
-from tastemesh.sim.run import run_scenario
-from tastemesh.sim.scenario import Scenario, load_scenario, shipped
+from tastemesh.sim.scenario import load_scenario, shipped
 from tastemesh.sim.trace import Trace
-
-_NOT_IN_THE_TABLE = ("scenario", "adversaries", "phases", "series")
 
 
 def sim(
@@ -68,6 +62,15 @@ def sim(
     item: Annotated[
         str | None, typer.Option(help="With --inspect: why the node recommends this item.")
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png|svg",
+            dir_okay=False,
+            callback=writable,
+            help="Draw coverage, traffic and faults over time; needs the extra lab.",
+        ),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Simulate a network of full nodes in virtual time.
@@ -87,15 +90,15 @@ def sim(
     if len(chosen) > 1:
         raise UsageError("SCENARIO, --replay FILE and --inspect FILE; expected one of them")
     check_distinct(
-        {"--record": None if inspect else record, "--json": json_file},
+        {"--record": None if inspect else record, "--json": json_file, "--plot": plot},
         {"SCENARIO": None if scenario in shipped() else scenario, "--replay": replay},
     )
-    of_a_run = [each is not None for each in (nodes, seed, processes)]
+    of_a_run = [each is not None for each in (nodes, seed, processes, plot)]
     if inspect is not None:
         if any(of_a_run) or json_file is not None:
             raise UsageError(
-                "--inspect takes everything from the trace; no --nodes, --seed, --processes or "
-                "--json"
+                "--inspect takes everything from the trace; no --nodes, --seed, --processes, "
+                "--plot or --json"
             )
         _inspect(inspect, node, record, at, item)
     elif node is not None or at is not None or item is not None:
@@ -103,8 +106,8 @@ def sim(
     elif replay is not None:
         if any(of_a_run) or record is not None:
             raise UsageError(
-                "--replay takes everything from the trace; no --nodes, --seed, --processes or "
-                "--record"
+                "--replay takes everything from the trace; no --nodes, --seed, --processes, "
+                "--plot or --record"
             )
         _replay(replay, json_file)
     elif scenario is None:
@@ -117,40 +120,14 @@ def sim(
             wanted = msgspec.structs.replace(wanted, nodes=nodes)
         if processes is None:
             processes = 1 if record else fitting_size(wanted.nodes)
-        _run(wanted, seed or 0, Path(record) if record else None, processes, json_file)
-
-
-def _run(
-    scenario: Scenario, seed: int, record: Path | None, processes: int, json_file: Path | None
-) -> None:
-    started_s = time.perf_counter()
-    with stages() as progress:
-        result = run_scenario(scenario, seed, progress, record, processes)
-    wall_s = time.perf_counter() - started_s
-    result["wall_seconds"] = round(wall_s, 2)
-    result["events_per_s"] = round(result["events"] / wall_s)
-    result["processes"] = processes
-    result["peak_rss_mb"] = round(_peak_mb(processes), 1)
-    _show({k: v for k, v in result.items() if k not in _NOT_IN_THE_TABLE})
-    if result["adversaries"]:
-        _show_adversaries(result["adversaries"])
-    write_json(json_file, result)
-
-
-def _peak_mb(processes: int) -> float:
-    """Return what all processes needed at most; each of the others counts as the largest one."""
-    own, largest = (
-        resource.getrusage(of).ru_maxrss for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    kib = 1024 if sys.platform != "darwin" else 1
-    return (own + (processes - 1) * largest) * kib / 1024**2
+        run(wanted, seed or 0, Path(record) if record else None, processes, json_file, plot)
 
 
 def _replay(path: Path, json_file: Path | None) -> None:
     with stages() as progress:
         replayed = Replay(Trace(path)).run(progress)
     result = msgspec.to_builtins(replayed)
-    _show(result)
+    show(result)
     typer.echo("every message and every recommendation is the same as recorded")
     write_json(json_file, result)
 
@@ -170,33 +147,3 @@ def _inspect(
             lines = inspection.why_listed(path, node, item, progress)
     for line in lines:
         typer.echo(line)
-
-
-def _show(result: dict[str, Any]) -> None:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in result.items():
-        table.add_row(name, json.dumps(value))
-    console_for(table).print(table)
-
-
-def _show_adversaries(found: list[dict[str, Any]]) -> None:
-    table = Table(  # headers are folded here, so that 80 columns cut none of them
-        "strategy", "identities", "attack\nedges", "sent", "exposure@10", "of\nfriends",
-        "of\nwindows", "convicted\nby", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False,
-    )  # fmt: skip
-    for each in found:
-        friends = each["exposure_of_the_deceiveds_friends@10"]
-        exposed = each["exposure@10"]
-        table.add_row(
-            each["strategy"],
-            str(each["identities"]),
-            str(each["attack_edges"]),
-            str(each["messages_sent"]),
-            "nobody asked" if exposed is None else f"{exposed:.1%}",
-            "" if friends is None else f"{friends:.1%}",
-            f"{each['window_share']:.1%}",
-            f"{each['convicted_by']:.0%}",
-        )
-    console_for(table).print(table)

@@ -1,11 +1,13 @@
 """The plots of a report, by matplotlib, each for a light and a dark page."""
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from tastemesh.errors import UsageError
 from tastemesh.sim.attack.summary import LEVELS, Row, exposed, reach
 from tastemesh.sim.attack.tables import distinct
 from tastemesh.sim.wording import counted
@@ -36,6 +38,21 @@ THEMES: Mapping[str, Theme] = {
 }
 
 Plot = Callable[["Figure", Theme], None]
+
+
+def check_matplotlib(option: str) -> None:
+    """Make sure that plots can be drawn, before hours of work.
+
+    Args:
+        option: that asks for them.
+
+    Raises:
+        UsageError: matplotlib is missing.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UsageError(
+            f"{option} needs matplotlib, which is not installed: pip install 'tastemesh[lab]'"
+        )
 
 
 def drawn(plot: Plot, theme: Theme, form: Literal["png", "svg"] = "png") -> bytes:

@@ -1,6 +1,5 @@
 """Writes what an attack experiment found: a page, a Markdown file, plots."""
 
-import importlib.util
 import re
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -43,10 +42,7 @@ def prepare_report(directory: Path) -> None:
     Raises:
         UsageError: matplotlib is missing, or the directory cannot be written to.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError(
-            "--report needs matplotlib, which is not installed: pip install 'tastemesh[lab]'"
-        )
+    plots.check_matplotlib("--report")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=directory).close()  # an earlier report stays until there is another

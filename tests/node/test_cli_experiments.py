@@ -176,7 +176,7 @@ def test_a_simulation_overwrites_nothing_that_it_reads_or_writes_itself(
     three: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text, trace = three.read_text(), tmp_path / "run.trace"
-    for option in ("--record", "--json"):
+    for option in ("--record", "--json", "--plot"):
         assert main(["sim", str(three), option, str(three)]) == 2
         assert f"SCENARIO and {option} both name {three}" in capsys.readouterr().err
     assert main(["sim", str(three), "--record", str(trace), "--json", str(trace)]) == 2
@@ -186,6 +186,20 @@ def test_a_simulation_overwrites_nothing_that_it_reads_or_writes_itself(
     assert main(["sim", "--replay", str(trace), "--json", str(trace)]) == 2
     assert f"--replay and --json both name {trace}" in capsys.readouterr().err
     assert main(["sim", "--replay", str(trace)]) == 0
+
+
+def test_a_picture_that_could_not_be_written_is_refused_before_the_run(
+    three: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sim", str(three), "--plot", str(tmp_path / "a.pdf")]) == 2
+    assert "a.pdf: expected a name that ends in .png or .svg\n" in capsys.readouterr().err
+    assert main(["sim", str(three), "--plot", str(tmp_path / "missing" / "a.png")]) == 2
+    refused = capsys.readouterr()
+    assert "a.png: No such file or directory\n" in refused.err
+    assert "digest" not in refused.out
+    assert main(["sim", str(three), "--plot", str(tmp_path / "a.svg")]) == 0
+    assert "series" not in capsys.readouterr().out
+    assert (tmp_path / "a.svg").read_text().startswith("<?xml")
 
 
 @pytest.mark.parametrize("command", ["attack", "evaluate"])
@@ -199,7 +213,7 @@ def test_an_experiment_overwrites_none_of_its_data(
 
 
 @pytest.mark.parametrize("what", ["--replay", "--inspect"])
-@pytest.mark.parametrize("option", ["--nodes", "--seed", "--processes"])
+@pytest.mark.parametrize("option", ["--nodes", "--seed", "--processes", "--plot"])
 def test_options_of_a_run_are_refused_where_a_trace_says_all(
     what: str, option: str, three: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
