@@ -25,7 +25,9 @@ from tastemesh.sim.series import Observer, counted_so_far
 from tastemesh.sim.trace import End, Header, TraceWriter
 
 _SMALL = 200
-_LAST_SEED = (1 << 63) - 1
+
+LAST_SEED = (1 << 63) - 1
+"""The largest that a trace can hold."""
 
 CONVERGED = 0.999
 """Mean share of the records of the shards that they read which nodes hold once they converged."""
@@ -70,8 +72,8 @@ def run_scenario(
             it is to be written by several processes.
         ProcessError: one of the processes ended before its work did.
     """
-    if not 0 <= seed <= _LAST_SEED:
-        raise UsageError(f"seed is {seed}; expected 0 to {_LAST_SEED}")
+    if not 0 <= seed <= LAST_SEED:
+        raise UsageError(f"seed is {seed}; expected 0 to {LAST_SEED}")
     if processes < 1:
         raise UsageError(f"processes is {processes}; expected 1 or more")
     if processes > scenario.nodes:

@@ -4,18 +4,25 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+import typer
 from rich import box
 from rich.table import Table
 
+from tastemesh.errors import UsageError
 from tastemesh.node.cli.data import console_for, write_json
-from tastemesh.node.cli.progress import stages
-from tastemesh.sim.run import run_scenario
+from tastemesh.node.cli.progress import Told, stages
+from tastemesh.sim.run import LAST_SEED, run_scenario
 from tastemesh.sim.scenario import Scenario
+from tastemesh.sim.wording import counted
+
+if TYPE_CHECKING:
+    from tastemesh.sim.seeds import Figure
 
 _NOT_IN_THE_TABLE = ("scenario", "adversaries", "phases", "series")
 
@@ -43,14 +50,8 @@ def run(
         ProcessError: one of the processes ended before its work did.
     """
     draw = _drawing(plot)
-    started_s = time.perf_counter()
     with stages() as progress:
-        result = run_scenario(scenario, seed, progress, record, processes)
-    wall_s = time.perf_counter() - started_s
-    result["wall_seconds"] = round(wall_s, 2)
-    result["events_per_s"] = round(result["events"] / wall_s)
-    result["processes"] = processes
-    result["peak_rss_mb"] = round(_peak_mb(processes), 1)
+        result = _timed(scenario, seed, progress, processes, record)
     show({k: v for k, v in result.items() if k not in _NOT_IN_THE_TABLE})
     if result["adversaries"]:
         _show_adversaries(result["adversaries"])
@@ -67,6 +68,76 @@ def _drawing(plot: Path | None) -> Callable[[list[dict[str, Any]]], None]:
 
     check_chart(plot)
     return partial(write_chart, plot)
+
+
+def run_seeds(
+    scenario: Scenario,
+    seeds: range,
+    processes: int,
+    json_file: Path | None,
+    plot: Path | None,
+) -> None:
+    """Run a scenario under one seed after the other, and say what came of all of them.
+
+    Whatever ends it, Ctrl-C say, those that are done are told and written.
+
+    Args:
+        scenario: what happens.
+        seeds: at least one.
+        processes: how many share the nodes of each.
+        json_file: for the results and their means, if any.
+        plot: for a picture of the means, if any.
+
+    Raises:
+        UsageError: a seed is out of range, or as `run`.
+        ProcessError: one of the processes ended before its work did.
+    """
+    if seeds[-1] > LAST_SEED:
+        raise UsageError(f"the last seed is {seeds[-1]}; expected at most {LAST_SEED}")
+    draw = _drawing(plot)
+    # With what summarises them; it takes half a second.
+    from tastemesh.sim.seeds import summarised
+
+    results: list[dict[str, Any]] = []
+    try:
+        for number, seed in enumerate(seeds, 1):
+            with stages() as progress:  # one bar each: those of many seeds fill no terminal
+                told = _named(f"seed {seed}, {number} of {len(seeds)}", progress)
+                results.append(_timed(scenario, seed, told, processes))
+    finally:
+        if results:
+            if len(results) < len(seeds):
+                typer.echo(f"{len(results)} of {counted(len(seeds), 'seed')} done", err=True)
+            figures = summarised(results)
+            _show_seeds(results, figures)
+            write_json(
+                json_file,
+                {
+                    "scenario": results[0]["scenario"],
+                    "seeds": [result["seed"] for result in results],
+                    "seeds_wanted": len(seeds),
+                    "summary": msgspec.to_builtins(figures),
+                    "runs": results,
+                },
+            )
+            draw(results)
+
+
+def _named(stage: str, progress: Told) -> Told:
+    return lambda _, done, total: progress(stage, done, total)
+
+
+def _timed(
+    scenario: Scenario, seed: int, progress: Told, processes: int, record: Path | None = None
+) -> dict[str, Any]:
+    started_s = time.perf_counter()
+    result = run_scenario(scenario, seed, progress, record, processes)
+    wall_s = time.perf_counter() - started_s
+    result["wall_seconds"] = round(wall_s, 2)
+    result["events_per_s"] = round(result["events"] / wall_s)
+    result["processes"] = processes
+    result["peak_rss_mb"] = round(_peak_mb(processes), 1)
+    return result
 
 
 def _peak_mb(processes: int) -> float:
@@ -107,3 +178,26 @@ def _show_adversaries(found: list[dict[str, Any]]) -> None:
             f"{each['convicted_by']:.0%}",
         )
     console_for(table).print(table)
+
+
+def _show_seeds(results: list[dict[str, Any]], figures: Mapping[str, "Figure"]) -> None:
+    each = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    for name in ("seed", "coverage", "converged_s"):
+        each.add_column(name, justify="right", no_wrap=True)
+    each.add_column("digest", overflow="fold")
+    for result in results:
+        late_s = result["converged_s"]
+        told = "never" if late_s is None else f"{late_s:g}"
+        each.add_row(str(result["seed"]), f"{result['coverage']:.4%}", told, result["digest"])
+    means = Table("figure", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    for name in ("mean", "95 % interval", "seeds"):
+        means.add_column(name, justify="right", no_wrap=True)
+    for name, figure in figures.items():
+        ends = "" if figure.ci95 is None else " to ".join(map(_rounded, figure.ci95))
+        means.add_row(name, _rounded(figure.mean), ends, str(figure.seeds))
+    for table in (each, means):
+        console_for(table).print(table)
+
+
+def _rounded(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"

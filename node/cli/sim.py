@@ -11,7 +11,7 @@ from rich.table import Table
 from tastemesh.errors import UsageError
 from tastemesh.node.cli.data import JsonFile, check_distinct, console_for, writable, write_json
 from tastemesh.node.cli.progress import stages
-from tastemesh.node.cli.runs import run, show
+from tastemesh.node.cli.runs import run, run_seeds, show
 from tastemesh.sim import inspection
 from tastemesh.sim.company import fitting_size
 from tastemesh.sim.replay import Replay
@@ -28,6 +28,15 @@ def sim(
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of everything random.", show_default="0")
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100_000,
+            help="Run so many seeds, from --seed on, one after the other: means and 95 % "
+            "intervals; Ctrl-C keeps those that are done.",
+        ),
     ] = None,
     processes: Annotated[
         int | None,
@@ -78,7 +87,7 @@ def sim(
     The nodes are the ones that the daemon runs; links, clocks and crashes are simulated. One seed
     gives one trace, byte for byte: the digest is its hash.
 
-    Example: tastemesh sim lossy --nodes 100 --seed 7
+    Example: tastemesh sim lossy --nodes 100 --seeds 5
     """
     if list_them:
         table = Table("scenario", "what happens", box=box.SIMPLE_HEAD)
@@ -93,12 +102,12 @@ def sim(
         {"--record": None if inspect else record, "--json": json_file, "--plot": plot},
         {"SCENARIO": None if scenario in shipped() else scenario, "--replay": replay},
     )
-    of_a_run = [each is not None for each in (nodes, seed, processes, plot)]
+    of_a_run = [each is not None for each in (nodes, seed, seeds, processes, plot)]
     if inspect is not None:
         if any(of_a_run) or json_file is not None:
             raise UsageError(
-                "--inspect takes everything from the trace; no --nodes, --seed, --processes, "
-                "--plot or --json"
+                "--inspect takes everything from the trace; no --nodes, --seed, --seeds, "
+                "--processes, --plot or --json"
             )
         _inspect(inspect, node, record, at, item)
     elif node is not None or at is not None or item is not None:
@@ -106,21 +115,27 @@ def sim(
     elif replay is not None:
         if any(of_a_run) or record is not None:
             raise UsageError(
-                "--replay takes everything from the trace; no --nodes, --seed, --processes, "
-                "--plot or --record"
+                "--replay takes everything from the trace; no --nodes, --seed, --seeds, "
+                "--processes, --plot or --record"
             )
         _replay(replay, json_file)
     elif scenario is None:
         raise UsageError(
             f"scenario is missing; expected a TOML file or one of {', '.join(shipped())}"
         )
+    elif seeds is not None and record is not None:
+        raise UsageError("--record writes the trace of one seed; no --seeds")
     else:
         wanted = load_scenario(scenario)
         if nodes is not None:
             wanted = msgspec.structs.replace(wanted, nodes=nodes)
         if processes is None:
             processes = 1 if record else fitting_size(wanted.nodes)
-        run(wanted, seed or 0, Path(record) if record else None, processes, json_file, plot)
+        first = seed or 0
+        if seeds is not None:
+            run_seeds(wanted, range(first, first + seeds), processes, json_file, plot)
+        else:
+            run(wanted, first, Path(record) if record else None, processes, json_file, plot)
 
 
 def _replay(path: Path, json_file: Path | None) -> None:

@@ -162,16 +162,6 @@ def test_a_simulations_digest_and_names_are_whole_in_a_pipe(
     assert all(shared[name] == alone[name] for name in alone.keys() - timed)
 
 
-@pytest.fixture
-def three(tmp_path: Path) -> Path:
-    """A scenario that takes no time."""
-    scenario = tmp_path / "three.toml"
-    scenario.write_text(
-        'description = "x"\nnodes = 3\nseconds = 2\nquiet_s = 1\nfriends = 1\nasked = 0\n'
-    )
-    return scenario
-
-
 def test_a_simulation_overwrites_nothing_that_it_reads_or_writes_itself(
     three: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
