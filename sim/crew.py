@@ -6,6 +6,7 @@ through its standard input and output, so that nothing depends on how a system m
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -102,7 +103,7 @@ class _Hand:
         with self._lock:
             self._is_ended = True
             if self._process is not None:
-                self._process.kill()  # all that it found was taken in; it has only memory to free
+                _kill(self._process)
 
     def close(self) -> None:
         """Let go of it, when nobody asks it any more."""
@@ -176,3 +177,16 @@ def _process() -> subprocess.Popen[bytes]:
         start_new_session=True,  # an interrupt from the terminal is for the first process
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
     )
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process that has only memory to free, as all that it found was taken in.
+
+    With it what a system has started in it, such as a pool: that holds the other end of its output,
+    for which this process would wait for ever.
+    """
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        with suppress(ProcessLookupError, PermissionError):  # all of them have ended, by system
+            os.killpg(process.pid, signal.SIGKILL)

@@ -253,7 +253,11 @@ def _inner(outer: Split, options: SplitOptions, seed: int) -> Split | None:
 
 def _grid(system: System, endorsed: bool, is_tuned: bool) -> list[Parameters]:
     grid = system.grid(endorsed)
-    assert 1 <= len(grid) <= TUNING_BUDGET  # a system of ours that takes more than its share
+    if not 1 <= len(grid) <= TUNING_BUDGET:  # none has more than its share
+        raise UsageError(
+            f"{system.name}: {counted(len(grid), 'setting')} to choose from; expected 1 to "
+            f"{TUNING_BUDGET}"
+        )
     return grid if is_tuned else grid[:1]
 
 

@@ -6,8 +6,10 @@ pickles. Whatever ends the first process closes this one's input, and so ends th
 
 import os
 import pickle
+import signal
 import sys
 import threading
+from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO
 
@@ -19,9 +21,13 @@ def main() -> int:
     """Take steps until the first process closes the input."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what anything prints is for people
-    trials = Trials(pickle.load(sys.stdin.buffer))  # noqa: S301 - of the process that started it
+    told = os.fdopen(os.dup(0), "rb")
+    # A process that is forked here closes its input: where a thread reads that, it waits for ever.
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    trials = Trials(pickle.load(told))  # noqa: S301 - of the process that started it
     steps: SimpleQueue[Step] = SimpleQueue()
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, steps), daemon=True).start()
+    threading.Thread(target=_listen, args=(told, steps), daemon=True).start()
     while True:
         try:
             found = pickle.dumps(trials.take(steps.get()))
@@ -39,6 +45,8 @@ def _listen(source: BinaryIO, steps: "SimpleQueue[Step]") -> None:
         while True:
             steps.put(pickle.load(source))  # noqa: S301 - as above
     except (EOFError, OSError, pickle.UnpicklingError):
+        if sys.platform != "win32":
+            os.killpg(0, signal.SIGKILL)  # with what a system has started here
         os._exit(1)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from tastemesh.errors import UsageError
 from tastemesh.ranking.metrics import hits, ndcg
 from tastemesh.sim.interactions import Endorsements
 from tastemesh.sim.own import NOTHING, Own, brought_by
@@ -129,7 +130,7 @@ class Trials:
         found = []
         for parameters in step.settings:
             system.fit(inner.train, self._bench.known_inside, parameters)
-            ranked = system.rank(inner.test_users, HEAD_LENGTH)
+            ranked = _ranked(system, inner.test_users, HEAD_LENGTH)
             found.append(float(ndcg(hits(ranked, relevant), count, HEAD_LENGTH).mean()))
         return found
 
@@ -138,7 +139,7 @@ class Trials:
         started = clock()
         system = self._fitted(step)
         fitted = clock()
-        ranked = system.rank(outer.test_users[step.first : step.last], LIST_LENGTH)
+        ranked = _ranked(system, outer.test_users[step.first : step.last], LIST_LENGTH)
         ended = clock()
         return Lists(
             ranked=ranked,
@@ -160,6 +161,18 @@ class Trials:
         if isinstance(system, Tastemesh):
             self._kept = (step.method, step.parameters, system)
         return system
+
+
+def _ranked(system: System, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
+    """Return a system's lists; one that somebody brought may give something else."""
+    ranked = system.rank(users, k)
+    shape, dtype = np.shape(ranked), getattr(ranked, "dtype", type(ranked))
+    if dtype != np.int32 or shape != (len(users), k):
+        raise UsageError(
+            f"{system.name}: its `rank` gave {dtype}, shape {list(shape)}; "
+            f"expected int32, shape [{len(users)}, {k}]"
+        )
+    return ranked
 
 
 def relevant_items(part: Split) -> csr_array:

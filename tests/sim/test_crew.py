@@ -16,6 +16,7 @@ from tastemesh.errors import ProcessError, UsageError
 from tastemesh.sim import crew
 from tastemesh.sim.evaluate import evaluate
 from tastemesh.sim.interactions import Interactions
+from tastemesh.sim.own import Own
 from tastemesh.sim.systems import ridge
 from tests.sim.test_evaluate import circles, friends
 
@@ -57,6 +58,63 @@ def test_two_and_three_processes_find_what_one_does() -> None:
     assert found(2) == alone
     assert found(3) == alone
     assert not hands()
+
+
+OWN = """
+import multiprocessing
+import numpy as np
+
+class Mine:
+    name = "mine"
+    def grid(self, endorsed):
+        return [{}] * SETTINGS
+    def fit(self, train, endorsements, parameters):
+        pass
+    def rank(self, users, k):
+        if POOL:
+            self.pool = multiprocessing.get_context("fork").Pool(2)
+            self.pool.map(abs, [1, 2])
+        return RANKED
+
+SYSTEMS = {"mine": lambda seed: Mine()}
+"""
+
+
+def own(
+    ranked: str = "np.zeros((len(users), k), np.int32)", settings: int = 1, pool: int = 0
+) -> Own:
+    """A system of somebody's own that ranks the same for everybody."""
+    return Own("mine.py", f"POOL, SETTINGS = {pool}, {settings}" + OWN.replace("RANKED", ranked))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there processes are not forked")
+def test_processes_that_a_system_starts_end_with_the_one_that_it_runs_in() -> None:
+    run = found(2, ["mine", "popularity"], own=own(pool=1))
+    assert [row["method"] for row in run["results"]] == ["mine", "popularity"]
+
+
+@pytest.mark.parametrize(
+    ("ranked", "gave"),
+    [
+        ("np.zeros((len(users) - 1, k), np.int32)", "int32, shape ["),
+        ("np.zeros((len(users), 3), np.int32)", "int32, shape ["),
+        ("np.zeros((len(users), k))", "float64, shape ["),
+        ("[[0] * k for _ in users]", "<class 'list'>, shape ["),
+        ("None", "<class 'NoneType'>, shape []"),
+    ],
+)
+def test_a_system_whose_lists_are_none_is_left_out_and_told_what_they_are(
+    ranked: str, gave: str
+) -> None:
+    skipped = found(1, ["mine", "popularity"], own=own(ranked))["skipped"]
+    assert skipped["mine"].startswith(f"mine: its `rank` gave {gave}")
+    assert "; expected int32, shape [" in skipped["mine"]
+
+
+@pytest.mark.parametrize("settings", [0, 10])
+def test_a_system_with_more_than_its_share_of_settings_or_none_is_refused(settings: int) -> None:
+    with pytest.raises(UsageError, match=f"^mine: {settings} settings to choose from; expected 1"):
+        found(1, ["mine", "popularity"], own=own(settings=settings))
 
 
 @pytest.mark.slow
@@ -169,13 +227,15 @@ def test_a_process_that_is_killed_ends_the_evaluation_and_leaves_none_behind() -
 FATAL = """
 import os, signal, time
 from tastemesh.sim.evaluate import evaluate
+from tests.sim.test_crew import own
 from tests.sim.test_evaluate import circles
 
 def kill(stage, done, total):
     if done > 2:
         os.kill(os.getpid(), signal.SIGKILL)
 
-evaluate(circles(), methods=["als", "userknn"], clock=time.perf_counter, progress=kill, processes=2)
+methods, mine = ["als", "userknn", "mine"], own(pool=1)
+evaluate(circles(), methods=methods, own=mine, clock=time.perf_counter, progress=kill, processes=2)
 """
 
 
