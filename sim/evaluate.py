@@ -9,7 +9,7 @@ where the training part cannot be split. The test part is looked at once, at the
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 import numpy as np
@@ -56,6 +56,11 @@ from tastemesh.sim.wording import counted
 TUNING_BUDGET = 9  # settings a system may try: a 3 by 3 grid; guess
 TUNING_USERS = 1_000  # a mean ndcg's standard error is then 0.006 (measured)
 _STOPPED = "stopped by Ctrl-C"
+
+_Grid: TypeAlias = Annotated[
+    list[dict[str, bool | int | float | str]],
+    msgspec.Meta(min_length=1, max_length=TUNING_BUDGET),
+]
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how many steps are done, and how many there are."""
@@ -252,13 +257,12 @@ def _inner(outer: Split, options: SplitOptions, seed: int) -> Split | None:
 
 
 def _grid(system: System, endorsed: bool, is_tuned: bool) -> list[Parameters]:
-    grid = system.grid(endorsed)
-    if not 1 <= len(grid) <= TUNING_BUDGET:  # none has more than its share
-        raise UsageError(
-            f"{system.name}: {counted(len(grid), 'setting')} to choose from; expected 1 to "
-            f"{TUNING_BUDGET}"
-        )
-    return grid if is_tuned else grid[:1]
+    try:  # what is no number and no text could not be told at the end
+        grid = msgspec.convert(system.grid(endorsed), _Grid)
+    except msgspec.ValidationError as error:
+        expected = f"1 to {TUNING_BUDGET} settings, dictionaries of numbers and texts by name"
+        raise UsageError(f"{system.name}: its `grid` gives no {expected}: {error}") from None
+    return [*grid] if is_tuned else [grid[0]]
 
 
 def _thinned(inner: Split, seed: int) -> Split:

@@ -67,7 +67,7 @@ import numpy as np
 class Mine:
     name = "mine"
     def grid(self, endorsed):
-        return [{}] * SETTINGS
+        return GRID
     def fit(self, train, endorsements, parameters):
         pass
     def rank(self, users, k):
@@ -81,10 +81,11 @@ SYSTEMS = {"mine": lambda seed: Mine()}
 
 
 def own(
-    ranked: str = "np.zeros((len(users), k), np.int32)", settings: int = 1, pool: int = 0
+    ranked: str = "np.zeros((len(users), k), np.int32)", grid: str = "[{}]", pool: int = 0
 ) -> Own:
     """A system of somebody's own that ranks the same for everybody."""
-    return Own("mine.py", f"POOL, SETTINGS = {pool}, {settings}" + OWN.replace("RANKED", ranked))
+    text = OWN.replace("RANKED", ranked).replace("GRID", grid).replace("POOL", str(pool))
+    return Own("mine.py", text)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there processes are not forked")
@@ -111,10 +112,20 @@ def test_a_system_whose_lists_are_none_is_left_out_and_told_what_they_are(
     assert "; expected int32, shape [" in skipped["mine"]
 
 
-@pytest.mark.parametrize("settings", [0, 10])
-def test_a_system_with_more_than_its_share_of_settings_or_none_is_refused(settings: int) -> None:
-    with pytest.raises(UsageError, match=f"^mine: {settings} settings to choose from; expected 1"):
-        found(1, ["mine", "popularity"], own=own(settings=settings))
+@pytest.mark.parametrize(
+    ("grid", "said"),
+    [
+        ("[]", "length >= 1"),
+        ("[{}] * 10", "length <= 9"),
+        ("[{'k': k} for k in np.arange(3)]", "got `numpy.int64`"),
+        ("[1, 2]", "got `int`"),
+    ],
+)
+def test_settings_that_could_not_be_told_are_refused_before_any_is_tried(
+    grid: str, said: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^mine: its `grid` gives no 1 to 9 settings, .*{said}"):
+        found(1, ["popularity", "mine"], own=own(grid=grid))
 
 
 @pytest.mark.slow
