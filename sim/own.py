@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tastemesh.errors import UsageError
+from tastemesh.sim.adversaries.staging import SHAPES
 from tastemesh.sim.adversaries.strategies import STRATEGIES, Strategy
 from tastemesh.sim.adversaries.white_box import WHITE_BOX
 from tastemesh.sim.systems.registry import SYSTEMS, VARIANTS, Maker
@@ -54,7 +55,7 @@ def read_own(path: Path) -> Own:
         UsageError: it cannot be read or run, or brings nothing that can be used.
     """
     try:
-        own = Own(str(path), path.read_text(encoding="utf-8"))
+        own = Own(str(path), path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "expected UTF-8"
         raise UsageError(f"--with {path}: {why}") from None
@@ -89,7 +90,7 @@ def brought_by(own: Own) -> Brought:
 
 
 def _is_strategy(value: object) -> bool:
-    return isinstance(value, Strategy)
+    return isinstance(value, Strategy) and value.shape in SHAPES and value.entries >= 1
 
 
 def _checked(
@@ -100,7 +101,11 @@ def _checked(
     shipped: tuple[str, ...],
 ) -> dict[str, Any]:
     found = getattr(module, kind, {})
-    expected = "functions of a seed" if kind == "SYSTEMS" else "Strategy(…)"
+    expected = (
+        "functions of a seed"
+        if kind == "SYSTEMS"
+        else f"Strategy(…), its shape one of {', '.join(SHAPES)}, its entries 1 or more"
+    )
     if not isinstance(found, Mapping):
         raise UsageError(f"--with {path}: {kind} is {found!r}; expected {expected} by name")
     for name, value in found.items():

@@ -157,13 +157,17 @@ def _with_profiles(
     )
 
 
+SHAPES = ("none", "chain", "star", "cycle", "clique", "ladder")
+"""How attackers may endorse each other, by the names that `shape` takes."""
+
+
 def shape(name: str, entries: int, count: int) -> tuple[Edge, ...]:
     """Return the endorsements among attackers, by their numbers.
 
     Args:
-        name: `none`; `chain`, `star`, `cycle`; `clique`: entries that endorse all others and
-            one another; or `ladder`: two by two, each of whom both of the two before endorse, so
-            that nobody's mass goes past one identity alone.
+        name: one of `SHAPES`. `clique`: entries that endorse all others and one another;
+            `ladder`: two by two, each of whom both of the two before endorse, so that nobody's
+            mass goes past one identity alone.
         entries: how many, from the first on.
         count: attackers who take part.
     """

@@ -6,14 +6,14 @@ each for other deceived people.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
-from tastemesh.sim.adversaries.camouflage import Camouflage, Crowd
+from tastemesh.sim.adversaries.camouflage import Camouflage, Crowd, Profile
 from tastemesh.sim.adversaries.staging import Attacked, Plan, endorsing, shape, staged
 from tastemesh.sim.interactions import Endorsements, Interactions
 
@@ -81,7 +81,8 @@ def mount(
         own: strategies beside those that are shipped.
 
     Raises:
-        UsageError: the strategy is unknown, or there are not enough honest users to deceive.
+        UsageError: the strategy is unknown, or there are not enough honest users to deceive; or one
+            of `own` holds what nobody can.
     """
     strategy = STRATEGIES.get(name) or own.get(name)
     if strategy is None:
@@ -95,6 +96,8 @@ def mount(
     rng = np.random.default_rng([seed, identities, attack_edges, number])
     crowd = Crowd(train, egos, rng)
     profiles = tuple(strategy.camouflage(crowd, number) for number in range(identities))
+    if name in own:
+        _check_profiles(name, profiles, len(train.item_ids))
     if endorsements is None:
         return staged(Plan(profiles=profiles), train, None, rng)
     deceived = rng.choice(endorsing(endorsements, attack_edges), attack_edges, replace=False)
@@ -106,3 +109,15 @@ def mount(
         slanders=strategy.slanders,
     )
     return staged(plan, train, endorsements, rng)
+
+
+def _check_profiles(name: str, profiles: Sequence[Profile], item_count: int) -> None:
+    """Refuse items that are none, or held twice: a method that adds them up would count both."""
+    for number, profile in enumerate(profiles):
+        held = profile.items
+        distinct = np.unique(held)
+        if len(distinct) < len(held) or not np.isin(distinct, np.arange(item_count)).all():
+            raise UsageError(
+                f"{name}: identity {number} holds {held!r}; expected items, 0 to {item_count - 1}, "
+                "each once"
+            )

@@ -11,9 +11,13 @@ from tastemesh.sim.attack.backends import open_backend
 from tastemesh.sim.attack.options import AttackOptions, fingerprint
 from tastemesh.sim.attack.runner import run_attacks
 from tastemesh.sim.interactions import Endorsements, Interactions
-from tastemesh.sim.own import Own, read_own
+from tastemesh.sim.own import Own, brought_by, read_own
 from tests.pages import ROOT, blocks
 
+STRATEGY = (
+    "from tastemesh.sim.adversaries.strategies import Strategy\n"
+    "STRATEGIES = {'mine': Strategy('x', print,"
+)
 Community = tuple[Interactions, Endorsements]
 
 
@@ -73,6 +77,11 @@ def test_cells_of_another_text_are_not_those_of_this_one(mine: Path, community: 
         ("SYSTEMS = {'mine': 1}", r": SYSTEMS\['mine'\] is 1; expected functions of a seed"),
         ("SYSTEMS = {'a,b': int}", ": SYSTEMS has 'a,b'; expected a name without commas"),
         ("STRATEGIES = {'white-box': 1}", ": STRATEGIES has 'white-box', which is there already"),
+        (
+            f"{STRATEGY} 'cliques')}}",
+            r": STRATEGIES\['mine'\] is .*; expected .* none, chain, star",
+        ),
+        (f"{STRATEGY} entries=0)}}", r": STRATEGIES\['mine'\] is .*; expected .* 1 or more"),
         ("STRATEGIES = {'mine': int}", r": STRATEGIES\['mine'\] is .* expected Strategy\("),
     ],
 )
@@ -83,6 +92,26 @@ def test_a_file_that_brings_nothing_to_use_is_refused_with_the_line(
     path.write_text(text)
     with pytest.raises(UsageError, match=f"--with {path}{said}"):
         read_own(path)
+
+
+def test_a_file_may_begin_with_a_mark_of_the_order_of_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("SYSTEMS = {'mine': int}", encoding="utf-8-sig")
+    assert set(brought_by(read_own(path)).systems) == {"mine"}
+
+
+@pytest.mark.parametrize("held", ["[3, 3]", "[-1]", "[10**6]", "[0.5]"])
+def test_a_strategy_that_holds_what_nobody_can_is_refused(held: str, community: Community) -> None:
+    text = f"""
+import numpy as np
+from tastemesh.sim.adversaries.camouflage import Profile
+from tastemesh.sim.adversaries.strategies import Strategy
+STRATEGIES = {{"mine": Strategy("x", lambda crowd, number: Profile(np.array({held}), early=False))}}
+"""
+    wanted = msgspec.structs.replace(options(Own("mine.py", text)), strategies=("mine",))
+    wanted = msgspec.structs.replace(wanted, systems=("popularity",))
+    with pytest.raises(UsageError, match=r"^mine: identity 0 holds array.*; expected items, 0 to"):
+        run_attacks(*community, wanted)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
