@@ -4,6 +4,7 @@ The file's text travels with the work, so that processes on other machines need 
 what a resumed experiment was made with is known.
 """
 
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -42,6 +43,9 @@ class Brought(NamedTuple):
 
 
 NOTHING = Own()
+
+# Options take names between commas, and what prints them takes square brackets for orders.
+_NAME = re.compile(r"[^\s,\[\]]+( [^\s,\[\]]+)*")
 
 
 def read_own(path: Path) -> Own:
@@ -109,8 +113,10 @@ def _checked(
     if not isinstance(found, Mapping):
         raise UsageError(f"--with {path}: {kind} is {found!r}; expected {expected} by name")
     for name, value in found.items():
-        if not isinstance(name, str) or not name or "," in name or name != name.strip():
-            raise UsageError(f"--with {path}: {kind} has {name!r}; expected a name without commas")
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise UsageError(
+                f"--with {path}: {kind} has {name!r}; expected a name, no comma or bracket in it"
+            )
         if name in shipped:
             raise UsageError(f"--with {path}: {kind} has {name!r}, which is there already")
         if not is_one(value):

@@ -75,7 +75,8 @@ def test_cells_of_another_text_are_not_those_of_this_one(mine: Path, community: 
         ("SYSTEMS = [1]", r": SYSTEMS is \[1\]; expected functions of a seed by name"),
         ("SYSTEMS = {'salsa': int}", ": SYSTEMS has 'salsa', which is there already"),
         ("SYSTEMS = {'mine': 1}", r": SYSTEMS\['mine'\] is 1; expected functions of a seed"),
-        ("SYSTEMS = {'a,b': int}", ": SYSTEMS has 'a,b'; expected a name without commas"),
+        ("SYSTEMS = {'a,b': int}", ": SYSTEMS has 'a,b'; expected a name, no comma or bracket"),
+        ("SYSTEMS = {'knn[k=5]': int}", r": SYSTEMS has 'knn\[k=5\]'; expected a name, no comma"),
         ("STRATEGIES = {'white-box': 1}", ": STRATEGIES has 'white-box', which is there already"),
         (
             f"{STRATEGY} 'cliques')}}",
