@@ -128,13 +128,14 @@ def export(
     """
     said = ask(home, "GET", "/v1/export", query={"identity": identity})
     try:
-        write_private(file, json.dumps(said, indent=1, ensure_ascii=False) + "\n")
+        is_file = write_private(file, json.dumps(said, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}") from None
     typer.echo(
         f"wrote {counted(len(said['interactions']), 'interaction')}, "
         f"{counted(len(said['endorsements']), 'endorsement')} and "
-        f"{counted(len(said['records']), 'signed record')} to {file}"
+        f"{counted(len(said['records']), 'signed record')} to {file}",
+        err=not is_file,  # not into what a program reads from a pipe
     )
 
 

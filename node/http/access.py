@@ -111,16 +111,28 @@ def no_daemon(home: Path) -> TastemeshError:
     return TastemeshError(f"no daemon runs for {home}; start it with: tastemesh run --home {home}")
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> bool:
     """Replace a file as a whole, mode 0600 from its first moment on; a link's target, not it.
 
     A pipe or a device is written into: a file in its place would be one in the place of /dev/null.
+    So is what somebody has open, as /dev/stdout: it may be a file that `>>` is to add to.
+
+    Returns:
+        Whether it is a file of its own.
     """
-    if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
-        return
+    if _is_open(path) or (path.exists() and not path.is_file()):
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+        return False
     path = path.resolve()
     _written(path, text).replace(path)
+    return True
+
+
+def _is_open(path: Path) -> bool:
+    """Tell whether a path names a descriptor, as /dev/stdout and /dev/fd/3 do."""
+    link = path.parent / path.readlink() if path.is_symlink() else path
+    return any(each.parent.resolve().is_relative_to("/proc") for each in (path, link))
 
 
 def _written(path: Path, text: str) -> Path:

@@ -80,6 +80,17 @@ def test_a_home_that_cannot_be_looked_into_is_not_said_to_have_no_daemon(tmp_pat
         find_daemon(home)
 
 
+def test_what_a_file_has_stays_where_its_descriptor_is_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "all"
+    path.write_text("before\n")
+    with path.open("a") as file:
+        for there in (Path(f"/dev/fd/{file.fileno()}"), tmp_path / "link"):
+            if not there.exists():
+                there.symlink_to(f"/proc/self/fd/{file.fileno()}")  # as /dev/stdout is
+            assert not write_private(there, "said\n")
+    assert path.read_text() == "before\nsaid\nsaid\n"
+
+
 def test_any_text_is_written_where_the_locale_knows_ascii_only(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path;"
