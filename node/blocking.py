@@ -33,6 +33,9 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _S = TypeVar("_S")
 
+# Until a thread that was ordered runs: a Ctrl-C may come meanwhile. Milliseconds, as a rule; guess.
+_BEGIN_S = 1.0
+
 
 class LoopThread:
     """One thread with one event loop in which a node lives.
@@ -47,6 +50,7 @@ class LoopThread:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop
         self._closing: asyncio.Event
+        self._begun: threading.Event
         self._ended: Future[None]
 
     def start(self) -> None:
@@ -60,6 +64,7 @@ class LoopThread:
             if self._thread is not None:
                 raise UsageError("the node is open already")
             opened: Future[None] = Future()
+            self._begun = threading.Event()
             self._ended = Future()
             thread = threading.Thread(
                 target=self._run, args=(opened,), name="tastemesh-node", daemon=True
@@ -70,7 +75,8 @@ class LoopThread:
             except BaseException:  # a Ctrl-C, too, before the node is open or just then
                 if not opened.cancel() and opened.exception() is None:
                     self._loop.call_soon_threadsafe(self._closing.set)
-                thread.join()
+                if self._begun.wait(_BEGIN_S):  # else it will not: the system allows no more
+                    thread.join()
                 raise
             self._thread = thread
 
@@ -119,6 +125,7 @@ class LoopThread:
             raise
 
     def _run(self, opened: Future[None]) -> None:
+        self._begun.set()
         try:
             with asyncio.Runner() as runner:
                 runner.run(self._live(opened))

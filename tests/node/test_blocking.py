@@ -3,10 +3,12 @@
 import asyncio
 import inspect
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 import pytest
@@ -192,6 +194,26 @@ def test_ctrl_c_while_it_opens_gives_it_up(config: tastemesh.NodeConfig) -> None
     with pytest.raises(KeyboardInterrupt):
         node.open()
     assert not node.is_open
+    assert "tastemesh-node" not in [thread.name for thread in threading.enumerate()]
+    with node:  # the home is free again
+        node.record("isrc:A")
+
+
+@pytest.mark.usefixtures("heeded")
+def test_ctrl_c_before_its_thread_runs_gives_it_up_too(config: tastemesh.NodeConfig) -> None:
+    def press(frame: FrameType, event: str, argument: object) -> None:
+        codes = frame.f_code, frame.f_back and frame.f_back.f_code
+        if codes == (threading.Event.wait.__code__, threading.Thread.start.__code__):
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGINT)
+
+    node = SyncNode(Node(config))
+    sys.setprofile(press)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            node.open()
+    finally:
+        sys.setprofile(None)
     assert "tastemesh-node" not in [thread.name for thread in threading.enumerate()]
     with node:  # the home is free again
         node.record("isrc:A")
