@@ -99,18 +99,23 @@ class Log:
             told: the sums in the header, which may be what is sound of it.
             order: of the bytes in a word.
         """
-        at, content = _HEADER.size, self._content
-        *_, first, second = marks = _FRAME.unpack_from(content, at)
-        page = content[at + _FRAME.size : at + self._step]
-        seeds = (told, _summed((0, 0), content[:24], order))
-        for sums in seeds if len(page) == self.page_bytes else ():
-            found = _summed(_summed(sums, content[at : at + 8], order), page, order)
-            if found == (first, second):
-                return list(marks[2:4]), sums
-        places = range(at, len(content) - self._step + 1, self._step)
+        content = self._content
+        places = [
+            place
+            for place in range(_HEADER.size, len(content) - self._step + 1, self._step)
+            if any(content[place : place + _FRAME.size])  # zeros are no frame; their sums fit, too
+        ]
+        if places[:1] == [_HEADER.size]:
+            at = _HEADER.size
+            *_, first, second = marks = _FRAME.unpack_from(content, at)
+            page = content[at + _FRAME.size : at + self._step]
+            for sums in (told, _summed((0, 0), content[:24], order)):
+                found = _summed(_summed(sums, content[at : at + 8], order), page, order)
+                if found == (first, second):
+                    return list(marks[2:4]), sums
         salts = [_FRAME.unpack_from(content, place)[2:4] for place in places]
         repeated = (each for each, following in pairwise(salts) if each == following)
-        return list(next(repeated, marks[2:4])), None
+        return list(next(repeated, salts[0] if salts else (0, 0))), None
 
     @property
     def _step(self) -> int:

@@ -118,6 +118,23 @@ async def test_a_commit_that_was_overwritten_in_the_log_hides_none_behind_it(
     assert found.sequences == held.sequences
 
 
+@pytest.mark.parametrize("page_count", [1, 2, 9])
+async def test_a_log_that_begins_with_zeros_is_damaged(path: Path, page_count: int) -> None:
+    """So the file system leaves blocks that never reached the disk: their checksums fit."""
+    copy = path.with_name("copy.db")
+    async with await Store.open(path) as store:
+        await fill(store)
+        held = await store.load(0)
+        shutil.copy(path, copy)
+        shutil.copy(log_of(path), log_of(copy))
+    with log_of(copy).open("r+b") as log:
+        log.write(bytes(page_count * PAGE_BYTES))
+    with pytest.raises(StorageError, match="a commit in its log"):
+        await Store.open(copy)
+    _, found = await salvaged(copy)
+    assert found.sequences == held.sequences
+
+
 async def test_a_log_that_was_begun_anew_is_not_taken_for_what_it_was_before(path: Path) -> None:
     """Of 780 records 184 were lost, ours among them, and what had been deleted was back."""
     copy = path.with_name("copy.db")
