@@ -20,6 +20,8 @@ from tastemesh.sim.trials import Step, Trials
 def main() -> int:
     """Take steps until the first process closes the input."""
     answers = os.fdopen(os.dup(1), "wb")
+    if sys.platform != "win32":  # where another has it open, the end of this one goes unnoticed
+        os.register_at_fork(after_in_child=answers.close)
     os.dup2(2, 1)  # what anything prints is for people
     told = os.fdopen(os.dup(0), "rb")
     # A process that is forked here closes its input: where a thread reads that, it waits for ever.

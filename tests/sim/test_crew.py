@@ -62,6 +62,8 @@ def test_two_and_three_processes_find_what_one_does() -> None:
 
 OWN = """
 import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 
 class Mine:
@@ -72,8 +74,8 @@ class Mine:
         pass
     def rank(self, users, k):
         if POOL:
-            self.pool = multiprocessing.get_context("fork").Pool(2)
-            self.pool.map(abs, [1, 2])
+            self.pool = ProcessPoolExecutor(2, multiprocessing.get_context("fork"))
+            list(self.pool.map(abs, [1, 2]))
         return RANKED
 
 SYSTEMS = {"mine": lambda seed: Mine()}
@@ -92,6 +94,12 @@ def own(
 def test_processes_that_a_system_starts_end_with_the_one_that_it_runs_in() -> None:
     run = found(2, ["mine", "popularity"], own=own(pool=1))
     assert [row["method"] for row in run["results"]] == ["mine", "popularity"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there processes are not forked")
+def test_a_process_that_is_killed_is_noticed_though_one_that_it_started_lives() -> None:
+    with pytest.raises(ProcessError, match="want of memory"):
+        found(2, ["mine", "popularity"], own=own("os.kill(os.getpid(), 9)", pool=1))
 
 
 @pytest.mark.parametrize(
