@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from tastemesh.gossip.topics import shard_of
+from tastemesh.gossip.topics import ALL_SHARDS, shard_of
 from tastemesh.sim.brokers import FALSELY_NAMED, MOST_NAMED_INNOCENT
 from tastemesh.sim.engine import Simulation
 
@@ -65,18 +65,21 @@ def coverage(simulation: Simulation) -> Coverage:
 
 def _held(simulation: Simulation, sizes: list[int], periods: int) -> _Held:
     shards = [shard for shard, size in enumerate(sizes) if size]
+    total = sum(sizes)
     held = due = held_of_due = 0
     least = 1.0
     for peer in simulation.peers.values():
         engine, by_shard = peer.core.engine, peer.shelf.by_shard
-        interest = engine.interest
+        mask, read_since_ms = engine.interest.mask, engine.interest.read_since_ms
         since_ms = simulation.now_ms - periods * engine.limits.sync_period_ms
-        his = has = 0
-        for shard in shards:
-            if interest.reads(shard) and interest.read_since_ms(shard) <= since_ms:
-                his += sizes[shard]
-                has += by_shard[shard]
-        held += sum(by_shard)
+        his, has = total, sum(by_shard)
+        held += has
+        # Most read all shards since long, and this is all the time that a look takes.
+        if mask != ALL_SHARDS or max(map(read_since_ms, shards), default=0) > since_ms:
+            for shard in shards:
+                if not mask >> shard & 1 or read_since_ms(shard) > since_ms:
+                    his -= sizes[shard]
+                    has -= by_shard[shard]
         due += his
         held_of_due += has
         least = min(least, has / his if his else 1.0)

@@ -185,7 +185,8 @@ class Peer(Station):
     @property
     def rejected(self) -> Counter[str]:
         """What it refused, by reason, in all its lives."""
-        return self._rejected_before + self.core.engine.rejected
+        rejected = self.core.engine.rejected
+        return self._rejected_before + rejected if self._rejected_before else rejected
 
     def come_back(self, core: Core) -> None:
         """Live again after a crash, as a fresh core with the same store."""
