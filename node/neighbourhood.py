@@ -1,5 +1,7 @@
 """Whom a user's trust reaches, as a small graph that a person can look at."""
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
@@ -113,13 +115,25 @@ def nearest(
     return [(arrays.ids[n], far) for n, far in distance.items()], [*own, *edges][:EDGE_LIMIT]
 
 
-def shares(reach: Reach) -> tuple[dict[bytes, float], dict[bytes, float]]:
-    """Return trust by identity, and by the contact that it comes through, each summing to 1."""
+def shares(
+    graph: EndorsementGraph, reach: Reach, people: Sequence[bytes]
+) -> tuple[dict[bytes, float], dict[bytes, float]]:
+    """Return the trust of some people, and that which comes through each contact.
+
+    Args:
+        graph: who vouches for whom.
+        reach: whom a user's endorsements reach, in this very graph.
+        people: ids; who is not reached has no share. Of the thousands who may be, few are shown.
+
+    Returns:
+        Shares of all the trust, by person and by contact.
+    """
     total = reach.total
     whole = float(total.sum())
     if not whole:
         return {}, {}
-    placed = {reach.ids[n]: float(total[n]) / whole for n in np.flatnonzero(total).tolist()}
+    indices = {person: graph.index_of(person) for person in people}
+    placed = {person: float(total[n]) / whole for person, n in indices.items() if n is not None}
     by_contact = np.asarray(reach.mass.sum(axis=1)).ravel() / whole
     return placed, dict(zip(reach.contacts, by_contact.tolist(), strict=True))
 

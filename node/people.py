@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from tastemesh.errors import UsageError
 from tastemesh.gossip.identity import format_id
 from tastemesh.node.backing import Backing, backing
@@ -40,8 +42,8 @@ class People:
         ego = self._keys.signer(identity).id
         core = self._core
         reach = core.reach(ego)
-        placed, through = shares(reach)
         people, edges = nearest(core.endorsements, reach, ego, limit)
+        placed, through = shares(core.endorsements, reach, [person for person, _ in people])
         window, proofs = core.engine.window, core.engine.intake.proofs
         return Neighbourhood(
             people=[
@@ -57,7 +59,7 @@ class People:
                 for person, distance in people
             ],
             endorsements=vouchings(edges),
-            reached=len(placed),
+            reached=int(np.count_nonzero(reach.total)),
             sybil_bound=core.sybil_bound(ego, self._clock.wall_ms()),
         )
 
