@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tastemesh
+from tastemesh.errors import UsageError
 from tastemesh.node.holders import holder_counts
 from tastemesh.node.sharing import Sharing
 from tastemesh.ranking.view import View
@@ -51,3 +52,22 @@ async def test_to_keep_rare_items_of_a_history_private_asks_no_more_an_item_than
                 assert (await node.import_history(plays)).left_out == len(plays)
         calls.append(counted.count / len(plays))
     assert calls[1] < calls[0] + 4
+
+
+@pytest.mark.broker
+async def test_the_event_loop_does_not_look_at_each_play_of_a_history(
+    tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    config = tastemesh.NodeConfig(
+        home=tmp_path,
+        brokers=(nats_broker.url,),
+        limits=tastemesh.Limits(author_interaction_count=0),
+    )
+    plays = [tastemesh.Play(f"i{n}", time_s=n) for n in range(2_000)]
+    async with tastemesh.open_node(config) as node:
+        with calls_of() as counted:
+            assert (await node.import_history(plays)).left_out == len(plays)
+        assert counted.count < len(plays)
+        wrong = tastemesh.Play("wrong", weight=2.0)
+        with pytest.raises(UsageError, match=r"weight is 2\.0"):
+            await node.import_history([*plays, wrong])
