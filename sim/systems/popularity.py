@@ -2,9 +2,17 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
+from tastemesh.ranking.largest import kth_largest
 from tastemesh.sim.interactions import Endorsements, Interactions
-from tastemesh.sim.systems.matrices import binary_matrix, column_sizes, rank_by_scores, tie_lots
+from tastemesh.sim.systems.matrices import (
+    binary_matrix,
+    column_sizes,
+    rank_by_scores,
+    row_sizes,
+    tie_lots,
+)
 from tastemesh.sim.systems.system import Parameters
 
 
@@ -27,6 +35,15 @@ class Popularity:
 
     def rank(self, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
         """Return the most popular items that each user does not own, shape [n, k]."""
-        return rank_by_scores(
-            lambda block: np.tile(self._holders, (len(block), 1)), self._owned, users, k, self._lots
+        # Who owns n items finds k others among the first n + k, some dozens of a large catalogue.
+        enough = k + int(row_sizes(self._owned)[users].max(initial=0))
+        likely = np.flatnonzero(self._holders >= kth_largest(self._holders[None], enough))
+        holders = self._holders[likely]
+        ranked = rank_by_scores(
+            lambda block: np.tile(holders, (len(block), 1)),
+            csr_array(self._owned[:, likely]),
+            users,
+            k,
+            self._lots[likely],
         )
+        return np.where(ranked >= 0, likely[ranked], -1).astype(np.int32)

@@ -1,5 +1,7 @@
 """Each baseline against its definition, written out densely."""
 
+import tracemalloc
+
 import msgspec
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from tastemesh.sim.interactions import Interactions
 from tastemesh.sim.systems import ease as ease_module
 from tastemesh.sim.systems.als import Als
 from tastemesh.sim.systems.ease import Ease
+from tastemesh.sim.systems.matrices import tie_lots
 from tastemesh.sim.systems.neighbours import ItemKNN, UserKNN
 from tastemesh.sim.systems.popularity import Popularity
 from tastemesh.sim.systems.rp3beta import RP3Beta
@@ -86,6 +89,36 @@ def test_only_the_k_nearest_vote() -> None:
     nearest = {"k": 4, "shrink": 0.1}
     assert_ranks_by(UserKNN(), nearest, wide, users @ matrix_of(wide))
     assert_ranks_by(ItemKNN(), nearest, tall, matrix_of(tall) @ items.T)
+
+
+def test_popularity_weighs_no_more_of_a_large_catalogue_than_can_be_listed() -> None:
+    rng = np.random.default_rng(0)
+    user_count, item_count = 100, 20_000
+    user = np.repeat(np.arange(user_count), 40)
+    item = np.concatenate(
+        [rng.choice(item_count // (1 + at % 50), 40, replace=False) for at in range(user_count)]
+    )
+    data = Interactions(
+        user_ids=tuple(map(str, range(user_count))),
+        item_ids=tuple(map(str, range(item_count))),
+        user=user.astype(np.int32),
+        item=item.astype(np.int32),
+        weight=np.ones(len(user), dtype=np.float32),
+    )
+    system = Popularity()
+    system.fit(data, None, {})
+    tracemalloc.start()
+    try:
+        ranked = system.rank(np.arange(user_count, dtype=np.int32), 10)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < user_count * item_count
+    held = matrix_of(data)
+    holders, lots = held.sum(axis=0), tie_lots(data)
+    for at, listed in enumerate(ranked.tolist()):
+        open_to = np.flatnonzero((held[at] == 0) & (holders > 0))
+        assert listed == open_to[np.lexsort((lots[open_to], -holders[open_to]))][:10].tolist()
 
 
 def test_rp3beta_is_three_steps_over_popularity() -> None:
