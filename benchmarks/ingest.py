@@ -6,7 +6,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -21,9 +21,10 @@ from tastemesh.gossip.topics import records_topic, shard_of
 from tastemesh.node.ahead import AheadReader
 from tastemesh.node.core import Core
 from tastemesh.node.driver import COMMIT_TURNS, Driver
+from tastemesh.node.nowhere import Nowhere
 from tastemesh.node.stages import Stages, TimedView
 from tastemesh.node.tasks import end
-from tastemesh.node.transport import BrokerStatus, Event, Message
+from tastemesh.node.transport import Event, Message
 from tastemesh.storage.store import Store
 
 NETWORK = "benchmark"
@@ -150,7 +151,7 @@ class _Now:
         return _WALL_MS
 
 
-class Feed:
+class Feed(Nowhere):
     """A transport whose broker has sent all of this already, and hears nothing."""
 
     brokers = ("b",)
@@ -165,26 +166,3 @@ class Feed:
             self.emptied.set()
             await asyncio.Event().wait()
         return [self._messages.popleft() for _ in range(min(limit, len(self._messages)))]
-
-    def subscribe(self, filters: Iterable[str], passing: Iterable[str] = ()) -> None:
-        """Hear nothing."""
-
-    def publish(self, topic: str, payload: bytes, broker: str = "") -> bool:
-        """Take it."""
-        return True
-
-    def acknowledge(self, message: Message) -> None:
-        """Hear nothing."""
-
-    async def drain(self) -> None:
-        """Be empty."""
-
-    def status(self) -> tuple[BrokerStatus, ...]:
-        """Say nothing."""
-        return ()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        pass

@@ -15,10 +15,9 @@ import pytest
 from tastemesh.errors import ProcessError, UsageError
 from tastemesh.sim import crew
 from tastemesh.sim.evaluate import evaluate
-from tastemesh.sim.interactions import Interactions
 from tastemesh.sim.own import Own
 from tastemesh.sim.systems import ridge
-from tests.sim.test_evaluate import circles, friends
+from tests.sim.test_evaluate import circles, crowd, friends
 
 TIMES = {"ms_per_user", "fit_seconds"}
 
@@ -139,18 +138,10 @@ def test_settings_that_could_not_be_told_are_refused_before_any_is_tried(
 @pytest.mark.slow
 def test_users_who_are_asked_in_parts_get_the_same_lists_from_several() -> None:
     people = 1_100
-    user = np.repeat(np.arange(people, dtype=np.int32), 6)
-    many = Interactions(
-        user_ids=tuple(f"u{at}" for at in range(people)),
-        item_ids=tuple(f"i{at}" for at in range(40)),
-        user=user,
-        item=((user * 7 + np.arange(len(user)) % 6) % 40).astype(np.int32),
-        weight=np.ones(len(user), dtype=np.float32),
-    )
     steps: list[tuple[str, int, int]] = []
     alone, shared = (
         evaluate(
-            many,
+            crowd(people),
             methods=["tastemesh"],
             clock=time.perf_counter,
             processes=processes,

@@ -222,19 +222,23 @@ def test_the_table_shows_every_method_and_what_was_tuned(evaluation: Evaluation)
     assert f"{best:.4f}" in shown
 
 
-def test_long_work_says_how_far_it_is_and_marks_as_much_as_in_one_go() -> None:
-    people = 2_500
+def crowd(people: int) -> Interactions:
+    """Many who hold six of few items each."""
     user = np.repeat(np.arange(people, dtype=np.int32), 6)
-    many = Interactions(
+    return Interactions(
         user_ids=tuple(f"u{at}" for at in range(people)),
         item_ids=tuple(f"i{at}" for at in range(40)),
         user=user,
         item=((user * 7 + np.arange(len(user)) % 6) % 40).astype(np.int32),
         weight=np.ones(len(user), dtype=np.float32),
     )
+
+
+def test_long_work_says_how_far_it_is_and_marks_as_much_as_in_one_go() -> None:
+    people = 2_500
     steps: list[tuple[str, int, int]] = []
     run = evaluate(
-        many,
+        crowd(people),
         methods=["tastemesh"],
         clock=ticking(),
         progress=lambda *step: steps.append(step),
