@@ -41,7 +41,7 @@ from tastemesh.gossip.shelves import Entry, Key, Queue, Shelf, Side
 
 _NEVER: Key = (1 << 63, (0, 0), b"")
 # Where more than one record in so many changes sides, heaps are made anew: to take its key off one
-# and put it on the other costs some times as much a record.
+# and put it on the other costs some times as much a record (guess).
 _MOVED_SHARE = 16
 
 _QUEUES = [(reached, lasts) for reached in (False, True) for lasts in (False, True)]

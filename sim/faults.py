@@ -1,7 +1,7 @@
 """What goes wrong in a scenario and when, all of it over when the quiet begins."""
 
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 import numpy as np
@@ -9,6 +9,8 @@ import numpy as np
 from tastemesh.sim.engine import Simulation
 from tastemesh.sim.population import Population
 from tastemesh.sim.scenario import Scenario
+
+_What: TypeAlias = Literal["churn", "partition", "broker", "adversary", "quiet"]
 
 _STARTED_MS = 1_000  # after everybody has come, nodes may crash
 
@@ -25,7 +27,7 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
         end_s: when it ends; of crashes, when the last node is back.
     """
 
-    what: Literal["churn", "partition", "broker", "adversary", "quiet"]
+    what: _What
     name: str = ""
     nodes: int = 0
     start_s: float
@@ -100,11 +102,5 @@ def _crash(
     return [_phase("churn", *ends, nodes=len(times))]
 
 
-def _phase(
-    what: Literal["churn", "partition", "broker", "adversary", "quiet"],
-    start_ms: int,
-    end_ms: int,
-    name: str = "",
-    nodes: int = 0,
-) -> Phase:
+def _phase(what: _What, start_ms: int, end_ms: int, name: str = "", nodes: int = 0) -> Phase:
     return Phase(what=what, name=name, nodes=nodes, start_s=start_ms / 1000, end_s=end_ms / 1000)

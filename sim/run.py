@@ -24,7 +24,7 @@ from tastemesh.sim.scenario import Scenario
 from tastemesh.sim.series import Observer, counted_so_far
 from tastemesh.sim.trace import End, Header, TraceWriter
 
-_SMALL = 200
+_SMALL = 200  # nodes; up to there it is looked every second whether they converged (guess)
 
 LAST_SEED = (1 << 63) - 1
 """The largest that a trace can hold."""

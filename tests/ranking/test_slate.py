@@ -1,9 +1,6 @@
 """What may be listed, in which order, and that it is the same everywhere."""
 
 import hashlib
-import os
-import subprocess
-import sys
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +11,7 @@ from hypothesis import strategies as st
 from tastemesh.errors import UsageError
 from tastemesh.ranking.slate import Recommendation, cut, own_items
 from tastemesh.ranking.view import View
+from tests.hash_seeds import printed
 
 NOBODY = np.empty(0, dtype=np.int32)
 KEY = b"key"
@@ -158,16 +156,7 @@ print(view.digest().hex(), listed, explain(view, matrix, scores, [line.item for 
 
 
 def test_same_view_same_list_in_every_process() -> None:
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-c", SCRIPT],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout
-        for seed in ("0", "1", "4242")
-    ]
+    outputs = [printed(SCRIPT, hash_seed=seed) for seed in ("0", "1", "4242")]
     assert "unverified=True" in outputs[0]
     assert outputs[0].count("Reason(") > 20
     assert outputs[0] == outputs[1] == outputs[2]

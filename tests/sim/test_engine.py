@@ -1,8 +1,5 @@
 """Virtual time: fifty real cores over lossy links, and one seed is one trace."""
 
-import os
-import subprocess
-import sys
 from functools import partial
 
 import pytest
@@ -18,6 +15,7 @@ from tastemesh.sim.engine import Simulation
 from tastemesh.sim.links import LinkPolicy
 from tastemesh.sim.measures import coverage
 from tastemesh.sim.peer import Peer
+from tests.hash_seeds import printed
 
 LOSSY = LinkPolicy(loss=0.2, duplication=0.05)
 
@@ -60,16 +58,7 @@ def run_digest(seed: int) -> str:
 @pytest.mark.slow
 def test_one_seed_is_one_trace_under_any_hash_seed() -> None:
     program = "import runpy, sys; m = runpy.run_path(sys.argv[1]); print(m['run_digest'](7))"
-    digests = [
-        subprocess.run(
-            [sys.executable, "-c", program, __file__],
-            env={**os.environ, "PYTHONHASHSEED": hash_seed},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for hash_seed in ("1", "2", "3")
-    ]
+    digests = [printed(program, __file__, hash_seed=hash_seed) for hash_seed in ("1", "2", "3")]
     assert len(set(digests)) == 1
     assert digests[0].strip() == run_digest(7)
     assert digests[0].strip() != run_digest(8)

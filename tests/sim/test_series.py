@@ -1,9 +1,6 @@
 """What a run was like from moment to moment, and under which faults."""
 
 import json
-import os
-import subprocess
-import sys
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +12,7 @@ from tastemesh.sim.links import LinkPolicy
 from tastemesh.sim.run import run_scenario
 from tastemesh.sim.scenario import Adversary, Churn, Partition, Scenario
 from tastemesh.sim.series import Observer
+from tests.hash_seeds import printed
 
 BROKEN = Scenario(
     description="a crash, a partition and a broker that stops, one after the other",
@@ -126,11 +124,5 @@ def test_a_series_is_the_same_under_any_hash_seed(result: dict[str, Any]) -> Non
         "print(json.dumps(m['run_scenario'](m['BROKEN'], 2, m['silent'])))"
     )
     for hash_seed in ("1", "2"):
-        printed = subprocess.run(
-            [sys.executable, "-c", program, __file__],
-            env={**os.environ, "PYTHONHASHSEED": hash_seed},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        assert printed == json.dumps(result) + "\n"
+        told = printed(program, __file__, hash_seed=hash_seed)
+        assert told == json.dumps(result) + "\n"

@@ -77,13 +77,19 @@ def overwrite_pages(path: Path, rng: random.Random, share: float) -> None:
             file.write(rng.randbytes(PAGE_BYTES))
 
 
-async def test_nothing_is_lost_of_a_whole_database_and_its_log(path: Path) -> None:
+async def crashed(path: Path) -> tuple[Path, Restored]:
+    """Return a copy as a crash leaves it, most of the pages in its log, and what it holds."""
+    copy = path.with_name("copy.db")
     async with await Store.open(path) as store:
         await fill(store)
         held = await store.load(0)
-        copy = path.with_name("copy.db")
         shutil.copy(path, copy)
-        shutil.copy(log_of(path), log_of(copy))  # as a crash leaves it, with most of the pages
+        shutil.copy(log_of(path), log_of(copy))
+    return copy, held
+
+
+async def test_nothing_is_lost_of_a_whole_database_and_its_log(path: Path) -> None:
+    copy, held = await crashed(path)
     with log_of(copy).open("ab") as log:
         log.write(log_of(copy).read_bytes()[32 : 32 + 24 + PAGE_BYTES])  # and a torn commit
     done, found = await salvaged(copy)
@@ -100,12 +106,7 @@ async def test_nothing_is_lost_of_a_whole_database_and_its_log(path: Path) -> No
 async def test_a_commit_that_was_overwritten_in_the_log_hides_none_behind_it(
     path: Path, place: int
 ) -> None:
-    copy = path.with_name("copy.db")
-    async with await Store.open(path) as store:
-        await fill(store)
-        held = await store.load(0)
-        shutil.copy(path, copy)
-        shutil.copy(log_of(path), log_of(copy))
+    copy, held = await crashed(path)
     with log_of(copy).open("r+b") as log:
         log.seek(place)
         log.write(random.Random(place).randbytes(600))
@@ -121,12 +122,7 @@ async def test_a_commit_that_was_overwritten_in_the_log_hides_none_behind_it(
 @pytest.mark.parametrize("page_count", [1, 2, 9])
 async def test_a_log_that_begins_with_zeros_is_damaged(path: Path, page_count: int) -> None:
     """So the file system leaves blocks that never reached the disk: their checksums fit."""
-    copy = path.with_name("copy.db")
-    async with await Store.open(path) as store:
-        await fill(store)
-        held = await store.load(0)
-        shutil.copy(path, copy)
-        shutil.copy(log_of(path), log_of(copy))
+    copy, held = await crashed(path)
     with log_of(copy).open("r+b") as log:
         log.write(bytes(page_count * PAGE_BYTES))
     with pytest.raises(StorageError, match="a commit in its log"):
