@@ -2,7 +2,7 @@
 
 import { bar, byId, copy, el, redraw } from "./dom.js";
 import { nameOf, shortId } from "./names.js";
-import { bytes, count, coverage, hangups } from "./sentences.js";
+import { bytes, count, coverage, hangups, salvage } from "./sentences.js";
 
 const REASONS = {
   "wrong-version": "of another version", "wrong-network": "for another network", "statement-limit": "too many statements",
@@ -65,6 +65,7 @@ function room(status) {
     el("p", {}, `${count(statements, "statement", "statements")} by ${count(authors, "person", "people")}, of ${count(bound, "", "").trim()} that fit.`),
     used === undefined ? null : bar(used / status.storage.bound_bytes, "Share of the disk space that is used, in percent"),
     used === undefined ? null : el("p", {}, `${bytes(used)} on disk, of ${bytes(status.storage.bound_bytes)} allowed.`),
+    status.storage.salvaged ? el("p", { class: "fault breaks" }, salvage(status.storage.salvaged)) : null,
   ];
 }
 

@@ -122,6 +122,14 @@ export function hangups(broker) {
   return `The connection was lost ${count(broker.lost_count, "time", "times")} in the last ten minutes${reason}. What a broker delivers in between is not judged.`;
 }
 
+/** What became of a database that was found damaged. */
+export function salvage({ file, problem, records, lost_records: lost, private: kept, lost_private: gone }) {
+  const parts = [`The database was damaged (${problem}). Saved: ${count(records, "record", "records")} and ${count(kept, "private interaction", "private interactions")}.`];
+  if (lost) parts.push(`At least ${count(lost, "record was", "records were")} not; the network brings them back.`);
+  if (gone) parts.push(`${count(gone, "private interaction is", "private interactions are")} gone, unless a backup has ${gone === 1 ? "it" : "them"}.`);
+  return `${parts.join(" ")} The damaged file is ${file}; delete it once you need it no more.`;
+}
+
 /** What the user says of a person. */
 export function stance(weight) {
   if (weight > 0) return weight < 1 ? `endorsed at ${percent(weight)}` : "endorsed";

@@ -118,8 +118,8 @@ def _unknown_method(method: str, known: Iterable[str]) -> Response:
 def read_query(given: bytes, wanted: Any) -> object:
     """Return the parameters of an address as a struct.
 
-    Of one that is given twice and is no list, the last counts. One that is not known is refused: it
-    is a known one misspelt, or meant for the body, and ignoring it would do something else.
+    One that is given twice and is no list is refused: one of the two would be ignored. So is one
+    that is not known: it is a known one misspelt, or meant for the body.
 
     Args:
         given: what stands behind the question mark.
@@ -136,7 +136,9 @@ def read_query(given: bytes, wanted: Any) -> object:
         if name not in fields:
             known = f"expected {', '.join(fields)}" if fields else "none is known here"
             raise UsageError(f"unknown parameter {name!r}; {known}")
-        values[name] = each if fields[name] else each[-1]
+        if len(each) > 1 and not fields[name]:
+            raise UsageError(f"parameter {name!r} is given {len(each)} times; expected it once")
+        values[name] = each if fields[name] else each[0]
     if wanted is None:
         return None
     try:

@@ -287,6 +287,14 @@ async def test_a_node_in_trouble_says_so(house: House) -> None:
         | dict.fromkeys(("reason", "last_loss"), "d:1: it left"),
     ]
     status["storage"] |= {"fault": "disk full"}
+    status["storage"]["salvaged"] = {
+        "file": "window.sqlite3.damaged-1",
+        "problem": "page 7 is <b>bad</b>",
+        "records": 1840,
+        "lost_records": 1,
+        "private": 1,
+        "lost_private": 2,
+    }
     status["rejected"] = {"bad-signature": 3, "duplicate": 5, "new-reason": 1}
     context = await house.browser.new_context()
     page = await context.new_page()
@@ -308,6 +316,9 @@ async def test_a_node_in_trouble_says_so(house: House) -> None:
         "The connection was lost 12 times in the last ten minutes (c:1: it left).",
         "d:1not connectedd:1: it leftThe connection was lost 3 times in the last ten minutes. What",
         "Nothing can be stored: disk full",
+        "was damaged (page 7 is <b>bad</b>). Saved: 1,840 records and 1 private interaction. At"
+        " least 1 record was not; the network brings them back. 2 private interactions are gone,"
+        " unless a backup has them. The damaged file is window.sqlite3.damaged-1; delete it",
         "3 signature wrong",
         "1 new-reason",
         "5 copies of what was known already",

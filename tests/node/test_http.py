@@ -172,7 +172,9 @@ async def test_a_body_that_is_not_json_is_refused(client: httpx.AsyncClient, bod
     assert "expected" in answer.json()["error"]
 
 
-@pytest.mark.parametrize("query", ["k=0", "k=1001", "k=ten", "identity=bob", "explain=perhaps"])
+@pytest.mark.parametrize(
+    "query", ["k=0", "k=1001", "k=ten", "k=1&k=1", "identity=bob", "explain=perhaps"]
+)
 async def test_a_wrong_parameter_is_named(client: httpx.AsyncClient, query: str) -> None:
     answer = await client.get(f"/v1/recommendations?{query}")
     assert answer.status_code == 400
