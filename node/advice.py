@@ -7,11 +7,11 @@ window. Results are plain values with the signed records behind them by id.
 from collections.abc import Sequence
 from hashlib import blake2b
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
+from tastemesh.node.answers import Advice, AdviceReason, SybilBound
 from tastemesh.node.reach import Reach
 from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import EGOS_A_PASS, Scored, Scorer, ScorerParameters
@@ -37,58 +37,6 @@ def check_length(k: int) -> None:
         raise UsageError(f"k is {k!r}; expected a whole number, 1 to 1000")
     if not 1 <= k <= 1000:
         raise UsageError(f"k is {k}; expected 1 to 1000")
-
-
-class AdviceReason(msgspec.Struct, frozen=True, gc=False):  # no way round in it
-    """One contact behind a recommendation.
-
-    Attributes:
-        contact: id of the identity that the user endorsed, as hex; empty for the pool of those
-            whom no endorsement reaches.
-        share: of the item's score, 0 to 1.
-        record_ids: signed records that carry it, heaviest first, as hex.
-    """
-
-    contact: str
-    share: float
-    record_ids: tuple[str, ...]
-
-
-class Advice(msgspec.Struct, frozen=True, gc=False):
-    """One recommended item.
-
-    Attributes:
-        item: its id.
-        score: above 0; comparable within one list only.
-        unverified: True if nobody whom the user trusts stands behind it, or if it has one of the
-            places that are filled by what anybody holds (`exploration_share`).
-        reasons: heaviest first.
-    """
-
-    item: str
-    score: float
-    unverified: bool
-    reasons: tuple[AdviceReason, ...]
-
-
-class SybilBound(msgspec.Struct, frozen=True):
-    """What hostile identities would need to get onto this user's list; docs/theory.md, section 2.
-
-    Attributes:
-        trust_needed: the least share of this user's trust, 0 to 1, that hostile identities must
-            have together before an item that only they hold could score what the tenth on his list
-            does now, however many they are, whatever they hold next, and through however many of
-            the people whom he endorses they are reached. 0 where the list has fewer than ten items.
-            Marked slots are not meant: those can be bought.
-        heaviest_contact: the endorsed person through whom most trust comes, as hex; empty if the
-            user endorsed nobody whose trust reaches anybody in the window.
-        heaviest_share: how much of the trust comes from the user through him, 0 to 1; not what
-            others think of him.
-    """
-
-    trust_needed: float
-    heaviest_contact: str
-    heaviest_share: float
 
 
 class Advisor:

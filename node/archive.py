@@ -6,7 +6,7 @@ from itertools import pairwise
 from tastemesh.gossip import codec
 from tastemesh.gossip.identity import format_id, parse_id
 from tastemesh.gossip.record import Record
-from tastemesh.node.advice import Advice
+from tastemesh.node.answers import Advice
 from tastemesh.node.core import Core
 from tastemesh.node.evidence import Evidence, Ground, witness
 from tastemesh.node.settings import NodeConfig

@@ -7,11 +7,11 @@ she trusts; none of them knows the others".
 
 from collections.abc import Sequence, Set
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.gossip.identity import format_id
+from tastemesh.node.answers import Backing, Voice
 from tastemesh.node.reach import Reach
 from tastemesh.ranking.columns import NOBODY
 from tastemesh.ranking.largest import kth_largest
@@ -19,34 +19,6 @@ from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph
 
 VOICE_LIMIT = 32  # named for an item at most; a sentence counts the others (guess)
-
-
-class Voice(msgspec.Struct, frozen=True):
-    """Somebody who holds an item.
-
-    Attributes:
-        identity: id as hex.
-        contact: id, as hex, of the endorsed person through whom most trust in him comes; his own
-            where the user endorses him.
-    """
-
-    identity: str
-    contact: str
-
-
-class Backing(msgspec.Struct, frozen=True):
-    """The people behind an item.
-
-    Attributes:
-        voices: most trusted first, at most 32.
-        count: how many there are in all.
-        acquainted: pairs among those named, their contacts included, of whom one endorses the
-            other; a contact and those whom he brought are not counted. 0: independent voices.
-    """
-
-    voices: list[Voice]
-    count: int
-    acquainted: int
 
 
 def backing(

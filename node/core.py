@@ -21,7 +21,8 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import REJECTION_KINDS, WEIGHT_SCALE, Endorsement, Interaction, Record
 from tastemesh.gossip.signer import Signer
-from tastemesh.node.advice import Advice, Advisor, SybilBound
+from tastemesh.node.advice import Advisor
+from tastemesh.node.answers import Advice, SybilBound
 from tastemesh.node.holders import holder_counts
 from tastemesh.node.reach import Reach
 from tastemesh.node.reached import STEP_MS, SWEEP_PERIOD_MS, Reached

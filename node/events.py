@@ -17,7 +17,7 @@ from tastemesh.gossip import effects
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.limits import RejectReason
-from tastemesh.node.advice import Advice
+from tastemesh.node.answers import Advice
 
 # Events that wait for one subscriber: a second of full ingestion, some 300 KB (guess).
 CAPACITY = 1_024

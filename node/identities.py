@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tastemesh.errors import ConfigError, UsageError
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.signer import Signer
-from tastemesh.node.advice import Advice
+from tastemesh.node.answers import Advice
 from tastemesh.node.evidence import Evidence
 from tastemesh.node.forgetting import Forgotten
 from tastemesh.node.history import Export, Imported

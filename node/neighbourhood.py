@@ -2,69 +2,16 @@
 
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 
 from tastemesh.gossip.identity import format_id
-from tastemesh.node.advice import SybilBound
+from tastemesh.node.answers import Vouching
 from tastemesh.node.reach import Reach
 from tastemesh.reputation.graph import EndorsementGraph
 
 PEOPLE_LIMIT = 200  # more cannot be told apart in a picture (guess)
 EDGE_LIMIT = 1_000  # five a person; a clique of 200 has 39,800 (guess)
 DEPTH = 2  # whom the user endorses, and whom they endorse
-
-
-class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody in a neighbourhood.
-
-    Attributes:
-        identity: id as hex.
-        distance: 0 the user himself, 1 whom he endorses or distrusts, 2 whom the former endorse.
-        trust: share of the user's trust that is placed in this person, 0 to 1.
-        through: share of it that came over this person, 0 to 1; 0 beyond distance 1.
-        weight: what the user himself states, in [-1, 1]; 0 where he states nothing.
-        interactions: how many this node holds of the person.
-        convicted: whether he is proved to have equivocated; nothing that he says counts.
-    """
-
-    identity: str
-    distance: int
-    trust: float
-    through: float
-    weight: float
-    interactions: int
-    convicted: bool
-
-
-class Vouching(msgspec.Struct, frozen=True, kw_only=True):
-    """An endorsement between two people of a neighbourhood.
-
-    Attributes:
-        source: whose word it is, as hex.
-        subject: about whom, as hex.
-        weight: trust in [-1, 1], not 0; below 0 only from the user himself.
-    """
-
-    source: str
-    subject: str
-    weight: float
-
-
-class Neighbourhood(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom one user's trust reaches.
-
-    Attributes:
-        people: the user first, then nearest and most trusted first.
-        endorsements: between these people, at most 1,000, from the nearest first.
-        reached: how many identities the user's trust reaches, shown here or not.
-        sybil_bound: what hostile identities would need to get onto the user's list.
-    """
-
-    people: list[Person]
-    endorsements: list[Vouching]
-    reached: int
-    sybil_bound: SybilBound
 
 
 def nearest(

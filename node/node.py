@@ -16,7 +16,8 @@ from typing import Any, Self, cast
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip.identity import format_id
-from tastemesh.node.advice import Advice, check_length
+from tastemesh.node.advice import check_length
+from tastemesh.node.answers import Advice, Listed
 from tastemesh.node.assembly import assemble
 from tastemesh.node.clock import Clock, StepWatch, SystemClock
 from tastemesh.node.events import CAPACITY, Announcer, Subscription
@@ -29,7 +30,6 @@ from tastemesh.node.kernels import KERNELS
 from tastemesh.node.live import Live
 from tastemesh.node.people import People
 from tastemesh.node.plays import Play, as_id, check_text, several
-from tastemesh.node.ranker import Listed
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.watch import Watcher
 

@@ -6,11 +6,12 @@ import numpy as np
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip.identity import format_id
-from tastemesh.node.backing import Backing, backing
+from tastemesh.node.answers import Backing, Neighbourhood, Person
+from tastemesh.node.backing import backing
 from tastemesh.node.clock import Clock
 from tastemesh.node.core import Core
 from tastemesh.node.identities import DEFAULT_IDENTITY, KeyRing
-from tastemesh.node.neighbourhood import Neighbourhood, Person, nearest, shares, vouchings
+from tastemesh.node.neighbourhood import nearest, shares, vouchings
 from tastemesh.node.plays import check_text, several
 
 

@@ -24,7 +24,7 @@ from itertools import islice
 import msgspec
 
 from tastemesh.errors import TastemeshError
-from tastemesh.node.advice import Advice
+from tastemesh.node.answers import Advice, Listed
 from tastemesh.node.clock import Clock
 from tastemesh.node.core import Core
 from tastemesh.node.kernels import KERNELS
@@ -83,18 +83,6 @@ CROWD = 8
 KEPT_LINES = 20_000
 
 _Question = tuple[bytes, int]  # who asks, for how many
-
-
-class Listed(msgspec.Struct, frozen=True):
-    """A list as it is given.
-
-    Attributes:
-        lines: best first.
-        age_ms: since it was made; 0 for one that was made for this question.
-    """
-
-    lines: list[Advice]
-    age_ms: int
 
 
 class _Kept(msgspec.Struct, frozen=True):

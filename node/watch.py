@@ -5,7 +5,7 @@ import sys
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 
 from tastemesh.errors import UsageError
-from tastemesh.node.advice import Advice
+from tastemesh.node.answers import Advice
 from tastemesh.node.events import Announcer, RecommendationsChanged, Subscription
 from tastemesh.node.tasks import end
 

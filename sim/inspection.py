@@ -13,7 +13,7 @@ from tastemesh.errors import UsageError
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.topics import channel_of
-from tastemesh.node.advice import Advice
+from tastemesh.node.answers import Advice
 from tastemesh.sim.engine import EPOCH_MS
 from tastemesh.sim.peer import INTRUDERS, Peer
 from tastemesh.sim.population import NETWORK

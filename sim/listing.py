@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tastemesh.node.advice import Advice
+from tastemesh.node.answers import Advice
 from tastemesh.sim.adversaries.deployment import Deployed
 from tastemesh.sim.engine import Simulation
 from tastemesh.sim.population import Population

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from examples.music_app.database import Database, Track, User
 from tastemesh import Advice, Node
-from tastemesh.node.backing import Backing
+from tastemesh.node.answers import Backing
 
 SHOWN = 10
 # More than are shown: the network may recommend what this service does not have.

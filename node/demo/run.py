@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from tastemesh.errors import TransportError, UsageError
-from tastemesh.node.advice import Advice
+from tastemesh.node.answers import Advice
 from tastemesh.node.broker import EmbeddedBroker
 from tastemesh.node.clock import SystemClock
 from tastemesh.node.demo.hostile import ATTACKS, TARGET_ITEM, HostileClient

@@ -5,19 +5,27 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from tastemesh.node.advice import Advice
-from tastemesh.node.backing import Backing
-from tastemesh.node.node import DEFAULT_IDENTITY
-from tastemesh.node.plays import ItemId, Kind, PastTime, Strength
+from tastemesh.node.answers import Advice, Backing
+from tastemesh.node.identities import DEFAULT_IDENTITY
+from tastemesh.node.plays import ItemId, Kind, PastTime, Play, Strength
 
 IdentityName = Annotated[str, Meta(description="local name of the user", max_length=64)]
 
 # Users in one request: as many as one stream may watch, half a second at 7 ms a ranking.
 BATCH_COUNT = 64
 
+# In one request, so that it stays below the size of a body: 64 with the longest ids, escaped.
+PLAYS_PER_REQUEST = 64
+
 PAGE_COUNT = 100  # lines on a page unless asked otherwise (guess)
 PageLength = Annotated[int, Meta(ge=1, le=1000, description="lines on a page at most")]
 ListLength = Annotated[int, Meta(ge=1, le=1000, description="length of the list")]
+_NAME_SHAPE = {
+    "minLength": 1,
+    "maxLength": 64,
+    "pattern": "^[a-z0-9][a-z0-9_-]*$",
+    "not": {"const": "node"},
+}
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +101,14 @@ class ManyLists(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     explain: Annotated[bool, Meta(description="with reasons")] = False
 
 
+class History(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a local user did elsewhere."""
+
+    plays: Annotated[list[Play], Meta(description="with dates", max_length=PLAYS_PER_REQUEST)]
+    private: Annotated[bool, Meta(description="keep them on this node")] = False
+    identity: IdentityName = DEFAULT_IDENTITY
+
+
 class ShownAdvice(Advice, frozen=True):
     """One recommended item, as it is shown.
 
@@ -125,6 +141,53 @@ class RecommendationLists(msgspec.Struct, frozen=True):
 
     recommendations: dict[str, list[ShownAdvice]]
     ages_s: dict[str, float]
+
+
+class LocalUser(msgspec.Struct, frozen=True, kw_only=True):
+    """A user of this node.
+
+    Attributes:
+        name: local name; it never leaves this machine.
+        identity: id as hex; what others endorse.
+    """
+
+    name: str
+    identity: str
+
+
+class LocalUsers(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of local users.
+
+    Attributes:
+        identities: by name.
+        next: what to give as `after` for the next page; null on the last one.
+    """
+
+    identities: list[LocalUser]
+    next: str | None
+
+
+class NewUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A local user to be made."""
+
+    name: Annotated[
+        str,
+        Meta(
+            description="1 to 64 of a-z, 0-9, - and _, the first a letter or a digit",
+            extra_json_schema=_NAME_SHAPE,
+        ),
+    ]
+
+
+class Equivocators(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom this node does not believe.
+
+    Attributes:
+        equivocators: ids, as hex, of those proved to have signed two different records under one
+            number, oldest proof first.
+    """
+
+    equivocators: list[str]
 
 
 class Health(msgspec.Struct, frozen=True):

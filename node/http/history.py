@@ -3,29 +3,16 @@
 import asyncio
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 from starlette.exceptions import HTTPException
 
 from tastemesh.node.evidence import Evidence
 from tastemesh.node.history import Export, Imported
 from tastemesh.node.home import WINDOW_COPY
-from tastemesh.node.http.bodies import Asker, IdentityName, Problem
+from tastemesh.node.http.bodies import Asker, History, Problem
 from tastemesh.node.http.commits import committed
 from tastemesh.node.http.operation import get, post
-from tastemesh.node.node import DEFAULT_IDENTITY, Node
-from tastemesh.node.plays import Play
-
-# In one request, so that it stays below the size of a body: 64 with the longest ids, escaped.
-PLAYS_PER_REQUEST = 64
-
-
-class History(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a local user did elsewhere."""
-
-    plays: Annotated[list[Play], Meta(description="with dates", max_length=PLAYS_PER_REQUEST)]
-    private: Annotated[bool, Meta(description="keep them on this node")] = False
-    identity: IdentityName = DEFAULT_IDENTITY
+from tastemesh.node.node import Node
 
 
 class Question(Asker, frozen=True, kw_only=True):

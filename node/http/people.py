@@ -8,67 +8,21 @@ from msgspec import Meta
 
 from tastemesh.errors import ConfigError, UsageError
 from tastemesh.gossip.identity import format_id
-from tastemesh.node.http.bodies import PAGE_COUNT, Asker, PageLength
+from tastemesh.node.answers import Neighbourhood
+from tastemesh.node.http.bodies import (
+    PAGE_COUNT,
+    Asker,
+    Equivocators,
+    LocalUser,
+    LocalUsers,
+    NewUser,
+    PageLength,
+)
 from tastemesh.node.http.operation import get, post
 from tastemesh.node.kernels import KERNELS
 from tastemesh.node.keys import check_name
-from tastemesh.node.neighbourhood import PEOPLE_LIMIT, Neighbourhood
+from tastemesh.node.neighbourhood import PEOPLE_LIMIT
 from tastemesh.node.node import Node
-
-
-class LocalUser(msgspec.Struct, frozen=True, kw_only=True):
-    """A user of this node.
-
-    Attributes:
-        name: local name; it never leaves this machine.
-        identity: id as hex; what others endorse.
-    """
-
-    name: str
-    identity: str
-
-
-class LocalUsers(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of local users.
-
-    Attributes:
-        identities: by name.
-        next: what to give as `after` for the next page; null on the last one.
-    """
-
-    identities: list[LocalUser]
-    next: str | None
-
-
-_NAME_SHAPE = {
-    "minLength": 1,
-    "maxLength": 64,
-    "pattern": "^[a-z0-9][a-z0-9_-]*$",
-    "not": {"const": "node"},
-}
-
-
-class NewUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A local user to be made."""
-
-    name: Annotated[
-        str,
-        Meta(
-            description="1 to 64 of a-z, 0-9, - and _, the first a letter or a digit",
-            extra_json_schema=_NAME_SHAPE,
-        ),
-    ]
-
-
-class Equivocators(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom this node does not believe.
-
-    Attributes:
-        equivocators: ids, as hex, of those proved to have signed two different records under one
-            number, oldest proof first.
-    """
-
-    equivocators: list[str]
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 from starlette.exceptions import HTTPException
 
-from tastemesh.node.advice import Advice
+from tastemesh.node.answers import Advice
 from tastemesh.node.http.bodies import (
     Asker,
     ListLength,

@@ -5,7 +5,7 @@ An answer may have more than this; `tests/node/test_http_schema.py` holds it to 
 
 import msgspec
 
-from tastemesh.node.advice import SybilBound
+from tastemesh.node.answers import SybilBound
 from tastemesh.node.transport import BrokerStatus
 from tastemesh.storage.salvage import Salvage
 

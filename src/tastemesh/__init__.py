@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tastemesh.gossip.limits import Limits
-    from tastemesh.node.advice import Advice
+    from tastemesh.node.answers import Advice
     from tastemesh.node.blocking import SyncNode, open_node_sync
     from tastemesh.node.http.mount import asgi_app
     from tastemesh.node.node import Node, open_node
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Advice": "tastemesh.node.advice",
+    "Advice": "tastemesh.node.answers",
     "Limits": "tastemesh.gossip.limits",
     "Node": "tastemesh.node.node",
     "NodeConfig": "tastemesh.node.settings",

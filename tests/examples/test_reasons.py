@@ -3,8 +3,7 @@
 import pytest
 
 from examples.music_app.taste import because
-from tastemesh.node.advice import Advice, AdviceReason
-from tastemesh.node.backing import Backing, Voice
+from tastemesh.node.answers import Advice, AdviceReason, Backing, Voice
 
 
 @pytest.mark.parametrize(

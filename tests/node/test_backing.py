@@ -6,7 +6,8 @@ import numpy as np
 
 from tastemesh.gossip.identity import format_id
 from tastemesh.node.advice import Advisor
-from tastemesh.node.backing import VOICE_LIMIT, Backing, Voice, backing
+from tastemesh.node.answers import Backing, Voice
+from tastemesh.node.backing import VOICE_LIMIT, backing
 from tastemesh.node.reach import Reach
 from tastemesh.node.record_book import RecordBook
 from tastemesh.ranking.view import View

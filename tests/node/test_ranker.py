@@ -11,7 +11,7 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Forget, Interaction
 from tastemesh.gossip.signer import Signer
 from tastemesh.node import ranker as ranker_module
-from tastemesh.node.advice import Advice
+from tastemesh.node.answers import Advice
 from tastemesh.node.core import Core
 from tastemesh.node.ranker import (
     BATCH_AT_ONCE,

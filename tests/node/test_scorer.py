@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tastemesh.node.advice import Advisor, SybilBound
+from tastemesh.node.advice import Advisor
+from tastemesh.node.answers import SybilBound
 from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import Scorer, ScorerParameters
 from tastemesh.ranking.view import View

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tastemesh.errors import ReplayError, TraceError, UsageError
-from tastemesh.node.advice import Advice
+from tastemesh.node.answers import Advice
 from tastemesh.sim import inspection
 from tastemesh.sim.replay import Replay
 from tastemesh.sim.run import run_scenario
