@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from tastemesh.errors import ConfigError, TastemeshError
+from tastemesh.errors import ConfigError, DaemonError
 
 _TOKEN_BYTES = 32  # as strong as the keys that it opens
 
@@ -80,7 +80,7 @@ def find_daemon(home: Path) -> Endpoint:
     daemon that wrote it does that, and the kernel undoes it when the daemon ends.
 
     Raises:
-        TastemeshError: none runs, and the text says how to start it; or nobody can tell, as in the
+        DaemonError: none runs, and the text says how to start it; or nobody can tell, as in the
             home of another user.
     """
     path = home / "daemon.json"
@@ -93,9 +93,9 @@ def find_daemon(home: Path) -> Endpoint:
         raise no_daemon(home) from None
     except PermissionError:
         text = f"cannot read {path}; run this as the user whose home it is"
-        raise TastemeshError(text) from None
+        raise DaemonError(text) from None
     except OSError as error:
-        raise TastemeshError(f"cannot read {path}: {error.strerror}") from None
+        raise DaemonError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _is_locked(file: BinaryIO) -> bool:
@@ -106,9 +106,9 @@ def _is_locked(file: BinaryIO) -> bool:
     return False
 
 
-def no_daemon(home: Path) -> TastemeshError:
+def no_daemon(home: Path) -> DaemonError:
     """Return the error that says that nothing answers for this home."""
-    return TastemeshError(f"no daemon runs for {home}; start it with: tastemesh run --home {home}")
+    return DaemonError(f"no daemon runs for {home}; start it with: tastemesh run --home {home}")
 
 
 def write_private(path: Path, text: str) -> bool:
