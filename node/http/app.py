@@ -32,9 +32,10 @@ from tastemesh.node.node import Node
 OPERATIONS: tuple[Operation, ...] = (
     *(recommendations.recommend, recommendations.recommend_many, recommendations.explain_item),
     *(statements.record, listing.interactions, statements.endorse, listing.endorsements),
-    *(statements.forget, statements.rotate),
+    *(statements.record_many, statements.endorse_many, statements.forget, statements.rotate),
     *(history.import_history, history.export, history.evidence, history.backup),
-    *(people.identities, people.add_identity, people.neighbourhood, people.equivocators),
+    *(people.identities, people.add_identity, people.add_identities),
+    *(people.neighbourhood, people.behind, people.equivocators),
     *(health.status, stream.events, health.health, health.ready),
 )
 

@@ -17,15 +17,31 @@ BATCH_COUNT = 64
 # In one request, so that it stays below the size of a body: 64 with the longest ids, escaped.
 PLAYS_PER_REQUEST = 64
 
+# Twice as many as a user can stand by: he may withdraw from all of them, and endorse others.
+PEERS_PER_REQUEST = 512
+
+NOTHING_SPEAKS = "nothing speaks for"
+"""How the 404 begins that is an answer: the item is not recommended to the user for any reason."""
+
 PAGE_COUNT = 100  # lines on a page unless asked otherwise (guess)
 PageLength = Annotated[int, Meta(ge=1, le=1000, description="lines on a page at most")]
 ListLength = Annotated[int, Meta(ge=1, le=1000, description="length of the list")]
-_NAME_SHAPE = {
-    "minLength": 1,
-    "maxLength": 64,
-    "pattern": "^[a-z0-9][a-z0-9_-]*$",
-    "not": {"const": "node"},
-}
+Explained = Annotated[bool, Meta(description="with reasons")]
+Backed = Annotated[
+    bool, Meta(description="where there are reasons, with the people behind each item, too")
+]
+NewName = Annotated[
+    str,
+    Meta(
+        description="1 to 64 of a-z, 0-9, - and _, the first a letter or a digit",
+        extra_json_schema={
+            "minLength": 1,
+            "maxLength": 64,
+            "pattern": "^[a-z0-9][a-z0-9_-]*$",
+            "not": {"const": "node"},
+        },
+    ),
+]
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +114,8 @@ class ManyLists(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         list[IdentityName], Meta(description="local names", min_length=1, max_length=BATCH_COUNT)
     ]
     k: ListLength = 10
-    explain: Annotated[bool, Meta(description="with reasons")] = False
+    explain: Explained = False
+    backing: Backed = True
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,11 +126,24 @@ class History(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     identity: IdentityName = DEFAULT_IDENTITY
 
 
+class NewEndorsements(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A local user trusts the taste of several people."""
+
+    weights: Annotated[
+        dict[str, float],
+        Meta(
+            description="trust in [-1, 1] by the other's identity, 64 hex digits; 0 withdraws",
+            max_length=PEERS_PER_REQUEST,
+        ),
+    ]
+    identity: IdentityName = DEFAULT_IDENTITY
+
+
 class ShownAdvice(Advice, frozen=True):
     """One recommended item, as it is shown.
 
     Attributes:
-        backing: the people behind it; null where no reasons were asked for.
+        backing: the people behind it; null where they were not asked for.
     """
 
     backing: Backing | None = None
@@ -167,16 +197,43 @@ class LocalUsers(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
+class UserList(msgspec.Struct, frozen=True, kw_only=True):
+    """Some users of this node.
+
+    Attributes:
+        identities: in the order in which they were named.
+    """
+
+    identities: list[LocalUser]
+
+
 class NewUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A local user to be made."""
 
-    name: Annotated[
-        str,
-        Meta(
-            description="1 to 64 of a-z, 0-9, - and _, the first a letter or a digit",
-            extra_json_schema=_NAME_SHAPE,
-        ),
-    ]
+    name: NewName
+
+
+class NewUsers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Local users to be made."""
+
+    names: Annotated[list[NewName], Meta(description="local names", max_length=BATCH_COUNT)]
+
+
+class Items(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Items that a question is about."""
+
+    items: Annotated[list[str], Meta(description="their ids", max_length=BATCH_COUNT)]
+    identity: IdentityName = DEFAULT_IDENTITY
+
+
+class BackingList(msgspec.Struct, frozen=True, kw_only=True):
+    """Who stands behind some items.
+
+    Attributes:
+        backing: of each, in the order in which they were named.
+    """
+
+    backing: list[Backing]
 
 
 class Equivocators(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,9 @@
 """Routes for whoever looks after the node: a person, a supervisor, Prometheus."""
 
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
+from msgspec import Meta
 from starlette.responses import Response
 
 from tastemesh.node.http.answering import as_response
@@ -13,11 +15,18 @@ from tastemesh.node.kernels import KERNELS
 from tastemesh.node.node import Node
 
 
+class Extent(msgspec.Struct, frozen=True, kw_only=True):
+    """In an address: how much of the status."""
+
+    bounds: Annotated[bool, Meta(description="with users' Sybil bounds, a ranking each")] = True
+
+
 @get("/v1/status", "What the node is doing", answer=NodeStatus)
-async def status(node: Node) -> dict[str, Any]:
+async def status(node: Node, query: Extent) -> dict[str, Any]:
     """Return identities, brokers, window, rejections, storage, and users' Sybil bounds."""
-    await KERNELS.ready()  # a bound is read off a list
-    return node.status()
+    if query.bounds:
+        await KERNELS.ready()  # a bound is read off a list
+    return node.status(bounds=query.bounds)
 
 
 @get("/health", "Whether the daemon works", answer=Health, refusals={503: Health}, is_open=True)

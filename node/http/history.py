@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from tastemesh.node.evidence import Evidence
 from tastemesh.node.history import Export, Imported
 from tastemesh.node.home import WINDOW_COPY
-from tastemesh.node.http.bodies import Asker, History, Problem
+from tastemesh.node.http.bodies import NOTHING_SPEAKS, Asker, History, Problem
 from tastemesh.node.http.commits import committed
 from tastemesh.node.http.operation import get, post
 from tastemesh.node.node import Node
@@ -39,7 +39,7 @@ async def evidence(node: Node, query: Question) -> Evidence:
     """Return the signed records that an item's score rests on, for anybody to check."""
     found = await node.evidence(query.item, identity=query.identity)
     if found is None:
-        raise HTTPException(404, f"nothing speaks for {query.item!r} here")
+        raise HTTPException(404, f"{NOTHING_SPEAKS} {query.item!r} here")
     return found
 
 

@@ -12,11 +12,15 @@ from tastemesh.node.answers import Neighbourhood
 from tastemesh.node.http.bodies import (
     PAGE_COUNT,
     Asker,
+    BackingList,
     Equivocators,
+    Items,
     LocalUser,
     LocalUsers,
     NewUser,
+    NewUsers,
     PageLength,
+    UserList,
 )
 from tastemesh.node.http.operation import get, post
 from tastemesh.node.kernels import KERNELS
@@ -55,14 +59,14 @@ async def identities(node: Node, query: Place) -> LocalUsers:
 @post("/v1/identities", "Make a local user")
 async def add_identity(node: Node, body: NewUser) -> LocalUser:
     """Make a user with keys of his own; one who is there already is returned as he is."""
-    try:
-        check_name(body.name)
-    except ConfigError as error:
-        raise UsageError(str(error)) from None
-    if body.name == "node":
-        raise UsageError("identity name 'node' is taken by the node's own key")
-    (made,) = await node.add_identities([body.name])
-    return LocalUser(name=made.name, identity=made.id)
+    (made,) = await _made(node, [body.name])
+    return made
+
+
+@post("/v1/identities/many", "Make several local users")
+async def add_identities(node: Node, body: NewUsers) -> UserList:
+    """Make users with keys of their own; nobody is made where a name cannot be one."""
+    return UserList(identities=await _made(node, body.names))
 
 
 @get("/v1/neighbourhood", "Show whom a user's trust reaches")
@@ -76,3 +80,22 @@ async def neighbourhood(node: Node, query: Crowd) -> Neighbourhood:
 async def equivocators(node: Node) -> Equivocators:
     """Return identities proved to have signed two different records under one number."""
     return Equivocators(equivocators=[format_id(each) for each in node.people.equivocators])
+
+
+@post("/v1/backing", "Tell who stands behind items", status=200)
+async def behind(node: Node, body: Items) -> BackingList:
+    """Return the people within reach of the user's trust who hold each item."""
+    return BackingList(backing=node.people.behind(body.items, identity=body.identity))
+
+
+async def _made(node: Node, names: list[str]) -> list[LocalUser]:
+    for name in names:
+        try:
+            check_name(name)
+        except ConfigError as error:
+            raise UsageError(str(error)) from None
+        if name == "node":
+            raise UsageError("identity name 'node' is taken by the node's own key")
+    return [
+        LocalUser(name=each.name, identity=each.id) for each in await node.add_identities(names)
+    ]

@@ -2,8 +2,10 @@
 
 from tastemesh.node.forgetting import Forgotten
 from tastemesh.node.http.bodies import (
+    History,
     KeyChange,
     NewEndorsement,
+    NewEndorsements,
     NewInteraction,
     Said,
     Withdrawal,
@@ -27,10 +29,24 @@ async def record(node: Node, body: NewInteraction) -> Said:
     return Said(await committed(node, saying))
 
 
+@post("/v1/interactions/many", "Record several interactions")
+async def record_many(node: Node, body: History) -> Said:
+    """Sign them in one record, commit it, publish it; all of them or none."""
+    saying = node.record_many(body.plays, private=body.private, identity=body.identity)
+    return Said(await committed(node, saying))
+
+
 @post("/v1/endorsements", "Endorse somebody")
 async def endorse(node: Node, body: NewEndorsement) -> Said:
     """State trust in somebody's taste; the latest statement counts."""
     saying = node.endorse(body.peer, body.weight, identity=body.identity)
+    return Said(await committed(node, saying))
+
+
+@post("/v1/endorsements/many", "Endorse several people")
+async def endorse_many(node: Node, body: NewEndorsements) -> Said:
+    """State trust in several people's taste: what is new of it, all of it or none."""
+    saying = node.endorse_many(body.weights, identity=body.identity)
     return Said(await committed(node, saying))
 
 

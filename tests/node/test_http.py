@@ -184,9 +184,9 @@ async def test_a_wrong_parameter_is_named(client: httpx.AsyncClient, query: str)
 @pytest.mark.parametrize(
     ("method", "path", "said"),
     [
-        ("GET", "recommendations?lmit=5", "'lmit'; expected identity, k, explain"),
+        ("GET", "recommendations?lmit=5", "'lmit'; expected identity, k, explain, backing"),
         ("GET", "recommendations/a?k=5", "'k'; expected identity"),
-        ("GET", "status?identity=me", "'identity'; none is known here"),
+        ("GET", "equivocators?identity=me", "'identity'; none is known here"),
         ("POST", "rotate?identity=ann", "'identity'; none is known here"),
     ],
 )
@@ -278,16 +278,20 @@ async def test_openapi_describes_every_route(stranger: httpx.AsyncClient) -> Non
     assert sorted(schema["paths"]) == [
         "/health",
         "/ready",
+        "/v1/backing",
         "/v1/backup",
         "/v1/endorsements",
+        "/v1/endorsements/many",
         "/v1/equivocators",
         "/v1/events",
         "/v1/evidence",
         "/v1/export",
         "/v1/forget",
         "/v1/identities",
+        "/v1/identities/many",
         "/v1/imports",
         "/v1/interactions",
+        "/v1/interactions/many",
         "/v1/neighbourhood",
         "/v1/recommendations",
         "/v1/recommendations/{item}",

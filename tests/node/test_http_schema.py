@@ -83,6 +83,8 @@ def _name_users(part: Any) -> None:
                 each["enum"] = USERS
             if name == "name" and "not" in each:  # new users, whom no other call is to meet
                 each["pattern"] = "^made-[a-z0-9]{1,20}$"
+            if name == "names":
+                each["items"]["pattern"] = "^made-[a-z0-9]{1,20}$"
             if name == "identities" and "maxItems" in each:
                 each["items"] = {"enum": USERS}
         if part.get("name") == "identity" and part.get("in") == "query":

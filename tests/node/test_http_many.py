@@ -1,0 +1,96 @@
+"""Routes that take several of what others take one of, and what a client need not be told."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from tastemesh.node.http.app import create_app
+from tastemesh.node.node import Node, open_node
+from tastemesh.node.settings import NodeConfig
+
+TOKEN = "t" * 43
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
+    async with open_node(NodeConfig(home=tmp_path / "home", offline=True)) as node:
+        await node.add_identities(["ana", "ben"])
+        yield node
+
+
+@pytest.fixture
+async def client(node: Node) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(create_app(node, TOKEN)),
+        base_url="http://127.0.0.1:8765",
+        headers={"Authorization": f"Bearer {TOKEN}"},
+    ) as client:
+        yield client
+
+
+async def test_many_plays_are_one_record_or_nothing(node: Node, client: httpx.AsyncClient) -> None:
+    plays: list[dict[str, Any]] = [{"item": f"song {n}"} for n in range(64)]
+    answer = await client.post("/v1/interactions/many", json={"plays": plays, "identity": "ana"})
+    assert (answer.status_code, len(answer.json()["records"])) == (201, 1)
+    wrong = [{"item": "one"}, {"item": ""}]
+    assert (await client.post("/v1/interactions/many", json={"plays": wrong})).status_code == 400
+    more = {"plays": [*plays, {"item": "one too many"}]}
+    assert (await client.post("/v1/interactions/many", json=more)).status_code == 400
+    assert len((await node.export(identity="ana")).interactions) == 64
+    assert (await node.export()).interactions == []
+
+
+async def test_many_endorsements_are_what_is_new_of_them(
+    node: Node, client: httpx.AsyncClient
+) -> None:
+    weights = {node.identities["ana"]: 1.0, node.identities["ben"]: -0.5}
+    said = await client.post("/v1/endorsements/many", json={"weights": weights})
+    assert (said.status_code, len(said.json()["records"])) == (201, 1)
+    again = await client.post("/v1/endorsements/many", json={"weights": weights})
+    assert again.json() == {"records": []}
+    strangers = {f"{n:064x}": 1.0 for n in range(257)}
+    for refused in (strangers, {"ana": 1.0}, {f"{n:064x}": 0.0 for n in range(513)}):
+        answer = await client.post("/v1/endorsements/many", json={"weights": refused})
+        assert answer.status_code == 400
+    assert {each.peer: each.weight for each in (await node.export()).endorsements} == weights
+
+
+async def test_many_users_are_made_or_nobody(node: Node, client: httpx.AsyncClient) -> None:
+    for wrong in ("node", "A B"):
+        answer = await client.post("/v1/identities/many", json={"names": ["fay", wrong]})
+        assert (answer.status_code, "fay" in node.identities) == (400, False)
+    answer = await client.post("/v1/identities/many", json={"names": ["gus", "ana"]})
+    assert answer.status_code == 201
+    made = {each["name"]: each["identity"] for each in answer.json()["identities"]}
+    assert list(made) == ["gus", "ana"]
+    assert made == {name: node.identities[name] for name in made}
+
+
+async def test_who_stands_behind_items_is_told_apart_from_a_list(
+    node: Node, client: httpx.AsyncClient
+) -> None:
+    await node.record("song", identity="ana")
+    await node.endorse(node.identities["ana"])
+    answer = await client.post("/v1/backing", json={"items": ["song", "unheard"]})
+    assert answer.status_code == 200
+    assert answer.json()["backing"] == msgspec.to_builtins(node.people.behind(["song", "unheard"]))
+    query: dict[str, Any] = {"explain": True, "backing": False}
+    bare = (await client.get("/v1/recommendations", params=query)).json()["recommendations"]
+    many = (await client.post("/v1/recommendations", json=query | {"identities": ["me"]})).json()
+    assert many["recommendations"]["me"] == bare
+    assert [(line["item"], line["backing"], len(line["reasons"])) for line in bare] == [
+        ("song", None, 1)
+    ]
+
+
+async def test_a_status_without_bounds_costs_no_ranking(
+    node: Node, client: httpx.AsyncClient
+) -> None:
+    full = (await client.get("/v1/status")).json()
+    bare = (await client.get("/v1/status", params={"bounds": False})).json()
+    assert (len(full["sybil_bound"]), bare["sybil_bound"]) == (3, {})
+    assert bare.keys() == full.keys()
