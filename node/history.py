@@ -130,7 +130,7 @@ def sifted(
     held = {False: sum(len(each.interactions) for each in records), True: len(private)}
     room = {each: imported_count(limits, private=each) - held[each] for each in held}
     new: list[Play] = []
-    for play in sorted(unknown, key=_happened_s, reverse=True):
+    for play in sorted(unknown, key=happened_s, reverse=True):
         is_private = stays(play)
         if room[is_private] > 0:
             room[is_private] -= 1
@@ -153,7 +153,8 @@ def _unknown(
     ]
 
 
-def _happened_s(play: Play) -> float:
+def happened_s(play: Play) -> float:
+    """Return when a play happened, in seconds since 1970; one without a date is of now."""
     return math.inf if play.time_s is None else play.time_s
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tastemesh.gossip.limits import Limits
     from tastemesh.node.answers import Advice
     from tastemesh.node.blocking import SyncNode, open_node_sync
+    from tastemesh.node.client.remote import RemoteNode, connect
     from tastemesh.node.http.mount import asgi_app
     from tastemesh.node.node import Node, open_node
     from tastemesh.node.plays import Play
@@ -23,8 +24,10 @@ __all__ = [
     "Node",
     "NodeConfig",
     "Play",
+    "RemoteNode",
     "SyncNode",
     "asgi_app",
+    "connect",
     "open_node",
     "open_node_sync",
 ]
@@ -35,8 +38,10 @@ _HOMES = {
     "Node": "tastemesh.node.node",
     "NodeConfig": "tastemesh.node.settings",
     "Play": "tastemesh.node.plays",
+    "RemoteNode": "tastemesh.node.client.remote",
     "SyncNode": "tastemesh.node.blocking",
     "asgi_app": "tastemesh.node.http.mount",
+    "connect": "tastemesh.node.client.remote",
     "open_node": "tastemesh.node.node",
     "open_node_sync": "tastemesh.node.blocking",
 }

@@ -4,9 +4,10 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,36 @@ async def running(home: Path, *options: object, **extra: Any) -> AsyncIterator[D
         yield daemon
     finally:
         await daemon.stop()
+
+
+@contextmanager
+def serving(home: Path, *options: object) -> Iterator[subprocess.Popen[str]]:
+    """A daemon for code that waits, which is what a client is for; its log is not kept."""
+    process = subprocess.Popen(
+        [*PROGRAM, "run", "--home", str(home), "--http-port", "0", *map(str, options)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    try:
+        assert process.stderr
+        log = []
+        for line in process.stderr:
+            log.append(line)
+            if json.loads(line)["event"] == "ready":
+                break
+        else:
+            pytest.fail("".join(log))
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=DEADLINE_S)
+
+
+def offline_home(home: Path) -> Path:
+    """Make a home whose daemon meets nobody."""
+    home.mkdir(parents=True)
+    (home / "config.toml").write_text("offline = true\n")
+    return home
