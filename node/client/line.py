@@ -167,7 +167,11 @@ class Line:
         while True:
             connection, answer = self._begun(target)
             if answer.status == 200:
-                return connection, answer
+                kind = answer.getheader("Content-Type") or ""
+                if kind.startswith("text/event-stream"):
+                    return connection, answer
+                connection.wire.close()
+                raise self.foreign(f"events come as {kind!r}")
             try:
                 with self._failing():
                     reply = Reply(answer.status, answer.read(), _wait_s(answer))

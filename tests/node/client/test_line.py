@@ -1,0 +1,276 @@
+"""What a client makes of a daemon that is gone, slow, full, or something else altogether."""
+
+import asyncio
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import tastemesh
+from tastemesh import Play
+from tastemesh.errors import ConfigError, DaemonError, StorageError, TastemeshError, UsageError
+from tastemesh.node.http.access import Endpoint, announced, token_of
+from tastemesh.node.http.gate import Gate
+from tastemesh.node.http.rates import RateLimits, Rates
+from tastemesh.node.http.server import HttpServer
+from tests.brokers import free_port
+from tests.node.client.servers import Deed, answer, hang_up, nothing, say, server
+
+TOKEN = "t" * 43
+LISTED = b'{"recommendations":{"me":[]},"ages_s":{"me":0.0}}'
+SAID = b'{"records":["00"]}'
+
+
+def remote(url: str, **options: Any) -> tastemesh.RemoteNode:
+    return tastemesh.connect(url, token=TOKEN, **options)
+
+
+def refusal(text: str) -> bytes:
+    return msgspec.json.encode({"error": text})
+
+
+@pytest.mark.parametrize(
+    ("deed", "told"),
+    [
+        (
+            answer(b"<html>hello</html>"),
+            "does not answer as a node of tastemesh: JSON is malformed",
+        ),
+        (answer(b"<html>no</html>", "404 Not Found"), "tastemesh: status 404"),
+        (answer(b'{"detail":"Not Found"}', "404 Not Found"), "tastemesh: status 404"),
+        (answer(b'["error"]', "500 Oh"), "tastemesh: status 500"),
+        (answer(b"", "302 Found", "Location: http://127.0.0.1/"), "tastemesh: status 302"),
+        (answer(b'{"records":[1]}'), "tastemesh: Object missing required field `recommendations`"),
+        (answer(b"\xff\xfe"), "does not answer as a node of tastemesh"),
+        (say(b"SSH-2.0-OpenSSH_9.6\r\n"), "tastemesh: BadStatusLine SSH"),
+        (say(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200 + b"\r\n"), "tastemesh: HTTPException"),
+        (answer(LISTED, length=100, end=True), r"went away .*IncompleteRead\(49 bytes read, 51"),
+        (hang_up, "went away before it had answered"),
+        (nothing, r"did not answer within 0\.3 s"),
+        (answer(refusal("no"), "401 Unauthorized"), "lets nobody in with this: no"),
+        (answer(refusal("no"), "421 Misdirected Request"), "lets nobody in with this: no"),
+        (answer(refusal("no such path"), "404 Not Found"), "no such path"),
+        (answer(refusal("no"), "429 Too Many", "Retry-After: 60"), "is busy: no"),
+        (answer(refusal("no"), "503 Oh", "Retry-After: 60"), "is busy: no"),
+    ],
+)
+def test_what_is_no_answer_is_one_error_that_says_so(deed: Deed, told: str) -> None:
+    with server(deed) as there, remote(there.url, timeout_s=0.3) as node:
+        with pytest.raises(DaemonError, match=told):
+            node.recommend()
+        for ask in (node.export, node.rotate, node.events):
+            with pytest.raises(DaemonError):
+                ask()
+        with pytest.raises(DaemonError):
+            node.explain("a")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("400 Bad Request", UsageError),
+        ("413 Too Large", UsageError),
+        ("503 Unavailable", StorageError),
+        ("500 Oh", TastemeshError),
+        ("409 Conflict", TastemeshError),
+    ],
+)
+def test_what_a_daemon_refuses_is_the_error_that_a_node_raises(
+    status: str, kind: type[TastemeshError]
+) -> None:
+    with server(answer(refusal("the text"), status)) as there, remote(there.url) as node:
+        for ask in (node.recommend, node.rotate, node.events):
+            with pytest.raises(TastemeshError, match=r"^the text$") as caught:
+                ask()
+            assert type(caught.value) is kind
+
+
+def test_nothing_speaks_for_an_item_only_where_the_node_says_so() -> None:
+    told = refusal("nothing speaks for 'a' here")
+    with server(answer(told, "404 Not Found")) as there, remote(there.url) as node:
+        assert (node.explain("a"), node.evidence("a")) == (None, None)
+        with pytest.raises(DaemonError, match="nothing speaks"):
+            node.recommend()
+
+
+def test_connections_are_kept_and_one_that_has_ended_is_not_used() -> None:
+    deeds = (answer(SAID), answer(SAID), answer(SAID, end=True), answer(SAID))
+    with server(*deeds) as there, remote(there.url) as node:
+        for _ in range(3):
+            assert node.record("a") == ["00"]
+        assert there.connection_count == 1
+        (idle,) = node._line._kept()
+        assert idle.connection.wire.sock.recv(1) == b""  # until its end is here
+        assert node.record("a") == ["00"]
+        assert there.connection_count == 2
+        node.close()
+        assert node.record("a") == ["00"]
+        assert there.connection_count == 3
+    assert len(there.requests) == 5
+
+
+def test_a_question_is_asked_again_where_a_kept_connection_ends_and_what_is_said_is_not() -> None:
+    deeds = (answer(LISTED), hang_up, answer(LISTED), hang_up, answer(SAID))
+    with server(*deeds) as there, remote(there.url) as node:
+        assert node.recommend() == []
+        assert node.recommend() == []
+        assert there.connection_count == 2
+        with pytest.raises(DaemonError, match="may be done or not"):
+            node.record("a")
+        assert there.requests[-1] == "POST /v1/interactions HTTP/1.1"
+        assert (len(there.requests), there.connection_count) == (4, 2)
+        assert node.record("a") == ["00"]
+
+
+def test_a_base_url_may_have_a_path_and_an_item_any_letters() -> None:
+    told = b'{"item":"x","score":1.0,"unverified":true,"reasons":[],"backing":null}'
+    with server(answer(told)) as there, remote(f"{there.url}/mount/") as node:
+        found = node.explain("a/b? %é", identity="ana")
+    assert found == tastemesh.Advice("x", 1.0, True, ())
+    path = "/mount/v1/recommendations/a%2Fb%3F%20%25%C3%A9?identity=ana"
+    assert there.requests == [f"GET {path} HTTP/1.1"]
+
+
+def test_a_daemon_that_does_not_run_is_said_how_to_start(tmp_path: Path) -> None:
+    with tastemesh.connect(tmp_path / "home") as node:
+        with pytest.raises(DaemonError, match=rf"tastemesh run --home {tmp_path}/home"):
+            node.record("a")
+        assert not (tmp_path / "home").exists()
+        (tmp_path / "home").mkdir()
+        dead = Endpoint(pid=os.getpid(), http=f"http://127.0.0.1:{free_port()}")
+        with announced(tmp_path / "home", dead), pytest.raises(DaemonError, match="tastemesh run"):
+            node.recommend()
+    with remote(dead.http) as node, pytest.raises(DaemonError, match="nothing listens there"):
+        node.recommend()
+
+
+@pytest.mark.parametrize(
+    ("where", "token", "told"),
+    [
+        ("", None, "expected the node's home, or a URL"),
+        (5, None, "expected the node's home, or a URL"),
+        ("a\0b", None, "expected the node's home, or a URL"),
+        ("~nobody-of-this-name/home", None, "expected a folder"),
+        ("home", TOKEN, "token is for a URL"),
+        ("http://127.0.0.1:8765", None, "token is missing"),
+        ("http://127.0.0.1:8765", "", "token is empty"),
+        ("http://127.0.0.1:8765", "a\nb", "no line of ASCII"),
+        ("http://127.0.0.1:8765", "é", "no line of ASCII"),
+        ("http://", TOKEN, "expected one such as http"),
+        ("http://127.0.0.1:x", TOKEN, "expected one such as http"),
+        ("http://127.0.0.1:0", TOKEN, "expected one such as http"),
+        ("http://127.0.0.1:8765/#token=a", TOKEN, "expected one such as http"),
+        ("http://ana:secret@127.0.0.1:8765", TOKEN, "expected the token apart from it"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_at_once(where: Any, token: Any, told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as caught:
+        tastemesh.connect(where, token=token)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf"), "5"])
+def test_a_timeout_that_is_none_is_refused(timeout_s: Any) -> None:
+    with pytest.raises(UsageError, match="expected seconds, above 0"):
+        tastemesh.connect("home", timeout_s=timeout_s)
+
+
+def test_a_client_does_not_show_its_token() -> None:
+    assert repr(remote("http://127.0.0.1:1")) == ("<RemoteNode, the daemon at http://127.0.0.1:1>")
+
+
+async def test_threads_that_are_too_many_wait_as_they_are_told(tmp_path: Path) -> None:
+    said: list[bytes] = []
+
+    async def heard(scope: Any, receive: Any, send: Any) -> None:
+        message = await receive()
+        said.append(message["body"])
+        await send({"type": "http.response.start", "status": 201, "headers": []})
+        await send({"type": "http.response.body", "body": SAID})
+
+    gate = Gate(heard, token_of(tmp_path), rates=Rates(RateLimits(known_per_s=10, known_burst=4)))
+    async with HttpServer(gate, 0) as there:
+        with announced(tmp_path, Endpoint(pid=os.getpid(), http=there.url)):
+
+            def work() -> None:
+                node = tastemesh.connect(tmp_path)
+                with node, ThreadPoolExecutor(6) as pool:
+                    list(pool.map(lambda n: node.record(f"song {n}"), range(12)))
+
+            await asyncio.to_thread(work)
+    assert sorted(msgspec.json.decode(each)["item"] for each in said) == sorted(
+        f"song {n}" for n in range(12)
+    )
+
+
+def test_what_comes_in_portions_stops_at_the_first_that_is_refused() -> None:
+    deeds = (answer(SAID), answer(refusal("no"), "400 Bad Request"), answer(SAID))
+    with server(*deeds) as there, remote(there.url) as node:
+        with pytest.raises(UsageError, match="no"):
+            node.record_many([Play(item=f"{n}") for n in range(200)])
+        assert len(there.requests) == 2
+
+
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+PEERS = (
+    b": following\n\n"
+    b'event: PeerDiscovered\ndata: {"node":"aa"}\n\n: still here\n\n'
+    b'event: SomethingNew\ndata: {"of":"a later version"}\n\n'
+    b'event: Dropped\ndata: {"count":17}\n\nevent: PeerDiscovered\ndata: {"node":"bb"}\n\n'
+)
+
+
+def chunks(content: bytes, size: int) -> bytes:
+    parts = [content[start : start + size] for start in range(0, len(content), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+def test_events_are_read_however_they_are_cut_and_end_where_the_daemon_does(size: int) -> None:
+    with server(say(STREAM + chunks(PEERS, size) + b"0\r\n\r\n")) as there:
+        events = remote(there.url).events(watch=["ana", "ben", "ana"], k=3)
+        assert [msgspec.to_builtins(each) for each in events] == [{"node": "aa"}, {"node": "bb"}]
+        assert (events.dropped_count, list(events)) == (17, [])
+        events.close()
+    assert there.requests == ["GET /v1/events?watch=ana&watch=ben&k=3 HTTP/1.1"]
+
+
+@pytest.mark.parametrize(
+    ("rest", "told"),
+    [
+        (b"", "went away"),
+        (b"5\r\nev", "went away"),
+        (chunks(b'event: PeerDiscovered\ndata: {"node":5}\n\n', 99), "does not answer as a node"),
+        (b"no length\r\n", "went away"),
+    ],
+)
+def test_a_daemon_that_is_lost_is_an_error_and_then_the_end(rest: bytes, told: str) -> None:
+    with server(say(STREAM + chunks(PEERS, 50) + rest)) as there:
+        events = remote(there.url).events()
+        assert len([next(events), next(events)]) == 2
+        with pytest.raises(DaemonError, match=told):
+            next(events)
+        events.close()
+        assert list(events) == []
+
+
+def test_closing_ends_who_waits_for_an_event() -> None:
+    def begin(connection: Any) -> None:
+        connection.sendall(STREAM + chunks(PEERS, 1_000))
+
+    heard: list[str] = []
+    with server(begin) as there:
+        events = remote(there.url).events()
+        heard.append(type(next(events)).__name__)
+        waiting = threading.Thread(target=lambda: heard.extend(type(e).__name__ for e in events))
+        waiting.start()
+        events.close()
+        waiting.join()
+        events.close()
+        with remote(there.url).events() as others:
+            next(others)
+    assert heard in (["PeerDiscovered"], ["PeerDiscovered", "PeerDiscovered"])
