@@ -21,12 +21,12 @@ from tastemesh.node.clock import SystemClock
 from tastemesh.node.evidence import Finding, decode_evidence, verify
 from tastemesh.node.history import imported_count
 from tastemesh.node.http.access import find_daemon, write_private
+from tastemesh.node.http.bodies import PLAYS_PER_REQUEST
 from tastemesh.node.imports import lastfm, listenbrainz, spotify, table
 from tastemesh.node.imports.history import Listen, Reading, Summary, summarise
 from tastemesh.node.plays import Play
 from tastemesh.sim.wording import counted
 
-PLAYS_PER_REQUEST = 64  # one signed record, and what `POST /v1/imports` takes at once
 _SHOWN = 5  # items of a dry run: enough to see what ids they get
 _TOLD_LISTENS = 1_000  # between two movements of the bar
 
