@@ -25,6 +25,8 @@ KEPT_S = 3.0
 
 KEPT_COUNT = 32  # idle connections at most: as many threads as a worker has, as a rule (guess)
 
+_IN_DOUBT = "it may have heard what was said, or not"
+
 _WAITING = (429, 503)  # with `Retry-After`: nothing was done, and it will pass
 
 
@@ -187,6 +189,9 @@ class Line:
         while kept:
             kept.pop().connection.wire.close()
 
+    def __del__(self) -> None:
+        self.close()
+
     def _wait(self, reply: Reply, until_s: float) -> None:
         """Wait until a refused request may be sent again.
 
@@ -228,11 +233,11 @@ class Line:
                 return self._answered(kept, method, target, content)
             except _GoneError as error:
                 if changes:
-                    raise self.gone(error) from None
+                    raise self.gone(f"{error}; {_IN_DOUBT}") from None
         try:
             return self._answered(self.opened(), method, target, content)
         except _GoneError as error:
-            raise self.gone(error) from None
+            raise self.gone(f"{error}; {_IN_DOUBT}" if changes else error) from None
 
     def _answered(
         self, connection: Connection, method: str, target: str, content: bytes | None
@@ -272,10 +277,7 @@ class Line:
         Args:
             error: what was found.
         """
-        return DaemonError(
-            f"{self._daemon.name} went away before it had answered ({error}); what was asked for "
-            "may be done or not"
-        )
+        return DaemonError(f"{self._daemon.name} went away: {error}")
 
     def _taken(self) -> Connection | None:
         """Return an idle connection that still stands."""

@@ -102,9 +102,11 @@ class RemoteSubscription(Iterator[Event]):
         except (OSError, ValueError, http.client.HTTPException) as error:
             if self._has_ended:  # closed, while we waited
                 return False
-            self._has_ended = True
             self._end()
             raise self._line.gone(error) from None
+        except BaseException:  # Ctrl-C: what was half read cannot be gone on with
+            self._end()
+            raise
         *messages, self._rest = (self._rest + chunk).split(b"\n\n")
         for message in messages:
             self._take(message)

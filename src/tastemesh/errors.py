@@ -10,7 +10,7 @@
     ├── ProcessError                one of the processes that simulate a network has ended
     ├── RemoteProtocolError         what a peer sent is not a valid record; carries a RejectReason
     ├── TransportError              a broker cannot be reached or refused us
-    ├── DaemonError                 a node's daemon does not run, does not answer, or lets us not in
+    ├── DaemonError                 a node's daemon does not run, answer, or let us in
     ├── StorageError                the window's database cannot be read or written
     ├── InternalError               a fault of ours, half way through an input; has what was done
     └── DataError                   a bad line in a file; names file, line and what was expected

@@ -1,8 +1,11 @@
 """What a client makes of a daemon that is gone, slow, full, or something else altogether."""
 
 import asyncio
+import gc
 import os
+import signal
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -48,8 +51,8 @@ def refusal(text: str) -> bytes:
         (answer(b"\xff\xfe"), "does not answer as a node of tastemesh"),
         (say(b"SSH-2.0-OpenSSH_9.6\r\n"), "tastemesh: BadStatusLine SSH"),
         (say(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200 + b"\r\n"), "tastemesh: HTTPException"),
-        (answer(LISTED, length=100, end=True), r"went away .*IncompleteRead\(49 bytes read, 51"),
-        (hang_up, "went away before it had answered"),
+        (answer(LISTED, length=100, end=True), r"went away: IncompleteRead\(49 bytes read, 51"),
+        (hang_up, "went away: Remote end closed"),
         (nothing, r"did not answer within 0\.3 s"),
         (answer(refusal("no"), "401 Unauthorized"), "lets nobody in with this: no"),
         (answer(refusal("no"), "421 Misdirected Request"), "lets nobody in with this: no"),
@@ -113,13 +116,24 @@ def test_connections_are_kept_and_one_that_has_ended_is_not_used() -> None:
     assert len(there.requests) == 5
 
 
+def test_a_client_that_is_let_go_of_leaves_no_connection_open() -> None:
+    with server(answer(LISTED)) as there, warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        node = remote(there.url)
+        node.recommend()
+        connection = node._line._kept()[0].connection.wire
+        del node
+        gc.collect()
+        assert connection.sock is None
+
+
 def test_a_question_is_asked_again_where_a_kept_connection_ends_and_what_is_said_is_not() -> None:
     deeds = (answer(LISTED), hang_up, answer(LISTED), hang_up, answer(SAID))
     with server(*deeds) as there, remote(there.url) as node:
         assert node.recommend() == []
         assert node.recommend() == []
         assert there.connection_count == 2
-        with pytest.raises(DaemonError, match="may be done or not"):
+        with pytest.raises(DaemonError, match="may have heard what was said, or not"):
             node.record("a")
         assert there.requests[-1] == "POST /v1/interactions HTTP/1.1"
         assert (len(there.requests), there.connection_count) == (4, 2)
@@ -256,6 +270,39 @@ def test_a_daemon_that_is_lost_is_an_error_and_then_the_end(rest: bytes, told: s
             next(events)
         events.close()
         assert list(events) == []
+
+
+class HurryError(Exception):
+    pass
+
+
+def test_what_interrupts_the_wait_for_an_event_ends_it() -> None:
+    waits, ended = threading.Event(), threading.Event()
+    main = threading.main_thread().ident or 0
+
+    def interrupt(connection: Any) -> None:
+        connection.sendall(STREAM + chunks(PEERS, 1_000))
+        waits.wait()
+        while not ended.wait(0.02):  # one that comes just before the wait does not end it
+            signal.pthread_kill(main, signal.SIGUSR1)
+        say(b"0\r\n\r\n")(connection)
+
+    def raise_it(number: int, frame: object) -> None:
+        if not ended.is_set():
+            ended.set()
+            raise HurryError
+
+    before = signal.signal(signal.SIGUSR1, raise_it)
+    try:
+        with server(interrupt) as there:
+            events = remote(there.url).events()
+            assert len([next(events), next(events)]) == 2
+            with pytest.raises(HurryError):
+                waits.set()
+                next(events)
+            assert list(events) == []
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_closing_ends_who_waits_for_an_event() -> None:
