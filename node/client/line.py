@@ -12,7 +12,7 @@ import select
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -25,7 +25,7 @@ KEPT_S = 3.0
 
 KEPT_COUNT = 32  # idle connections at most: as many threads as a worker has, as a rule (guess)
 
-_IN_DOUBT = "it may have heard what was said, or not"
+_IN_DOUBT = "; it may have heard what was said, or not"
 
 _WAITING = (429, 503)  # with `Retry-After`: nothing was done, and it will pass
 
@@ -186,8 +186,9 @@ class Line:
     def close(self) -> None:
         """Close what is idle; a later request opens a connection again."""
         kept = self._kept()
-        while kept:
-            kept.pop().connection.wire.close()
+        with suppress(IndexError):  # no more of them, as other threads may see to
+            while True:
+                kept.pop().connection.wire.close()
 
     def __del__(self) -> None:
         self.close()
@@ -210,7 +211,7 @@ class Line:
             case 401 | 403 | 421:
                 raise DaemonError(f"{self._daemon.name} lets nobody in with this: {text}")
             case 404:
-                raise AbsentError(text)
+                raise AbsentError(f"{self._daemon.name}: {text}")
             case 503:
                 raise StorageError(text)
         raise TastemeshError(text)
@@ -230,22 +231,27 @@ class Line:
         kept = self._taken()
         if kept is not None:
             try:
-                return self._answered(kept, method, target, content)
+                return self._answered(kept, method, target, content, changes)
             except _GoneError as error:
                 if changes:
-                    raise self.gone(f"{error}; {_IN_DOUBT}") from None
+                    raise self.gone(error) from None
         try:
-            return self._answered(self.opened(), method, target, content)
+            return self._answered(self.opened(), method, target, content, changes)
         except _GoneError as error:
-            raise self.gone(f"{error}; {_IN_DOUBT}" if changes else error) from None
+            raise self.gone(error) from None
 
     def _answered(
-        self, connection: Connection, method: str, target: str, content: bytes | None
+        self,
+        connection: Connection,
+        method: str,
+        target: str,
+        content: bytes | None,
+        changes: bool,
     ) -> Reply:
         """Send a request and read the whole answer; the connection is kept, or closed."""
         is_whole = False
         try:
-            with self._failing():
+            with self._failing(_IN_DOUBT if changes else ""):
                 answer = connection.send(method, target, content)
                 reply = Reply(answer.status, answer.read(), _wait_s(answer))
             is_whole = not answer.will_close
@@ -257,19 +263,19 @@ class Line:
         return reply
 
     @contextmanager
-    def _failing(self) -> Iterator[None]:
-        """Say in our words what goes wrong with a connection."""
+    def _failing(self, doubt: str = "") -> Iterator[None]:
+        """Say in our words what goes wrong with a connection, and what that leaves open."""
         try:
             yield
         except TimeoutError:
             text = f"{self._daemon.name} did not answer within {self.timeout_s:g} s"
-            raise DaemonError(text) from None
+            raise DaemonError(text + doubt) from None
         except (http.client.IncompleteRead, ConnectionError) as error:
-            raise _GoneError(str(error) or type(error).__name__) from None
+            raise _GoneError((str(error) or type(error).__name__) + doubt) from None
         except http.client.HTTPException as error:
             raise self.foreign(f"{type(error).__name__} {error}") from None
         except OSError as error:
-            raise DaemonError(f"{self._daemon.name} does not answer: {error}") from None
+            raise DaemonError(f"{self._daemon.name} does not answer: {error}{doubt}") from None
 
     def gone(self, error: object) -> DaemonError:
         """Return the error that says that the daemon went away half way.
@@ -297,7 +303,7 @@ class Line:
         kept = self._idle.get(process)
         if kept is None:
             kept = self._idle.setdefault(process, deque())
-            for other in [each for each in self._idle if each != process]:
+            for other in set(self._idle) - {process}:
                 for connection, _ in self._idle.pop(other, ()):
                     connection.wire.close()  # here only: the other process still has it
         return kept
@@ -350,7 +356,7 @@ def addressed(path: str, query: Mapping[str, object] | None) -> str:
 
 def _wait_s(reply: http.client.HTTPResponse) -> int | None:
     told = reply.getheader("Retry-After") or ""
-    if reply.status not in _WAITING or not (told.isascii() and told.isdigit()):
+    if reply.status not in _WAITING or not (told.isascii() and told.isdigit()) or len(told) > 9:
         return None
     return int(told)
 

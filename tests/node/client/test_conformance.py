@@ -165,6 +165,7 @@ def refused(node: AnyNode, answers: list[Any]) -> None:
     answers += [node.status(bounds=False)["window"], sorted(node.identities)]
 
 
+@pytest.mark.slow
 def test_the_answers_of_a_daemon_are_those_of_a_node(tmp_path: Path) -> None:
     config = tastemesh.NodeConfig(home=tmp_path / "embedded", offline=True)
     with tastemesh.open_node_sync(config) as node:

@@ -56,9 +56,10 @@ def refusal(text: str) -> bytes:
         (nothing, r"did not answer within 0\.3 s"),
         (answer(refusal("no"), "401 Unauthorized"), "lets nobody in with this: no"),
         (answer(refusal("no"), "421 Misdirected Request"), "lets nobody in with this: no"),
-        (answer(refusal("no such path"), "404 Not Found"), "no such path"),
+        (answer(refusal("no such path"), "404 Not Found"), r"^the daemon at http.*: no such path"),
         (answer(refusal("no"), "429 Too Many", "Retry-After: 60"), "is busy: no"),
         (answer(refusal("no"), "503 Oh", "Retry-After: 60"), "is busy: no"),
+        (answer(b"[]", "429 Too Many", f"Retry-After: {'9' * 5_000}"), "tastemesh: status 429"),
     ],
 )
 def test_what_is_no_answer_is_one_error_that_says_so(deed: Deed, told: str) -> None:
@@ -138,6 +139,14 @@ def test_a_question_is_asked_again_where_a_kept_connection_ends_and_what_is_said
         assert there.requests[-1] == "POST /v1/interactions HTTP/1.1"
         assert (len(there.requests), there.connection_count) == (4, 2)
         assert node.record("a") == ["00"]
+
+
+def test_what_was_said_and_not_answered_in_time_is_in_doubt() -> None:
+    with server(nothing) as there, remote(there.url, timeout_s=0.1) as node:
+        with pytest.raises(DaemonError, match=r"within 0\.1 s; it may have heard"):
+            node.record("a")
+        with pytest.raises(DaemonError, match=r"within 0\.1 s$"):
+            node.recommend()
 
 
 def test_a_base_url_may_have_a_path_and_an_item_any_letters() -> None:
