@@ -1,8 +1,6 @@
 """A client of a real daemon: threads, forked and fresh processes, restarts, and events."""
 
 import json
-import multiprocessing
-import os
 import signal
 import socket
 import subprocess
@@ -11,20 +9,17 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import tastemesh
-from tastemesh.errors import DaemonError, UsageError
+from tastemesh.errors import DaemonError
 from tastemesh.node.events import Event, RecommendationsChanged, RecordAccepted
-from tests.node.client.workers import say
-from tests.node.daemons import offline_home, serving
+from tests.node.daemons import DEADLINE_S, ENVIRONMENT, offline_home, serving
+from tests.pages import ROOT
 
 pytestmark = pytest.mark.slow
-
-ROUNDS = 20
 
 
 @pytest.fixture(scope="module")
@@ -41,22 +36,18 @@ def node(home: Path) -> Iterator[tastemesh.RemoteNode]:
         yield node
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_client_made_before_works_in_each_process(
-    node: tastemesh.RemoteNode, method: str
-) -> None:
-    node.recommend()  # a connection is kept that no child is to speak on
-    context: Any = multiprocessing.get_context(method)
-    names = [f"{method}-{number}" for number in range(3)]
-    workers = [context.Process(target=say, args=(node, name, ROUNDS)) for name in names]
-    for worker in workers:
-        worker.start()
-    say(node, f"{method}-parent", ROUNDS)
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0, 0]
-    for name in names:
-        assert len(node.export(identity=name).interactions) == ROUNDS
+@pytest.mark.parametrize("what", ["fork", "spawn", "listen"])
+def test_a_client_is_shared_by_processes_and_its_events_are_not(home: Path, what: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "tests.node.client.workers", str(home), what],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_any_number_of_threads_use_one_client(node: tastemesh.RemoteNode) -> None:
@@ -117,23 +108,6 @@ def test_events_come_until_they_are_closed(node: tastemesh.RemoteNode) -> None:
     assert [line.item for line in changed.recommendations] == ["heard"]
     assert changed.recommendations == tuple(ben.recommend(3))
     assert list(events) == []
-
-
-def test_events_belong_to_the_process_that_asked_for_them(node: tastemesh.RemoteNode) -> None:
-    events = node.events()
-    child = os.fork()
-    if not child:
-        try:
-            next(events)
-        except UsageError:
-            events.close()  # which does not end them for the parent
-            os._exit(0)
-        os._exit(1)
-    assert os.waitpid(child, 0)[1] == 0
-    (record_id,) = node.record("for the parent", identity=node.identity("event-parent").name)
-    assert isinstance(event := next(events), RecordAccepted)
-    assert event.record_id == record_id
-    events.close()
 
 
 def test_a_restarted_daemon_is_found_on_its_new_port(tmp_path: Path) -> None:
