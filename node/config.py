@@ -20,12 +20,12 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta
-from platformdirs import user_data_path
 
 from tastemesh.errors import ConfigError, UsageError
 from tastemesh.gossip.limits import DAY_MS, Limits
 from tastemesh.gossip.topics import check_network
 from tastemesh.node.address import TlsFiles, parse_broker_url, redacted
+from tastemesh.node.http.access import HOME_VARIABLE
 from tastemesh.node.mqtt_settings import MqttSettings
 from tastemesh.node.settings import DISK_BYTES, NodeConfig
 from tastemesh.node.sharing import Sharing
@@ -33,7 +33,6 @@ from tastemesh.ranking.diversity import STRENGTH_MAX
 
 FILE_NAME = "config.toml"
 PREFIX = "TASTEMESH_"
-HOME_VARIABLE = "TASTEMESH_HOME"
 PASSPHRASE_VARIABLE = "TASTEMESH_PASSPHRASE"  # noqa: S105 (a name)
 DEFAULT_HTTP_PORT = 8765  # contract; registered with IANA for another use that is hardly met
 
@@ -177,12 +176,6 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
 def _path(text: str) -> Path | None:
     return Path(text).expanduser() if text else None
-
-
-def default_home(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder used without `--home`: `TASTEMESH_HOME`, or the platform's for data."""
-    named = environ.get(HOME_VARIABLE)
-    return Path(named).expanduser() if named else user_data_path("tastemesh")
 
 
 def load_configuration(

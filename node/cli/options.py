@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tastemesh.errors import UsageError
-from tastemesh.node.config import HOME_VARIABLE, default_home
+from tastemesh.node.http.access import HOME_VARIABLE, default_home
 
 
 def _folder(text: str | Path) -> Path:

@@ -7,14 +7,17 @@ what it asks for. Imports nothing heavy, since every command reads them.
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
+from platformdirs import user_data_path
 
 from tastemesh.errors import ConfigError, DaemonError
+
+HOME_VARIABLE = "TASTEMESH_HOME"
 
 _TOKEN_BYTES = 32  # as strong as the keys that it opens
 
@@ -29,6 +32,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     pid: int
     http: str
+
+
+def default_home(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the home where none is named: `TASTEMESH_HOME`, or the platform's folder for data."""
+    named = environ.get(HOME_VARIABLE)
+    return Path(named).expanduser() if named else user_data_path("tastemesh")
 
 
 def token_of(home: Path) -> str:

@@ -54,6 +54,17 @@ def test_help_imports_no_command_and_nothing_heavy() -> None:
         assert f"'{heavy}'" not in packages
 
 
+def test_a_command_that_only_asks_a_daemon_loads_nothing_that_ranks() -> None:
+    asking = ("record", "endorse", "block", "forget", "rotate", "recommend", "status")
+    script = (
+        "import sys; from tastemesh.node.cli import main;"
+        f"statuses = [main([name, '--help']) for name in {asking}];"
+        "sys.exit(any(statuses) or bool({'numpy', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_group_resolves_to_real_commands() -> None:
     group = command_group()
     for name in COMMANDS:

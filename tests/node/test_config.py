@@ -6,7 +6,8 @@ import pytest
 
 from tastemesh.errors import ConfigError
 from tastemesh.gossip.limits import DAY_MS
-from tastemesh.node.config import Settings, default_home, load_configuration, template
+from tastemesh.node.config import Settings, load_configuration, template
+from tastemesh.node.http.access import default_home
 from tastemesh.node.settings import NodeConfig
 
 
