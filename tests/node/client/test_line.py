@@ -176,6 +176,7 @@ def test_a_daemon_that_does_not_run_is_said_how_to_start(tmp_path: Path) -> None
     [
         ("", None, "expected the node's home, or a URL"),
         (5, None, "expected the node's home, or a URL"),
+        (None, None, "expected the node's home, or a URL"),  # a variable that is not set
         ("a\0b", None, "expected the node's home, or a URL"),
         ("~nobody-of-this-name/home", None, "expected a folder"),
         ("home", TOKEN, "token is for a URL"),
