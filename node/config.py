@@ -26,6 +26,7 @@ from tastemesh.gossip.limits import DAY_MS, Limits
 from tastemesh.gossip.topics import check_network
 from tastemesh.node.address import TlsFiles, parse_broker_url, redacted
 from tastemesh.node.http.access import HOME_VARIABLE
+from tastemesh.node.http.rates import REQUESTS_PER_S, REQUESTS_PER_S_MAX
 from tastemesh.node.mqtt_settings import MqttSettings
 from tastemesh.node.settings import DISK_BYTES, NodeConfig
 from tastemesh.node.sharing import Sharing
@@ -52,6 +53,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_port: Annotated[
         int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for any free one")
     ] = DEFAULT_HTTP_PORT
+    http_requests_per_s: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=REQUESTS_PER_S_MAX,
+            description="requests a second with the token from one address, 1 to 100000",
+        ),
+    ] = REQUESTS_PER_S
     offline: Annotated[
         bool, Meta(description="true: no broker at all, for the node's own users only; or false")
     ] = False

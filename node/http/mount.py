@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from tastemesh.errors import UsageError
 from tastemesh.node.http.app import ROOT, create_app
 from tastemesh.node.http.gate import ITEM_PREFIX, refuse
+from tastemesh.node.http.rates import REQUESTS_PER_S, RateLimits, Rates
 from tastemesh.node.node import Node
 
 # What ASGI itself says of a request; the host's framework keeps its own things there too, under
@@ -27,7 +28,9 @@ _SCOPE = frozenset(
 TOKEN_CHARS = 16  # fewer can be guessed by somebody who may ask as often as the host lets him
 
 
-def asgi_app(node: Node, *, token: str) -> Callable[[Any, Any, Any], Awaitable[None]]:
+def asgi_app(
+    node: Node, *, token: str, requests_per_s: int = REQUESTS_PER_S
+) -> Callable[[Any, Any, Any], Awaitable[None]]:
     """Return the node's HTTP API, as the daemon serves it under `/v1/`, to be mounted under a path.
 
     Args:
@@ -35,14 +38,18 @@ def asgi_app(node: Node, *, token: str) -> Callable[[Any, Any, Any], Awaitable[N
             open, the answer is 503.
         token: what clients must present as `Authorization: Bearer …`, ASCII, at least 16
             characters. It opens all of the node's users: it is for your own services, not theirs.
+        requests_per_s: how many with the token one address may send for long, 1 to 100,000; ten
+            seconds' worth at once. Behind a proxy all clients may have one address.
 
     Raises:
-        UsageError: the token is none that a client can present, or too short; or it is no `Node`.
+        UsageError: the token is none that a client can present, or too short; or it is no `Node`,
+            or `requests_per_s` no such number.
     """
     _check(node, token)
     if len(token) < TOKEN_CHARS or not token.isascii():
         raise UsageError(f"token has {len(token)} characters; expected {TOKEN_CHARS} of ASCII")
-    return Mounted(create_app(node, token, loopback_only=False), node)
+    rates = Rates(RateLimits.of(requests_per_s))
+    return Mounted(create_app(node, token, loopback_only=False, rates=rates), node)
 
 
 def _check(node: object, token: object) -> None:

@@ -10,26 +10,50 @@ from collections.abc import Callable
 
 import msgspec
 
+from tastemesh.errors import UsageError
+
 # Clients remembered, the least recently heard forgotten first; whoever comes back starts afresh.
 # On loopback there is one; behind a host application, its services or users.
 CLIENT_COUNT = 1_024
+
+
+# Requests a second with the token, for long: at 7 ms for a list that tells its reasons (measured)
+# most of a core; a client that waits for each commit does not reach it.
+REQUESTS_PER_S = 100
+REQUESTS_PER_S_MAX = 100_000  # more than any node answers: who wants no bound sets this
+_BURST_S = 10.0  # seconds' worth at once: an import of 64,000 plays
 
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What one client may do.
 
     Attributes:
-        known_per_s: requests a second with the token, for long, 100: at 7 ms a ranking (measured)
-            that is most of a core, and a client that waits for each commit does not reach it.
-        known_burst: requests at once with the token, 1,000: an import of 64,000 plays.
+        known_per_s: requests a second with the token, for long.
+        known_burst: requests at once with the token.
         unknown_per_s: without the token, 20: a page, a probe, a collector of metrics (guess).
         unknown_burst: 200 at once: the dashboard, reloaded a dozen times (guess).
     """
 
-    known_per_s: float = 100.0
-    known_burst: int = 1_000
+    known_per_s: float = REQUESTS_PER_S
+    known_burst: int = round(_BURST_S * REQUESTS_PER_S)
     unknown_per_s: float = 20.0
     unknown_burst: int = 200
+
+    @classmethod
+    def of(cls, requests_per_s: int) -> "RateLimits":
+        """Return what clients may do where so many requests a second are let in for long.
+
+        Args:
+            requests_per_s: with the token, 1 to `REQUESTS_PER_S_MAX`.
+
+        Raises:
+            UsageError: it is no such number.
+        """
+        if type(requests_per_s) is not int or not 1 <= requests_per_s <= REQUESTS_PER_S_MAX:
+            raise UsageError(
+                f"requests_per_s is {requests_per_s!r}; expected 1 to {REQUESTS_PER_S_MAX}"
+            )
+        return cls(known_per_s=requests_per_s, known_burst=round(_BURST_S * requests_per_s))
 
 
 class Rates:

@@ -9,10 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
+from tastemesh.errors import UsageError
 from tastemesh.node.cli.client import ask
 from tastemesh.node.http.access import Endpoint, announced, token_of
 from tastemesh.node.http.gate import Gate
-from tastemesh.node.http.rates import CLIENT_COUNT, RateLimits, Rates
+from tastemesh.node.http.rates import CLIENT_COUNT, REQUESTS_PER_S_MAX, RateLimits, Rates
 from tastemesh.node.http.server import HttpServer
 
 LIMITS = RateLimits(known_per_s=2.0, known_burst=4, unknown_per_s=0.25, unknown_burst=1)
@@ -70,6 +71,21 @@ async def test_too_many_requests_are_told_when_to_come_back(headers: dict[str, s
     assert answer.status_code == 429
     assert answer.headers["retry-after"] == ("1" if headers else "4")
     assert "try again in" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("wrong", [0, REQUESTS_PER_S_MAX + 1, 2.5, True, "100"])
+def test_how_fast_clients_may_ask_is_a_number_in_range(wrong: Any) -> None:
+    with pytest.raises(UsageError, match=f"requests_per_s is {wrong!r}; expected 1 to 100000"):
+        RateLimits.of(wrong)
+
+
+@pytest.mark.parametrize("per_s", [1, 250])
+def test_a_node_that_is_told_so_lets_more_or_fewer_requests_in(per_s: int) -> None:
+    clock = Hands()
+    rates = Rates(RateLimits.of(per_s), clock)
+    assert sum(not rates.take("a", known=True) for _ in range(10_000)) == 10 * per_s
+    clock.now_s += 1.0
+    assert sum(not rates.take("a", known=True) for _ in range(10_000)) == per_s
 
 
 async def test_a_command_waits_as_it_is_told(tmp_path: Path) -> None:

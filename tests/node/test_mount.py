@@ -72,6 +72,15 @@ async def test_mounted_it_answers_as_the_daemon_does(node: Node, framework: str)
         assert (await client.get("/health")).json() == {"status": "ok"}
 
 
+@pytest.mark.broker
+async def test_the_application_says_how_fast_its_clients_may_ask(node: Node) -> None:
+    app = tastemesh.asgi_app(node, token=TOKEN, requests_per_s=1)
+    async with connected(app, "") as client:
+        statuses = [(await client.get("/v1/identities")).status_code for _ in range(30)]
+    assert statuses[:10] == [200] * 10
+    assert statuses.count(429) >= 15  # the 30 are done within some seconds
+
+
 async def test_a_node_that_is_not_open_is_unavailable(tmp_path: Path) -> None:
     app = tastemesh.asgi_app(tastemesh.open_node(tmp_path), token=TOKEN)
     async with connected(app, "") as client:
