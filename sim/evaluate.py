@@ -1,6 +1,6 @@
 """How accurate each system is on one set of interactions, held-out part against full ranking.
 
-Protocol: split; for every system choose among at most `TUNING_BUDGET` settings of its grid by
+Protocol: split; for every system choose among at most `GRID_MOST` settings of its grid by
 ndcg@10 on a validation split of the training part (the same split and at most `TUNING_USERS` users
 for all systems); fit the chosen setting on the whole training part; rank all items that a test user
 does not hold in it. A system whose grid has one setting is not tuned, and its row says so; none is
@@ -9,7 +9,7 @@ where the training part cannot be split. The test part is looked at once, at the
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import Annotated, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -30,8 +30,9 @@ from tastemesh.sim.course import Course, Run
 from tastemesh.sim.crew import Crew, Found, assembled
 from tastemesh.sim.evaluation import DatasetSize, Evaluation, MethodResult
 from tastemesh.sim.interactions import Endorsements, Interactions
-from tastemesh.sim.own import NOTHING, Own, brought_by
+from tastemesh.sim.own import NOTHING, Own, blamed, brought_by
 from tastemesh.sim.splits import Split, SplitOptions, split, validation_split
+from tastemesh.sim.systems.answers import GRID_MOST, checked_grid
 from tastemesh.sim.systems.popularity import Popularity
 from tastemesh.sim.systems.registry import (
     INVERTING,
@@ -41,7 +42,7 @@ from tastemesh.sim.systems.registry import (
     check_methods,
 )
 from tastemesh.sim.systems.ridge import MAX_BYTES, inverse_bytes
-from tastemesh.sim.systems.system import Parameters, System
+from tastemesh.sim.systems.system import Parameters
 from tastemesh.sim.trials import (
     HEAD_LENGTH,
     LIST_LENGTH,
@@ -53,14 +54,8 @@ from tastemesh.sim.trials import (
 )
 from tastemesh.sim.wording import counted
 
-TUNING_BUDGET = 9  # settings a system may try: a 3 by 3 grid; guess
 TUNING_USERS = 1_000  # a mean ndcg's standard error is then 0.006 (measured)
 _STOPPED = "stopped by Ctrl-C"
-
-_Grid: TypeAlias = Annotated[
-    list[dict[str, bool | int | float | str]],
-    msgspec.Meta(min_length=1, max_length=TUNING_BUDGET),
-]
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how many steps are done, and how many there are."""
@@ -116,9 +111,7 @@ def evaluate(
         clock=clock,
         own=own,
     )
-    grids = {
-        name: _grid(bench.system(name), people is not None, inner is not None) for name in names
-    }
+    grids = {name: _grid(name, bench, people is not None) for name in names}
     courses = [Course(name, grids[name], bench) for name in names]
     for course in courses:
         if course.method in SOCIAL and not _anybody_endorses(known, len(interactions.user_ids)):
@@ -147,7 +140,7 @@ def evaluate(
         seed=seed,
         tuning="not at all, as the training part cannot be split once more"
         if inner is None
-        else f"at most {TUNING_BUDGET} settings a method, by ndcg@10 of "
+        else f"at most {GRID_MOST} settings a method, by ndcg@10 of "
         f"{counted(len(inner.test_users), 'user')} on a {options.kind} split of the training part",
         results=rows,
         skipped=skipped,
@@ -256,13 +249,11 @@ def _inner(outer: Split, options: SplitOptions, seed: int) -> Split | None:
         return None
 
 
-def _grid(system: System, endorsed: bool, is_tuned: bool) -> list[Parameters]:
-    try:  # what is no number and no text could not be told at the end
-        grid = msgspec.convert(system.grid(endorsed), _Grid)
-    except msgspec.ValidationError as error:
-        expected = f"1 to {TUNING_BUDGET} settings, dictionaries of numbers and texts by name"
-        raise UsageError(f"{system.name}: its `grid` gives no {expected}: {error}") from None
-    return [*grid] if is_tuned else [grid[0]]
+def _grid(name: str, bench: Bench, endorsed: bool) -> list[Parameters]:
+    system = bench.system(name)
+    with blamed(bench.own, name, "grid"):
+        grid = checked_grid(name, system.grid(endorsed))
+    return grid if bench.inner is not None else [grid[0]]
 
 
 def _thinned(inner: Split, seed: int) -> Split:

@@ -7,7 +7,8 @@ what a resumed experiment was made with is known.
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tastemesh.errors import UsageError
+from tastemesh.errors import TastemeshError, UsageError
 from tastemesh.sim.adversaries.staging import SHAPES
 from tastemesh.sim.adversaries.strategies import STRATEGIES, Strategy
 from tastemesh.sim.adversaries.white_box import WHITE_BOX
@@ -93,8 +94,41 @@ def brought_by(own: Own) -> Brought:
     )
 
 
+@contextmanager
+def blamed(own: Own, name: str, hook: str) -> Iterator[None]:
+    """Say in one line what went wrong in a file's code; shipped code's faults are left as they are.
+
+    Args:
+        own: the file.
+        name: of the system or strategy that is at work, brought or shipped.
+        hook: what is called.
+
+    Raises:
+        UsageError: it raised something, with its name and the line.
+    """
+    try:
+        yield
+    except TastemeshError:
+        raise
+    except Exception as error:
+        if not any(name in kind for kind in brought_by(own)):
+            raise
+        where = f"--with {own.path}{_line(error, own.path)}"
+        raise UsageError(f"{where}: {name}: its `{hook}` raised {_said(error)}") from error
+
+
 def _is_strategy(value: object) -> bool:
-    return isinstance(value, Strategy) and value.shape in SHAPES and value.entries >= 1
+    if not isinstance(value, Strategy):
+        return False
+    said = msgspec.structs.asdict(value)  # nothing has looked at what its file put there
+    return (
+        isinstance(said["tries"], str)
+        and callable(said["camouflage"])
+        and said["shape"] in SHAPES
+        and isinstance(said["entries"], int)
+        and said["entries"] >= 1
+        and isinstance(said["slanders"], bool)
+    )
 
 
 def _checked(

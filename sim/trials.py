@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from tastemesh.errors import UsageError
 from tastemesh.ranking.metrics import hits, ndcg
-from tastemesh.sim.interactions import Endorsements
-from tastemesh.sim.own import NOTHING, Own, brought_by
+from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.own import NOTHING, Own, blamed, brought_by
 from tastemesh.sim.splits import Split
+from tastemesh.sim.systems.answers import checked_lists
 from tastemesh.sim.systems.registry import make_system
 from tastemesh.sim.systems.system import Parameters, System
 from tastemesh.sim.systems.tastemesh import Tastemesh
@@ -49,7 +49,35 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
 
     def system(self, name: str) -> System:
         """Return a fresh system, shipped or brought."""
-        return make_system(name, self.seed, brought_by(self.own).systems)
+        with blamed(self.own, name, "SYSTEMS"):
+            return make_system(name, self.seed, brought_by(self.own).systems)
+
+    def fit(
+        self,
+        name: str,
+        system: System,
+        train: Interactions,
+        known: Endorsements | None,
+        parameters: Parameters,
+    ) -> None:
+        """Have a system learn.
+
+        Raises:
+            UsageError: it cannot, or one that was brought raises something.
+        """
+        with blamed(self.own, name, "fit"):
+            system.fit(train, known, parameters)
+
+    def ranked(
+        self, name: str, system: System, users: NDArray[np.int32], k: int
+    ) -> NDArray[np.int32]:
+        """Ask a system.
+
+        Raises:
+            UsageError: one that was brought raises something.
+        """
+        with blamed(self.own, name, "rank"):
+            return system.rank(users, k)
 
 
 class Tuning(msgspec.Struct, frozen=True):
@@ -121,26 +149,29 @@ class Trials:
         return self._tried(step) if isinstance(step, Tuning) else self._asked(step)
 
     def _tried(self, step: Tuning) -> list[float]:
-        inner = self._bench.inner
+        bench, inner = self._bench, self._bench.inner
         assert inner is not None
         self._kept = None
-        system = self._bench.system(step.method)
+        system = bench.system(step.method)
         relevant = relevant_items(inner)
         count = np.diff(relevant.indptr)
         found = []
         for parameters in step.settings:
-            system.fit(inner.train, self._bench.known_inside, parameters)
-            ranked = _ranked(system, inner.test_users, HEAD_LENGTH)
+            bench.fit(step.method, system, inner.train, bench.known_inside, parameters)
+            ranked = bench.ranked(step.method, system, inner.test_users, HEAD_LENGTH)
+            checked_lists(step.method, ranked, inner.test_users, HEAD_LENGTH, inner.train)
             found.append(float(ndcg(hits(ranked, relevant), count, HEAD_LENGTH).mean()))
         return found
 
     def _asked(self, step: Asking) -> Lists:
-        clock, outer = self._bench.clock, self._bench.outer
+        bench, clock, outer = self._bench, self._bench.clock, self._bench.outer
+        users = outer.test_users[step.first : step.last]
         started = clock()
         system = self._fitted(step)
         fitted = clock()
-        ranked = _ranked(system, outer.test_users[step.first : step.last], LIST_LENGTH)
+        ranked = bench.ranked(step.method, system, users, LIST_LENGTH)
         ended = clock()
+        checked_lists(step.method, ranked, users, LIST_LENGTH, outer.train)
         return Lists(
             ranked=ranked,
             unverified_share=system.unverified_share if isinstance(system, Tastemesh) else None,
@@ -156,23 +187,12 @@ class Trials:
         if self._kept is not None and self._kept[:2] == (step.method, step.parameters):
             return self._kept[2]
         self._kept = None
-        system = self._bench.system(step.method)
-        system.fit(self._bench.outer.train, self._bench.known, step.parameters)
+        bench = self._bench
+        system = bench.system(step.method)
+        bench.fit(step.method, system, bench.outer.train, bench.known, step.parameters)
         if isinstance(system, Tastemesh):
             self._kept = (step.method, step.parameters, system)
         return system
-
-
-def _ranked(system: System, users: NDArray[np.int32], k: int) -> NDArray[np.int32]:
-    """Return a system's lists; one that somebody brought may give something else."""
-    ranked = system.rank(users, k)
-    shape, dtype = np.shape(ranked), getattr(ranked, "dtype", type(ranked))
-    if dtype != np.int32 or shape != (len(users), k):
-        raise UsageError(
-            f"{system.name}: its `rank` gave {dtype}, shape {list(shape)}; "
-            f"expected int32, shape [{len(users)}, {k}]"
-        )
-    return ranked
 
 
 def relevant_items(part: Split) -> csr_array:

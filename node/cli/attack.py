@@ -33,6 +33,7 @@ from tastemesh.node.cli.progress import stages
 from tastemesh.sim.adversaries.strategies import STRATEGIES
 from tastemesh.sim.adversaries.white_box import WHITE_BOX
 from tastemesh.sim.attack.backends import check_backend, open_backend
+from tastemesh.sim.attack.cells import Attempt
 from tastemesh.sim.attack.journal import Journal
 from tastemesh.sim.attack.options import (
     ATTACK_EDGES,
@@ -177,8 +178,21 @@ def attack(
             reached = f"{done:,} of {total:,} done"
             shown(stage, done, total)
 
+        given_up: dict[str, int] = {}
+
+        def give_up(attempt: Attempt, why: str) -> None:
+            given_up[why] = given_up.get(why, 0) + 1
+
         try:
-            cells = run_attacks(loaded, vouched, tried, progress, backend=workers, journal=journal)
+            cells = run_attacks(
+                loaded,
+                vouched,
+                tried,
+                progress,
+                backend=workers,
+                journal=journal,
+                given_up=give_up,
+            )
         except (KeyboardInterrupt, SystemError) as error:
             if is_interrupt(error):
                 typer.echo(f"{reached or 'nothing done'}; {_way_on(resume)}", err=True)
@@ -186,6 +200,7 @@ def attack(
     rows = summary(cells)
     _print(rows)
     said = remarks(cells, tried)
+    said += [f"{counted(count, 'attempt')} without cells: {why}" for why, count in given_up.items()]
     if vouched is not None:
         said = [*vouched.strangers(loaded.user_ids), *said]
     for remark in said:
@@ -202,6 +217,8 @@ def attack(
             "notices": said,
         },
     )
+    if given_up:
+        raise typer.Exit(1)
 
 
 def _way_on(resume: Path | None) -> str:

@@ -7,6 +7,7 @@ each for other deceived people.
 
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -94,7 +95,8 @@ def mount(
         else len(STRATEGIES) + zlib.crc32(name.encode())
     )
     rng = np.random.default_rng([seed, identities, attack_edges, number])
-    crowd = Crowd(train, egos, rng)
+    # What is sorted in place, say, would be other data for whoever comes next.
+    crowd = Crowd(_sealed(train), _sealed_array(egos), rng) if name in own else Crowd(train, egos, rng)
     profiles = tuple(strategy.camouflage(crowd, number) for number in range(identities))
     if name in own:
         _check_profiles(name, profiles, len(train.item_ids))
@@ -111,13 +113,47 @@ def mount(
     return staged(plan, train, endorsements, rng)
 
 
-def _check_profiles(name: str, profiles: Sequence[Profile], item_count: int) -> None:
+def _sealed(train: Interactions) -> Interactions:
+    arrays = {
+        name: _sealed_array(value)
+        for name in ("user", "item", "weight", "time_s", "turn")
+        if (value := getattr(train, name)) is not None
+    }
+    return msgspec.structs.replace(train, **arrays)
+
+
+def _sealed_array(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _check_profiles(name: str, profiles: Sequence[object], item_count: int) -> None:
     """Refuse items that are none, or held twice: a method that adds them up would count both."""
     for number, profile in enumerate(profiles):
-        held = profile.items
-        distinct = np.unique(held)
-        if len(distinct) < len(held) or not np.isin(distinct, np.arange(item_count)).all():
+        if not isinstance(profile, Profile):
             raise UsageError(
-                f"{name}: identity {number} holds {held!r}; expected items, 0 to {item_count - 1}, "
-                "each once"
+                f"{name}: its `camouflage` gave identity {number} {profile!r}; expected Profile(…)"
             )
+        if not isinstance(profile.early, bool | np.bool_):
+            raise UsageError(
+                f"{name}: identity {number} has early={profile.early!r}; expected True or False"
+            )
+        if not _are_items(profile.items, item_count):
+            raise UsageError(
+                f"{name}: identity {number} holds {profile.items!r}; expected items, "
+                f"0 to {item_count - 1}, each once, in a flat array of integers"
+            )
+
+
+def _are_items(held: object, item_count: int) -> bool:
+    if not isinstance(held, np.ndarray) or held.ndim != 1:
+        return False
+    if not len(held):  # numpy makes nothing at all an array of floats
+        return True
+    return bool(
+        np.issubdtype(held.dtype, np.integer)
+        and held.min() >= 0
+        and held.max() < item_count
+        and len(np.unique(held)) == len(held)
+    )

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from tastemesh.errors import UsageError
 from tastemesh.ranking.metrics import hits, ndcg
 from tastemesh.sim.adversaries.staging import Attacked
 from tastemesh.sim.adversaries.strategies import mount
 from tastemesh.sim.adversaries.white_box import WHITE_BOX, WhiteBox
-from tastemesh.sim.attack.stage import ENDORSING, LIST_LENGTH, Group, Stage, fitted
-from tastemesh.sim.own import brought_by
+from tastemesh.sim.attack.stage import ENDORSING, LIST_LENGTH, Group, Stage, fitted, listed
+from tastemesh.sim.own import blamed, brought_by
 from tastemesh.sim.systems.system import System
 from tastemesh.sim.systems.tastemesh import Tastemesh
 
@@ -105,7 +106,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
 def attempt_cells(
     stage: Stage, attempt: Attempt, clean: list[NDArray[np.int32]]
-) -> tuple[Attempt, list[Cell]]:
+) -> tuple[Attempt, list[Cell] | str]:
     """Mount one attack and ask.
 
     Args:
@@ -114,15 +115,22 @@ def attempt_cells(
         clean: what the system lists for each group without an attack.
 
     Returns:
-        The attempt, for whoever waits for several, and a cell for each group.
+        The attempt, for whoever waits for several, and a cell for each group; or, where a system or
+        strategy of somebody's own failed, why.
     """
+    try:
+        return attempt, _cells(stage, attempt, clean)
+    except UsageError as error:
+        return attempt, str(error)
+
+
+def _cells(stage: Stage, attempt: Attempt, clean: list[NDArray[np.int32]]) -> list[Cell]:
     attacked = _mounted(stage, attempt)
     system = fitted(attempt.system, attacked.train, attacked.endorsements, stage.seed, stage.own)
-    cells = [
+    return [
         _cell(stage, group, attempt, attacked, system, lists)
         for group, lists in zip(stage.groups, clean, strict=True)
     ]
-    return attempt, cells
 
 
 def _mounted(stage: Stage, attempt: Attempt) -> Attacked:
@@ -131,7 +139,8 @@ def _mounted(stage: Stage, attempt: Attempt) -> Attacked:
     if attempt.strategy == WHITE_BOX and people is not None:
         return WhiteBox(train, people, egos, **budget, seed=stage.seed).attack()
     own = brought_by(stage.own).strategies
-    return mount(attempt.strategy, train, people, egos, **budget, seed=stage.seed, own=own)
+    with blamed(stage.own, attempt.strategy, "camouflage"):
+        return mount(attempt.strategy, train, people, egos, **budget, seed=stage.seed, own=own)
 
 
 def _cell(
@@ -142,10 +151,13 @@ def _cell(
     system: System,
     clean: NDArray[np.int32],
 ) -> Cell:
-    ranked = system.rank(group.egos, min(RANK_DEPTH, attacked.target + 1))
+    def asked(k: int) -> NDArray[np.int32]:
+        return listed(attempt.system, system, group.egos, k, attacked.train, stage.own)
+
+    ranked = asked(min(RANK_DEPTH, attacked.target + 1))
     top = ranked[:, :LIST_LENGTH]
     if isinstance(system, Tastemesh) and not system.heads_are_shorter_lists:
-        top = system.rank(group.egos, LIST_LENGTH)
+        top = asked(LIST_LENGTH)
     exposed = (top == attacked.target).any(axis=1)
     beside = _beside_the_deceived(group.egos, attacked)
     headline = ~beside

@@ -8,8 +8,9 @@ from scipy.sparse import csr_array
 from tastemesh.errors import UsageError
 from tastemesh.sim.attack.options import AttackOptions
 from tastemesh.sim.interactions import Endorsements, Interactions
-from tastemesh.sim.own import NOTHING, Own, brought_by
+from tastemesh.sim.own import NOTHING, Own, blamed, brought_by
 from tastemesh.sim.splits import Split, SplitOptions, split
+from tastemesh.sim.systems.answers import checked_grid, checked_lists
 from tastemesh.sim.systems.matrices import binary_matrix
 from tastemesh.sim.systems.registry import make_system
 from tastemesh.sim.systems.system import System
@@ -113,13 +114,40 @@ def fitted(
     seed: int,
     own: Own = NOTHING,
 ) -> System:
-    """Fit a system as it comes, untuned: an attacker does not wait for a validation."""
-    system = make_system(name, seed, brought_by(own).systems)
-    system.fit(train, endorsements, system.grid(endorsements is not None)[0])
+    """Fit a system as it comes, untuned: an attacker does not wait for a validation.
+
+    Raises:
+        UsageError: it cannot learn, or one of `own` is none.
+    """
+    with blamed(own, name, "SYSTEMS"):
+        system = make_system(name, seed, brought_by(own).systems)
+    with blamed(own, name, "grid"):
+        grid = checked_grid(name, system.grid(endorsements is not None))
+    with blamed(own, name, "fit"):
+        system.fit(train, endorsements, grid[0])
     return system
+
+
+def listed(
+    name: str,
+    system: System,
+    users: NDArray[np.int32],
+    k: int,
+    train: Interactions,
+    own: Own = NOTHING,
+) -> NDArray[np.int32]:
+    """Ask a system that was fitted on `train`; see `System.rank`.
+
+    Raises:
+        UsageError: one of `own` gives no lists.
+    """
+    with blamed(own, name, "rank"):
+        ranked = system.rank(users, k)
+    return checked_lists(name, ranked, users, k, train)
 
 
 def clean_lists(stage: Stage, system: str) -> list[NDArray[np.int32]]:
     """Return what a system lists for each group where nobody attacks."""
-    found = fitted(system, stage.parts.train, stage.endorsements, stage.seed, stage.own)
-    return [found.rank(group.egos, LIST_LENGTH) for group in stage.groups]
+    train, own = stage.parts.train, stage.own
+    found = fitted(system, train, stage.endorsements, stage.seed, own)
+    return [listed(system, found, group.egos, LIST_LENGTH, train, own) for group in stage.groups]

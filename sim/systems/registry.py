@@ -84,9 +84,13 @@ def make_system(name: str, seed: int = 0, own: Mapping[str, Maker] = _NO_MORE) -
         own: systems beside those that are shipped.
 
     Raises:
-        UsageError: there is no system of that name.
+        UsageError: there is no system of that name, or what one of `own` makes is none.
     """
-    return _maker(name, own)(seed)
+    system = _maker(name, own)(seed)
+    members = ("grid", "fit", "rank")
+    if isinstance(system, type) or not all(callable(getattr(system, m, None)) for m in members):
+        raise UsageError(f"{name} is made as {system!r}; expected a system: grid, fit and rank")
+    return system
 
 
 def _maker(name: str, own: Mapping[str, Maker]) -> Maker:

@@ -82,7 +82,7 @@ SYSTEMS = {"mine": lambda seed: Mine()}
 
 
 def own(
-    ranked: str = "np.zeros((len(users), k), np.int32)", grid: str = "[{}]", pool: int = 0
+    ranked: str = "np.full((len(users), k), -1, np.int32)", grid: str = "[{}]", pool: int = 0
 ) -> Own:
     """A system of somebody's own that ranks the same for everybody."""
     text = OWN.replace("RANKED", ranked).replace("GRID", grid).replace("POOL", str(pool))
@@ -107,8 +107,8 @@ def test_a_process_that_is_killed_is_noticed_though_one_that_it_started_lives() 
         ("np.zeros((len(users) - 1, k), np.int32)", "int32, shape ["),
         ("np.zeros((len(users), 3), np.int32)", "int32, shape ["),
         ("np.zeros((len(users), k))", "float64, shape ["),
-        ("[[0] * k for _ in users]", "<class 'list'>, shape ["),
-        ("None", "<class 'NoneType'>, shape []"),
+        ("[[0] * k for _ in users]", "list, shape ["),
+        ("None", "NoneType, shape []"),
     ],
 )
 def test_a_system_whose_lists_are_none_is_left_out_and_told_what_they_are(

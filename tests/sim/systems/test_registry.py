@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tastemesh.errors import UsageError
-from tastemesh.sim.evaluate import TUNING_BUDGET
 from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.systems.answers import GRID_MOST
 from tastemesh.sim.systems.registry import SYSTEMS, make_system
 
 EVERYBODY = np.arange(30, dtype=np.int32)
@@ -60,7 +60,7 @@ def test_everything_personal_finds_the_users_circle(
 def test_no_system_tries_more_settings_than_the_others_may(name: str) -> None:
     for endorsed in (True, False):
         grid = make_system(name).grid(endorsed)
-        assert 1 <= len(grid) <= TUNING_BUDGET
+        assert 1 <= len(grid) <= GRID_MOST
         assert len({tuple(sorted(setting.items())) for setting in grid}) == len(grid)
         assert all(setting.keys() == grid[0].keys() for setting in grid)
 
