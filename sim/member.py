@@ -7,7 +7,7 @@ as well, by the line between them.
 import sys
 from socket import socket
 
-from tastemesh.errors import ProcessError
+from tastemesh.errors import TastemeshError
 from tastemesh.sim.company import Company
 from tastemesh.sim.lines import Line, take_from_each
 from tastemesh.sim.run import take_part
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     try:
         (task,) = take_from_each(lines[:1])
         take_part(task, Company(rank, lines))
-    except ProcessError:
+    except TastemeshError:
         return 1  # the first process is gone, or says what is wrong itself
     return 0
 

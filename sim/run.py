@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import numpy as np
 from tastemesh.errors import UsageError
 from tastemesh.gossip import inputs
 from tastemesh.node.collection import uncollected
-from tastemesh.sim.adversaries.deployment import check_strategies, deploy
+from tastemesh.sim.adversaries.deployment import Deployed, check_strategies, deploy, varying
 from tastemesh.sim.company import Company, gathered
 from tastemesh.sim.engine import Simulation
 from tastemesh.sim.faults import schedule_faults
 from tastemesh.sim.listing import ask, exposure
 from tastemesh.sim.measures import coverage, named_authors
+from tastemesh.sim.own import NOTHING, Own
 from tastemesh.sim.population import Population
 from tastemesh.sim.residents import Residents, settle
 from tastemesh.sim.scenario import Scenario
@@ -42,10 +44,12 @@ class Task(msgspec.Struct, frozen=True):
     Attributes:
         scenario: what happens.
         seed: of everything random.
+        own: a file of strategies beside those that are shipped.
     """
 
     scenario: Scenario
     seed: int
+    own: Own = NOTHING
 
 
 def run_scenario(
@@ -54,6 +58,7 @@ def run_scenario(
     progress: Told,
     record: Path | None = None,
     processes: int = 1,
+    own: Own = NOTHING,
 ) -> dict[str, Any]:
     """Run a scenario to its end.
 
@@ -63,13 +68,14 @@ def run_scenario(
         progress: told how far it is.
         record: a file to write the trace to, if any.
         processes: how many share the nodes, 1 or more; the result is the same for any number.
+        own: a file of strategies beside those that are shipped.
 
     Returns:
         The result as the command contract has it, without what only a clock can tell.
 
     Raises:
-        UsageError: the seed is out of range, a strategy is unknown, the trace cannot be written, or
-            it is to be written by several processes.
+        UsageError: the seed is out of range, a strategy is unknown or one of `own` fails, the trace
+            cannot be written, or it is to be written by several processes.
         ProcessError: one of the processes ended before its work did.
     """
     if not 0 <= seed <= LAST_SEED:
@@ -80,10 +86,10 @@ def run_scenario(
         raise UsageError(f"processes is {processes}; expected at most one a node: {scenario.nodes}")
     if record is not None and processes > 1:
         raise UsageError(f"processes is {processes}; a trace is written by one")
-    check_strategies(scenario.adversaries)
-    task = msgspec.msgpack.encode(Task(scenario, seed))
-    with gathered(processes, task) as company, uncollected():
-        return _run(scenario, seed, progress, record, company)
+    check_strategies(scenario.adversaries, own)
+    task = Task(scenario, seed, own)
+    with gathered(processes, msgspec.msgpack.encode(task)) as company, uncollected():
+        return _run(task, progress, record, company)
 
 
 def take_part(task: bytes, company: Company) -> dict[str, Any]:
@@ -101,12 +107,11 @@ def take_part(task: bytes, company: Company) -> dict[str, Any]:
     """
     what = msgspec.msgpack.decode(task, type=Task)
     with uncollected():
-        return _run(what.scenario, what.seed, lambda *_: None, None, company)
+        return _run(what, lambda *_: None, None, company)
 
 
-def _run(
-    scenario: Scenario, seed: int, progress: Told, record: Path | None, company: Company
-) -> dict[str, Any]:
+def _run(task: Task, progress: Told, record: Path | None, company: Company) -> dict[str, Any]:
+    scenario, seed = task.scenario, task.seed
     population = Population(scenario, seed, shared=company.size > 1)
     residents = settle(scenario, seed)
     writing = TraceWriter(record, Header(scenario, seed)) if record else nullcontext()
@@ -126,7 +131,8 @@ def _run(
             simulation.add(f"n{number}", core, skew_ms, after_ms=after_ms)
         _speak(simulation, population, residents)
         phases = schedule_faults(simulation, population, scenario, rng)
-        deployed = deploy(simulation, population, residents, scenario, seed)
+        deployed = deploy(simulation, population, residents, scenario, seed, task.own)
+        _agree(deployed, company)
         # What they say need not reach everybody: some of it is refused here and not there.
         hostile = frozenset(author for each in deployed for author in each.authors)
         simulation.holdings.ignore(hostile)
@@ -146,6 +152,18 @@ def _run(
         "scenario": msgspec.to_builtins(scenario),
         "seed": seed,
     }
+
+
+def _agree(deployed: list[Deployed], company: Company) -> None:
+    """See that all processes have the same plans: what a set is gone through by is each one's own.
+
+    Raises:
+        UsageError: a strategy of somebody's own differs.
+    """
+    for each in deployed:
+        said = blake2b(repr(each.plan).encode(), digest_size=16).digest()
+        if len(set(company.gather(said, bytes))) > 1:
+            raise UsageError(varying(each.policy.strategy))
 
 
 def _result(

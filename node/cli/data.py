@@ -85,7 +85,8 @@ OwnFile = Annotated[
         "--with",
         metavar="FILE.py",
         dir_okay=False,
-        help="Python with SYSTEMS, and for attack STRATEGIES, of your own, by name; it is run.",
+        help="Python with STRATEGIES (attack, sim) or SYSTEMS (attack, evaluate) of your own, "
+        "by name; it is run.",
     ),
 ]
 JsonFile = Annotated[

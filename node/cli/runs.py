@@ -17,6 +17,7 @@ from rich.table import Table
 from tastemesh.errors import UsageError
 from tastemesh.node.cli.data import console_for, write_json
 from tastemesh.node.cli.progress import Told, stages
+from tastemesh.sim.own import NOTHING, Own
 from tastemesh.sim.run import LAST_SEED, run_scenario
 from tastemesh.sim.scenario import Scenario
 from tastemesh.sim.wording import counted
@@ -34,6 +35,7 @@ def run(
     processes: int,
     json_file: Path | None,
     plot: Path | None,
+    own: Own = NOTHING,
 ) -> None:
     """Run a scenario, and say what came of it.
 
@@ -44,6 +46,7 @@ def run(
         processes: how many share the nodes.
         json_file: for the result, if any.
         plot: for the picture, if any.
+        own: a file of strategies beside those that are shipped.
 
     Raises:
         UsageError: as `run_scenario`, or a file cannot be written.
@@ -51,7 +54,7 @@ def run(
     """
     draw = _drawing(plot)
     with stages() as progress:
-        result = _timed(scenario, seed, progress, processes, record)
+        result = _timed(scenario, seed, progress, processes, own, record)
     show({k: v for k, v in result.items() if k not in _NOT_IN_THE_TABLE})
     if result["adversaries"]:
         _show_adversaries(result["adversaries"])
@@ -76,6 +79,7 @@ def run_seeds(
     processes: int,
     json_file: Path | None,
     plot: Path | None,
+    own: Own = NOTHING,
 ) -> None:
     """Run a scenario under one seed after the other, and say what came of all of them.
 
@@ -87,6 +91,7 @@ def run_seeds(
         processes: how many share the nodes of each.
         json_file: for the results and their means, if any.
         plot: for a picture of the means, if any.
+        own: a file of strategies beside those that are shipped.
 
     Raises:
         UsageError: a seed is out of range, or as `run`.
@@ -103,7 +108,7 @@ def run_seeds(
         for number, seed in enumerate(seeds, 1):
             with stages() as progress:  # one bar each: those of many seeds fill no terminal
                 told = _named(f"seed {seed}, {number} of {len(seeds)}", progress)
-                results.append(_timed(scenario, seed, told, processes))
+                results.append(_timed(scenario, seed, told, processes, own))
     finally:
         if results:
             if len(results) < len(seeds):
@@ -128,10 +133,15 @@ def _named(stage: str, progress: Told) -> Told:
 
 
 def _timed(
-    scenario: Scenario, seed: int, progress: Told, processes: int, record: Path | None = None
+    scenario: Scenario,
+    seed: int,
+    progress: Told,
+    processes: int,
+    own: Own,
+    record: Path | None = None,
 ) -> dict[str, Any]:
     started_s = time.perf_counter()
-    result = run_scenario(scenario, seed, progress, record, processes)
+    result = run_scenario(scenario, seed, progress, record, processes, own)
     wall_s = time.perf_counter() - started_s
     result["wall_seconds"] = round(wall_s, 2)
     result["events_per_s"] = round(result["events"] / wall_s)

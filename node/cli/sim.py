@@ -9,11 +9,19 @@ from rich import box
 from rich.table import Table
 
 from tastemesh.errors import UsageError
-from tastemesh.node.cli.data import JsonFile, check_distinct, console_for, writable, write_json
+from tastemesh.node.cli.data import (
+    JsonFile,
+    OwnFile,
+    check_distinct,
+    console_for,
+    writable,
+    write_json,
+)
 from tastemesh.node.cli.progress import stages
 from tastemesh.node.cli.runs import run, run_seeds, show
 from tastemesh.sim import inspection
 from tastemesh.sim.company import fitting_size
+from tastemesh.sim.own import NOTHING, read_own
 from tastemesh.sim.replay import Replay
 from tastemesh.sim.scenario import load_scenario, shipped
 from tastemesh.sim.trace import Trace
@@ -80,6 +88,7 @@ def sim(
             help="Draw coverage, traffic and faults over time; needs the extra lab.",
         ),
     ] = None,
+    with_file: OwnFile = None,
     json_file: JsonFile = None,
 ) -> None:
     """Simulate a network of full nodes in virtual time.
@@ -100,14 +109,18 @@ def sim(
         raise UsageError("SCENARIO, --replay FILE and --inspect FILE; expected one of them")
     check_distinct(
         {"--record": None if inspect else record, "--json": json_file, "--plot": plot},
-        {"SCENARIO": None if scenario in shipped() else scenario, "--replay": replay},
+        {
+            "SCENARIO": None if scenario in shipped() else scenario,
+            "--replay": replay,
+            "--with": with_file,
+        },
     )
-    of_a_run = [each is not None for each in (nodes, seed, seeds, processes, plot)]
+    of_a_run = [each is not None for each in (nodes, seed, seeds, processes, plot, with_file)]
     if inspect is not None:
         if any(of_a_run) or json_file is not None:
             raise UsageError(
                 "--inspect takes everything from the trace; no --nodes, --seed, --seeds, "
-                "--processes, --plot or --json"
+                "--processes, --plot, --with or --json"
             )
         _inspect(inspect, node, record, at, item)
     elif node is not None or at is not None or item is not None:
@@ -116,7 +129,7 @@ def sim(
         if any(of_a_run) or record is not None:
             raise UsageError(
                 "--replay takes everything from the trace; no --nodes, --seed, --seeds, "
-                "--processes, --plot or --record"
+                "--processes, --plot, --with or --record"
             )
         _replay(replay, json_file)
     elif scenario is None:
@@ -126,6 +139,7 @@ def sim(
     elif seeds is not None and record is not None:
         raise UsageError("--record writes the trace of one seed; no --seeds")
     else:
+        own = read_own(with_file) if with_file is not None else NOTHING
         wanted = load_scenario(scenario)
         if nodes is not None:
             wanted = msgspec.structs.replace(wanted, nodes=nodes)
@@ -133,9 +147,10 @@ def sim(
             processes = 1 if record else fitting_size(wanted.nodes)
         first = seed or 0
         if seeds is not None:
-            run_seeds(wanted, range(first, first + seeds), processes, json_file, plot)
+            run_seeds(wanted, range(first, first + seeds), processes, json_file, plot, own)
         else:
-            run(wanted, first, Path(record) if record else None, processes, json_file, plot)
+            trace = Path(record) if record else None
+            run(wanted, first, trace, processes, json_file, plot, own)
 
 
 def _replay(path: Path, json_file: Path | None) -> None:

@@ -16,6 +16,7 @@ from tastemesh.sim.adversaries.publisher import Adaptive, Publisher
 from tastemesh.sim.adversaries.strategies import STRATEGIES
 from tastemesh.sim.adversaries.vandals import Eclipse, Flood, Forger, Garbage, Replayer
 from tastemesh.sim.engine import Simulation
+from tastemesh.sim.own import NOTHING, Own, blamed, brought_by
 from tastemesh.sim.peer import Station
 from tastemesh.sim.population import NETWORK, Population
 from tastemesh.sim.residents import Residents
@@ -48,6 +49,7 @@ class Deployed(msgspec.Struct, frozen=True):
         authors: ids of his identities.
         target: the item that he pushes.
         near: numbers of the nodes whose users were deceived or endorse somebody who was.
+        plan: what he is to say, if that is known beforehand.
     """
 
     policy: Adversary
@@ -56,6 +58,7 @@ class Deployed(msgspec.Struct, frozen=True):
     authors: tuple[bytes, ...]
     target: str
     near: frozenset[int]
+    plan: Plan | None
 
 
 def strategies() -> tuple[str, ...]:
@@ -63,17 +66,26 @@ def strategies() -> tuple[str, ...]:
     return (*STRATEGIES, ADAPTIVE, *NETWORK_STRATEGIES)
 
 
-def check_strategies(adversaries: tuple[Adversary, ...]) -> None:
+def check_strategies(adversaries: tuple[Adversary, ...], own: Own = NOTHING) -> None:
     """Refuse adversaries whom nobody knows, before a network is made and a file replaced.
 
+    Args:
+        adversaries: of a scenario.
+        own: a file of strategies beside those that are shipped.
+
     Raises:
-        UsageError: a strategy is unknown.
+        UsageError: a strategy is unknown, or the file brings one that is there already.
     """
+    brought = brought_by(own).strategies
+    for name in brought:
+        if name in strategies():
+            raise UsageError(f"--with {own.path}: STRATEGIES has {name!r}, which is there already")
+    known = (*strategies(), *brought)
     for policy in adversaries:
-        if policy.strategy not in strategies():
+        if policy.strategy not in known:
             raise UsageError(
                 f"adversaries: unknown strategy {policy.strategy!r}; "
-                f"expected one of {', '.join(strategies())}"
+                f"expected one of {', '.join(known)}"
             )
 
 
@@ -83,15 +95,25 @@ def deploy(
     residents: Residents,
     scenario: Scenario,
     seed: int,
+    own: Own = NOTHING,
 ) -> list[Deployed]:
     """Add a scenario's adversaries to its simulation.
 
+    Args:
+        simulation: of the scenario.
+        population: its people.
+        residents: what they do.
+        scenario: who attacks, with what budget.
+        seed: of everything random.
+        own: a file of strategies beside those that are shipped.
+
     Raises:
         UsageError: there are fewer people than are to be deceived, or one who looks like people is
-            to look like people who do nothing or endorse nobody.
+            to look like people who do nothing or endorse nobody; or a strategy of the file fails,
+            or does something else each time.
     """
     return [
-        _deploy(simulation, population, residents, policy, number, seed)
+        _deploy(simulation, population, residents, policy, number, seed, own)
         for number, policy in enumerate(scenario.adversaries)
     ]
 
@@ -103,6 +125,7 @@ def _deploy(
     policy: Adversary,
     number: int,
     seed: int,
+    own: Own,
 ) -> Deployed:
     purpose = b"adversary %d" % number
     signers = tuple(population.signer(n, purpose) for n in range(policy.identities))
@@ -110,7 +133,8 @@ def _deploy(
     rng = np.random.default_rng([seed, 11, number])
     means = Means(policy, signers, NETWORK, population.limits, rng, target)
     plan: Plan | None = None
-    if policy.strategy in STRATEGIES:
+    brought = brought_by(own).strategies
+    if policy.strategy in STRATEGIES or policy.strategy in brought:
         if not len(residents.interactions):
             raise UsageError(
                 f"adversaries: {policy.strategy!r} hides among what people take up, and nobody "
@@ -121,7 +145,8 @@ def _deploy(
                 f"adversaries: attack_edges is {policy.attack_edges}, and nobody endorses anybody; "
                 "raise friends, or name community.endorsements"
             )
-        plan = draw_up(
+        draw = partial(
+            draw_up,
             policy.strategy,
             residents.interactions,
             residents.endorsements,
@@ -130,7 +155,12 @@ def _deploy(
             target=target,
             attack_edges=policy.attack_edges,
             seed=seed,
+            own=brought,
         )
+        with blamed(own, policy.strategy, "camouflage"):
+            plan = draw()
+            if policy.strategy in brought and draw() != plan:
+                raise UsageError(varying(policy.strategy))
         intruder: Intruder = Publisher(means, plan)
     elif policy.strategy == ADAPTIVE:
         intruder = Adaptive(means, seed)
@@ -148,7 +178,13 @@ def _deploy(
         vouch = partial(inputs.Recorded, population.people[person].id, said)
         simulation.tell(f"n{person}", vouch, after_ms=at_ms)
     station = simulation.intrude(f"adversary {number}", intruder)
-    return Deployed(policy, intruder, station, authors, target, _near(deceived, residents))
+    near = _near(deceived, residents)
+    return Deployed(policy, intruder, station, authors, target, near, plan)
+
+
+def varying(strategy: str) -> str:
+    """Return what is said of a strategy that does something else each time."""
+    return f"{strategy}: it holds other items each time; expected all chance from crowd.rng"
 
 
 def _deceived(

@@ -1,10 +1,12 @@
 """A strategy of `tastemesh attack` turned into signed statements of real identities."""
 
+from collections.abc import Mapping
+
 import msgspec
 import numpy as np
 
 from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement, Interaction, Said
-from tastemesh.sim.adversaries.strategies import STRATEGIES, mount
+from tastemesh.sim.adversaries.strategies import NO_MORE, STRATEGIES, Strategy, mount
 from tastemesh.sim.interactions import Endorsements, Interactions
 
 _BACK_DATED_MS = 20 * 24 * 60 * 60 * 1000  # claimed by `back-date`: within the window of 30 days
@@ -38,11 +40,12 @@ def draw_up(
     target: str,
     attack_edges: int,
     seed: int,
+    own: Mapping[str, Strategy] = NO_MORE,
 ) -> Plan:
     """Plan an attack on people of whom everything is known.
 
     Args:
-        strategy: a key of `STRATEGIES`.
+        strategy: a key of `STRATEGIES` or `own`.
         interactions: what they hold.
         endorsements: whom they endorse, aligned with the users of `interactions`.
         people: their ids, by position.
@@ -50,10 +53,14 @@ def draw_up(
         target: the item to push.
         attack_edges: people to deceive, if anybody endorses anybody.
         seed: same seed, same plan.
+        own: strategies beside those that are shipped.
 
     Raises:
-        UsageError: the strategy is unknown, or too few people endorse anybody.
+        UsageError: the strategy is unknown, or too few people endorse anybody; or one of `own`
+            holds what nobody can.
     """
+    if strategy in own:  # which counts on what a file of data has: each pair once
+        interactions = _distinct(interactions)
     attacked = mount(
         strategy,
         interactions,
@@ -62,6 +69,7 @@ def draw_up(
         identities=len(attackers),
         attack_edges=attack_edges,
         seed=seed,
+        own=own,
     )
     first = int(attacked.attackers[0])
     ids = {first + n: attacker for n, attacker in enumerate(attackers)}
@@ -89,6 +97,15 @@ def draw_up(
         early=tuple(tuple(dict.fromkeys(each)) for each in early),
         late=tuple(tuple(dict.fromkeys(each)) for each in late),
         deceived=tuple(attacked.deceived.tolist()),
-        entries=min(STRATEGIES[strategy].entries, len(attackers)),
+        entries=min((STRATEGIES.get(strategy) or own[strategy]).entries, len(attackers)),
         back_dated_ms=_BACK_DATED_MS if strategy == "back-date" else 0,
     )
+
+
+def _distinct(interactions: Interactions) -> Interactions:
+    """Return what people took up, where they did it again the first time alone."""
+    pairs = interactions.user.astype(np.int64) * len(interactions.item_ids) + interactions.item
+    times_s = interactions.time_s
+    in_order = np.argsort(pairs if times_s is None else times_s, kind="stable")
+    _, first = np.unique(pairs[in_order], return_index=True)
+    return interactions.rows(np.sort(in_order[first]))

@@ -55,7 +55,8 @@ STRATEGIES: Mapping[str, Strategy] = {
     "collude": Strategy("have several entries vouch for each other", Crowd.copied, "clique", 5),
 }
 
-_NO_MORE: Mapping[str, Strategy] = {}
+NO_MORE: Mapping[str, Strategy] = {}
+"""None beside those that are shipped."""
 
 
 def mount(
@@ -67,7 +68,7 @@ def mount(
     identities: int,
     attack_edges: int,
     seed: int,
-    own: Mapping[str, Strategy] = _NO_MORE,
+    own: Mapping[str, Strategy] = NO_MORE,
 ) -> Attacked:
     """Add an attack to honest data.
 
