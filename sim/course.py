@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tastemesh.sim.systems.registry import KEPT_BY
+from tastemesh.sim.systems.matrices import users_at_once
+from tastemesh.sim.systems.registry import KEPT_BY, LAZY
 from tastemesh.sim.systems.system import Parameters
 from tastemesh.sim.systems.tastemesh import Tastemesh
 from tastemesh.sim.trials import Asking, Bench, Lists, Step, Tuning
@@ -46,8 +47,12 @@ class Course:
         self._grid = grid
         self.user_count = len(bench.outer.test_users)
         """How many users it is asked for."""
-        is_ours = isinstance(bench.system(method), Tastemesh)
-        self._asked_at_once = _ASKED_AT_ONCE if is_ours else self.user_count
+        self._asked_at_once = self.user_count
+        if isinstance(bench.system(method), Tastemesh):
+            self._asked_at_once = _ASKED_AT_ONCE
+        elif method in LAZY:  # whole blocks, as what one user gets depends on who is in hers
+            block = users_at_once(len(bench.outer.train.item_ids))
+            self._asked_at_once = -(-_ASKED_AT_ONCE // block) * block
         self._scores: dict[int, float] = {}
         self._chosen = grid[0]
         self._lists: dict[int, Lists] = {}

@@ -182,7 +182,8 @@ class Trials:
     def _fitted(self, step: Asking) -> System:
         """Return the system that the step asks, the one of the last step where it is the same.
 
-        Only ours is asked in several steps; the others are let go, as they may be large.
+        Only ours learns for long and is asked in several steps; the others are let go, as they may
+        be large.
         """
         if self._kept is not None and self._kept[:2] == (step.method, step.parameters):
             return self._kept[2]

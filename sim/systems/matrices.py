@@ -133,6 +133,11 @@ def largest(matrix: csr_array, k: int) -> csr_array:
     )
 
 
+def users_at_once(item_count: int) -> int:
+    """Return for how many users `rank_by_scores` asks for scores at a time, 1 or more."""
+    return max(1, _BLOCK_CELLS // max(1, item_count))
+
+
 def rank_by_scores(
     score: Callable[[NDArray[np.int32]], NDArray[np.float32]],
     owned: csr_array,
@@ -154,9 +159,8 @@ def rank_by_scores(
     Returns:
         int32, shape [n, k], -1 where a list ends early.
     """
-    item_count = owned.shape[1]
     nobody = np.flatnonzero(column_sizes(owned) == 0)
-    size = max(1, _BLOCK_CELLS // max(1, item_count))
+    size = users_at_once(owned.shape[1])
     ranked = np.full((len(users), k), -1, dtype=np.int32)
     for start in range(0, len(users), size):
         block = users[start : start + size]

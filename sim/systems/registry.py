@@ -44,6 +44,9 @@ SOCIAL = frozenset({"friends"})
 INVERTING = frozenset({"ease", "tastemesh-similarity"})
 """Systems that hold the inverse of a matrix of the smaller side (`tastemesh.sim.systems.ridge`)."""
 
+LAZY = frozenset({"salsa", "userknn"})
+"""Systems that learn in no time and work when they are asked, on blocks of `users_at_once`."""
+
 KEPT_BY: Mapping[str, tuple[str, ...]] = {
     "tastemesh-similarity": ("lambda",),
     "itemknn": ("shrink",),
