@@ -43,7 +43,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "cycle": Strategy("pass trust round in a ring", Crowd.popular, "cycle"),
     "copycat": Strategy("copy what the victims hold", Crowd.copied),
     "early-spam": Strategy("hold what will be popular before anybody does", Crowd.early_popular),
-    "two-edge": Strategy("come in twice, so that nobody is a bridge", Crowd.popular, "ladder", 2),
+    "two-edge": Strategy("come in twice, so that its trust hangs on no single identity", Crowd.popular, "ladder", 2),
     "sleeper": Strategy("behave like an honest user for long, then turn", Crowd.slept),
     "whitewash": Strategy("come back under fresh keys without a history", Crowd.nothing),
     "slander": Strategy("state distrust in honest people", Crowd.average, slanders=True),

@@ -22,6 +22,10 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DOTS_PER_INCH = 110  # a page 1,100 pixels wide at 10 inches
 PANEL_COLUMNS = 4
 _NAMED_TICKS = 5  # of a third of the width; more come as powers of ten
+_APART = 1.5  # the least ratio of two numbers that do not run into each other on a scale of tens
+_TOP_MARK = 5.0  # points; of what lies on top
+_RING = 1.6  # points by which a mark is larger than the next one above it
+_RINGS = 8.0  # points by which the lowest of many is larger than the top one, at most
 
 
 class Theme(msgspec.Struct, frozen=True):
@@ -118,7 +122,7 @@ def cost_curves(rows: Sequence[Row]) -> Plot:
                 axes.axhline(level, color=theme.grid, linewidth=0.8, linestyle=":")
             for number, system in enumerate(systems):
                 curve = reach([row for row in rows if row.system == system], cost)
-                _line(axes, number, system, curve, stepped=True)
+                _line(axes, number, systems, curve, stepped=True)
             _finish(axes, logarithmic=label != "attack edges", label=f"budget of {label}")
             if len({cost(row) for row in rows}) <= _NAMED_TICKS:
                 _ticks(axes, rows, cost)
@@ -221,7 +225,7 @@ def _panels(
             for number, system in enumerate(systems):
                 mine = [r for r in rows if r.strategy == strategy and r.system == system]
                 points = sorted((cost(row), exposure) for row, exposure in exposed(mine))
-                _line(axes, number, system, points)
+                _line(axes, number, systems, points)
             axes.set_title(strategy)
             _finish(axes, logarithmic=logarithmic, label="")
             _ticks(axes, rows, cost)
@@ -239,21 +243,26 @@ def _panels(
 def _line(
     axes: "Axes",
     number: int,
-    system: str,
+    systems: Sequence[str],
     points: Sequence[tuple[float, float]],
     *,
     stepped: bool = False,
 ) -> None:
-    """Draw one system; the first lies on top and is the thickest."""
+    """Draw one system; the first lies on top and is the thickest.
+
+    Of the others a mark is the larger the further down it lies: of several in one place all are
+    seen.
+    """
+    ring = min(_RING, _RINGS / len(systems))
     axes.plot(
         [x for x, _ in points],
         [y for _, y in points],
         color=COLOURS[number % len(COLOURS)],
         marker=MARKERS[number % len(MARKERS)],
-        markersize=5 if number else 6,
+        markersize=_TOP_MARK + ring * (len(systems) - number if number else 0),
         linewidth=1.4 if number else 2.6,
         zorder=3 if number else 4,
-        label=system,
+        label=systems[number],
         clip_on=False,
         drawstyle="steps-post" if stepped else "default",
     )
@@ -269,11 +278,16 @@ def _finish(axes: "Axes", *, logarithmic: bool, label: str) -> None:
     axes.set_xlabel(label)
     axes.grid(axis="y", linewidth=0.6)
     axes.tick_params(length=0)
+    axes.tick_params(axis="x", pad=8)  # below the marks at 0
 
 
 def _ticks(axes: "Axes", rows: Sequence[Row], cost: Callable[[Row], float]) -> None:
-    """Name the values that were tried, and no others."""
-    axes.set_xticks(sorted({cost(row) for row in rows}))
+    """Name the values that were tried, and no others; of several nearly equal ones the largest."""
+    named: list[float] = []
+    for value in sorted({cost(row) for row in rows}, reverse=True):
+        if not named or named[-1] >= value * _APART or axes.get_xscale() != "log":
+            named.append(value)
+    axes.set_xticks(named[::-1])
     axes.set_xticks([], minor=True)
     axes.xaxis.set_major_formatter(_short)
 

@@ -20,10 +20,12 @@ from tastemesh.sim.attack.tables import (
     everything,
     headline,
     of_group,
+    per_cent,
     prices,
     without_endorsements,
 )
 from tastemesh.sim.own import NOTHING, Own, brought_by
+from tastemesh.sim.systems.registry import VARIANTS
 from tastemesh.sim.wording import counted
 
 TITLE = "What attackers get"
@@ -137,7 +139,8 @@ def _sections(
             (
                 "Each line is a recommender. Low is good: the attacker gets nothing. A line that "
                 "rises to the right says that more of what is on the horizontal axis buys more "
-                "exposure.",
+                "exposure. Where several have the same, the first lies on top, then the last; "
+                "larger marks show from below.",
             ),
             pictures=pictures,
         ),
@@ -170,7 +173,7 @@ def _findings(rows: Sequence[Row]) -> list[str]:
             parts.append(
                 f"{when} no attack shows the target to anybody"
                 if most == 0
-                else f"{when} at most {_per_cent(most)} of the users are reached, by "
+                else f"{when} up to {per_cent(most)} of the users are reached, by "
                 f"{row.strategy} with {_identities(row.identities)}"
                 + (f" and {counted(row.attack_edges, 'edge')}" if row.attack_edges else "")
             )
@@ -187,10 +190,6 @@ def _span(counts: Sequence[int]) -> str:
 
 def _identities(count: int) -> str:
     return counted(count, "identity", "identities")
-
-
-def _per_cent(value: float) -> str:
-    return f"{value:.1%}" if value < 0.1 else f"{value:.0%}"
 
 
 def _markdown(lead: str, tables: Sequence[Table]) -> str:
@@ -231,19 +230,21 @@ def _pictures(rows: Sequence[Row]) -> list[Picture]:
                 "cost",
                 "What exposure costs",
                 "The best that any strategy tried reached within a budget. The dotted lines are "
-                "1, 10 and 50 %. A system is the stronger the further to the right its curve "
+                "10 and 50 %. A system is the stronger the further to the right its curve "
                 "rises.",
                 plots.cost_curves(measured),
             )
         )
-    if any(row.bound is not None and row.attack_edges for row in rows):
+    bounded = distinct([row.system for row in rows if row.bound is not None and row.attack_edges])
+    if bounded:
         wanted.append(
             (
                 "bound",
                 "What is proved, and what happened",
-                "The grey bar is what the theorem allows the attacker's trust to buy; the marks "
-                "are what he got, at the number of identities that served him best. They cannot "
-                "lie beyond the bar.",
+                f"Of {' and '.join(bounded)}, as nothing is proved of the others. The grey bar is "
+                "what the proof (docs/theory.md) allows the attacker to get with the trust that he "
+                "has, 1 for everything; the marks are what he got, at the number of identities "
+                "that served him best. They cannot lie beyond the bar.",
                 plots.bounds(rows),
             )
         )
@@ -270,8 +271,10 @@ def _pictures(rows: Sequence[Row]) -> list[Picture]:
 
 
 def _is(system: str, own: Own) -> str:
-    known = f"From {Path(own.path).name}." if system in brought_by(own).systems else "See docs."
-    return words.SYSTEMS.get(system, known)
+    if system in brought_by(own).systems:
+        return f"From {Path(own.path).name}."
+    undone = "This project with one of its deviations from the papers undone; docs/adr/0009."
+    return undone if system in VARIANTS else words.SYSTEMS[system]
 
 
 def _tries(strategy: str, own: Own) -> str:

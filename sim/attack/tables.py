@@ -55,11 +55,12 @@ def headline(rows: Sequence[Row]) -> Table:
         ]
         clean = max(row.honest_ndcg_clean for row in mine)
         least = min(row.honest_ndcg for row in mine)
-        lines.append((system, *map(share, worst), f"{clean:.4f}", f"{least:.4f}"))
+        lines.append((system, *map(per_cent, worst), f"{clean:.4f}", f"{least:.4f}"))
     return Table(
         "The strongest attack on each system",
-        "Largest exposure@10 over all strategies and numbers of identities tried, by attack edges; "
-        "and accuracy without an attack and under the one that hurt it most.",
+        "Largest exposure@10, the share of honest users who see the target, over all strategies "
+        "and numbers of identities tried, by attack edges; and accuracy without an attack and "
+        "under the one that hurt it most.",
         (
             "system",
             *(counted(edge, "attack edge") for edge in edges),
@@ -175,6 +176,19 @@ def share(value: float | None) -> str:
     if value < 0.001:
         return "<.001"
     return f"{value:.3f}".removeprefix("0")
+
+
+def per_cent(value: float | None) -> str:
+    """Return a share as per cent, nothing where there is none.
+
+    >>> per_cent(0.0), per_cent(0.0004), per_cent(0.25), per_cent(None)
+    ('0%', '<0.1%', '25%', '')
+    """
+    if value is None:
+        return ""
+    if value == 0.0 or value >= 0.1:
+        return f"{value:.0%}"
+    return "<0.1%" if value < 0.001 else f"{value:.1%}"
 
 
 def mean_count(value: float) -> str:

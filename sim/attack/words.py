@@ -35,6 +35,14 @@ SYSTEMS: Mapping[str, str] = {
     "counts alike.",
     "userknn": "People with similar taste vote. The classic recommender; no trust.",
     "popularity": "What most identities hold. The baseline that anybody can stuff.",
+    "itemknn": "Items that the same people hold stand for each other. The classic shop's "
+    "recommender; no trust.",
+    "rp3beta": "Three steps of a random walk, from you to others with your items and to theirs, "
+    "popular items discounted.",
+    "ease": "Learns how far each item speaks for each other one, from everybody's lists at once.",
+    "als": "Matrix factorisation: describes people and items by 64 numbers each that fit who holds "
+    "what.",
+    "friends": "What the people you endorse hold, counted.",
     "tastemesh-similarity": "This project's ranking with trust by similar taste instead of "
     "endorsements: what security costs, and what it is worth.",
 }

@@ -60,3 +60,24 @@ def test_marks_at_nothing_touch_no_name(cells: list[Cell]) -> None:
     pixels_a_point = first.figure.dpi / 72
     width = max(line.get_markersize() for line in first.lines) * pixels_a_point
     assert names_end < first.transData.transform((0, 0))[0] - width
+
+
+def test_costs_that_are_nearly_the_same_do_not_run_into_each_other(cells: list[Cell]) -> None:
+    near = [
+        msgspec.structs.replace(cell, messages=10 * cell.identities + (cell.strategy == "copycat"))
+        for cell in cells
+    ]
+    assert shown(panels(cost_curves(summary(near)))[2]) == ["11", "401"]
+
+
+def test_marks_in_one_place_are_rings_and_touch_no_value_below(cells: list[Cell]) -> None:
+    nothing = [msgspec.structs.replace(cell, exposure_at_10=0.0) for cell in cells]
+    first = panels(by_identities(summary(nothing), 0))[0]
+    marks = [line for line in first.lines if line.get_label() in {cell.system for cell in cells}]
+    from_below = sorted(marks, key=lambda line: (line.get_zorder(), first.lines.index(line)))
+    sizes = [line.get_markersize() for line in from_below]
+    assert sizes == sorted(set(sizes), reverse=True)
+    pixels_a_point = first.figure.dpi / 72
+    lowest = first.transData.transform((1, 0))[1] - sizes[0] / 2 * pixels_a_point
+    named = panels(by_identities(summary(nothing), 0))[0].get_xticklabels()
+    assert max(each.get_window_extent().y1 for each in named) <= lowest

@@ -7,11 +7,13 @@ import msgspec
 import pytest
 
 from tastemesh.errors import UsageError
+from tastemesh.sim.attack import words
 from tastemesh.sim.attack.cells import Cell
 from tastemesh.sim.attack.page import Section, page
 from tastemesh.sim.attack.report import prepare_report, write_report
 from tastemesh.sim.attack.stage import WITHOUT_ENDORSEMENTS
 from tastemesh.sim.attack.tables import Table, share
+from tastemesh.sim.systems.registry import SYSTEMS, VARIANTS
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -54,10 +56,12 @@ def test_it_says_what_the_cells_say(written: Path, cells: list[Cell]) -> None:
     assert "3 ways to do it meet 3 recommenders" in text
     assert "mints up to 40 identities, deceives up to 1 honest person into endorsing them," in text
     assert "(1 row)" not in (written / "index.html").read_text()
-    assert "| tastemesh | 0 |" in text
+    assert "| tastemesh | 0% |" in text
     page_text = (written / "index.html").read_text()
     assert "tastemesh: without an attack edge no attack shows the target to anybody" in page_text
-    assert "Tries to come in twice, so that nobody is a bridge." in page_text
+    assert "Tries to come in twice, so that no single identity has it all." in page_text
+    assert "Of tastemesh, as nothing is proved of the others." in page_text
+    assert "at most 100%" not in page_text
     worst = max(c.exposure_at_10 or 0.0 for c in cells if c.system == "userknn")
     assert worst > 0
     assert "| userknn | 1% |" in text
@@ -77,7 +81,7 @@ def test_cells_without_an_exposure_are_left_out(cells: list[Cell], tmp_path: Pat
     prepare_report(tmp_path)
     write_report(tmp_path, nobody, "friends of the deceived")
     text = (tmp_path / "attack.md").read_text()
-    assert re.search(r"\| userknn \| [.\d]+ \|  \| [.\d]+ \|", text)
+    assert re.search(r"\| userknn \| [.\d]+% \|  \| [.\d]+ \|", text)
     assert re.search(r"\| copycat \| tastemesh \| 1 \| 1 \| \d+ \| 0 \|  \|  \|", text)
     write_report(tmp_path, [cell for cell in nobody if cell.attack_edges], "nobody else")
     assert "nobody was asked who is not deceived" in (tmp_path / "index.html").read_text()
@@ -130,6 +134,16 @@ def test_words_in_a_page_are_only_words() -> None:
     section = Section(hostile, (hostile,), {hostile: hostile}, tables=[table], folded=[table])
     text = page(hostile, hostile, [section])
     assert hostile not in text
+
+
+def test_every_system_is_said_in_a_sentence(cells: list[Cell], tmp_path: Path) -> None:
+    every = [
+        msgspec.structs.replace(cells[0], system=name, attack_edges=0)
+        for name in (*SYSTEMS, *VARIANTS)
+    ]
+    write_report(tmp_path, every, "all of them")
+    assert "See docs" not in (tmp_path / "index.html").read_text()
+    assert set(SYSTEMS) == set(words.SYSTEMS)
 
 
 @pytest.mark.parametrize(("value", "text"), [(1.0, "1"), (0.9996, "1.000"), (0.01, ".010")])
