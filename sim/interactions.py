@@ -6,6 +6,7 @@ mean the same user and the same item in every part.
 """
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -162,6 +163,28 @@ class Endorsements(msgspec.Struct, frozen=True, kw_only=True):
             f"{inside:,} of {len(self):,} endorsements are between users of the interactions: "
             "expected the same ids in both files"
         ]
+
+
+Data = TypeVar("Data", bound=msgspec.Struct)
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+def sealed(data: Data) -> Data:
+    """Return the same data, whose arrays cannot be written to: numpy raises where that is tried.
+
+    Args:
+        data: `Interactions`, `Endorsements` or the like, as somebody else's code is given it.
+    """
+    found = {name: getattr(data, name) for name in data.__struct_fields__}
+    views = {k: sealed_array(v) for k, v in found.items() if isinstance(v, np.ndarray)}
+    return msgspec.structs.replace(data, **views)
+
+
+def sealed_array(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    """Return the same array, which cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _positions(names: Sequence[str]) -> dict[str, int]:

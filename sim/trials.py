@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from tastemesh.ranking.metrics import hits, ndcg
-from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.interactions import Endorsements, Interactions, sealed
 from tastemesh.sim.own import NOTHING, Own, blamed, brought_by
 from tastemesh.sim.splits import Split
 from tastemesh.sim.systems.answers import checked_lists
@@ -137,7 +137,14 @@ class Trials:
     """
 
     def __init__(self, bench: Bench) -> None:
-        self._bench = bench
+        # A system changes nothing that the next one is given.
+        self._bench = msgspec.structs.replace(
+            bench,
+            outer=_sealed(bench.outer),
+            inner=None if bench.inner is None else _sealed(bench.inner),
+            known=None if bench.known is None else sealed(bench.known),
+            known_inside=None if bench.known_inside is None else sealed(bench.known_inside),
+        )
         self._kept: tuple[str, Parameters, Tastemesh] | None = None
 
     def take(self, step: Step) -> list[float] | Lists:
@@ -194,6 +201,10 @@ class Trials:
         if isinstance(system, Tastemesh):
             self._kept = (step.method, step.parameters, system)
         return system
+
+
+def _sealed(part: Split) -> Split:
+    return msgspec.structs.replace(sealed(part), train=sealed(part.train), test=sealed(part.test))
 
 
 def relevant_items(part: Split) -> csr_array:

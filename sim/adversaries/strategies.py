@@ -7,7 +7,6 @@ each for other deceived people.
 
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from tastemesh.errors import UsageError
 from tastemesh.sim.adversaries.camouflage import Camouflage, Crowd, Profile
 from tastemesh.sim.adversaries.staging import Attacked, Plan, endorsing, shape, staged
-from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.interactions import Endorsements, Interactions, sealed, sealed_array
 
 
 class Strategy(msgspec.Struct, frozen=True):
@@ -43,7 +42,9 @@ STRATEGIES: Mapping[str, Strategy] = {
     "cycle": Strategy("pass trust round in a ring", Crowd.popular, "cycle"),
     "copycat": Strategy("copy what the victims hold", Crowd.copied),
     "early-spam": Strategy("hold what will be popular before anybody does", Crowd.early_popular),
-    "two-edge": Strategy("come in twice, so that its trust hangs on no single identity", Crowd.popular, "ladder", 2),
+    "two-edge": Strategy(
+        "come in twice, so that no single identity has it all", Crowd.popular, "ladder", 2
+    ),
     "sleeper": Strategy("behave like an honest user for long, then turn", Crowd.slept),
     "whitewash": Strategy("come back under fresh keys without a history", Crowd.nothing),
     "slander": Strategy("state distrust in honest people", Crowd.average, slanders=True),
@@ -96,8 +97,9 @@ def mount(
         else len(STRATEGIES) + zlib.crc32(name.encode())
     )
     rng = np.random.default_rng([seed, identities, attack_edges, number])
-    # What is sorted in place, say, would be other data for whoever comes next.
-    crowd = Crowd(_sealed(train), _sealed_array(egos), rng) if name in own else Crowd(train, egos, rng)
+    crowd = Crowd(train, egos, rng)
+    if name in own:  # what is sorted in place, say, would be other data for whoever comes next
+        crowd = Crowd(sealed(train), sealed_array(egos), rng)
     profiles = tuple(strategy.camouflage(crowd, number) for number in range(identities))
     if name in own:
         _check_profiles(name, profiles, len(train.item_ids))
@@ -112,21 +114,6 @@ def mount(
         slanders=strategy.slanders,
     )
     return staged(plan, train, endorsements, rng)
-
-
-def _sealed(train: Interactions) -> Interactions:
-    arrays = {
-        name: _sealed_array(value)
-        for name in ("user", "item", "weight", "time_s", "turn")
-        if (value := getattr(train, name)) is not None
-    }
-    return msgspec.structs.replace(train, **arrays)
-
-
-def _sealed_array(array: NDArray[Any]) -> NDArray[Any]:
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 def _check_profiles(name: str, profiles: Sequence[object], item_count: int) -> None:

@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 
 from tastemesh.errors import UsageError
 from tastemesh.sim.attack.options import AttackOptions
-from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.interactions import Endorsements, Interactions, sealed, sealed_array
 from tastemesh.sim.own import NOTHING, Own, blamed, brought_by
 from tastemesh.sim.splits import Split, SplitOptions, split
 from tastemesh.sim.systems.answers import checked_grid, checked_lists
@@ -123,6 +123,9 @@ def fitted(
         system = make_system(name, seed, brought_by(own).systems)
     with blamed(own, name, "grid"):
         grid = checked_grid(name, system.grid(endorsements is not None))
+    if name in brought_by(own).systems:  # what it changed would be other data for all others
+        train = sealed(train)
+        endorsements = None if endorsements is None else sealed(endorsements)
     with blamed(own, name, "fit"):
         system.fit(train, endorsements, grid[0])
     return system
@@ -142,7 +145,7 @@ def listed(
         UsageError: one of `own` gives no lists.
     """
     with blamed(own, name, "rank"):
-        ranked = system.rank(users, k)
+        ranked = system.rank(sealed_array(users), k)
     return checked_lists(name, ranked, users, k, train)
 
 
