@@ -79,7 +79,8 @@ def run_attacks(
         clean: dict[str, list[NDArray[np.int32]]] = {}
         first = _firsts(missing, untried)
         untried = set()
-        for part in (first, [each for each in missing if each not in first]):
+        rest = [each for each in missing if each not in first]
+        for part in filter(None, (first, rest)):
             clean |= _clean(stage, {each.system for each in part} - clean.keys(), backend)
             calls = [(stage, each, clean[each.system]) for each in part]
             for attempt, cells in backend.run(attempt_cells, calls, shared=stage):

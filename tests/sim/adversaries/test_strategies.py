@@ -4,11 +4,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from tastemesh.sim.adversaries.staging import shape
+from tastemesh.sim.adversaries.staging import Attacked, shape
 from tastemesh.sim.adversaries.strategies import STRATEGIES, mount
 from tastemesh.sim.community import synthetic_community
 from tastemesh.sim.interactions import Endorsements, Interactions
-from tastemesh.sim.systems.tastemesh import graph_of
+from tastemesh.sim.systems.tastemesh import Tastemesh, graph_of
 
 EGOS = np.array([0, 1, 2], dtype=np.int32)
 
@@ -121,6 +121,65 @@ def test_colluding_entries_vouch_for_each_other_however_many_they_lead(
     entries = [arrays.ids.index(name) for name in names]
     sources = np.repeat(np.arange(len(arrays.ids)), np.diff(arrays.offsets))
     assert int((np.isin(sources, entries) & np.isin(arrays.subjects, entries)).sum()) == 5 * 4
+
+
+def inner(attacked: Attacked) -> list[tuple[int, int]]:
+    """Who endorses whom among the attackers, by their numbers."""
+    people = attacked.endorsements
+    assert people is not None
+    first = int(attacked.attackers[0])
+    pairs = zip(people.source.tolist(), people.subject.tolist(), strict=True)
+    return [(source - first, subject - first) for source, subject in pairs if source >= first]
+
+
+@pytest.mark.parametrize("identities", [2, 3, 10])
+def test_with_one_edge_no_shape_brings_more_trust_than_that_of_two_edge(
+    identities: int, community: tuple[Interactions, Endorsements]
+) -> None:
+    train, endorsements = community
+    (attacked, *others) = (
+        mount(name, train, endorsements, EGOS, identities=identities, attack_edges=1, seed=1)
+        for name in ("two-edge", "star", "collude", "cycle")
+    )
+
+    def mass(shaped: Attacked) -> float:
+        links = shaped.endorsements
+        assert links is not None and attacked.endorsements is not None
+        first, count = int(attacked.attackers[0]), len(endorsements)
+        among = links.rows(links.source >= first)
+        honest = attacked.endorsements.rows(attacked.endorsements.source < first)
+        assert len(honest) == count + 1  # the same deceived person
+        people = msgspec.structs.replace(
+            honest,
+            source=np.append(honest.source, among.source),
+            subject=np.append(honest.subject, among.subject),
+            weight=np.append(honest.weight, among.weight),
+            time_s=None,
+        )
+        system = Tastemesh(1)
+        system.fit(attacked.train, people, system.grid(True)[0])
+        far = [ego for ego in range(0, 60, 3) if ego not in attacked.deceived]
+        return sum(system.trust_in(ego, attacked.attackers, 10)[0] for ego in far)
+
+    most = mass(attacked)
+    assert most > 0
+    assert all(most >= mass(other) for other in others)
+
+
+def test_two_edge_is_a_ladder_where_both_its_entries_are_endorsed(
+    community: tuple[Interactions, Endorsements],
+) -> None:
+    train, endorsements = community
+    for edges, expected in (
+        (0, shape("ladder", 2, 9)),  # by nobody, and nothing follows from it
+        (1, shape("chain", 1, 9)),
+        (2, shape("ladder", 2, 9)),
+        (5, shape("ladder", 2, 9)),
+    ):
+        attacked = mount(
+            "two-edge", train, endorsements, EGOS, identities=9, attack_edges=edges, seed=1
+        )
+        assert inner(attacked) == [*expected]
 
 
 @pytest.mark.parametrize("identities", [2, 3, 10, 11])
