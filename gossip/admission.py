@@ -65,7 +65,7 @@ class Admission:
     """
 
     __slots__ = (
-        "_authorship", "_disputes", "_horizon", "_intake", "_limits", "_network", "_overruled",
+        "_authorship", "_disputes", "_doubted", "_horizon", "_intake", "_limits", "_network",
         "_reader", "_rejected", "_review_at_ms", "_sync", "reached", "window",
     )  # fmt: skip
 
@@ -94,8 +94,8 @@ class Admission:
         self._horizon = Horizon(limits.window_age_ms)
         # Authors of records that are passed over until the next review; one for each that is passed
         # over at most.
-        self._overruled: set[bytes] = set()
-        self._review_at_ms = 0
+        self._doubted: set[bytes] = set()
+        self._review_at_ms: int | None = None
 
     def restore(self, stored: inputs.Stored) -> list[Effect]:
         """Take back a record that was authenticated when it came.
@@ -207,28 +207,38 @@ class Admission:
             record, opened, shard, event.broker, now_ms, own=own, reached=reached
         )
         if objection is not None:
-            self._overrule(record, now_ms)
+            self._overrule(record)
             raise objection
         learnt = self._learn(record)
         objection = self._intake.objection(record) if record.lineage is not None else None
         if objection is not None:  # what its lineage does not void
             if shard is None:
-                self._overrule(record, now_ms)
+                self._overrule(record)
             return [*learnt, self._rejected.refuse(objection.reason, detail=objection.detail)]
         return [*learnt, *self.admit(record, event.wall_ms)]
 
-    def _overrule(self, record: Record, now_ms: int) -> None:
+    def _overrule(self, record: Record) -> None:
         """Pass an authentic record over until the next review."""
-        if not self._overruled:
-            self._review_at_ms = now_ms + _REVIEW_PERIOD_MS
         self._sync.pass_over(record)
-        self._overruled.add(record.author)
-        if len(self._overruled) > self._limits.passed_count:
+        self._doubt(record.author)
+
+    def _reopen(self, author: bytes) -> None:
+        """Have room that an author made be filled, with what was passed over from the next review.
+
+        Others have what he took back together with what had left here for it.
+        """
+        if self.window.reopen(author):
+            self._doubt(author)
+
+    def _doubt(self, author: bytes) -> None:
+        self._doubted.add(author)
+        if len(self._doubted) > self._limits.passed_count:
             self._review()
 
     def _review(self) -> None:
-        self._sync.want_again(frozenset(self._overruled))
-        self._overruled.clear()
+        self._sync.want_again(frozenset(self._doubted))
+        self._doubted.clear()
+        self._review_at_ms = None
 
     def admit(self, record: Record, first_seen_ms: int) -> list[Effect]:
         """Take an authenticated record into the window, if there is room for it."""
@@ -262,7 +272,9 @@ class Admission:
     def expire(self, now_ms: int, wall_ms: int) -> list[Effect]:
         """Let go of what is older than the window, no faster than time can have passed."""
         self.note_time(wall_ms)
-        if self._overruled and now_ms >= self._review_at_ms:
+        if self._doubted and self._review_at_ms is None:
+            self._review_at_ms = now_ms + _REVIEW_PERIOD_MS
+        if self._review_at_ms is not None and now_ms >= self._review_at_ms:
             self._review()
         horizon_ms = self._horizon.advance(now_ms, wall_ms, self.window.oldest_ms)
         aged = self.window.expire(horizon_ms, wall_ms)
@@ -292,6 +304,7 @@ class Admission:
         self._sync.add(record)
         if record.notices:
             self._intake.tombstones.add(record)
+            self._reopen(author)
         if taken_back:  # what has just left for the forget was taken back all the same
             left = [
                 (gone, EvictReason.FORGOTTEN if gone.record_id in taken_back else why)
@@ -314,6 +327,7 @@ class Admission:
             author, lambda *slot: lineage.owner(slot) != before.owner(slot), notices=True
         )
         done.extend(self._leave([(gone, EvictReason.REVOKED) for gone in voided]))
+        self._reopen(author)
         proof = self._intake.proofs.proof(author)
         if proof is not None and self._intake.is_outdated(proof):
             self._intake.proofs.drop(author)

@@ -98,10 +98,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         private_bytes: local; what those of all local identities may take on the disk, 880 MiB: what
             a full window leaves of the database's default bound. Past it more are refused: nothing
             else could be stored any more.
-        author_endorsement_count: local; one author's endorsements in the window, 256: more people
-            than anybody can vouch for, and it bounds the trust graph's out-degree.
+        author_endorsement_count: local; one author's endorsements in the window, in records
+            of nothing else, 256: more people than anybody can vouch for.
         author_notice_count: local; one author's forgets and rotations in the window, 64: a forget
-            covers a range, and ranges can be joined. A record of more than these is refused.
+            covers a range, and ranges can be joined. What else is said in such a record counts,
+            too. One of more than these is refused.
         rotation_count: wire; times that an identity may rotate its key, 16: each adds 170 bytes to
             every record, and nobody loses 16 keys in the life of one identity. Guess.
         lineage_count: local; authors whose rotations are remembered, 4,096; about 3 MB.

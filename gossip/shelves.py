@@ -1,6 +1,7 @@
 """What a window is made of: entries, an author's shelf of them, and queues of what leaves next."""
 
 import heapq
+from enum import IntEnum
 
 import msgspec
 
@@ -11,6 +12,15 @@ Key = tuple[int, Slot, bytes]
 """(clamped date in ms, slot, record id): records leave in this order."""
 
 
+class Kind(IntEnum):
+    """Which of its author's quotas a record counts for, with all that it says."""
+
+    INTERACTIONS = 0  # and whatever is none of the others
+    ENDORSEMENTS = 1  # of endorsements alone
+    # With a forget or a rotation: whether one is in force must not depend on what it takes back.
+    NOTICES = 2
+
+
 class Entry(msgspec.Struct, gc=False):
     """One record; without the search for cycles, as there is no way round in it."""
 
@@ -19,16 +29,15 @@ class Entry(msgspec.Struct, gc=False):
     created_ms: int
     author: bytes
     slot: Slot
-    endorsements: int
-    notices: int  # forgets and rotations
-    others: int  # interactions, statements of unknown kinds, and padding
-    statements: int  # all three
+    kind: Kind
+    weight: int  # in the quota
+    statements: int  # in the window, padding included
     reached: bool
 
     @property
     def lasts(self) -> bool:
-        """Whether it is one of endorsements, without interactions."""
-        return self.endorsements > 0 and not self.others
+        """Whether it is one of endorsements alone."""
+        return self.kind is Kind.ENDORSEMENTS
 
 
 class Shelf(msgspec.Struct):
@@ -36,9 +45,8 @@ class Shelf(msgspec.Struct):
 
     keys: list[Key]
     slots: dict[Slot, bytes]
-    endorsements: int = 0
-    notices: int = 0
-    others: int = 0
+    weights: list[int]  # by kind
+    left_out: bool = False  # for a quota, since room was last made by anything else
 
 
 class Queue(msgspec.Struct):

@@ -8,8 +8,10 @@ where this node's clock was set back, an author's records from before count as s
 next one, in their old order, or what he says next would be older than all of them and find no room.
 What leaves, in this order:
 
-1. An author over a quota of his own loses his own oldest. The order depends on the author's records
-   alone, so any two nodes that have seen all of them keep the same ones.
+1. Of an author's records of a kind (`tastemesh.gossip.shelves.Kind`) the oldest leave until the
+   rest fit into its quota. Nodes that heard those of one size, whichever and in whatever order, so
+   hold the same once they have told each other what they hold. (Of several sizes not always: where
+   a large one has left for a newer one, there may be room for one that is older and smaller.)
 2. In a full window, authors whom trust does not reach lose their oldest, while together they hold
    more than their share (1 - `reserved_share`); otherwise authors whom it does reach lose theirs.
    So a flood of fresh identities cannot push out a friend.
@@ -19,11 +21,12 @@ What leaves, in this order:
    then what takes them back need not be there: they are too old to come again.
 
 A record counts as at least one statement for every `statement_bytes` of its size, so the bounds on
-statements are bounds on bytes too, and padding costs its author his own quota: that of endorsements
-where the record holds nothing else, else that of interactions.
+statements are bounds on bytes too, and padding costs its author his own quota, but for that of
+notices: what he took back must not come back as his rotations have made his records longer.
 
-A record that its author's quotas would not keep is refused, and so is one that a full window would
-let go for itself. Costs: O(log n) a record that comes or leaves, and O(his records) past a quota.
+A record that its author's quotas would not keep is refused, also for being larger than a quota, and
+so is one that a full window would let go for itself. Costs: O(log n) a record that comes or leaves,
+and O(his records) past a quota.
 """
 
 import heapq
@@ -37,7 +40,7 @@ import msgspec
 from tastemesh.gossip.effects import EvictReason
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.record import Record
-from tastemesh.gossip.shelves import Entry, Key, Queue, Shelf, Side
+from tastemesh.gossip.shelves import Entry, Key, Kind, Queue, Shelf, Side
 
 _NEVER: Key = (1 << 63, (0, 0), b"")
 # Where more than one record in so many changes sides, heaps are made anew: to take its key off one
@@ -67,12 +70,12 @@ class Endorsing(msgspec.Struct, frozen=True):
     Attributes:
         slot: (epoch, seq).
         date_ms: the author's date, clamped.
-        endorsements: what it counts for in its author's quota of them.
+        weight: what it counts for in its author's quota of them.
     """
 
     slot: tuple[int, int]
     date_ms: int
-    endorsements: int
+    weight: int
 
 
 class Window:
@@ -82,10 +85,15 @@ class Window:
         limits: the local limits.
     """
 
-    __slots__ = ("_entries", "_limits", "_longer_ms", "_reached", "_shelves", "_sides")
+    __slots__ = ("_entries", "_limits", "_longer_ms", "_quotas", "_reached", "_shelves", "_sides")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._quotas = (  # by kind
+            limits.author_interaction_count,
+            limits.author_endorsement_count,
+            limits.author_notice_count,
+        )
         lasting_ms = max(limits.window_age_ms, limits.endorsement_age_ms)
         self._longer_ms = (0, lasting_ms - limits.window_age_ms)  # by whether it lasts
         self._entries: dict[bytes, Entry] = {}
@@ -111,14 +119,14 @@ class Window:
         return len(self._shelves)
 
     def author_statement_count(self, author: bytes) -> int:
-        """Statements held of one author."""
+        """Statements held of one author, as his quotas count them."""
         shelf = self._shelves.get(author)
-        return shelf.endorsements + shelf.notices + shelf.others if shelf else 0
+        return sum(shelf.weights) if shelf else 0
 
     def author_interaction_count(self, author: bytes) -> int:
         """Interactions held of one author, and what is of an unknown kind: they share a quota."""
         shelf = self._shelves.get(author)
-        return shelf.others if shelf else 0
+        return shelf.weights[Kind.INTERACTIONS] if shelf else 0
 
     def records_of(self, author: bytes) -> tuple[bytes, ...]:
         """Return the ids of one author's records, oldest first."""
@@ -133,9 +141,9 @@ class Window:
         shelf = self._shelves.get(author)
         entries = (self._entries[key[-1]] for key in shelf.keys) if shelf else ()
         return [
-            Endorsing(entry.slot, entry.key[0], entry.endorsements)
+            Endorsing(entry.slot, entry.key[0], entry.weight)
             for entry in entries
-            if entry.endorsements
+            if entry.kind is Kind.ENDORSEMENTS
         ]
 
     def occupant(self, author: bytes, epoch: int, seq: int) -> bytes | None:
@@ -163,7 +171,7 @@ class Window:
         return [
             record_id
             for slot, record_id in (shelf.slots.items() if shelf else ())
-            if unwanted(*slot) and (notices or not self._entries[record_id].notices)
+            if unwanted(*slot) and (notices or self._entries[record_id].kind is not Kind.NOTICES)
         ]
 
     def take_out(
@@ -175,6 +183,14 @@ class Window:
     def take_out_all(self, author: bytes) -> list[Gone]:
         """Drop and return all of an author's records, oldest first."""
         return [self._remove(record_id) for record_id in self.records_of(author)]
+
+    def reopen(self, author: bytes) -> bool:
+        """Note that an author has made room; tell whether his quotas had left anything out."""
+        shelf = self._shelves.get(author)
+        had_left_out = shelf is not None and shelf.left_out
+        if shelf is not None:
+            shelf.left_out = False
+        return had_left_out
 
     def drop(self, record_id: bytes) -> Gone | None:
         """Drop and return one record; None if it is not held."""
@@ -196,11 +212,9 @@ class Window:
         shelf = self._shelves.get(author)
         if shelf is not None and shelf.keys[-1][0] > first_seen_ms:
             self._set_back(shelf, first_seen_ms)
-        endorsements, notices = len(record.endorsements), len(record.notices)
         padded = -(-len(record.envelope) // self._limits.statement_bytes)
         statements = max(len(record.statements), padded)
-        if endorsements == len(record.statements):  # listening pushes out nobody's contacts
-            endorsements = statements
+        kind = _kind(record)
         slot, date_ms = record.slot, min(record.created_ms, first_seen_ms)
         entry = Entry(
             (date_ms, slot, record.id),
@@ -208,21 +222,22 @@ class Window:
             record.created_ms,
             author,
             slot,
-            endorsements,
-            notices,
-            statements - endorsements - notices,
+            kind,
+            len(record.statements) if kind is Kind.NOTICES else statements,
             statements,
             author in self._reached,
         )
         if not self._fits_quota(entry, shelf):
+            if shelf is not None:
+                shelf.left_out = True
             return RejectReason.AUTHOR_QUOTA, []
         total = self.statement_count + entry.statements
         if total > most and not self._fits_full_window(entry):
             return RejectReason.WINDOW_FULL, []
         if shelf is None:
-            shelf = self._shelves[author] = Shelf([], {})
+            shelf = self._shelves[author] = Shelf([], {}, [0] * len(Kind))
         self._insert(entry, shelf)
-        left = self._over_quota(shelf)
+        left = self._over_quota(shelf, kind)
         if total <= most:
             return None, left
         while self.statement_count > most:
@@ -306,34 +321,18 @@ class Window:
         self._shed_stale(entry.reached)
 
     def _fits_quota(self, entry: Entry, shelf: Shelf | None) -> bool:
-        """Tell whether an entry stays where what the quotas do not cover leaves before it."""
-        others, endorsements, notices = entry.others, entry.endorsements, entry.notices
-        if shelf is not None:
-            others += shelf.others
-            endorsements += shelf.endorsements
-            notices += shelf.notices
-        if not self._exceeds(entry, others, endorsements, notices):
-            return True
-        for key in shelf.keys if shelf is not None else ():
-            if key > entry.key:
+        """Tell whether an entry stays where the oldest leave until the rest fit into a quota."""
+        over = entry.weight - self._quotas[entry.kind]
+        if shelf is None or over > 0:
+            return over <= 0
+        over += shelf.weights[entry.kind]
+        for key in shelf.keys:
+            if over <= 0 or key > entry.key:
                 break
             older = self._entries[key[-1]]
-            if self._exceeds(older, others, endorsements, notices):
-                others -= older.others
-                endorsements -= older.endorsements
-                notices -= older.notices
-                if not self._exceeds(entry, others, endorsements, notices):
-                    return True
-        return False
-
-    def _exceeds(self, entry: Entry, others: int, endorsements: int, notices: int) -> bool:
-        """Tell whether counts are over a quota that this entry would help to meet by leaving."""
-        limits = self._limits
-        return bool(
-            (entry.others and others > limits.author_interaction_count)
-            or (entry.endorsements and endorsements > limits.author_endorsement_count)
-            or (entry.notices and notices > limits.author_notice_count)
-        )
+            if older.kind is entry.kind:
+                over -= older.weight
+        return over <= 0
 
     def _fits_full_window(self, entry: Entry) -> bool:
         """Tell whether enough leaves before this entry would, which is not on a heap yet."""
@@ -365,9 +364,7 @@ class Window:
         self._entries[key[-1]] = entry
         insort(shelf.keys, key)
         shelf.slots[entry.slot] = key[-1]
-        shelf.endorsements += entry.endorsements
-        shelf.notices += entry.notices
-        shelf.others += entry.others
+        shelf.weights[entry.kind] += entry.weight
         side = self._sides[entry.reached]
         side.count += entry.statements
         side.queues[entry.lasts].new.append(key)
@@ -377,29 +374,24 @@ class Window:
         shelf = self._shelves[entry.author]
         shelf.keys.remove(entry.key)
         del shelf.slots[entry.slot]
-        shelf.endorsements -= entry.endorsements
-        shelf.notices -= entry.notices
-        shelf.others -= entry.others
+        shelf.weights[entry.kind] -= entry.weight
         if not shelf.keys:
             del self._shelves[entry.author]
         self._sides[entry.reached].count -= entry.statements
         self._shed_stale(entry.reached)
         return Gone(record_id, entry.author, entry.created_ms)
 
-    def _over_quota(self, shelf: Shelf) -> list[tuple[Gone, EvictReason]]:
-        """Remove and return an author's oldest records that his quotas do not cover."""
-        limits = self._limits
-        gone: list[tuple[Gone, EvictReason]] = []
+    def _over_quota(self, shelf: Shelf, kind: Kind) -> list[tuple[Gone, EvictReason]]:
+        """Remove and return an author's oldest records, until the rest fit into a quota."""
+        most, gone = self._quotas[kind], list[tuple[Gone, EvictReason]]()
+        if shelf.weights[kind] <= most:
+            return gone
+        shelf.left_out = True
         for key in tuple(shelf.keys):
-            if (
-                shelf.others <= limits.author_interaction_count
-                and shelf.endorsements <= limits.author_endorsement_count
-                and shelf.notices <= limits.author_notice_count
-            ):
-                break
-            entry = self._entries[key[-1]]
-            if self._exceeds(entry, shelf.others, shelf.endorsements, shelf.notices):
+            if self._entries[key[-1]].kind is kind:
                 gone.append((self._remove(key[-1]), EvictReason.AUTHOR_QUOTA))
+                if shelf.weights[kind] <= most:
+                    break
         return gone
 
     def _queue(self, entry: Entry) -> Queue:
@@ -441,3 +433,10 @@ class Window:
                 self._queue(entry).heap.append(entry.key)
         for queue in side.queues:
             heapq.heapify(queue.heap)
+
+
+def _kind(record: Record) -> Kind:
+    if record.notices:
+        return Kind.NOTICES
+    alone = len(record.endorsements) == len(record.statements)
+    return Kind.ENDORSEMENTS if alone else Kind.INTERACTIONS

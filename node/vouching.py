@@ -88,11 +88,11 @@ class Vouching:
         for subject, stated in lasting.items():
             by_slot[stated.slot].append(Endorsement(subject, stated.weight_q))
         again: list[Endorsement] = []
-        count = sum(each.endorsements for each in held) + new_count + self._padding
+        count = sum(each.weight for each in held) + new_count + self._padding
         for each in held:
             if count + len(again) <= self._most:
                 break
-            count -= each.endorsements
+            count -= each.weight
             again.extend(by_slot[each.slot])
         return again
 
