@@ -103,8 +103,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         author_notice_count: local; one author's forgets and rotations in the window, 64: a forget
             covers a range, and ranges can be joined. What else is said in such a record counts,
             too. One of more than these is refused.
-        rotation_count: wire; times that an identity may rotate its key, 16: each adds 170 bytes to
-            every record, and nobody loses 16 keys in the life of one identity. Guess.
+        rotation_count: wire; times that an identity may rotate its key, 16: each adds 170 bytes
+            to every record, and nobody loses 16 keys in the life of one identity. Guess.
         lineage_count: local; authors whose rotations are remembered, 4,096; about 3 MB.
         proof_count: local; proofs of equivocation kept, 256: 8 MB if each is as large as can be,
             and an attacker pays each with an identity.

@@ -32,8 +32,8 @@ from tastemesh.gossip.signatures import KEY_BYTES, SIGNATURE_BYTES, verify
 
 ROTATION_DOMAIN = b"tastemesh/1/rotation\x00"
 
-ROTATION_BYTES = 176
-"""What each rotation of its author adds to a record at most, of three or more: 149 bytes by the
+ROTATION_BYTES = 180
+"""What each rotation of its author adds to a record at most, of three or more: 153 bytes by the
 fields' sizes, and 70 once for what the lineage begins with."""
 
 Slot = tuple[int, int]
@@ -190,7 +190,7 @@ def check_lineage(lineage: Lineage, author: bytes, limits: Limits) -> None:
         if (
             len(step.key) != KEY_BYTES
             or len(step.signature) != SIGNATURE_BYTES
-            or not 0 <= step.cut_epoch < 1 << 32
+            or not 0 <= step.cut_epoch < 1 << 53
             or not 0 <= step.cut_seq < 1 << 63
             or step.cut < cut
         ):

@@ -15,10 +15,9 @@ from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.statements import MAX_EPOCH
 
 # Epochs are dealt out in turn, a lane to each run of a device: however wrong its clock and however
-# little it has heard, none begins an epoch of another lane. Two share one once in 4,096 times; with
-# more lanes epochs would be used up. One is 34 minutes ahead of the clock in the mean, so that 42 a
-# day keep pace with it, and a million beside those are left until 2106.
-EPOCH_LANES = 1 << 12
+# little it has heard, none begins an epoch of another lane. Two share one once in a million times.
+# Once round the lanes is a second, and half of all epochs are left in 2106.
+EPOCH_LANES = 1 << 20
 
 # How near the last epoch and the last number of an epoch a record of ours that we did not write may
 # bring us: who has our key must not be able to use them up. Once round the lanes goes for a restore
@@ -89,10 +88,10 @@ class Pen(msgspec.Struct):
     def fresh_epoch(self, wall_ms: int) -> int:
         """Return the next epoch of its lane above all that is known: nobody has signed in it.
 
-        It is numbered by the clock, in seconds, so that those of one lane hardly meet; but no
-        clock, however wrong, leaves no epoch for the next time or for a rotation.
+        It is numbered by the clock, a round a second, so that those of one lane hardly meet; but
+        no clock, however wrong, leaves no epoch for the next time or for a rotation.
         """
-        by_clock = min(wall_ms // 1000, MAX_EPOCH - EPOCHS_LEFT)
+        by_clock = min(wall_ms // 1000 * EPOCH_LANES, MAX_EPOCH - EPOCHS_LEFT)
         lowest = max(self.last[0] + 1, by_clock)
         return min(lowest + (self.lane - lowest) % EPOCH_LANES, MAX_EPOCH)
 

@@ -15,7 +15,7 @@ from tastemesh.gossip.record import (
     Statement,
 )
 
-MAX_EPOCH = 2**32 - 1
+MAX_EPOCH = 2**53 - 1  # what JSON readers hold without rounding
 MAX_INT64 = 2**63 - 1
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")

@@ -11,9 +11,10 @@ from tastemesh.gossip.authorship import BATCH_COUNT, RESERVE_COUNT, Authorship
 from tastemesh.gossip.codec import parse, sign_record
 from tastemesh.gossip.effects import ReserveSequence
 from tastemesh.gossip.limits import DAY_MS, Limits
-from tastemesh.gossip.pen import EPOCH_LANES
+from tastemesh.gossip.pen import EPOCH_LANES, EPOCHS_LEFT
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Said
 from tastemesh.gossip.signer import Signer
+from tastemesh.gossip.statements import MAX_EPOCH
 from tastemesh.gossip.topics import records_topic, shard_of
 from tests.gossip.cores import NETWORK, WALL_MS, Cores, person, renewals, secret
 
@@ -124,7 +125,7 @@ def test_a_clock_beyond_all_epochs_leaves_some_for_the_next_copy_and_a_rotation(
     pen = author()
     slots: list[tuple[int, int]] = []
     for _ in range(3):
-        pen.start_epochs(2**33 * 1_000)
+        pen.start_epochs(2**34 * 1_000)
         _, (record,) = pen.write(SIGNER.id, (listen("x"),), 1_000)
         slots.append(record.slot)
     assert len(set(slots)) == 3
@@ -176,7 +177,7 @@ def test_an_endorsement_outlasts_a_crowd_that_fills_the_window_in_hours() -> Non
 def test_who_has_the_key_cannot_have_us_say_an_endorsement_again_every_minute() -> None:
     cores = Cores([ANA])
     said = (Endorsement(CID.id, 10_000),)
-    last = sign_record(ANA, NETWORK, 2**32 - 1, 1, b"", WALL_MS - 25 * DAY_MS, said, LIMITS)
+    last = sign_record(ANA, NETWORK, MAX_EPOCH, 1, b"", WALL_MS - 25 * DAY_MS, said, LIMITS)
     topic = records_topic(NETWORK, shard_of(ANA.id))
     cores.hear(0, topic, msgspec.msgpack.encode([last.envelope]))
     for _ in range(10):
@@ -298,7 +299,9 @@ def test_a_copy_begins_above_all_that_it_has_heard_of_its_author_whatever_its_cl
 
 @given(
     st.lists(
-        st.tuples(st.integers(0, 2**32 - 2**21), st.integers(0, 2**33)), min_size=2, max_size=6
+        st.tuples(st.integers(0, MAX_EPOCH - EPOCHS_LEFT), st.integers(0, 2**33)),
+        min_size=2,
+        max_size=6,
     )
 )
 def test_no_clock_and_nothing_unheard_leads_devices_of_two_lanes_into_one_epoch(
@@ -313,7 +316,7 @@ def test_no_clock_and_nothing_unheard_leads_devices_of_two_lanes_into_one_epoch(
             pen.start_epochs(wall_s * 1_000)
             epoch, _ = pen.last_slot(ANA.id)
             assert known < epoch
-            assert epoch < max(known + 1, wall_s) + EPOCH_LANES
+            assert epoch < max(known + 1, wall_s * EPOCH_LANES) + EPOCH_LANES
             begun.setdefault(n, set()).add(epoch)
             known = epoch
     assert all(len(epochs) == 3 for epochs in begun.values())
@@ -366,7 +369,7 @@ def test_one_whose_numbers_are_unknown_waits_for_no_disk_until_something_is_sign
     assert not any(isinstance(each, ReserveSequence) for each in done)
     reserved, *_ = engine.handle(inputs.Recorded(ANA.id, (listen("a"),), WALL_MS), 0)
     assert isinstance(reserved, ReserveSequence)
-    assert reserved.epoch >= WALL_MS // 1000
+    assert reserved.epoch >= WALL_MS // 1000 * EPOCH_LANES
     assert reserved.until > 1
 
 

@@ -12,6 +12,7 @@ from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.record import Endorsement, Interaction, Statement, Unknown
 from tastemesh.gossip.signatures import SMALL_ORDER_POINTS
 from tastemesh.gossip.signer import Signer
+from tastemesh.gossip.statements import MAX_EPOCH
 
 LIMITS = Limits()
 SIGNER = Signer(b"\x01" * 32, b"\x02" * 32)
@@ -66,7 +67,7 @@ def body(**changes: object) -> list[object]:
     return list((fields | changes).values())
 
 
-@given(statements, st.integers(0, 2**32 - 1), st.integers(1, 2**63 - 1), st.integers(0, 2**63 - 1))
+@given(statements, st.integers(0, MAX_EPOCH), st.integers(1, 2**63 - 1), st.integers(0, 2**63 - 1))
 def test_what_is_signed_decodes_to_the_same(
     said: tuple[Interaction | Endorsement, ...], epoch: int, seq: int, created_ms: int
 ) -> None:
@@ -153,7 +154,7 @@ long_item = "é" * 129  # 258 bytes in 129 characters
         (sealed(body(network="other")), RejectReason.WRONG_NETWORK),
         (sealed(body(seq=0)), RejectReason.MALFORMED),
         (sealed(body(epoch=-1)), RejectReason.MALFORMED),
-        (sealed(body(epoch=2**32)), RejectReason.MALFORMED),
+        (sealed(body(epoch=MAX_EPOCH + 1)), RejectReason.MALFORMED),
         (sealed(body(created_ms=1.5)), RejectReason.MALFORMED),
         (sealed(body(prev=b"short")), RejectReason.MALFORMED),
         (sealed(body(statements=[])), RejectReason.STATEMENT_LIMIT),

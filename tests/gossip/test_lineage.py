@@ -13,6 +13,7 @@ from tastemesh.gossip.lineage import Lineage, Lineages, StoredLineage, check_lin
 from tastemesh.gossip.proofs import encode_proof
 from tastemesh.gossip.record import Endorsement, Forget, Record, Rotation, Said
 from tastemesh.gossip.signer import Signer
+from tastemesh.gossip.statements import MAX_EPOCH
 from tastemesh.gossip.topics import control_topic, records_topic, shard_of
 from tests.gossip.cores import NETWORK, WALL_MS, Cores, listen, person, remembered, renewals, secret
 
@@ -240,7 +241,7 @@ def test_whoever_has_the_key_cannot_use_up_the_numbers() -> None:
     """Neither of the identity nor of what the owner's node goes on with."""
     cores = Cores([ANA])
     cores.say(0, listen("a"))
-    push(cores, 0, written(ANA, 2**32 - 1, 2**63 - 1), written(ANA, 7, 2**63 - 1))
+    push(cores, 0, written(ANA, MAX_EPOCH, 2**63 - 1), written(ANA, 7, 2**63 - 1))
     cores.say(0, listen("b"))
     assert cores.engines[0].authorship.last_slot(ANA.id) == (0, 64)
     cores.tell(0, inputs.Rotated(rotated((0, 0)), cores.wall_ms))
@@ -250,14 +251,14 @@ def test_whoever_has_the_key_cannot_use_up_the_numbers() -> None:
 
 
 def test_a_rotation_that_leaves_no_epoch_changes_nothing() -> None:
-    with pytest.raises(UsageError, match="expected an epoch below 4294967295"):
-        rotated((2**32 - 1, 5))
+    with pytest.raises(UsageError, match="expected an epoch below 9007199254740991"):
+        rotated((MAX_EPOCH, 5))
     cores = Cores([ANA])
     step = lineage_of(rotated()).steps[0]
-    last = msgspec.structs.replace(step, cut_epoch=2**32 - 1)
+    last = msgspec.structs.replace(step, cut_epoch=MAX_EPOCH)
     lineage = msgspec.structs.replace(lineage_of(rotated()), steps=(last,))
     signer = Signer(NEXT, secret("third"), lineage)
-    with pytest.raises(UsageError, match="expected an epoch below 4294967295"):
+    with pytest.raises(UsageError, match="expected an epoch below 9007199254740991"):
         cores.tell(0, inputs.Rotated(signer, cores.wall_ms))
     cores.say(0, listen("a"))
     assert len(cores.held(0)) == 1

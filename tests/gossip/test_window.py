@@ -13,6 +13,7 @@ from tastemesh.gossip.effects import EvictReason
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.record import Endorsement, Interaction, Record, Statement
 from tastemesh.gossip.signer import Signer
+from tastemesh.gossip.statements import MAX_EPOCH
 from tastemesh.gossip.window import Gone, Window
 from tests.gossip.counting import calls_of
 
@@ -300,7 +301,7 @@ def test_a_statement_with_the_longest_id_counts_once() -> None:
     limits = Limits()
     signer = Signer(bytes(32), bytes(32))
     said = (Interaction("x" * limits.item_bytes, "y" * limits.kind_chars, 10_000, 2**62),)
-    longest = sign_record(signer, "n" * 32, 2**32 - 1, 2**62, bytes(32), 2**62, said, limits)
+    longest = sign_record(signer, "n" * 32, MAX_EPOCH, 2**62, bytes(32), 2**62, said, limits)
     window = Window(limits)
     window.add(longest, 2**62)
     assert window.statement_count == 1

@@ -14,6 +14,7 @@ from tastemesh.gossip import codec, inputs
 from tastemesh.gossip.effects import Evict, EvictReason, Persist
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record
+from tastemesh.gossip.statements import MAX_EPOCH
 from tastemesh.node.core import Core
 from tastemesh.node.forgetting import plan, repeated
 from tastemesh.node.keys import create_key, load_key, rotate_key
@@ -191,7 +192,7 @@ def test_a_rotated_key_file_opens_and_a_damaged_one_says_so(tmp_path: Path) -> N
     assert first.id == second.id == third.id == load_key(path, "secret").id
     assert load_key(path, "secret").lineage == third.lineage
     assert path.stat().st_mode & 0o777 == 0o600
-    for cut in ((1, 2), (2**32 - 1, 1)):
+    for cut in ((1, 2), (MAX_EPOCH, 1)):
         with pytest.raises(UsageError, match=r"below the last|an epoch below"):
             rotate_key(path, "secret", cut)
     assert load_key(path, "secret").lineage == third.lineage

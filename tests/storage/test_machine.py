@@ -12,13 +12,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tastemesh.gossip.effects import Evict, EvictReason, Persist, PersistPrivate, ReserveSequence
 from tastemesh.gossip.inputs import Restored, Stored
 from tastemesh.gossip.record import Interaction, Record
+from tastemesh.gossip.statements import MAX_EPOCH
 from tastemesh.storage.batch import StorageEffect
 from tastemesh.storage.store import Store
 
 # Few ids, so that batches meet; every other value from its whole range.
 ids = st.sampled_from([bytes([n]) * 32 for n in range(12)])
 int64s = st.integers(0, 2**63 - 1)
-epochs = st.integers(0, 2**32 - 1)
+epochs = st.integers(0, MAX_EPOCH)
 persists = st.builds(
     Persist,
     record=st.builds(

@@ -10,6 +10,7 @@ from tastemesh.errors import StorageCause, StorageError
 from tastemesh.gossip.effects import PersistPrivate, PersistProof, PurgePrivate, ReserveSequence
 from tastemesh.gossip.inputs import Restored
 from tastemesh.gossip.record import Interaction
+from tastemesh.gossip.statements import MAX_EPOCH
 from tastemesh.storage.store import Store
 from tests.storage.records import evict, persist
 from tests.storage.test_failures import contents
@@ -115,7 +116,7 @@ async def test_an_index_that_hides_what_is_to_be_deleted_is_damage(path: Path) -
         (f"sqlite_sequence SET seq = {FAR}", "the number of a record"),
         (f"own_sequences SET until = {FAR} WHERE epoch = 1", "a reserved number"),
         ("own_sequences SET until = -5 WHERE epoch = 1", "a reserved number"),
-        (f"own_sequences SET epoch = {1 << 32} WHERE epoch = 1", "a reserved number"),
+        (f"own_sequences SET epoch = {MAX_EPOCH + 1} WHERE epoch = 1", "a reserved number"),
         ("private_interactions SET weight_q = 10001 WHERE item = 'b'", "a private interaction"),
         ("private_interactions SET weight_q = -1 WHERE item = 'b'", "a private interaction"),
         (f"private_interactions SET ago_ms = -{FAR} WHERE item = 'b'", "a private interaction"),
