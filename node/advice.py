@@ -66,6 +66,10 @@ class Advisor:
         """Note under which id the view keeps a local user's private interactions."""
         self._scorer.note_private(holder)
 
+    def has_reach(self, ego: bytes) -> bool:
+        """Tell whether `reach` is known, and costs no walk."""
+        return self._scorer.has_reach(ego)
+
     def reach(self, ego: bytes) -> Reach:
         """Return whom ego's endorsements reach, and how much."""
         return self._scorer.reach(ego)

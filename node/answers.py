@@ -70,7 +70,7 @@ class Listed(msgspec.Struct, frozen=True):
     age_ms: int
 
 
-class Voice(msgspec.Struct, frozen=True):
+class Voice(msgspec.Struct, frozen=True, gc=False):  # no way round in it
     """Somebody who holds an item.
 
     Attributes:
@@ -83,7 +83,7 @@ class Voice(msgspec.Struct, frozen=True):
     contact: str
 
 
-class Backing(msgspec.Struct, frozen=True):
+class Backing(msgspec.Struct, frozen=True, gc=False):
     """The people behind an item.
 
     Attributes:

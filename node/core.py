@@ -325,13 +325,7 @@ class Core:
         return self._advisor.recommend(ego, k, wall_ms // 1000)
 
     def recommend_many(self, egos: Sequence[bytes], k: int, wall_ms: int) -> list[list[Advice]]:
-        """Return the list of each of several local identities, as `recommend` does, for less.
-
-        Args:
-            egos: local identities.
-            k: length of the lists.
-            wall_ms: wall clock, for the age of interactions.
-        """
+        """Return the list of each of several local identities, as `recommend` does, for less."""
         return self._advisor.recommend_many(egos, k, wall_ms // 1000)
 
     def refresh(self) -> None:
@@ -345,6 +339,10 @@ class Core:
     def explain(self, ego: bytes, item: str, wall_ms: int) -> Advice | None:
         """Return an item's score and reasons for `ego`, or None if nothing speaks for it."""
         return self._advisor.explain(ego, item, wall_ms // 1000)
+
+    def has_reach(self, ego: bytes) -> bool:
+        """Tell whether `reach` is known, and costs no walk."""
+        return self._advisor.has_reach(ego)
 
     def reach(self, ego: bytes) -> Reach:
         """Return whom `ego`'s endorsements reach, and how much."""

@@ -175,6 +175,10 @@ class Scorer:
         """Note a shadow (`private_shadow`), so that it shapes its own author's lists only."""
         self._private[holder] = None
 
+    def has_reach(self, ego: bytes) -> bool:
+        """Tell whether `reach` is known, and costs no walk."""
+        return self._reaches.known(ego) is not None
+
     def reach(self, ego: bytes) -> Reach:
         """Return whom ego's endorsements reach; walked anew where one of theirs has changed."""
         known = self._reaches.known(ego)
@@ -400,10 +404,7 @@ class Scorer:
         return voices
 
     def _explored(
-        self,
-        voices: NDArray[np.float64],
-        question: Question,
-        basis: Basis,
+        self, voices: NDArray[np.float64], question: Question, basis: Basis
     ) -> NDArray[np.float64]:
         matrix, arrivals, egos = basis.matrix, basis.arrivals, question.egos
         counts = heard_holders(matrix, voices)

@@ -203,7 +203,7 @@ def as_response(done: object, status: int) -> Response:
         return done
     if done is None:
         return Response(status_code=status)
-    return Response(_encoded(done), status, media_type="application/json")
+    return Response(encoded(done), status, media_type="application/json")
 
 
 def problem(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -214,11 +214,11 @@ def problem(status: int, text: str, headers: Mapping[str, str] | None = None) ->
         text: what was wrong and what was expected.
         headers: to be sent with it.
     """
-    content = _encoded(Problem(text))
+    content = encoded(Problem(text))
     return Response(content, status, headers, media_type="application/json")
 
 
-def _encoded(value: object) -> bytes:
+def encoded(value: object) -> bytes:
     """Return JSON; what is no UTF-8 in a text, as in the name of a home, stands there as `?`."""
     try:
         return msgspec.json.encode(value)

@@ -139,7 +139,7 @@ class NewEndorsements(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     identity: IdentityName = DEFAULT_IDENTITY
 
 
-class ShownAdvice(Advice, frozen=True):
+class ShownAdvice(Advice, frozen=True, gc=False):  # no way round in it
     """One recommended item, as it is shown.
 
     Attributes:

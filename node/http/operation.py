@@ -77,7 +77,12 @@ def get(
 
 
 def post(
-    path: str, summary: str, *, status: int = 201, refusals: Mapping[int, Any] | None = None
+    path: str,
+    summary: str,
+    *,
+    status: int = 201,
+    answer: Any = None,
+    refusals: Mapping[int, Any] | None = None,
 ) -> Callable[[Handler], Operation]:
     """Make a handler answer POST on a path; see `get`.
 
@@ -85,10 +90,11 @@ def post(
         path: see `Operation`.
         summary: see `Operation`.
         status: of a success.
+        answer: as for `get`.
         refusals: see `Operation`.
     """
     return lambda handler: _operation(
-        "POST", path, summary, handler, status, None, refusals or {}, False
+        "POST", path, summary, handler, status, answer, refusals or {}, False
     )
 
 

@@ -18,9 +18,13 @@ from tastemesh.node.ranker import (
     CROWD,
     FRESH_MS,
     KEPT_MS,
+    LINES_AT_ONCE,
     USERS_AT_ONCE,
     Ranker,
 )
+from tastemesh.node.scorer import Scorer
+from tastemesh.node.tasks import end
+from tastemesh.reputation.walks import WalkMass
 
 WALL_MS = 1_700_000_000_000
 
@@ -97,7 +101,7 @@ async def test_who_asks_after_a_batch_is_not_kept_waiting_by_all_of_it(
     few = [asyncio.create_task(ranker.lists([ego], 5)) for ego in egos[:3]]
     await asyncio.gather(batch, *few)
     sizes = [len(asked) for asked in passes]
-    assert sizes == [2, 1, BATCH_AT_ONCE, BATCH_AT_ONCE, BATCH_AT_ONCE - 3]
+    assert sizes == [2, 1, 4, 8, BATCH_AT_ONCE, BATCH_AT_ONCE, 1]
     passes.clear()
     await asyncio.gather(*(ranker.lists([ego], 4) for ego in egos[: BATCH_AT_ONCE + CROWD + 1]))
     assert [len(asked) for asked in passes] == [BATCH_AT_ONCE, CROWD + 1]  # each alone, but many
@@ -121,12 +125,66 @@ async def test_of_lists_that_take_long_fewer_are_made_at_once_until_they_do_not(
     monkeypatch.setattr(Core, "recommend_many", slow)
     ranker = Ranker(core, clock)
     assert len(await ranker.lists(egos[: 2 * BATCH_AT_ONCE], 5)) == 2 * BATCH_AT_ONCE
-    assert sizes == [BATCH_AT_ONCE, *[USERS_AT_ONCE] * (BATCH_AT_ONCE // USERS_AT_ONCE)]
+    assert sizes == [USERS_AT_ONCE] * BATCH_AT_ONCE  # from the first on
     sizes.clear()
     cost_ms = 1
     await ranker.lists(egos, 4)
     assert sizes[:4] == [2, 4, 8, 16]
     assert set(sizes[3:-1]) == {BATCH_AT_ONCE}
+    await ranker.stop()
+
+
+async def test_of_long_lists_a_pass_makes_no_more_lines_than_of_one_of_the_longest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    egos = [signer.id for signer in people(3 * BATCH_AT_ONCE)]
+    core = peer(people(len(egos)))
+    sizes: list[int] = []
+    rank = core.recommend_many
+
+    def noted(_: Core, asked: Sequence[bytes], k: int, wall_ms: int) -> list[list[Advice]]:
+        sizes.append(len(asked))
+        return rank(asked, k, wall_ms)
+
+    monkeypatch.setattr(Core, "recommend_many", noted)
+    ranker = Ranker(core, Stopped())
+    await ranker.lists(egos, 5)
+    assert max(sizes) == BATCH_AT_ONCE
+    for length, most in ((1_000, 2), (501, 3), (300, 6), (60, BATCH_AT_ONCE)):
+        sizes.clear()
+        await ranker.lists(egos, length)
+        assert max(sizes) == most
+        assert most * length <= LINES_AT_ONCE
+    await ranker.stop()
+
+
+async def test_between_two_walks_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    signers = people(2 * BATCH_AT_ONCE)
+    core = peer(signers)
+    for signer in signers:
+        friends = tuple(Endorsement(each.id, 10_000) for each in signers[:3] if each != signer)
+        core.handle(inputs.Recorded(signer.id, friends, WALL_MS), 99)
+    turn, walked_in = 0, []
+    walks = Scorer._walks
+
+    def noted(scorer: Scorer, ego: bytes) -> WalkMass:
+        walked_in.append(turn)
+        return walks(scorer, ego)
+
+    async def others() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Scorer, "_walks", noted)
+    ranker = Ranker(core, Stopped())
+    going_on = asyncio.create_task(others())
+    await ranker.lists([signer.id for signer in signers], 5)
+    assert len(walked_in) == len(set(walked_in)) == len(signers)
+    await ranker.lists([signer.id for signer in signers], 4)
+    assert len(walked_in) == len(signers)  # no more than once
+    await end(going_on)
     await ranker.stop()
 
 
