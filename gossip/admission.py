@@ -81,7 +81,7 @@ class Admission:
         seed: bytes,
     ) -> None:
         self.window = Window(limits)
-        self.reached: frozenset[bytes] = frozenset()
+        self.reached: set[bytes] = set()
         """Whom the trust of a local identity reaches."""
         self._network = network
         self._limits = limits

@@ -11,7 +11,6 @@ State keyed by remote data: the window, the peers, rates, sightings, lineages, p
 passed over; each has its bound in `Limits`.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
@@ -238,12 +237,12 @@ class GossipEngine:
         return []
 
     def _on_trust_changed(self, event: inputs.TrustChanged, now_ms: int) -> list[Effect]:
-        before, self._held.reached = self._held.reached, frozenset(event.reached)
-        self.window.set_reached(event.reached)
+        self._held.reached.update(event.gained)
+        self._held.reached.difference_update(event.lost)
+        self.window.move(event.gained, event.lost)
         own = map(shard_of, self.authorship.authors)
-        self.interest.set_contacts(Counter(map(shard_of, event.reached)), own)
-        if self._held.reached - before:
-            self._sync.want_again(self._held.reached - before)
+        self.interest.move(map(shard_of, event.gained), map(shard_of, event.lost), own)
+        self._sync.want_again(frozenset(event.gained))
         return []
 
     def _presence(self, now_ms: int, wall_ms: int, broker: str = "") -> Effect:

@@ -178,7 +178,9 @@ class TrustChanged(Input, frozen=True):
     """Who is reached by trust has changed; the window keeps these first.
 
     Attributes:
-        reached: ids of the authors with trust above zero for some local identity, sorted.
+        gained: ids of authors who have trust above zero for some local identity now, sorted.
+        lost: ids of those who have none any more, sorted.
     """
 
-    reached: tuple[bytes, ...]
+    gained: tuple[bytes, ...]
+    lost: tuple[bytes, ...] = ()

@@ -26,6 +26,7 @@ seed gives one trace under any.
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from hashlib import sha256
 from math import fsum
@@ -115,9 +116,9 @@ class Interest:
     """
 
     __slots__ = (
-        "_began_ms", "_bytes_per_s", "_drawn", "_ended_early", "_exploring_turn", "_heard_bytes",
-        "_known", "_left_bytes", "_period_bytes", "_period_ms", "_rates", "_read", "_rotated_ms",
-        "_rotation", "_seed", "_since_ms", "_wanted", "mask", "rotation_ms",
+        "_began_ms", "_bytes_per_s", "_contacts", "_drawn", "_ended_early", "_exploring_turn",
+        "_heard_bytes", "_known", "_left_bytes", "_period_bytes", "_period_ms", "_rates", "_read",
+        "_rotated_ms", "_rotation", "_seed", "_since_ms", "_wanted", "mask", "rotation_ms",
     )  # fmt: skip
 
     def __init__(
@@ -140,6 +141,7 @@ class Interest:
         self._heard_bytes = array("q", _NOTHING)
         self._rates = array("d", _NOTHING)
         self._known = 0  # a mask: whose rate was measured
+        self._contacts: Counter[int] = Counter()  # authors whom trust reaches, by shard
         self._wanted: list[int] = []
         self._since_ms = [0] * SHARD_COUNT
         self._read: Sequence[int] = _EVERY_SHARD  # what the mask says, in order
@@ -169,6 +171,18 @@ class Interest:
         """Return since when (monotonic) a shard is read; meaningless for one that is not."""
         return self._since_ms[shard]
 
+    def move(self, gained: Iterable[int], lost: Iterable[int], own: Iterable[int]) -> None:
+        """Tell of changes since; see `set_contacts`.
+
+        Args:
+            gained: shards of authors whom trust reaches now, once an author.
+            lost: shards of those whom it does not reach any more.
+            own: as for `set_contacts`.
+        """
+        self._contacts.update(gained)
+        self._contacts.subtract(lost)
+        self.set_contacts(self._contacts, own)
+
     def set_contacts(self, contacts: dict[int, int], own: Iterable[int] = ()) -> None:
         """Tell how many authors whom trust reaches each shard has; those without may be absent.
 
@@ -176,7 +190,8 @@ class Interest:
             contacts: authors by shard, local ones among them.
             own: the shards of local authors; what they say on other devices comes second.
         """
-        by_count = sorted(contacts, key=lambda shard: (-contacts[shard], shard))
+        self._contacts = +Counter(contacts)
+        by_count = sorted(self._contacts, key=lambda shard: (-self._contacts[shard], shard))
         own = frozenset(own)
         self._wanted = by_count[:1] + sorted(by_count[1:], key=lambda shard: shard not in own)
 

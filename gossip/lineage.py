@@ -20,6 +20,7 @@ see the first one first is KERI's rule, too. The price: two nodes may follow dif
 author who forks his own.
 """
 
+from collections.abc import Set
 from hashlib import sha256
 from zlib import crc32
 
@@ -279,7 +280,7 @@ class Lineages:
         counting = followed(known, lineage)
         return counting is None or counting.holds(lineage, slot)
 
-    def learn(self, author: bytes, lineage: Lineage, reached: frozenset[bytes]) -> bytes:
+    def learn(self, author: bytes, lineage: Lineage, reached: Set[bytes]) -> bytes:
         """Keep a checked lineage that is news; return whose is forgotten for it, or b""."""
         let_off = b""
         if len(self._known) >= self._limits.lineage_count and author not in self._known:

@@ -13,7 +13,7 @@ attempts at most, each of which costs him all that he said, and what the last ke
 final. A fork lets nobody off.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 import msgspec
 
@@ -97,7 +97,7 @@ class Proofs:
         """Let an author off whose proof no longer holds."""
         self._proofs.pop(author, None)
 
-    def add(self, author: bytes, proof: bytes, reached: frozenset[bytes]) -> bytes | None:
+    def add(self, author: bytes, proof: bytes, reached: Set[bytes]) -> bytes | None:
         """Keep a verified proof; return the author who is let off for it in a full table.
 
         Strangers are let off first: a flood of identities that convict themselves must not free

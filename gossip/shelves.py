@@ -72,5 +72,6 @@ class Side(msgspec.Struct):
     """The records of those whom trust reaches, or of all others."""
 
     count: int = 0  # statements
+    left: int = 0  # records that have left for the other side since its queues were made
     # What ages with the window, and what lasts.
     queues: tuple[Queue, Queue] = msgspec.field(default_factory=lambda: (Queue(), Queue()))

@@ -31,7 +31,7 @@ and O(his records) past a quota.
 
 import heapq
 from bisect import bisect_right, insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -46,6 +46,8 @@ _NEVER: Key = (1 << 63, (0, 0), b"")
 # Where more than one record in so many changes sides, heaps are made anew: to take its key off one
 # and put it on the other costs some times as much a record (guess).
 _MOVED_SHARE = 16
+# The same step by step: what they leave behind takes as long to pop as heaps to make (measured).
+_LEFT_SHARE = 4
 
 _QUEUES = [(reached, lasts) for reached in (False, True) for lasts in (False, True)]
 
@@ -98,7 +100,7 @@ class Window:
         self._longer_ms = (0, lasting_ms - limits.window_age_ms)  # by whether it lasts
         self._entries: dict[bytes, Entry] = {}
         self._shelves: dict[bytes, Shelf] = {}
-        self._reached: frozenset[bytes] = frozenset()
+        self._reached: set[bytes] = set()
         self._sides = Side(), Side()  # by whether trust reaches the author
 
     def __contains__(self, record_id: bytes) -> bool:
@@ -276,27 +278,32 @@ class Window:
                     left.append(self._remove(record_id))
         return left
 
-    def set_reached(self, reached: tuple[bytes, ...]) -> None:
-        """Tell which authors trust reaches; their records change sides at once."""
-        before, self._reached = self._reached, frozenset(reached)
-        moved_count = 0
-        for author in sorted(before ^ self._reached):
-            shelf = self._shelves.get(author)
-            if shelf is None:
-                continue
-            is_reached = author in self._reached
-            for key in shelf.keys:
-                entry = self._entries[key[-1]]
-                self._sides[entry.reached].count -= entry.statements
-                entry.reached = is_reached
-                self._sides[is_reached].count += entry.statements
-                self._queue(entry).new.append(key)
-            moved_count += len(shelf.keys)
-        for is_reached in (False, True):
+    def move(self, gained: Iterable[bytes], lost: Iterable[bytes]) -> None:
+        """Tell which authors trust reaches now, and which no more; their records change sides."""
+        for authors, is_reached in ((gained, True), (lost, False)):
+            moved_count = sum(self._move(author, is_reached) for author in authors)
+            old = self._sides[not is_reached]
+            old.left += moved_count
+            if old.left > len(self._entries) // _LEFT_SHARE:
+                self._rebuild(not is_reached)
             if moved_count > len(self._entries) // _MOVED_SHARE:
                 self._rebuild(is_reached)
-            else:
-                self._shed_stale(is_reached)
+        for is_reached in (False, True):
+            self._shed_stale(is_reached)
+
+    def _move(self, author: bytes, is_reached: bool) -> int:
+        """Note whether trust reaches an author; return how many records change sides for it."""
+        if (author in self._reached) == is_reached:
+            return 0
+        (self._reached.add if is_reached else self._reached.remove)(author)
+        keys = self._shelves[author].keys if author in self._shelves else ()
+        for key in keys:
+            entry = self._entries[key[-1]]
+            self._sides[not is_reached].count -= entry.statements
+            entry.reached = is_reached
+            self._sides[is_reached].count += entry.statements
+            self._queue(entry).new.append(key)
+        return len(keys)
 
     def _set_back(self, shelf: Shelf, wall_ms: int) -> None:
         """Date an author's records from after `wall_ms` just before it, in their order."""
@@ -426,11 +433,11 @@ class Window:
 
     def _rebuild(self, reached: bool) -> None:
         """Make the heaps of one side anew from what it holds."""
+        mine = [entry for entry in self._entries.values() if entry.reached == reached]
+        passing = Queue([entry.key for entry in mine if not entry.lasts])
+        lasting = Queue([entry.key for entry in mine if entry.lasts])
         side = self._sides[reached]
-        side.queues = Queue(), Queue()
-        for entry in self._entries.values():
-            if entry.reached == reached:
-                self._queue(entry).heap.append(entry.key)
+        side.queues, side.left = (passing, lasting), 0
         for queue in side.queues:
             heapq.heapify(queue.heap)
 

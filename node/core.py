@@ -95,7 +95,7 @@ class Core:
         self.disowned_revision = 0
         """`revision` as of the last record that left because it must not be used, not for room."""
         self._said: dict[bytes, int] = {}
-        self._reached = Reached(self._advisor.reached)
+        self._reached = Reached(self._advisor.reached, self.engine.window.records_of)
         self._sweep_due_ms = 0
         self._engine_handle, self._receive = self.engine.handle, self.engine.receive
 
@@ -123,7 +123,8 @@ class Core:
                 self._follow(done)
             return done
         if isinstance(event, inputs.TimerFired) and event.timer == _REACHED_TIMER:
-            return self._tell_reached(now_ms)
+            self._reached.step()
+            return self._tell_window(now_ms)
         if isinstance(event, inputs.Recorded) and event.author in self.engine.authorship:
             completed = self._vouching.complete(event)
             if completed is None:
@@ -140,7 +141,7 @@ class Core:
         try:
             self._look_further(event, done, now_ms)
         except Exception as error:  # of ours; the protocol has done its part
-            if self._reached.is_sweeping:  # or no other sweep would ever begin
+            if self._reached.is_busy:  # or no other sweep would ever begin
                 done.append(effects.SetTimer(_REACHED_TIMER, STEP_MS))
             raise InternalError(done) from error
         return done
@@ -153,17 +154,19 @@ class Core:
             if event.private:
                 done.extend(self._trim_private(event.author))
             said = any(isinstance(each, Endorsement) for each in event.statements)
-            if self._reached.look_at(event.author, has_endorsed=said):
-                done.extend(self._tell_window(now_ms))
+            has_timer = self._reached.is_busy
+            self._reached.look_at(event.author, has_endorsed=said)
+            done.extend(self._tell_window(now_ms, has_timer=has_timer))
             return
         if isinstance(event, inputs.Restored) and event.is_last:
             for author in self.engine.authorship.authors:
                 done.extend(self._trim_private(author))
         if now_ms >= self._sweep_due_ms and self._is_trust_due(event):
             self._reached.sweep(self.engine.authorship.authors, self.endorsements.digest())
-            if self._reached.is_sweeping:
+            if self._reached.is_busy:
                 self._sweep_due_ms = now_ms + SWEEP_PERIOD_MS
-                done.extend(self._tell_reached(now_ms))
+                self._reached.step()
+                done.extend(self._tell_window(now_ms))
 
     def _follow(self, done: list[Effect]) -> None:
         """Keep view and endorsements in step with the window.
@@ -196,7 +199,7 @@ class Core:
 
     def _is_trust_due(self, event: inputs.Input) -> bool:
         if isinstance(event, inputs.TimerFired):
-            return not self._reached.is_sweeping
+            return not self._reached.is_busy
         return isinstance(event, inputs.Restored) and event.is_last
 
     def add_identity(self, signer: Signer) -> None:
@@ -302,15 +305,15 @@ class Core:
         effects.Convicted: _stop_hearing,
     }
 
-    def _tell_reached(self, now_ms: int) -> list[Effect]:
-        """Tell the window whom trust reaches, as far as the sweep over the users has come."""
-        done = self._tell_window(now_ms) if self._reached.step() else []
-        if self._reached.is_sweeping:
+    def _tell_window(self, now_ms: int, *, has_timer: bool = False) -> list[Effect]:
+        """Tell the window whom trust reaches, a little of it, and go on later until all is done."""
+        gained, lost = self._reached.news()
+        done: list[Effect] = []
+        if gained or lost:
+            done = self._engine_handle(inputs.TrustChanged(gained, lost), now_ms)
+        if self._reached.is_busy and not has_timer:
             done.append(effects.SetTimer(_REACHED_TIMER, STEP_MS))
         return done
-
-    def _tell_window(self, now_ms: int) -> list[Effect]:
-        return self._engine_handle(inputs.TrustChanged(self._reached.ids), now_ms)
 
     # --- questions -------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 A walk is 3 to 7 ms a user (10,000 walks, measured), and anybody's endorsement may change all of
 them: for a host of a thousand users that is seconds, in which nothing else would be answered. So a
 sweep takes a few users a second. Meanwhile what was known stands, and what is found is added to it;
-a user's own endorsements count at once.
+a user's own endorsements count at once. What a step tells the window is bounded, too.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,26 +17,40 @@ STEP_MS = 100
 SWEEP_PERIOD_MS = 30_000
 
 
+# Records that change sides in the window in one step: 10 ms. Trust that newly reaches 20,000 people
+# moves all that they said, which took 100 ms at once (measured).
+MOVED_AT_ONCE = 4_000
+
+
 class Reached:
-    """The union over all local users, kept roughly current.
+    """The union over all local users, kept roughly current, and told a little at a time.
 
     Bounded by the endorsement graph, whose identities it consists of.
 
     Args:
         reached_by: returns whom one user's trust reaches.
+        records_of: returns what the window has of an author.
     """
 
-    def __init__(self, reached_by: Callable[[bytes], Sequence[bytes]]) -> None:
+    def __init__(
+        self,
+        reached_by: Callable[[bytes], Sequence[bytes]],
+        records_of: Callable[[bytes], Sequence[bytes]],
+    ) -> None:
         self._reached_by = reached_by
-        self._told: dict[bytes, None] = {}
+        self._records_of = records_of
+        self._union: dict[bytes, None] = {}
+        self.told: set[bytes] = set()
+        """Who of those reached, and of the users, has been told."""
+        self._is_told = True  # all of the union, and nobody else
         self._found: dict[bytes, None] = {}
         self._waiting: list[bytes] = []
         self._swept = b""
 
     @property
-    def is_sweeping(self) -> bool:
-        """Whether users are waiting to be looked at."""
-        return bool(self._waiting)
+    def is_busy(self) -> bool:
+        """Whether users are waiting to be looked at, or somebody to be told."""
+        return bool(self._waiting) or not self._is_told
 
     def sweep(self, users: Sequence[bytes], state: bytes) -> None:
         """Begin to look at all users anew, unless nothing changed or one is going on already.
@@ -51,32 +65,50 @@ class Reached:
             self._found = {}
             self._waiting = list(reversed(users))
 
-    def step(self) -> bool:
-        """Look at the next user of a sweep; return whether the union changed."""
-        if not self._waiting:
-            return False
+    def step(self) -> None:
+        """Look at the next user of a sweep, unless there is something to be told first."""
+        if not self._waiting or not self._is_told:
+            return
         user = self._waiting.pop()
         self._found[user] = None
         self._found.update(dict.fromkeys(self._reached_by(user)))
         if self._waiting:
-            return self._add(self._found)
-        changed = self._found.keys() != self._told.keys()
-        self._told = self._found
-        return changed
+            self._add(self._found)
+            return
+        self._is_told = self._found.keys() == self._union.keys()
+        self._union = self._found
 
-    def look_at(self, user: bytes, *, has_endorsed: bool) -> bool:
-        """Add one user, and whom he reaches if he has just endorsed; return whether any is new."""
+    def look_at(self, user: bytes, *, has_endorsed: bool) -> None:
+        """Add one user, and whom he reaches if he has just endorsed."""
         fresh = {user: None}
         if has_endorsed:
             fresh.update(dict.fromkeys(self._reached_by(user)))
-        return self._add(fresh)
+        self._add(fresh)
 
-    def _add(self, found: dict[bytes, None]) -> bool:
-        before = len(self._told)
-        self._told = self._told | found
-        return len(self._told) > before
+    def _add(self, found: dict[bytes, None]) -> None:
+        before = len(self._union)
+        self._union = self._union | found
+        self._is_told = self._is_told and len(self._union) == before
 
-    @property
-    def ids(self) -> tuple[bytes, ...]:
-        """Those reached and the users themselves, sorted."""
-        return tuple(sorted(self._told))
+    def news(self) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+        """Return what the window has not been told yet, or the next of it, where that is much.
+
+        Returns:
+            (who is reached now, local users and all; who is not any more), both sorted.
+        """
+        if self._is_told:
+            return (), ()
+        room = MOVED_AT_ONCE
+        moved: tuple[list[bytes], list[bytes]] = [], []
+        others = (each for each in self._union if each not in self.told)
+        gone = (each for each in self.told if each not in self._union)
+        for authors, moving in ((sorted(others), moved[0]), (sorted(gone), moved[1])):
+            for author in authors:
+                if room <= 0:
+                    break
+                moving.append(author)
+                room -= 1 + len(self._records_of(author))
+        self.told.update(moved[0])
+        self.told.difference_update(moved[1])
+        self._is_told = self.told == self._union.keys()
+        return tuple(moved[0]), tuple(moved[1])

@@ -45,6 +45,10 @@ def vouches(said: Record) -> bool:
     return len(said.endorsements) == len(said.statements)
 
 
+def ids(authors: set[int]) -> tuple[bytes, ...]:
+    return tuple(author.to_bytes(32, "big") for author in sorted(authors))
+
+
 class WindowMachine(RuleBasedStateMachine):
     """Any order of arrivals, changes of trust and ageing keeps every bound."""
 
@@ -91,8 +95,8 @@ class WindowMachine(RuleBasedStateMachine):
 
     @rule(reached=st.sets(st.integers(0, 6)))
     def trust(self, reached: set[int]) -> None:
-        self.reached = reached
-        self.window.set_reached(tuple(a.to_bytes(32, "big") for a in sorted(reached)))
+        before, self.reached = self.reached, reached
+        self.window.move(ids(reached - before), ids(before - reached))
 
     @rule(stepped_ms=st.integers(1, 300))
     def step_back(self, stepped_ms: int) -> None:
@@ -149,7 +153,7 @@ TestWindow.settings = settings(max_examples=60, stateful_step_count=50)
 
 def test_a_flood_of_fresh_identities_cannot_push_out_a_friend() -> None:
     window = Window(SMALL)
-    window.set_reached(((0).to_bytes(32, "big"),))
+    window.move(ids({0}), ())
     friend = [record(0, seq, 10_000 + seq) for seq in range(1, 13)]
     for r in friend:
         assert window.add(r, 10_000)[0] is None
@@ -184,8 +188,9 @@ def test_who_came_into_reach_and_left_it_again_is_counted_once() -> None:
     window = Window(SMALL)
     for n in range(40):
         window.add(record(n, 1, 100 + n), 900)
-    for reached in ((record(0, 1, 1).author,), ()) * 3:
-        window.set_reached(reached)
+    for _ in range(3):
+        window.move(ids({0}), ())
+        window.move((), ids({0}))
     assert window.add(record(77, 1, 101, 3), 900) == (RejectReason.WINDOW_FULL, [])
 
 
@@ -313,11 +318,11 @@ def test_trust_that_comes_and_goes_takes_no_memory() -> None:
     for author in range(3):
         for seq in range(1, 11):
             window.add(record(author, seq, 1_000 + seq), 5_000)
-    reached = tuple(author.to_bytes(32, "big") for author in range(3))
+    reached = ids({0, 1, 2})
     tracemalloc.start()
     try:
         for turn in range(5_000):
-            window.set_reached(reached if turn % 2 else ())
+            window.move(*((reached, ()) if turn % 2 else ((), reached)))
         held_bytes, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -331,10 +336,24 @@ def test_many_who_come_into_reach_at_once_cost_no_search_for_each_of_their_recor
     for author in range(authors):
         for seq in range(each):
             assert window.add(record(author, seq, seq * 7 % each), each)[0] is None
-    reached = tuple(author.to_bytes(32, "big") for author in range(authors))
-    for now_reached in (reached, (), reached[::2]):
-        window.set_reached(now_reached)
+    reached = ids(set(range(authors)))
+    for gained, lost in ((reached, ()), ((), reached), (reached[::2], ())):
+        window.move(gained, lost)
         with calls_of(heapq.heappush, heapq.heappop) as steps:
             assert window.oldest_ms == 0
         assert steps.count == 0
     assert len(window.expire(10, each)) == 10 * authors
+
+
+def test_many_who_come_into_reach_one_by_one_leave_little_behind() -> None:
+    """What they leave is taken off the heap at once, when the oldest is asked for."""
+    window = Window(Limits(author_interaction_count=1_000))
+    authors, each = 40, 100
+    for seq in range(each):
+        for author in range(authors):
+            assert window.add(record(author, seq, seq), each)[0] is None
+    for author in range(authors):
+        window.move(ids({author}), ())
+        with calls_of(heapq.heappop) as steps:
+            assert window.oldest_ms == 0
+        assert steps.count <= authors * each // 4

@@ -197,7 +197,7 @@ class Lost(Core):
             node=person("node"), signers=(ANA, BEN), network=NETWORK, limits=LIMITS, seed=b""
         )
         self.left = until
-        self._reached = Reached(self._walk)
+        self._reached = Reached(self._walk, self.records_of)
 
     def _walk(self, who: bytes) -> list[bytes]:
         self.left -= 1
@@ -218,7 +218,7 @@ def test_numbers_are_reserved_and_sweeps_go_on_though_walks_fail() -> None:
     assert timers == ["sync", "reached"]
     lost.left = 9
     lost.handle(inputs.TimerFired("reached", WALL_MS), 100)
-    assert {ANA.id, BEN.id} & set(lost._reached.ids)
+    assert {ANA.id, BEN.id} & lost._reached.told
 
 
 async def test_what_a_user_said_before_a_fault_is_committed(tmp_path: Path) -> None:
