@@ -76,6 +76,7 @@ FAULT_MS = 1_000
 LocalInput = inputs.Recorded | inputs.ForgotPrivate | inputs.Rotated
 """What a local user says."""
 
+Committed = asyncio.Future[list[Effect]]
 _PRIVATE = effects.PersistPrivate | effects.PurgePrivate
 
 
@@ -85,7 +86,7 @@ class _Turn:
     def __init__(
         self,
         orders: list[Effect],
-        done: asyncio.Future[list[Effect]] | None = None,
+        done: Committed | None = None,
         message: wire.Message | None = None,
     ) -> None:
         self.orders = orders
@@ -172,22 +173,22 @@ class Driver:
         await self._room.wait()
         self._check_running()
 
-    def hand_in(self, *events: LocalInput) -> asyncio.Future[list[Effect]]:
+    def hand_in(self, *events: LocalInput, before: Sequence[Effect] = ()) -> Committed:
         """Hand in at once what a local user said; see `has_room`.
 
-        It is committed in one transaction, whether or not anybody waits for that.
+        With what was ordered `before` it is committed in one transaction, whoever waits for that.
 
         Returns:
             Resolved with the orders once they are committed; fails with a StorageError where the
             node stops before that.
 
         Raises:
-            UsageError: a value is wrong; only what came before it was recorded. So it is with any
-                other exception, which is a fault of ours.
+            UsageError: a value is wrong; only what came before it was recorded. So it is where any
+                other is raised, by a fault of ours.
             StorageError: the node has stopped; nothing was recorded.
         """
         self._check_running()
-        orders: list[Effect] = []
+        orders = list(before)
         try:
             for event in events:
                 orders += self._core.handle(event, self._clock.now_ms())
@@ -197,7 +198,7 @@ class Driver:
         except Exception:  # numbers that are used up must be committed, whatever it is
             self._queue(_Turn(orders))
             raise
-        done: asyncio.Future[list[Effect]] = asyncio.get_running_loop().create_future()
+        done: Committed = asyncio.get_running_loop().create_future()
         self._queue(_Turn(orders, done))
         return done
 

@@ -1,8 +1,6 @@
 """Long answers hold nobody up: each step is bounded, and others have a turn in between."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from tastemesh.node.node import Node, open_node
 from tastemesh.node.people import People
 from tastemesh.node.plays import Play
 from tastemesh.node.settings import NodeConfig
-from tastemesh.node.tasks import end
+from tests.node.turns import Turns
 
 TOKEN = "t" * 43
 ITEMS = 2 * LINES_A_TURN + 50
@@ -42,26 +40,6 @@ async def client(node: Node) -> AsyncIterator[httpx.AsyncClient]:
         headers={"Authorization": f"Bearer {TOKEN}"},
     ) as connected:
         yield connected
-
-
-class Turns:
-    """Counts turns of the event loop, while it goes on."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    @asynccontextmanager
-    async def counted(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._count())
-        try:
-            yield
-        finally:
-            await end(task)
-
-    async def _count(self) -> None:
-        while True:
-            self.count += 1
-            await asyncio.sleep(0)
 
 
 async def test_reasons_are_written_some_lines_a_turn(
