@@ -25,6 +25,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 from tastemesh.errors import StorageError, UsageError
 from tastemesh.node.events import CAPACITY, Event, Subscription
 from tastemesh.node.identities import LocalIdentity
+from tastemesh.node.journal import Journal
 from tastemesh.node.node import Node, open_node
 from tastemesh.node.people import People
 from tastemesh.node.settings import NodeConfig
@@ -232,6 +233,22 @@ class SyncPeople(_Facade[People]):
         return self._thread.call(equivocators())
 
 
+class SyncJournal(_Facade[Journal]):
+    """What local users have said; `Journal` for threads.
+
+    Args:
+        thread: where the node lives.
+        journal: of the node there.
+    """
+
+    def __init__(self, thread: LoopThread, journal: Journal) -> None:
+        self._thread = thread
+        self._subject = journal
+
+    page = _waiting(Journal.page)
+    endorsements = _waiting(Journal.endorsements)
+
+
 class SyncSubscription(Iterator[Event]):
     """Events as an iterator that waits for the next one, and ends when the node is closed.
 
@@ -364,6 +381,15 @@ class SyncNode(_Facade[Node]):
             return self._subject.people
 
         return SyncPeople(self._thread, self._thread.call(people()))
+
+    @property
+    def journal(self) -> SyncJournal:
+        """See `Node.journal`."""
+
+        async def journal() -> Journal:
+            return self._subject.journal
+
+        return SyncJournal(self._thread, self._thread.call(journal()))
 
     def identity(self, name: str) -> SyncIdentity:
         """See `Node.identity`."""

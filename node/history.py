@@ -170,26 +170,40 @@ def exported(
         private: his private interactions.
     """
     said = [
-        _said(each, record.created_ms, False) for record in records for each in record.interactions
+        said_of(each, record.created_ms, private=False)
+        for record in records
+        for each in record.interactions
     ]
-    said += [_said(each, wall_ms, True) for each, wall_ms in private]
-    vouched: dict[bytes, Endorsement] = {}
-    for record in sorted(records, key=lambda record: record.slot):
-        vouched.update((each.subject, each) for each in record.endorsements)
+    said += [said_of(each, wall_ms, private=True) for each, wall_ms in private]
     return Export(
         network=network,
         identity=format_id(author),
         interactions=sorted(said, key=lambda each: each.time_s),
-        endorsements=[
-            SaidEndorsement(peer=format_id(each.subject), weight=each.weight)
-            for each in vouched.values()
-            if each.weight_q
-        ],
+        endorsements=endorsed(records),
         records=[b64encode(record.envelope).decode() for record in records],
     )
 
 
-def _said(said: Interaction, wall_ms: int, private: bool) -> SaidInteraction:
+def endorsed(records: Sequence[Record]) -> list[SaidEndorsement]:
+    """Return the latest word on each whom the author of some records endorses or distrusts."""
+    vouched: dict[bytes, Endorsement] = {}
+    for record in sorted(records, key=lambda record: record.slot):
+        vouched.update((each.subject, each) for each in record.endorsements)
+    return [
+        SaidEndorsement(peer=format_id(each.subject), weight=each.weight)
+        for each in vouched.values()
+        if each.weight_q
+    ]
+
+
+def said_of(said: Interaction, wall_ms: int, *, private: bool) -> SaidInteraction:
+    """Return an interaction as it is written out.
+
+    Args:
+        said: what was done.
+        wall_ms: when that was said, wall clock.
+        private: whether it never left this node.
+    """
     return SaidInteraction(
         item=said.item,
         kind=said.kind,

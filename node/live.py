@@ -14,6 +14,7 @@ from tastemesh.node.archive import Archive
 from tastemesh.node.assembly import Parts
 from tastemesh.node.backup import archive_open_home
 from tastemesh.node.clock import StepWatch
+from tastemesh.node.journal import Journal
 from tastemesh.node.people import People
 from tastemesh.node.ranker import Ranker
 from tastemesh.node.settings import NodeConfig
@@ -32,6 +33,7 @@ class Live:
     def __init__(self, config: NodeConfig, clock: StepWatch, parts: Parts) -> None:
         self.keys, self.store, self.core, self.transport, self.driver, self.running = parts
         self.archive = Archive(self.core, self.store, config)
+        self.journal = Journal(self.archive, self.store, self.keys)
         self.people = People(self.core, self.keys, clock)
         self.ranker = Ranker(self.core, clock)
         self.voices = Voices(config, clock, parts, self.archive)

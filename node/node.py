@@ -26,6 +26,7 @@ from tastemesh.node.forgetting import Forgotten
 from tastemesh.node.history import Export, Imported, exported
 from tastemesh.node.identities import DEFAULT_IDENTITY as DEFAULT_IDENTITY
 from tastemesh.node.identities import LocalIdentity
+from tastemesh.node.journal import Journal
 from tastemesh.node.kernels import KERNELS
 from tastemesh.node.live import Live
 from tastemesh.node.people import People
@@ -120,6 +121,11 @@ class Node:
     def people(self) -> People:
         """A user's neighbourhood, and who stands behind an item."""
         return self._live.people
+
+    @property
+    def journal(self) -> Journal:
+        """What a user has said, by page; `export` has all of it."""
+        return self._live.journal
 
     # --- speaking --------------------------------------------------------------------------
 
@@ -259,7 +265,7 @@ class Node:
         live = self._live
         author = live.keys.signer(identity).id
         said = await live.archive.records_of(author), await live.store.private_of(author)
-        return exported(self.config.network, author, *said)
+        return await asyncio.to_thread(exported, self.config.network, author, *said)
 
     # --- asking ----------------------------------------------------------------------------
 

@@ -13,9 +13,9 @@ from tastemesh.ranking.columns import NUMBER_MAX
 
 _Held = TypeVar("_Held")
 
-# What a private interaction takes on the disk beside its item id: 102 to 108 bytes with its place
-# in the index by author (measured), and pages are not always full.
-PRIVATE_ROW_BYTES = 128
+# What a private interaction takes on the disk beside its item id: up to 160 bytes with its place in
+# the index by author and date, where they are said in any order (measured).
+PRIVATE_ROW_BYTES = 176
 
 
 class Rejection(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ import aiosqlite
 from tastemesh.gossip.inputs import Restored, Stored
 from tastemesh.gossip.lineage import StoredLineage
 from tastemesh.gossip.record import Interaction
+from tastemesh.storage.private import PRIVATE
 
 _RECORDS = "SELECT envelope, first_seen_ms, id FROM records ORDER BY arrival"
 _SEQUENCES = "SELECT author, epoch, until FROM own_sequences ORDER BY author, epoch"
@@ -24,8 +25,6 @@ SELECT envelope, first_seen_ms, id, arrival,
 FROM records WHERE arrival > ? ORDER BY arrival LIMIT ?
 """
 """Some records, each with its number and where the index leads to."""
-
-PRIVATE = "SELECT author, item, kind, weight_q, ago_ms, wall_ms FROM private_interactions"
 
 _PART_COUNT = 512  # records: 2 MB where they have 64 statements, 8 MB at their largest
 

@@ -25,7 +25,8 @@ from tastemesh.storage.failures import reported
 from tastemesh.storage.files import claim, discard, log_of, sync_folder
 from tastemesh.storage.migrations import migrate, shipped_migrations
 from tastemesh.storage.pages import Pages, Value
-from tastemesh.storage.values import MAX_ARRIVAL, could_be_reserved, could_be_said
+from tastemesh.storage.private import DATE_SHIFT_MS
+from tastemesh.storage.values import MAX_ARRIVAL, MAX_DATE_MS, could_be_reserved, could_be_said
 
 COPIED = "copied"
 """Name in `meta` that only copies have: see `Store.backup`."""
@@ -178,6 +179,8 @@ class _Found:
         match values:
             case (bytes(named), int(number)) if len(named) == ID_BYTES:
                 self._named.add((named, number))
+            case (bytes(author), int(date), int(number)) if date > DATE_SHIFT_MS - MAX_DATE_MS:
+                self._named.add((author, number))  # `private_by_date`
             case (bytes(author), int(epoch), int(until)):
                 if author in self._own and could_be_reserved(epoch, until):
                     self.sequences.append(values)

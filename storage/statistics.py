@@ -1,6 +1,9 @@
 """How much a database holds and takes, as `Store.statistics` counts it."""
 
+import aiosqlite
 import msgspec
+
+from tastemesh.storage.migrations import read_pragma
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,3 +28,22 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     page_count: int
     free_page_count: int
     max_page_count: int
+
+
+async def statistics_of(
+    db: aiosqlite.Connection, disk_bytes: int, disk_bound_bytes: int
+) -> Statistics:
+    """Return how much a database holds and takes; reads the whole table."""
+    ((record_count, statement_count),) = await db.execute_fetchall(
+        "SELECT count(*), coalesce(sum(statement_count), 0) FROM records"
+    )
+    return Statistics(
+        record_count=record_count,
+        statement_count=statement_count,
+        disk_bytes=disk_bytes,
+        disk_bound_bytes=disk_bound_bytes,
+        page_bytes=await read_pragma(db, "page_size"),
+        page_count=await read_pragma(db, "page_count"),
+        free_page_count=await read_pragma(db, "freelist_count"),
+        max_page_count=await read_pragma(db, "max_page_count"),
+    )

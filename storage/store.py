@@ -29,9 +29,10 @@ from tastemesh.storage.failures import check_pages, gone, reported
 from tastemesh.storage.files import bytes_on_disk, claim, claim_copy, discard, places_of
 from tastemesh.storage.frames import check_log
 from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
-from tastemesh.storage.restore import AGAIN, PRIVATE, joined, restore
+from tastemesh.storage.private import Numbered, Place, all_of, before
+from tastemesh.storage.restore import AGAIN, joined, restore
 from tastemesh.storage.salvage import COPIED, Salvage, salvage_of
-from tastemesh.storage.statistics import Statistics
+from tastemesh.storage.statistics import Statistics, statistics_of
 from tastemesh.storage.values import check_values
 
 __all__ = [
@@ -323,13 +324,24 @@ class Store:
             StorageError: it cannot be read, or is closed.
         """
         async with self._alone() as db:
-            return [
-                (Interaction(item, kind, weight_q, ago_ms), said_ms)
-                for _, item, kind, weight_q, ago_ms, said_ms in await db.execute_fetchall(
-                    f"{PRIVATE} WHERE author = ? ORDER BY arrival",
-                    (author,),
-                )
-            ]
+            return await all_of(db, author)
+
+    async def private_before(self, author: bytes, place: Place, count: int) -> list[Numbered]:
+        """Return the next of an author's private interactions, newest first; reads no others.
+
+        Args:
+            author: id.
+            place: date in ms and number of the one before; the number 0 for what is earlier.
+            count: at most so many.
+
+        Returns:
+            Each with when it was said (wall clock, ms) and its number.
+
+        Raises:
+            StorageError: it cannot be read, or is closed.
+        """
+        async with self._alone() as db:
+            return await before(db, author, place, count)
 
     @property
     def disk_bytes(self) -> int:
@@ -353,19 +365,7 @@ class Store:
             StorageError: it cannot be read, or is closed.
         """
         async with self._alone() as db:
-            ((record_count, statement_count),) = await db.execute_fetchall(
-                "SELECT count(*), coalesce(sum(statement_count), 0) FROM records"
-            )
-            return Statistics(
-                record_count=record_count,
-                statement_count=statement_count,
-                disk_bytes=self.disk_bytes,
-                disk_bound_bytes=self._disk_bytes,
-                page_bytes=await read_pragma(db, "page_size"),
-                page_count=await read_pragma(db, "page_count"),
-                free_page_count=await read_pragma(db, "freelist_count"),
-                max_page_count=await read_pragma(db, "max_page_count"),
-            )
+            return await statistics_of(db, self.disk_bytes, self._disk_bytes)
 
     async def get_meta(self, name: str) -> bytes | None:
         """Return what is kept under a name (the network, the node's id), or None.

@@ -16,10 +16,11 @@ import pytest
 import tastemesh
 from tastemesh.errors import ConfigError, StorageError, UsageError
 from tastemesh.node.backup import restore_archive
-from tastemesh.node.blocking import SyncIdentity, SyncNode, SyncPeople
+from tastemesh.node.blocking import SyncIdentity, SyncJournal, SyncNode, SyncPeople
 from tastemesh.node.clock import SystemClock
 from tastemesh.node.events import Event, RecordAccepted
 from tastemesh.node.identities import LocalIdentity
+from tastemesh.node.journal import Journal
 from tastemesh.node.node import Node
 from tastemesh.node.people import People
 from tests.brokers import BrokerProcess
@@ -39,7 +40,13 @@ def node(config: tastemesh.NodeConfig) -> Iterator[SyncNode]:
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"), [(SyncNode, Node), (SyncIdentity, LocalIdentity), (SyncPeople, People)]
+    ("ours", "theirs"),
+    [
+        (SyncNode, Node),
+        (SyncIdentity, LocalIdentity),
+        (SyncPeople, People),
+        (SyncJournal, Journal),
+    ],
 )
 def test_every_public_method_is_here_with_the_same_parameters(ours: type, theirs: type) -> None:
     for name, method in vars(theirs).items():

@@ -10,9 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tastemesh.node.history import SaidInteraction
 from tastemesh.node.http.app import create_app
-from tastemesh.node.http.listing import page
 from tastemesh.node.http.server import HttpServer
 from tastemesh.node.http.stream import STREAM_COUNT, Streams
 from tastemesh.node.node import Node, open_node
@@ -164,26 +162,6 @@ async def test_own_interactions_come_newest_first_private_ones_too(
     assert sorted(each["weight"] for each in said) == [-1.0, 0.5, 1.0]
     wrong = await client.get("/v1/interactions", params={"after": "yesterday"})
     assert wrong.status_code == 400
-
-
-@pytest.mark.parametrize("limit", [1, 2, 3, 5, 8])
-def test_pages_together_are_the_list(limit: int) -> None:
-    """Whatever shares a date, and while newer things are said."""
-    said = [
-        SaidInteraction(item=f"i{n}", kind="listen", weight=1.0, time_s=[5.25, 5.25, 7.0][n % 3])
-        for n in range(8)
-    ]
-    found: list[SaidInteraction] = []
-    after = ""
-    while True:
-        got = page(said, after, limit)
-        found += got.interactions
-        if got.next is None:
-            break
-        after = got.next
-        said.append(SaidInteraction(item="new", kind="like", weight=1.0, time_s=9.0 + len(said)))
-    assert [each.time_s for each in found] == [7.0] * 2 + [5.25] * 6
-    assert len({each.item for each in found}) == 8
 
 
 async def _events(answer: httpx.Response) -> AsyncIterator[tuple[str, Any]]:

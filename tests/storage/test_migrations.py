@@ -152,10 +152,22 @@ CREATE INDEX private_by_author ON private_interactions (author);
 PRAGMA user_version = 3;
 """
 )
-PROOFS = {1: (), 2: (b"\x00\xff",), 3: (b"\x00\xff",)}
+VERSION_4 = (
+    VERSION_3
+    + """
+CREATE TABLE lineages (
+    author BLOB PRIMARY KEY CHECK (length(author) = 32), checksum INTEGER NOT NULL,
+    lineage BLOB NOT NULL
+) STRICT;
+PRAGMA user_version = 4;
+"""
+)
+PROOFS = {1: (), 2: (b"\x00\xff",), 3: (b"\x00\xff",), 4: (b"\x00\xff",)}
 
 
-@pytest.mark.parametrize(("version", "made"), [(1, VERSION_1), (2, VERSION_2), (3, VERSION_3)])
+@pytest.mark.parametrize(
+    ("version", "made"), [(1, VERSION_1), (2, VERSION_2), (3, VERSION_3), (4, VERSION_4)]
+)
 async def test_what_every_earlier_version_wrote_is_read_and_goes_on(
     path: Path, version: int, made: str
 ) -> None:

@@ -17,6 +17,7 @@ from tastemesh.gossip.record import Interaction
 from tastemesh.storage.pages import Pages
 from tastemesh.storage.salvage import COPIED, Salvage, finish_salvage, salvage
 from tastemesh.storage.store import Store
+from tastemesh.storage.values import MAX_DATE_MS
 from tests.node.full import full_at
 from tests.storage.children import start
 from tests.storage.records import evict, persist
@@ -327,3 +328,17 @@ def test_no_bytes_stop_the_reading(
             assert isinstance(row.values, tuple)
     finally:
         os.close(file)
+
+
+async def test_no_date_of_a_private_interaction_is_taken_for_a_reservation(path: Path) -> None:
+    """The entries of their index and the rows of reservations have one form in the file."""
+    async with await Store.open(path) as store:
+        dates_ms = (0, 1, 4_000, 2**32 - 1, 2**32, MAX_DATE_MS - 1, 1 - MAX_DATE_MS)
+        said = [Interaction(f"{n}", "listen", 1, 0) for n in range(len(dates_ms))]
+        await store.commit(
+            [PersistPrivate(ANN, each, at) for each, at in zip(said, dates_ms, strict=True)]
+        )
+        held = await store.load(0)
+    _, found = await salvaged(path)
+    assert held.sequences == found.sequences == ()
+    assert found.private == held.private

@@ -99,7 +99,7 @@ async def test_an_index_that_hides_what_is_to_be_deleted_is_damage(path: Path) -
     """What somebody took back in private stayed on the disk, and came back at the next start."""
     await filled(path)
     sound = contents(path)
-    entry = bytes([3, 12 + 2 * 32, 1]) + ANN
+    entry = bytes([4, 12 + 2 * 32, 6, 1]) + ANN
     flip(path, sound, sound.index(entry) + len(entry) - 1, 0)
     refused = await refused_at_start(path)
     assert refused.cause is StorageCause.DAMAGED
