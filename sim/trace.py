@@ -120,9 +120,8 @@ class TraceWriter:
         with self._writing():
             self._file = path.open("wb")
             self._file.write(_MAGIC)
-        self._packed = gzip.GzipFile(
-            filename="", fileobj=self._file, mode="wb", compresslevel=_GZIP_LEVEL, mtime=0
-        )
+        # No GzipFile: of one whose disk is full Python 3.14 says more on stderr, when it is let go.
+        self._packer = zlib.compressobj(_GZIP_LEVEL, wbits=16 + zlib.MAX_WBITS)
         self._waiting: list[Entry] = []
         self._frame(_encoder.encode(header))
 
@@ -167,7 +166,7 @@ class TraceWriter:
         with self._writing():
             try:
                 self._flush()
-                self._packed.close()
+                self._file.write(self._packer.flush())
             finally:
                 self._file.close()
 
@@ -178,7 +177,7 @@ class TraceWriter:
 
     def _frame(self, content: bytes) -> None:
         with self._writing():
-            self._packed.write(len(content).to_bytes(4, "big") + content)
+            self._file.write(self._packer.compress(len(content).to_bytes(4, "big") + content))
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -11,6 +11,21 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether there is a file of this name.
+
+    `Path.exists` says no of one that is out of reach, too, from Python 3.14 on.
+
+    Raises:
+        OSError: it cannot be told.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last: no name has a NUL
+        return False
+    return True
+
+
 def claim(path: Path) -> None:
     """Make sure that the file is there and ours to write, for the system's own words if not.
 
@@ -28,7 +43,7 @@ def claim(path: Path) -> None:
 
 def claim_copy(path: Path, partial: Path) -> None:
     """Make an empty file for a backup, in place of what an interrupted one left."""
-    if path.exists():
+    if is_there(path):
         raise StorageError(f"{path} exists already: choose another path for the backup")
     discard(partial)
     claim(partial)
@@ -42,13 +57,13 @@ def discard(path: Path) -> None:
 
 def places_of(path: Path) -> tuple[tuple[int, int], ...]:
     """Return what a database and its log are for the system, as (device, inode) each."""
-    found = [each.stat() for each in (path, log_of(path)) if each.exists()]
+    found = [each.stat() for each in (path, log_of(path)) if is_there(each)]
     return tuple((each.st_dev, each.st_ino) for each in found)
 
 
 def bytes_on_disk(path: Path) -> int:
     """Return the bytes of a database and of its write-ahead log."""
-    return sum(each.stat().st_size for each in (path, log_of(path)) if each.exists())
+    return sum(each.stat().st_size for each in (path, log_of(path)) if is_there(each))
 
 
 def sync_folder(folder: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.storage.failures import damaged
-from tastemesh.storage.files import log_of
+from tastemesh.storage.files import is_there, log_of
 
 PAGE_BYTES = 4_096
 """SQLite's default, which we leave; where no header can be read."""
@@ -44,7 +44,7 @@ class Log:
     """
 
     def __init__(self, path: Path, page_bytes: int = PAGE_BYTES) -> None:
-        self._content = path.read_bytes() if path.exists() else b""
+        self._content = path.read_bytes() if is_there(path) else b""
         self.places: dict[int, int] = {}
         self.page_bytes = page_bytes
         self.page_count = 0

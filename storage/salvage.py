@@ -22,7 +22,7 @@ import msgspec
 from tastemesh.errors import StorageCause, StorageError
 from tastemesh.gossip.identity import ID_BYTES
 from tastemesh.storage.failures import reported
-from tastemesh.storage.files import claim, discard, log_of, sync_folder
+from tastemesh.storage.files import claim, discard, is_there, log_of, sync_folder
 from tastemesh.storage.migrations import migrate, shipped_migrations
 from tastemesh.storage.pages import Pages, Value
 from tastemesh.storage.private import DATE_SHIFT_MS
@@ -101,10 +101,10 @@ def finish_salvage(path: Path) -> None:
     Raises:
         StorageError: another process is about it, or files cannot be renamed.
     """
-    if not _ready(path).exists():
+    if not is_there(_ready(path)):
         return
     with reported(path):
-        if path.exists():
+        if is_there(path):
             with _held(path):
                 _swap(path)
         else:
@@ -122,7 +122,7 @@ async def salvage_of(db: aiosqlite.Connection, path: Path) -> Salvage | None:
     for (value,) in rows:
         with suppress(msgspec.DecodeError):  # an account that cannot be read is no reason to end
             done = msgspec.msgpack.decode(value, type=Salvage)
-            if path.with_name(done.file).exists():
+            if is_there(path.with_name(done.file)):
                 return done
     return None
 

@@ -26,7 +26,7 @@ from tastemesh.gossip.inputs import Restored, Stored
 from tastemesh.gossip.record import Interaction
 from tastemesh.storage.batch import STORED, StorageEffect, fold
 from tastemesh.storage.failures import check_pages, gone, reported
-from tastemesh.storage.files import bytes_on_disk, claim, claim_copy, discard, places_of
+from tastemesh.storage.files import bytes_on_disk, claim, claim_copy, discard, is_there, places_of
 from tastemesh.storage.frames import check_log
 from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
 from tastemesh.storage.private import Numbered, Place, all_of, before
@@ -354,7 +354,7 @@ class Store:
     def salvage(self) -> Salvage | None:
         """What it was made of, while the damaged file still lies beside it."""
         with suppress(OSError):
-            if self._salvage and not self._path.with_name(self._salvage.file).exists():
+            if self._salvage and not is_there(self._path.with_name(self._salvage.file)):
                 self._salvage = None
         return self._salvage
 
