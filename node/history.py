@@ -58,6 +58,18 @@ class SaidEndorsement(msgspec.Struct, frozen=True, kw_only=True):
     weight: float
 
 
+class InteractionPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a user's own interactions.
+
+    Attributes:
+        interactions: newest first.
+        next: what to give as `after` for the next page; null on the last one.
+    """
+
+    interactions: list[SaidInteraction]
+    next: str | None
+
+
 class Export(msgspec.Struct, frozen=True, kw_only=True):
     """All that a local user has said and that is still in the window.
 

@@ -11,9 +11,9 @@ import msgspec
 from tastemesh.errors import UsageError
 from tastemesh.node.archive import Archive
 from tastemesh.node.history import (
+    InteractionPage,
     PrivateInteraction,
     SaidEndorsement,
-    SaidInteraction,
     endorsed,
     said_of,
 )
@@ -24,18 +24,6 @@ from tastemesh.storage.store import Store
 # many published ones of that date were given. So it holds while newer ones are said.
 PLACE = re.compile(r"(\d{1,16})-(\d{1,18})-(\d{1,6})")
 _FIRST = (10**16, 0, 0)
-
-
-class InteractionPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of a user's own interactions.
-
-    Attributes:
-        interactions: newest first.
-        next: what to give as `after` for the next page; null on the last one.
-    """
-
-    interactions: list[SaidInteraction]
-    next: str | None
 
 
 class _Line(msgspec.Struct, frozen=True):

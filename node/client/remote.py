@@ -22,6 +22,7 @@ from tastemesh.errors import ConfigError, UsageError
 from tastemesh.gossip.identity import parse_id
 from tastemesh.node.answers import Advice, Backing, Listed, Neighbourhood
 from tastemesh.node.client.daemon import AtUrl, Daemon, OfHome
+from tastemesh.node.client.journal import RemoteJournal
 from tastemesh.node.client.line import AbsentError, Line
 from tastemesh.node.client.speaker import Speaker, flag, portions, unique
 from tastemesh.node.client.stream import RemoteSubscription
@@ -293,6 +294,11 @@ class RemoteNode:
     def people(self) -> "RemotePeople":
         """See `Node.people`."""
         return RemotePeople(self._speaker)
+
+    @property
+    def journal(self) -> RemoteJournal:
+        """See `Node.journal`."""
+        return RemoteJournal(self._speaker)
 
     @property
     def identities(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from tastemesh.node.answers import Advice, Backing
+from tastemesh.node.history import SaidEndorsement
 from tastemesh.node.identities import DEFAULT_IDENTITY
 from tastemesh.node.plays import ItemId, Kind, PastTime, Play, Strength
 
@@ -205,6 +206,16 @@ class UserList(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     identities: list[LocalUser]
+
+
+class EndorsementList(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a user endorses or distrusts.
+
+    Attributes:
+        endorsements: the latest word on each, at most 256.
+    """
+
+    endorsements: list[SaidEndorsement]
 
 
 class NewUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

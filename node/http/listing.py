@@ -2,13 +2,12 @@
 
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
-from tastemesh.node.history import SaidEndorsement
-from tastemesh.node.http.bodies import PAGE_COUNT, Asker, PageLength
+from tastemesh.node.history import InteractionPage
+from tastemesh.node.http.bodies import PAGE_COUNT, Asker, EndorsementList, PageLength
 from tastemesh.node.http.operation import get
-from tastemesh.node.journal import PLACE, InteractionPage
+from tastemesh.node.journal import PLACE
 from tastemesh.node.node import Node
 
 
@@ -19,16 +18,6 @@ class Place(Asker, frozen=True, kw_only=True):
         ""
     )
     limit: PageLength = PAGE_COUNT
-
-
-class EndorsementList(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom a user endorses or distrusts.
-
-    Attributes:
-        endorsements: the latest word on each, at most 256.
-    """
-
-    endorsements: list[SaidEndorsement]
 
 
 @get("/v1/interactions", "List a user's own interactions")

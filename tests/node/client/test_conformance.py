@@ -13,7 +13,8 @@ import pytest
 import tastemesh
 from tastemesh import Play
 from tastemesh.errors import StorageError, TastemeshError, UsageError
-from tastemesh.node.blocking import SyncIdentity, SyncNode, SyncPeople
+from tastemesh.node.blocking import SyncIdentity, SyncJournal, SyncNode, SyncPeople
+from tastemesh.node.client.journal import RemoteJournal
 from tastemesh.node.client.remote import RemoteNode, RemotePeople
 from tastemesh.node.client.user import RemoteIdentity
 from tests.node.daemons import offline_home, serving
@@ -37,12 +38,18 @@ LEFT_OUT = {
     },
     SyncIdentity: set(),
     SyncPeople: set(),
+    SyncJournal: set(),
 }
 
 
 @pytest.mark.parametrize(
     ("theirs", "ours"),
-    [(SyncNode, RemoteNode), (SyncIdentity, RemoteIdentity), (SyncPeople, RemotePeople)],
+    [
+        (SyncNode, RemoteNode),
+        (SyncIdentity, RemoteIdentity),
+        (SyncPeople, RemotePeople),
+        (SyncJournal, RemoteJournal),
+    ],
 )
 def test_every_call_but_those_named_is_there_with_the_same_arguments(
     theirs: type, ours: type
@@ -102,6 +109,9 @@ def asked(node: AnyNode, answers: list[Any]) -> None:
             grounds = [(each.contact, each.share) for each in evidence.grounds]
             answers += [(evidence.network, evidence.ego, evidence.item, grounds)]
         answers += [node.people.around(50, identity=name)]
+        page = node.journal.page("", 3, identity=name)
+        rest = node.journal.page(page.next, 5, identity=name) if page.next else None
+        answers += [page, rest, node.journal.endorsements(identity=name)]
     answers += [node.recommend_many(["ana", "me", "ana"], 3), node.recommend_many([])]
     answers += [{n: found.lines for n, found in node.lists(["ben", "ana"], 2).items()}]
     answers += [node.people.behind(["b 3", "song 1", "unheard"], identity="me")]
@@ -138,6 +148,9 @@ WRONG: list[Callable[[AnyNode], object]] = [
     lambda node: node.forget(),
     lambda node: node.forget("a", everything=True),
     lambda node: node.export(identity="nobody"),
+    lambda node: node.journal.page("here", 10),
+    lambda node: node.journal.page("", 10, identity="nobody"),
+    lambda node: node.journal.endorsements(identity="nobody"),
     lambda node: node.recommend(0),
     lambda node: node.recommend(2.5),  # type: ignore[arg-type]
     lambda node: node.recommend(identity="nobody"),
