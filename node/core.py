@@ -308,9 +308,8 @@ class Core:
     def _tell_window(self, now_ms: int, *, has_timer: bool = False) -> list[Effect]:
         """Tell the window whom trust reaches, a little of it, and go on later until all is done."""
         gained, lost = self._reached.news()
-        done: list[Effect] = []
-        if gained or lost:
-            done = self._engine_handle(inputs.TrustChanged(gained, lost), now_ms)
+        change = inputs.TrustChanged(gained, lost)
+        done: list[Effect] = self._engine_handle(change, now_ms) if gained or lost else []
         if self._reached.is_busy and not has_timer:
             done.append(effects.SetTimer(_REACHED_TIMER, STEP_MS))
         return done
