@@ -37,7 +37,8 @@ def test_the_wheel_holds_what_git_holds(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     wanted = {f"tastemesh/{source}" for source in sources}
-    wanted |= {f"tastemesh/{name}" for name in ("__init__.py", "errors.py", "py.typed")}
+    own = ("__init__.py", "__main__.py", "errors.py", "py.typed")
+    wanted |= {f"tastemesh/{name}" for name in own}
     assert names == wanted
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import tastemesh
 from tastemesh.node.cli import COMMANDS, command_group, main
 from tastemesh.node.cli.statements import seconds_since_1970
 from tastemesh.node.cli.words import printable
@@ -261,6 +262,34 @@ def test_ctrl_c_ends_with_130_and_no_traceback_wherever_it_comes(where: str) -> 
         [sys.executable, "-c", _INTERRUPTED, where], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")
+
+
+_EARLY = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class CtrlC:
+    "Comes while the commands load."
+    def find_spec(self, name, path, target=None):
+        if name == "tastemesh.node.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, CtrlC())
+from tastemesh.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_while_the_commands_load_is_as_quiet() -> None:
+    done = subprocess.run([sys.executable, "-c", _EARLY], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_it_runs_as_a_module_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tastemesh", "--version"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, f"tastemesh {tastemesh.__version__}\n")
 
 
 def test_an_output_on_a_full_disk_is_one_line() -> None:
