@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -81,7 +83,9 @@ def brought_by(own: Own) -> Brought:
     """
     if not own.text:
         return Brought({}, {})
-    module = ModuleType(f"own_{sha256(own.text.encode()).hexdigest()[:16]}")
+    name = f"own_{sha256(own.text.encode()).hexdigest()[:16]}"
+    # With a loader, which a traceback asks for lines: from Python 3.15 on it warns where none is.
+    module = module_from_spec(ModuleSpec(name, SourceFileLoader(name, own.path)))
     module.__file__ = own.path
     sys.modules[module.__name__] = module  # where dataclasses look for their module
     try:
