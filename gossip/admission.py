@@ -240,8 +240,14 @@ class Admission:
         self._doubted.clear()
         self._review_at_ms = None
 
-    def admit(self, record: Record, first_seen_ms: int) -> list[Effect]:
-        """Take an authenticated record into the window, if there is room for it."""
+    def admit(self, record: Record, first_seen_ms: int, *, said_here: bool = False) -> list[Effect]:
+        """Take an authenticated record into the window, if there is room for it.
+
+        Args:
+            record: not held; its signature fits.
+            first_seen_ms: wall clock.
+            said_here: whether a user of this node said it on this node.
+        """
         learnt = self._learn(record)
         refusal, freed = self._place(record, first_seen_ms)
         if refusal is RejectReason.EQUIVOCATION:
@@ -253,7 +259,7 @@ class Admission:
         own = record.author in self._authorship
         return [
             *learnt,  # first: of two endorsements the one in the higher slot counts
-            effects.Persist(record, first_seen_ms, own),
+            effects.Persist(record, first_seen_ms, said_here),
             effects.Accepted(record, first_seen_ms, own),
             *freed,
         ]

@@ -62,7 +62,8 @@ class Persist(Effect, frozen=True):
     Attributes:
         record: the record.
         first_seen_ms: wall clock of its arrival.
-        own: said by a local identity: it must survive power loss before anybody hears of it.
+        own: said on this node: it must survive power loss before anybody hears of it. What others
+            bring in a local identity's name another device said, or a thief of its key.
     """
 
     record: Record

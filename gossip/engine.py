@@ -263,13 +263,13 @@ class GossipEngine:
     def _say(self, author: bytes, statements: tuple[Said, ...], wall_ms: int) -> list[Effect]:
         done, records = self.authorship.write(author, statements, wall_ms)
         for record in records:
-            done.extend(self._held.admit(record, wall_ms))
+            done.extend(self._held.admit(record, wall_ms, said_here=True))
         topic = records_topic(self.network, shard_of(author))
         return [*done, *self.brokers.push(topic, [record.envelope for record in records])]
 
     def _on_rotated(self, event: inputs.Rotated, now_ms: int) -> list[Effect]:
         notice = self.authorship.rotate(event.signer)
-        return self._say(event.signer.id, (notice,), event.wall_ms)
+        return self._say(event.signer.id, (notice, *event.forgets), event.wall_ms)
 
     def _on_forgot_private(self, event: inputs.ForgotPrivate, now_ms: int) -> list[Effect]:
         if event.author not in self.authorship:

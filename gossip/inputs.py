@@ -7,7 +7,7 @@ beside every input.
 import msgspec
 
 from tastemesh.gossip.lineage import StoredLineage
-from tastemesh.gossip.record import Interaction, Said
+from tastemesh.gossip.record import Forget, Interaction, Said
 from tastemesh.gossip.signer import Signer
 
 
@@ -111,10 +111,13 @@ class Rotated(Input, frozen=True):
     Attributes:
         signer: the identity with its new key, as `Signer.rotated` made it.
         wall_ms: wall clock.
+        forgets: said beside the announcement, so that nobody knows of a cut that voids them, or
+            lets them go for the announcement, before he has them again.
     """
 
     signer: Signer
     wall_ms: int
+    forgets: tuple[Forget, ...] = ()
 
 
 class Received(Input, frozen=True):

@@ -4,14 +4,17 @@ A record carries up to 64 interactions and is forgotten whole. So what stands be
 is to go is said again, in new records and with the dates that it had.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import pairwise
 from operator import attrgetter
 
 import msgspec
 
 from tastemesh.errors import UsageError
+from tastemesh.gossip.lineage import Slot
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Said
+from tastemesh.gossip.statements import MAX_INT64
+from tastemesh.gossip.tombstones import covering
 from tastemesh.node.plays import check_flag, check_text
 
 
@@ -94,6 +97,44 @@ def plan(records: Sequence[Record], item: str | None, wall_ms: int, most: int) -
     return Plan(forgets, tuple(again), len(gone), lost)
 
 
+def handed_over(
+    records: Sequence[Record], cut: Slot, said_here: Container[bytes], wall_ms: int, most: int
+) -> tuple[tuple[Forget, ...], tuple[Said, ...]]:
+    """Work out what a new key has to say again, so that what its author says goes on to hold.
+
+    What he took back of what still older keys signed would stand again with the forget that a cut
+    voids: on every node that holds it, or hears it from one that missed the forget. And the
+    announcement of the key counts for the quota of notices, which lets the oldest go.
+
+    Args:
+        records: one author's own records, oldest first.
+        cut: the last slot that the older keys hold for; what stands above it is void.
+        said_here: ids of the records with notices that this node signed. Another's forget may be
+            a thief's, who would have his victim take back what he likes.
+        wall_ms: wall clock, which the repeated statements will be dated with.
+        most: how many notices of one author the window keeps.
+
+    Returns:
+        What to say beside the announcement, and what to say then.
+    """
+    void = [record for record in records if record.slot > cut]
+    standing = [record for record in records if record.slot <= cut]
+    voided = [
+        Forget(said.epoch, said.first_seq, min(said.last_seq, _last_seq(said.epoch, cut)))
+        for said in _forgets(record for record in void if record.id in said_here)
+        if said.first_seq <= _last_seq(said.epoch, cut)
+    ]
+    held = _merged(_forgets(standing))
+    forgets = tuple(each for each in _merged(voided) if not any(_within(each, h) for h in held))
+    between: list[Record] = []
+    if sum(len(record.notices) for record in standing) + 1 + len(forgets) > most:
+        goes = covering(forgets)
+        others = [record for record in standing if record.notices or not goes(*record.slot)]
+        forgets, between = _fewer(forgets, others, most - 1)
+    again = _as_it_stands(between, records, wall_ms)
+    return forgets, (*repeated(void, wall_ms), *again)
+
+
 def repeated(records: Iterable[Record], wall_ms: int) -> tuple[Said, ...]:
     """Return all interactions and endorsements of these records, to be said again as they were.
 
@@ -139,15 +180,7 @@ def _fewer(
     Returns:
         The forgets, and the records that go with them.
     """
-    held = [said for record in others for said in record.notices if isinstance(said, Forget)]
-    apart: list[Forget] = []
-    for each in sorted((*forgets, *held), key=lambda said: (said.epoch, said.first_seq)):
-        last = apart[-1] if apart else None
-        if last is None or last.epoch != each.epoch or last.last_seq + 1 < each.first_seq:
-            apart.append(each)
-        else:
-            last_seq = max(last.last_seq, each.last_seq)
-            apart[-1] = Forget(last.epoch, last.first_seq, last_seq)
+    apart = _merged((*forgets, *_forgets(others)))
     live = [record for record in others if not record.notices]
     gaps = [_between(lower, upper, live) for lower, upper in pairwise(apart)]
     closable = sorted((len(gap), n) for n, gap in enumerate(gaps) if gap is not None)
@@ -161,6 +194,32 @@ def _fewer(
         else:
             joined.append(upper)
     return tuple(joined), between
+
+
+def _forgets(records: Iterable[Record]) -> list[Forget]:
+    return [said for record in records for said in record.notices if isinstance(said, Forget)]
+
+
+def _merged(forgets: Iterable[Forget]) -> list[Forget]:
+    """Return ranges that cover what these do, rising, none of which meets another."""
+    apart: list[Forget] = []
+    for each in sorted(forgets, key=lambda said: (said.epoch, said.first_seq)):
+        last = apart[-1] if apart else None
+        if last is None or last.epoch != each.epoch or last.last_seq + 1 < each.first_seq:
+            apart.append(each)
+        else:
+            last_seq = max(last.last_seq, each.last_seq)
+            apart[-1] = Forget(last.epoch, last.first_seq, last_seq)
+    return apart
+
+
+def _within(inner: Forget, outer: Forget) -> bool:
+    return outer.covers(inner.epoch, inner.first_seq) and outer.covers(inner.epoch, inner.last_seq)
+
+
+def _last_seq(epoch: int, cut: Slot) -> int:
+    """Return the last number of an epoch that is not above a cut; 0 where all are."""
+    return MAX_INT64 if epoch < cut[0] else cut[1] if epoch == cut[0] else 0
 
 
 def _between(lower: Forget, upper: Forget, records: Sequence[Record]) -> list[Record] | None:

@@ -222,7 +222,7 @@ class Node:
 
         Args:
             stolen: disown all that the older key signed, whoever signed it; what this node holds
-                of the user is said again under the new key.
+                of the user, and what he took back on it, is said again under the new key.
             identity: local name of the user.
 
         Returns:

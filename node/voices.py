@@ -16,12 +16,12 @@ from tastemesh.errors import InternalError, UsageError
 from tastemesh.gossip import inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.private import kept
-from tastemesh.gossip.record import Endorsement, Said
+from tastemesh.gossip.record import Endorsement
 from tastemesh.node.archive import Archive
 from tastemesh.node.assembly import Parts
 from tastemesh.node.clock import Clock
 from tastemesh.node.driver import Committed, LocalInput
-from tastemesh.node.forgetting import Forgotten, check_choice, plan, repeated
+from tastemesh.node.forgetting import Forgotten, check_choice, handed_over, plan
 from tastemesh.node.history import Imported, sifted
 from tastemesh.node.plays import Play, as_id, as_units, check_flag, record_ids, several
 from tastemesh.node.settings import NodeConfig
@@ -102,17 +102,18 @@ class Voices:
         author = self._keys.signer(identity).id
         async with self._alone(author):
             wall_ms = self._clock.wall_ms()
-            again: tuple[Said, ...] = ()
-            if stolen:  # what still older keys signed stays, and would stand there twice
-                last = self._core.cut(author, stolen)
-                held = await self._archive.records_of(author)
-                again = repeated((each for each in held if each.slot > last), wall_ms)
+            last, held = self._core.cut(author, stolen), await self._archive.records_of(author)
+            if not stolen:  # what stands above all that he is known to use, only a thief can say
+                held = [each for each in held if each.slot <= last]
+            here = await self._store.said_here([each.id for each in held if each.notices])
+            most = self._config.limits.author_notice_count
+            forgets, again = handed_over(held, last, here, wall_ms, most)
             await self._driver.has_room()
             # No pause from here on: a timer's renewal would be signed by the older key, above the
             # cut. The key file comes first: nothing is ever signed by a key that a crash loses.
             rotations = self._config.limits.rotation_count
             signer = self._keys.rotate(identity, self._core.cut(author, stolen), rotations)
-            said: list[LocalInput] = [inputs.Rotated(signer, wall_ms)]
+            said: list[LocalInput] = [inputs.Rotated(signer, wall_ms, forgets)]
             if again:
                 said.append(inputs.Recorded(author, again, wall_ms))
             done = self._driver.hand_in(*said)

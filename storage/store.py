@@ -28,6 +28,7 @@ from tastemesh.storage.batch import STORED, StorageEffect, fold
 from tastemesh.storage.failures import check_pages, gone, reported
 from tastemesh.storage.files import bytes_on_disk, claim, claim_copy, discard, is_there, places_of
 from tastemesh.storage.frames import check_log
+from tastemesh.storage.lookup import look_up
 from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
 from tastemesh.storage.private import Numbered, Place, all_of, before
 from tastemesh.storage.restore import AGAIN, joined, restore
@@ -57,8 +58,6 @@ quarter of the speed of inserts, half of 16 MiB nothing: more changes meet on on
 MIN_DISK_BYTES = 2 * WAL_BYTES
 
 _REINDEX = "REINDEX records"
-
-_FETCH_COUNT = 512  # ids per SELECT: far below SQLite's 32,766 parameters, and past any gain
 
 
 class Store:
@@ -303,19 +302,20 @@ class Store:
         Raises:
             StorageError: it cannot be read, or is closed.
         """
-        found: dict[bytes, bytes] = {}
         async with self._alone() as db:
-            for start in range(0, len(record_ids), _FETCH_COUNT):
-                wanted = record_ids[start : start + _FETCH_COUNT]
-                marks = ", ".join("?" * len(wanted))
-                found.update(
-                    (row[0], row[1])
-                    for row in await db.execute_fetchall(
-                        f"SELECT id, envelope FROM records WHERE id IN ({marks})",  # noqa: S608
-                        wanted,
-                    )
-                )
+            found = dict(await look_up(db, "id, envelope", record_ids))
         return tuple(found[each] for each in record_ids if each in found)
+
+    async def said_here(self, record_ids: Sequence[bytes]) -> frozenset[bytes]:
+        """Return those of some records that were said on this node, or on the one it is a copy of.
+
+        Raises:
+            StorageError: it cannot be read, or is closed.
+        """
+        # Of older versions `own` has what others brought, too; but that was seen after its date.
+        async with self._alone() as db:
+            rows = await look_up(db, "id, own AND first_seen_ms = created_ms", record_ids)
+        return frozenset(record_id for record_id, is_ours in rows if is_ours)
 
     async def private_of(self, author: bytes) -> list[tuple[Interaction, int]]:
         """Return an author's private interactions, oldest first, each with when it was said.

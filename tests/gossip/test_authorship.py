@@ -448,7 +448,7 @@ def test_what_a_newer_device_said_the_older_one_renews_once_in_time() -> None:
         cores.tell(0, inputs.TimerFired("expire", cores.wall_ms))
         cores.now_ms += 60_000
         cores.tell(0, inputs.TimerFired("expire", cores.wall_ms))
-    said = [e.record for e in cores.done[0] if isinstance(e, effects.Persist) and e.own]
+    said = [e.record for e in cores.done[0] if isinstance(e, effects.Accepted) and e.own]
     assert [len(record.endorsements) for record in said] == [0, 0, 1, 1]
     assert standing(cores, 0) == {(CID.id, 10_000)}
 

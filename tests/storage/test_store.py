@@ -3,6 +3,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from tastemesh.errors import StorageError, UsageError
 from tastemesh.gossip.effects import Persist, PersistPrivate, ReserveSequence
@@ -121,6 +122,19 @@ async def test_fetch_answers_in_the_order_asked(path: Path) -> None:
             each.record.envelope for each in reversed(changes)
         )
         assert await store.fetch([]) == ()
+
+
+async def test_what_was_said_here_is_told_from_what_others_brought(path: Path) -> None:
+    said = [persist(n) for n in range(4)]
+    changes = [
+        structs.replace(each, own=own, first_seen_ms=each.record.created_ms + late_ms)
+        for each, own, late_ms in zip(said, (True, True, False, False), (0, 9, 0, 9), strict=True)
+    ]
+    async with await Store.open(path) as store:
+        await store.commit(changes)
+        ids = [each.record.id for each in changes]
+        assert await store.said_here(ids) == {ids[0]}
+        assert await store.said_here(ids[1:]) == await store.said_here([]) == frozenset()
 
 
 async def test_meta_keeps_the_last_value(path: Path) -> None:
