@@ -3,6 +3,7 @@
 from base64 import b64decode
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -22,12 +23,28 @@ HOUR_MS = 60 * 60_000
 
 
 class User:
-    """Ana, on the first of some cores, who rotates her key and takes things back."""
+    """Who rotates his key and takes things back, on one of some cores."""
 
-    def __init__(self, others: int) -> None:
-        self.signer = person("ana")
-        self.cores = Cores([self.signer, *(person(f"other {n}") for n in range(others))])
-        self._keys = [secret("ana next"), *(secret(f"ana {n}") for n in range(17))]
+    def __init__(self, others: int = 0, name: str = "ana") -> None:
+        self.signer = person(name)
+        self.node = 0
+        self.said_count = 0
+        self.stands: set[str] = set()
+        self.gone: set[str] = set()
+        self._keys = [secret(f"{name} next"), *(secret(f"{name} {n}") for n in range(17))]
+        if others:
+            people = [self.signer, *(person(f"other {n}") for n in range(others))]
+            self.cores = Cores(people)
+
+    def join(self, cores: Cores, node: int) -> None:
+        self.cores, self.node = cores, node
+
+    def listen(self, count: int) -> None:
+        """Say that so many new items were listened to, all in one record."""
+        items = [f"{self.node}/{self.said_count + n}" for n in range(count)]
+        self.said_count += count
+        self.stands.update(items)
+        self.cores.say(self.node, *map(listen, items))
 
     def records(self, node: int) -> list[Record]:
         window = self.cores.engines[node].window
@@ -38,27 +55,33 @@ class User:
         return [said.item for record in self.records(node) for said in record.interactions]
 
     def forget(self, item: str | None) -> None:
-        made = plan(self.records(0), item, self.cores.wall_ms, LIMITS.author_notice_count)
-        self.cores.say(0, *made.statements)
+        held, wall_ms = self.records(self.node), self.cores.wall_ms
+        self.cores.say(self.node, *plan(held, item, wall_ms, LIMITS.author_notice_count).statements)
+
+    def regret(self, rng: Random) -> None:
+        item = rng.choice(sorted(self.stands))
+        self.stands.remove(item)
+        self.gone.add(item)
+        self.forget(item)
 
     def rotate(self, *, stolen: bool = False) -> None:
-        authorship, lineage = self.cores.engines[0].authorship, self.signer.lineage
+        authorship, lineage = self.cores.engines[self.node].authorship, self.signer.lineage
         before = lineage.steps[-1].cut if lineage else (0, 0)
         cut = before if stolen else authorship.last_slot(self.signer.id)
         said_here = {
             done.record.id
-            for done in self.cores.done[0]
+            for done in self.cores.done[self.node]
             if isinstance(done, effects.Persist) and done.own
         }
-        held = [record for record in self.records(0) if stolen or record.slot <= cut]
+        held = [record for record in self.records(self.node) if stolen or record.slot <= cut]
         most = LIMITS.author_notice_count
         forgets, again = handed_over(held, cut, said_here, self.cores.wall_ms, most)
         key, following = self._keys[:2]
         del self._keys[0]
         self.signer = self.signer.rotated(key, following, cut)
-        self.cores.tell(0, inputs.Rotated(self.signer, self.cores.wall_ms, forgets))
+        self.cores.tell(self.node, inputs.Rotated(self.signer, self.cores.wall_ms, forgets))
         if again:
-            self.cores.say(0, *again)
+            self.cores.say(self.node, *again)
 
     def steal(self, *said: Said) -> None:
         """Have the first two nodes hear what a thief signs with the key in force."""
@@ -141,6 +164,40 @@ def test_nothing_is_said_again_that_needs_no_forget() -> None:
     user.rotate(stolen=True)  # the forget stands
     said = [each for record in user.records(1) for each in record.notices]
     assert sum(isinstance(each, Forget) for each in said) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hours_after_many_rotations_all_hold_the_same_and_nothing_that_was_taken_back(
+    seed: int,
+) -> None:
+    """With losses, nodes that come and go, and one home that was copied."""
+    rng, away, loss = Random(seed), set[int](), [0.3]
+    users = [User(name=f"user {n}") for n in range(4)]
+    copied = users[-1]
+    cores = Cores([*(each.signer for each in users), copied.signer])
+    for node, user in enumerate(users):
+        user.join(cores, node)
+    cores.tell(4, inputs.Restored((), (), (), cores.wall_ms, copied=True))
+    cores.carry = lambda sender, reader, *_: not away & {sender, reader} and rng.random() >= loss[0]
+    for _ in range(250):
+        cores.pass_time(rng.choice((300, 2_000, 20_000)))
+        away ^= {rng.randrange(5)} if rng.random() < 0.15 else set()
+        user, what = rng.choice(users), rng.random()
+        if what < 0.6 or not user.stands:
+            user.listen(rng.choice((1, 1, 1, 20)))
+        elif what < 0.8:
+            user.regret(rng)
+        elif user is copied:
+            cores.say(4, listen(f"of the copy {cores.now_ms}"))
+        else:
+            user.rotate(stolen=what < 0.87)
+    away.clear()
+    loss[0] = 0.02
+    cores.pass_time(2 * HOUR_MS)
+    assert all(cores.held(node) == cores.held(0) for node in range(1, 5))
+    for user in users[:-1]:
+        assert set(user.items(0)) == user.stands
+    assert not copied.gone & set(copied.items(0))
 
 
 slots = st.tuples(st.integers(0, 3), st.integers(1, 12))
