@@ -17,6 +17,8 @@ needs, measured with aiomqtt 2.5.1 and paho-mqtt 2.2.0:
   deadlines with `asyncio.timeout`.
 - Both acknowledge a message before the application has seen it. We switch that off in paho, and do
   it when the node says so (`acknowledge`).
+- aiomqtt has the event loop watch a socket that was closed since it asked for that, which ends in a
+  trace in the log, or would watch whatever has its number by then. `_write_while_open` looks first.
 - paho heeds no broker's receive maximum. We read it off the CONNACK.
 - `publish` with QoS 0 can return without ever giving way to the event loop. We use QoS 1 only, and
   wait for the acknowledgement in a task per payload, a window of them at a time.
@@ -186,6 +188,7 @@ class Link:
         paho.on_message = self._on_message
         paho.manual_ack_set(True)
         self._heed_receive_maximum(paho)
+        _write_while_open(client, paho)
         try:
             await self._enter(client, paho)
             if first_end.done():  # aiomqtt waits for another one, where it ended while it connected
@@ -399,6 +402,27 @@ def _first_cause(group: BaseException) -> str:
             "name (one broker configured by two names? a copy of this home?)"
         )
     return str(cause) or type(error).__name__
+
+
+def _write_while_open(client: aiomqtt.Client, paho: PahoClient) -> None:
+    """Write when the socket can take it, unless it was closed before the event loop came to it."""
+    loop = asyncio.get_running_loop()
+
+    def write() -> None:
+        try:
+            paho.loop_write()
+        except Exception as error:  # the connection broke
+            if not client._disconnected.done():
+                client._disconnected.set_exception(error)
+
+    def begin(sock: Any) -> None:
+        if sock.fileno() >= 0:
+            loop.add_writer(sock.fileno(), write)
+
+    def on_register(_client: PahoClient, _userdata: Any, sock: Any) -> None:
+        loop.call_soon_threadsafe(begin, sock)  # the first time from paho's thread
+
+    paho.on_socket_register_write = on_register
 
 
 def _look_at(ended: asyncio.Future[None]) -> None:

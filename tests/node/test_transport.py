@@ -277,6 +277,23 @@ async def test_a_connection_that_is_lost_again_and_again_is_told_while_it_stands
         ending.pop().close()
 
 
+async def test_a_socket_that_is_closed_before_it_is_written_to_is_no_error_in_the_log(
+    mosquitto_broker: BrokerProcess,
+) -> None:
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    transport = make_mqtt(mosquitto_broker.url)
+    async with Client(transport) as a:
+        await a.connected()
+        paho = transport._links[transport.brokers[0]]._client
+        assert paho is not None
+        paho.publish("t", b"too late", 1)
+        paho._sock_close()  # as where the reader finds in the same turn that the broker is gone
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert told == []
+
+
 async def test_two_clients_of_one_name_are_told_so(mosquitto_broker: BrokerProcess) -> None:
     elsewhere = mosquitto_broker.url.replace("127.0.0.1", "localhost")
     async with Client(make_mqtt(mosquitto_broker.url, elsewhere)) as a:
