@@ -9,6 +9,7 @@ import json
 import math
 import os
 import select
+import socket
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -49,10 +50,12 @@ class Connection(NamedTuple):
 
     Attributes:
         wire: itself.
+        sock: below it; `wire` lets go of it where an answer says that it is the last.
         place: what it leads to.
     """
 
     wire: http.client.HTTPConnection
+    sock: socket.socket
     place: Place
 
     def send(
@@ -150,7 +153,7 @@ class Line:
             raise self._daemon.absent() from None
         except OSError as error:
             raise DaemonError(f"{self._daemon.name} cannot be reached: {error}") from None
-        return Connection(connection, place)
+        return Connection(connection, connection.sock, place)
 
     def follow(
         self, path: str, query: Mapping[str, object]
@@ -364,5 +367,5 @@ def _wait_s(reply: http.client.HTTPResponse) -> int | None:
 def _has_ended(connection: Connection) -> bool:
     """Tell whether an idle connection has something to read, which can only be its end."""
     poll = select.poll()
-    poll.register(connection.wire.sock, select.POLLIN)
+    poll.register(connection.sock, select.POLLIN)
     return bool(poll.poll(0))

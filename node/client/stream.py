@@ -50,7 +50,7 @@ class RemoteSubscription(Iterator[Event]):
         self.dropped_count = 0
         """Events lost since it was made, because they were not read in time."""
         self._connection, self._answer = line.follow("/v1/events", {"watch": watch, "k": k})
-        self._socket = self._connection.wire.sock
+        self._socket = self._connection.sock
         self._socket.settimeout(QUIET_S)
         self._has_ended = False
 
@@ -67,8 +67,10 @@ class RemoteSubscription(Iterator[Event]):
 
     def close(self) -> None:
         """End the iteration, in whichever thread it waits; closing again does nothing."""
-        if self._process != os.getpid():  # the connection is that process's, and so is the lock
-            self._end()
+        if self._process != os.getpid():
+            if not self._has_ended:  # past all locks: who held one, waiting, is not in this process
+                self._has_ended = True
+                os.close(self._socket.detach())
             return
         self._has_ended = True
         with suppress(OSError):  # wakes the thread that waits, which has the lock

@@ -239,7 +239,8 @@ def test_what_comes_in_portions_stops_at_the_first_that_is_refused() -> None:
         assert len(there.requests) == 2
 
 
-STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+STREAM = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 PEERS = (
     b": following\n\n"
     b'event: PeerDiscovered\ndata: {"node":"aa"}\n\n: still here\n\n'
@@ -261,6 +262,21 @@ def test_events_are_read_however_they_are_cut_and_end_where_the_daemon_does(size
         assert (events.dropped_count, list(events)) == (17, [])
         events.close()
     assert there.requests == ["GET /v1/events?watch=ana&watch=ben&k=3 HTTP/1.1"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        HEAD + b"\r\n" + PEERS,
+        HEAD
+        + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + chunks(PEERS, 50)
+        + b"0\r\n\r\n",
+    ],
+)
+def test_events_are_read_though_a_proxy_says_that_the_connection_ends(content: bytes) -> None:
+    with server(say(content)) as there, remote(there.url).events() as events:
+        assert [msgspec.to_builtins(each) for each in events] == [{"node": "aa"}, {"node": "bb"}]
 
 
 @pytest.mark.parametrize(

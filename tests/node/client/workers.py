@@ -6,6 +6,7 @@ A process of its own: what the tests' process has loaded runs threads, and shoul
 import multiprocessing
 import os
 import sys
+import threading
 from typing import Any
 
 import tastemesh
@@ -45,14 +46,17 @@ def share(node: tastemesh.RemoteNode, method: str) -> None:
 
 
 def listen(node: tastemesh.RemoteNode) -> None:
-    """Have a child try to read this process's events, and close them."""
-    events = node.events()
+    """Have a child try to read this process's events, and close them, some waited for."""
+    events, waited_for = node.events(), node.events()
+    waiting = threading.Thread(target=list, args=(waited_for,))
+    waiting.start()
     child = os.fork()
     if not child:
         try:
             next(events)
         except UsageError:
             events.close()  # which does not end them for the parent
+            waited_for.close()
             os._exit(0)
         os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
@@ -61,6 +65,8 @@ def listen(node: tastemesh.RemoteNode) -> None:
     assert isinstance(event, RecordAccepted)
     assert event.record_id == record_id
     events.close()
+    waited_for.close()
+    waiting.join()
 
 
 if __name__ == "__main__":
