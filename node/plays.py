@@ -144,13 +144,14 @@ def as_interaction(play: Play, wall_ms: int) -> Interaction:
     units = as_units(play.weight, 0.0, 1.0)
     if units == 0:
         raise UsageError(f"weight is {play.weight}; expected above 0, to 1")
+    item, kind = map(str.__str__, (play.item, play.kind))  # only str itself can be encoded
     if play.time_s is None:
-        return Interaction(play.item, play.kind, units)
+        return Interaction(item, kind, units)
     if not isinstance(play.time_s, Real):
         raise UsageError(f"time_s is {play.time_s!r}; expected seconds since 1970")
     if not 0 <= play.time_s * 1000 <= wall_ms:
         raise UsageError(f"time_s is {play.time_s}; expected seconds since 1970, not the future")
-    return Interaction(play.item, play.kind, units, wall_ms - int(play.time_s * 1000))
+    return Interaction(item, kind, units, wall_ms - int(play.time_s * 1000))
 
 
 def record_ids(done: list[Effect]) -> list[str]:

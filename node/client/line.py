@@ -14,8 +14,11 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from numbers import Real
 from typing import NamedTuple
 from urllib.parse import urlencode
+
+import msgspec
 
 from tastemesh.errors import DaemonError, StorageError, TastemeshError, UsageError
 from tastemesh.node.client.daemon import Daemon, Place
@@ -330,19 +333,30 @@ class AbsentError(DaemonError):
 
 
 def encoded(body: Mapping[str, object]) -> bytes:
-    """Return a body as JSON.
+    """Return a body as JSON; nothing is sent as text but text.
 
     Raises:
-        UsageError: a number in it is not finite, or a text is not UTF-8.
+        UsageError: a number in it is not finite, a text is not UTF-8, or it is neither.
     """
     try:
-        return json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
+        return json.dumps(body, default=_plain, allow_nan=False, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise UsageError("an argument is not valid UTF-8") from None
+    except TypeError as error:  # a key that is no text
+        raise UsageError(f"an argument cannot be sent to a node: {error}") from None
     except ValueError:
-        numbers = [(n, v) for n, v in body.items() if isinstance(v, float)]
+        numbers = [(n, v) for n, v in body.items() if isinstance(v, Real)]
         wrong = next((name for name, value in numbers if not math.isfinite(value)), "a number")
         raise UsageError(f"{wrong} is not finite; expected an ordinary number") from None
+
+
+def _plain(value: object) -> object:
+    """Return a part of a body, or a number of another library, NumPy's say, as Python's own."""
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.asdict(value)
+    if isinstance(value, Real):
+        return float(value)
+    raise UsageError(f"{value!r} cannot be sent to a node; expected text or a number")
 
 
 def addressed(path: str, query: Mapping[str, object] | None) -> str:

@@ -24,7 +24,7 @@ from tastemesh.node.answers import Advice, Backing, Listed, Neighbourhood
 from tastemesh.node.client.daemon import AtUrl, Daemon, OfHome
 from tastemesh.node.client.journal import RemoteJournal
 from tastemesh.node.client.line import AbsentError, Line
-from tastemesh.node.client.speaker import Speaker, flag, portions, unique
+from tastemesh.node.client.speaker import Speaker, portions, unique
 from tastemesh.node.client.stream import RemoteSubscription
 from tastemesh.node.client.user import RemoteIdentity
 from tastemesh.node.evidence import Evidence
@@ -277,7 +277,7 @@ class RemoteNode:
 
     def status(self, *, bounds: bool = True) -> dict[str, Any]:
         """See `Node.status`."""
-        return self._speaker.get("/v1/status", dict[str, Any], bounds=flag(bounds))
+        return self._speaker.get("/v1/status", dict[str, Any], bounds=str(bounds).lower())
 
     @property
     def is_connected(self) -> bool:

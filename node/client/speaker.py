@@ -1,13 +1,11 @@
 """Requests and answers as values: the very structs that the daemon reads and writes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from numbers import Real
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from tastemesh.errors import UsageError
 from tastemesh.node.client.line import Line, encoded
 
 _T = TypeVar("_T")
@@ -50,8 +48,7 @@ class Speaker:
         Raises:
             TastemeshError: see `tastemesh.node.client.line.Line.ask`.
         """
-        told: Mapping[str, Any] = msgspec.to_builtins(body, enc_hook=_plain)
-        content = encoded(told)
+        content = encoded(msgspec.structs.asdict(body))
         return self._read(self._line.ask("POST", path, content=content, changes=changes), answer)
 
     def _read(self, content: bytes, answer: type[_T]) -> _T:
@@ -76,22 +73,6 @@ def portions(things: Sequence[_T], most: int) -> Iterator[list[_T]]:
             return
 
 
-def flag(value: object) -> str:
-    """Return a yes or a no as an address has it.
-
-    >>> flag(True)
-    'true'
-    """
-    return str(value).lower()
-
-
 def unique(values: Iterable[_T]) -> list[_T]:
     """Return values without those that came before."""
     return list(dict.fromkeys(values))
-
-
-def _plain(value: object) -> object:
-    """Return a number of another library, NumPy's say, as Python's; nothing else can be sent."""
-    if isinstance(value, Real):
-        return float(value)
-    raise UsageError(f"{value!r} cannot be sent to a node")

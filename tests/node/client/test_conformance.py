@@ -1,8 +1,10 @@
 """One script of calls, to a node in this process and to a daemon: the answers are equal."""
 
+import datetime
 import inspect
 import re
 import shutil
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,11 @@ from tests.node.daemons import offline_home, serving
 AnyNode = SyncNode | RemoteNode
 T0 = 1_500_000_000.0
 USERS = ("ana", "ben", "cem", "dan")
+
+
+class Text(str):
+    """As NumPy and template engines have it."""
+
 
 # What no operation of the API says; docs/embed.md names the same.
 LEFT_OUT = {
@@ -73,6 +80,8 @@ def said(node: AnyNode, answers: list[Any]) -> None:
     answers += [node.identities, [(each.name, each.id) for each in (ana, ben, cem, dan)]]
     answers += [ana.record("song 1", kind="like", weight=0.5, time_s=T0)]
     answers += [node.record("song / 2 % é", time_s=T0 + 0.25, identity="ana")]
+    answers += [ana.record(Text("song 3"), kind=Text("like"), time_s=T0)]
+    answers += [ana.record(Text("song 4"), private=True, time_s=T0)]
     answers += [ana.record("secret", private=True, time_s=T0)]
     answers += [ben.record_many([Play(item=f"b {n}", time_s=T0 + n) for n in range(130)])]
     answers += [ben.record_many([])]
@@ -129,6 +138,9 @@ WRONG: list[Callable[[AnyNode], object]] = [
     lambda node: node.record("a\nb"),
     lambda node: node.record("\ud800"),
     lambda node: node.record(5),  # type: ignore[arg-type]
+    lambda node: node.record(b"song"),  # type: ignore[arg-type]
+    lambda node: node.record(uuid.UUID(int=5)),  # type: ignore[arg-type]
+    lambda node: node.record("a", time_s=datetime.date(2020, 1, 1)),  # type: ignore[arg-type]
     lambda node: node.record("a", weight=2.0),
     lambda node: node.record("a", weight=float("nan")),
     lambda node: node.record("a", time_s=float("nan")),
@@ -140,12 +152,14 @@ WRONG: list[Callable[[AnyNode], object]] = [
     lambda node: node.record("a", weight=object()),  # type: ignore[arg-type]
     lambda node: node.record_many("song"),  # type: ignore[arg-type]
     lambda node: node.record_many(["song"]),  # type: ignore[list-item]
+    lambda node: node.record_many([Play(item=b"song")]),  # type: ignore[arg-type]
     lambda node: node.record_many([], identity="nobody"),
     lambda node: node.import_history([Play(item="a", time_s=-1.0)]),
     lambda node: node.endorse("ana"),
     lambda node: node.endorse("0" * 64, 1.5),
     lambda node: node.endorse_many(["0" * 64]),  # type: ignore[arg-type]
     lambda node: node.forget(),
+    lambda node: node.forget(b"song"),  # type: ignore[arg-type]
     lambda node: node.forget("a", everything=True),
     lambda node: node.export(identity="nobody"),
     lambda node: node.journal.page("here", 10),

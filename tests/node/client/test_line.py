@@ -1,10 +1,12 @@
 """What a client makes of a daemon that is gone, slow, full, or something else altogether."""
 
 import asyncio
+import datetime
 import gc
 import os
 import signal
 import threading
+import uuid
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -229,6 +231,21 @@ async def test_threads_that_are_too_many_wait_as_they_are_told(tmp_path: Path) -
     assert sorted(msgspec.json.decode(each)["item"] for each in said) == sorted(
         f"song {n}" for n in range(12)
     )
+
+
+@pytest.mark.parametrize("item", [b"song", uuid.UUID(int=5), datetime.date(2020, 1, 1)])
+def test_what_is_no_text_is_not_said_as_if_it_were(item: Any) -> None:
+    with server(answer(SAID)) as there, remote(there.url) as node:
+        for say_it in (
+            lambda: node.record(item),
+            lambda: node.record_many([Play(item=item)]),
+            lambda: node.forget(item),
+            lambda: node.people.behind([item]),
+            lambda: node.endorse_many({item: 1.0}),
+        ):
+            with pytest.raises(UsageError, match="cannot be sent to a node"):
+                say_it()
+        assert there.requests == []
 
 
 def test_what_comes_in_portions_stops_at_the_first_that_is_refused() -> None:
