@@ -285,6 +285,17 @@ class SyncSubscription(Iterator[Event]):
         with suppress(UsageError, StorageError):  # the node is closed, and that ended it
             self._thread.call(close())
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
 
 class SyncNode(_Facade[Node]):
     """A node whose methods wait; see `tastemesh.open_node_sync`.

@@ -126,6 +126,9 @@ def asked(node: AnyNode, answers: list[Any]) -> None:
     answers += [node.people.behind(["b 3", "song 1", "unheard"], identity="me")]
     answers += [node.people.behind([]), node.people.equivocators]
     answers += [node.is_connected, node.storage_fault]
+    with node.events(watch=["ana"]) as events:
+        pass
+    answers += [list(events), events.dropped_count]
     for bounds in (True, False):
         status = node.status(bounds=bounds)
         answers += [sorted(status), status["window"], status["identities"], status["rejected"]]
