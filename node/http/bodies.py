@@ -18,7 +18,7 @@ BATCH_COUNT = 64
 # In one request, so that it stays below the size of a body: 64 with the longest ids, escaped.
 PLAYS_PER_REQUEST = 64
 
-# Twice as many as a user can stand by: he may withdraw from all of them, and endorse others.
+# Twice as many as a user can stand by: all of them again, and as many that are new.
 PEERS_PER_REQUEST = 512
 
 NOTHING_SPEAKS = "nothing speaks for"
@@ -120,9 +120,11 @@ class ManyLists(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a local user did elsewhere."""
+    """Several things that a local user did."""
 
-    plays: Annotated[list[Play], Meta(description="with dates", max_length=PLAYS_PER_REQUEST)]
+    plays: Annotated[
+        list[Play], Meta(description="with dates, as a rule", max_length=PLAYS_PER_REQUEST)
+    ]
     private: Annotated[bool, Meta(description="keep them on this node")] = False
     identity: IdentityName = DEFAULT_IDENTITY
 
