@@ -66,25 +66,28 @@ class AtUrl:
 
     Args:
         url: base URL; with a path, where an application mounts the API.
-        token: what it asks for.
+        token: what it asks for; the line's end of a file that it was read from does not matter.
 
     Raises:
         ConfigError: it is no such URL, or no token that can be sent.
     """
 
     def __init__(self, url: str, token: str) -> None:
-        try:
-            address = urlsplit(url)
-            is_one = bool(address.hostname) and address.port != 0
-        except ValueError:
-            is_one = False
-        if not is_one or address.scheme not in _SCHEMES or address.query or address.fragment:
-            raise ConfigError(f"url is {url!r}; expected one such as http://127.0.0.1:8765")
-        if address.username is not None:
+        if "@" in url.partition("://")[2].partition("/")[0]:  # nothing secret is repeated
             raise ConfigError(
                 "url has a name or a password in it; expected the token apart from it"
             )
-        self._place = Place(address, _headers(token))
+        try:
+            address = urlsplit(url)
+            is_one = (
+                bool(address.hostname and address.hostname.encode("idna")) and address.port != 0
+            )
+        except ValueError:
+            is_one = False
+        is_one &= url.isprintable() and " " not in url and address.path.isascii()
+        if not is_one or address.scheme not in _SCHEMES or address.query or address.fragment:
+            raise ConfigError(f"url is {url!r}; expected one such as http://127.0.0.1:8765")
+        self._place = Place(address, _headers(token.strip()))
         self.name = f"the daemon at {url}"
 
     def place(self) -> Place:
@@ -97,6 +100,6 @@ class AtUrl:
 
 
 def _headers(token: str) -> Mapping[str, str]:
-    if not token or not token.isascii() or not token.isprintable() or token != token.strip():
+    if not token or not token.isascii() or not token.isprintable():
         raise ConfigError("token is empty or no line of ASCII; expected the text of api.token")
     return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}

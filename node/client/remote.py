@@ -84,14 +84,14 @@ def connect(
 
 
 def _daemon(where: object, token: object) -> Daemon:
-    if isinstance(where, str) and where.lower().startswith(("http://", "https://")):
+    if isinstance(where, str) and "://" in where:
         if not isinstance(token, str):
             raise ConfigError("token is missing; expected the text of api.token in the node's home")
         return AtUrl(where, token)
     if not isinstance(where, str | Path) or not str(where) or "\0" in str(where):
         raise ConfigError(f"where is {where!r}; expected the node's home, or a URL")
     if token is not None:
-        raise ConfigError("token is for a URL; a home has its own, in api.token")
+        raise ConfigError("token is for a URL, http://…; a home has its own, in api.token")
     try:
         return OfHome(Path(where).expanduser().absolute())
     except RuntimeError:

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import BinaryIO
 
 import msgspec
@@ -117,7 +118,8 @@ def _is_locked(file: BinaryIO) -> bool:
 
 def no_daemon(home: Path) -> DaemonError:
     """Return the error that says that nothing answers for this home."""
-    return DaemonError(f"no daemon runs for {home}; start it with: tastemesh run --home {home}")
+    command = f"tastemesh run --home {quote(str(home))}"
+    return DaemonError(f"no daemon runs for {home}; start it with: {command}")
 
 
 def write_private(path: Path, text: str) -> bool:

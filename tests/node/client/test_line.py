@@ -161,6 +161,11 @@ def test_a_base_url_may_have_a_path_and_an_item_any_letters() -> None:
 
 
 def test_a_daemon_that_does_not_run_is_said_how_to_start(tmp_path: Path) -> None:
+    with (
+        tastemesh.connect(tmp_path / "a home") as node,
+        pytest.raises(DaemonError, match=rf"tastemesh run --home '{tmp_path}/a home'$"),
+    ):
+        node.recommend()
     with tastemesh.connect(tmp_path / "home") as node:
         with pytest.raises(DaemonError, match=rf"tastemesh run --home {tmp_path}/home"):
             node.record("a")
@@ -191,6 +196,16 @@ def test_a_daemon_that_does_not_run_is_said_how_to_start(tmp_path: Path) -> None
         ("http://127.0.0.1:0", TOKEN, "expected one such as http"),
         ("http://127.0.0.1:8765/#token=a", TOKEN, "expected one such as http"),
         ("http://ana:secret@127.0.0.1:8765", TOKEN, "expected the token apart from it"),
+        ("http://ana:secret@127.0.0.1:x/?a=1", TOKEN, "expected the token apart from it"),
+        ("http://127.0.0.1:8765/a b", TOKEN, "expected one such as http"),
+        ("http://127.0.0.1:8765/\x01", TOKEN, "expected one such as http"),
+        ("http://127.0.0.1:8765/é", TOKEN, "expected one such as http"),
+        ("http://a b/", TOKEN, "expected one such as http"),
+        ("http://node..example/", TOKEN, "expected one such as http"),
+        (" http://127.0.0.1:8765", TOKEN, "expected one such as http"),
+        ("ftp://127.0.0.1:8765", None, "token is missing"),
+        ("ftp://127.0.0.1:8765", TOKEN, "expected one such as http"),
+        ("127.0.0.1:8765", TOKEN, "token is for a URL, http://"),
     ],
 )
 def test_an_address_that_is_none_is_refused_at_once(where: Any, token: Any, told: str) -> None:
@@ -203,6 +218,17 @@ def test_an_address_that_is_none_is_refused_at_once(where: Any, token: Any, told
 def test_a_timeout_that_is_none_is_refused(timeout_s: Any) -> None:
     with pytest.raises(UsageError, match="expected seconds, above 0"):
         tastemesh.connect("home", timeout_s=timeout_s)
+
+
+async def test_a_token_may_be_what_was_read_from_its_file(tmp_path: Path) -> None:
+    async def heard(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": LISTED})
+
+    async with HttpServer(Gate(heard, token_of(tmp_path)), 0) as there:
+        node = tastemesh.connect(there.url, token=(tmp_path / "api.token").read_text())
+        with node:
+            assert await asyncio.to_thread(node.recommend) == []
 
 
 def test_a_client_does_not_show_its_token() -> None:
