@@ -25,7 +25,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import tastemesh
-from tastemesh.errors import DaemonError, UsageError
+from tastemesh.errors import DaemonError, StorageError, UsageError
 
 Fields = dict[str, str]
 
@@ -69,7 +69,7 @@ def create_app(where: str, token: str | None = None) -> WSGIApplication:
                 status, answer = "200 OK", handler(_fields(environ))
         except (UsageError, KeyError) as error:
             status, answer = "400 Bad Request", {"error": str(error)}
-        except DaemonError:
+        except (DaemonError, StorageError):  # or its disk is full
             status, answer = "503 Service Unavailable", {"error": "not now; try again"}
         start_response(status, [("Content-Type", "application/json")])
         return [json.dumps(answer).encode() + b"\n"]

@@ -1,5 +1,6 @@
 """The example of several workers, as its users meet it: real workers beside a real daemon."""
 
+import io
 import json
 import subprocess
 import sys
@@ -9,12 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 import httpx
 import pytest
 
 import tastemesh
 from examples.several_workers import create_app
+from tests.node.client.servers import answer, server
 from tests.node.daemons import DEADLINE_S, ENVIRONMENT, offline_home, serving
 from tests.pages import ROOT
 
@@ -78,8 +81,23 @@ def test_all_workers_share_one_node(tmp_path: Path) -> None:
             assert sorted(int(each.item) for each in said) == list(range(60))
 
 
-def test_a_page_that_is_none_is_not_found() -> None:
+def visit_app(app: WSGIApplication, method: str, path: str, query: str = "") -> tuple[str, Any]:
+    """What an application answers in this process."""
     told: list[str] = []
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/nowhere"}
-    (answer,) = create_app("home")(environ, lambda status, headers: told.append(status))  # type: ignore[arg-type]
-    assert (told, json.loads(answer)) == (["404 Not Found"], {"error": "no such page"})
+    environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query}
+    environ["wsgi.input"] = io.BytesIO()  # type: ignore[assignment]
+    (answer,) = app(environ, lambda status, headers: told.append(status))  # type: ignore[arg-type]
+    return told[0], json.loads(answer)
+
+
+def test_a_page_that_is_none_is_not_found() -> None:
+    found = visit_app(create_app("home"), "GET", "/nowhere")
+    assert found == ("404 Not Found", {"error": "no such page"})
+
+
+def test_a_disk_that_is_full_is_not_the_fault_of_who_plays() -> None:
+    full = answer(b'{"error":"disk is full"}', "503 Service Unavailable")
+    with server(full) as there:
+        app = create_app(there.url, "t" * 43)
+        status, _ = visit_app(app, "POST", "/plays", "name=ana&item=a")
+    assert status == "503 Service Unavailable"
