@@ -122,7 +122,7 @@ class Line:
             DaemonError: no daemon runs, answers in time, or lets us in.
             TastemeshError: it refuses for another reason.
         """
-        target = addressed(path, query)
+        target = _addressed(path, query)
         until_s = time.monotonic() + self.timeout_s
         while True:
             reply = self._exchange(method, target, content, changes)
@@ -170,7 +170,7 @@ class Line:
         Raises:
             TastemeshError: see `ask`.
         """
-        target = addressed(path, query)
+        target = _addressed(path, query)
         until_s = time.monotonic() + self.timeout_s
         while True:
             connection, answer = self._begun(target)
@@ -359,16 +359,9 @@ def _plain(value: object) -> object:
     raise UsageError(f"{value!r} cannot be sent to a node; expected text or a number")
 
 
-def addressed(path: str, query: Mapping[str, object] | None) -> str:
-    """Return a path with parameters behind it.
-
-    Raises:
-        UsageError: one of them is no text that can be sent.
-    """
-    try:
-        return f"{path}?{urlencode(query, doseq=True)}" if query else path
-    except UnicodeEncodeError:
-        raise UsageError("an argument is not valid UTF-8") from None
+def _addressed(path: str, query: Mapping[str, object] | None) -> str:
+    """Return a path with parameters behind it; what is no UTF-8 in them the daemon refuses."""
+    return f"{path}?{urlencode(query, doseq=True, errors='surrogatepass')}" if query else path
 
 
 def _wait_s(reply: http.client.HTTPResponse) -> int | None:

@@ -222,18 +222,16 @@ class RemoteNode:
         Where it ends with an error, do it again: what was brought in by then is known.
         """
         newest = sorted(_plays(plays), key=happened_s, reverse=True)
-        added = known = left_out = 0
-        records: list[str] = []
+        done = []
         for portion in portions(newest, PLAYS_PER_REQUEST):
             brought = History(plays=portion, private=private, identity=identity)
-            done = self._speaker.post("/v1/imports", brought, Imported)
-            added, known, left_out = (
-                added + done.added,
-                known + done.known,
-                left_out + done.left_out,
-            )
-            records += done.records
-        return Imported(added=added, known=known, left_out=left_out, records=records)
+            done.append(self._speaker.post("/v1/imports", brought, Imported))
+        return Imported(
+            added=sum(each.added for each in done),
+            known=sum(each.known for each in done),
+            left_out=sum(each.left_out for each in done),
+            records=[record for each in done for record in each.records],
+        )
 
     def export(self, *, identity: str = DEFAULT_IDENTITY) -> Export:
         """See `Node.export`."""
@@ -266,7 +264,7 @@ class RemoteNode:
     def explain(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Advice | None:
         """See `Node.explain`."""
         check_text("item", item)
-        path = f"/v1/recommendations/{_quoted(item)}"
+        path = f"/v1/recommendations/{quote(item, safe='', errors='surrogatepass')}"
         found = self._found(path, ShownAdvice, identity=identity) if item else None  # no such path
         return None if found is None else _advice(found)
 
@@ -383,10 +381,3 @@ def _plays(plays: Sequence[Play]) -> list[Play]:
         if not isinstance(play, Play):
             raise UsageError(f"{play!r} is no tastemesh.Play")
     return found
-
-
-def _quoted(item: str) -> str:
-    try:
-        return quote(item, safe="")
-    except UnicodeEncodeError:
-        raise UsageError("an argument is not valid UTF-8") from None
