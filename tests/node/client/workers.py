@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import sys
 import threading
+import warnings
 from typing import Any
 
 import tastemesh
@@ -50,6 +51,7 @@ def listen(node: tastemesh.RemoteNode) -> None:
     events, waited_for = node.events(), node.events()
     waiting = threading.Thread(target=list, args=(waited_for,))
     waiting.start()
+    warnings.filterwarnings("ignore", r"This process .* is multi-threaded", DeprecationWarning)
     child = os.fork()
     if not child:
         try:
