@@ -260,7 +260,8 @@ class Line:
             with self._failing(_IN_DOUBT if changes else ""):
                 answer = connection.send(method, target, content)
                 reply = Reply(answer.status, answer.read(), _wait_s(answer))
-            is_whole = not answer.will_close
+            # A token that is refused goes with its connection: the home may have another by now.
+            is_whole = not answer.will_close and answer.status != 401
         finally:
             if is_whole and len(self._kept()) < KEPT_COUNT:
                 self._kept().append(_Idle(connection, time.monotonic()))

@@ -220,14 +220,31 @@ def test_a_timeout_that_is_none_is_refused(timeout_s: Any) -> None:
         tastemesh.connect("home", timeout_s=timeout_s)
 
 
-async def test_a_token_may_be_what_was_read_from_its_file(tmp_path: Path) -> None:
-    async def heard(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": LISTED})
+async def lists(scope: Any, receive: Any, send: Any) -> None:
+    """What a node answers whose users have no lists."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": LISTED})
 
-    async with HttpServer(Gate(heard, token_of(tmp_path)), 0) as there:
+
+async def test_a_token_may_be_what_was_read_from_its_file(tmp_path: Path) -> None:
+    async with HttpServer(Gate(lists, token_of(tmp_path)), 0) as there:
         node = tastemesh.connect(there.url, token=(tmp_path / "api.token").read_text())
         with node:
+            assert await asyncio.to_thread(node.recommend) == []
+
+
+async def test_a_token_that_was_refused_is_read_anew(tmp_path: Path) -> None:
+    file = tmp_path / "api.token"
+    token = token_of(tmp_path)
+    async with HttpServer(Gate(lists, token), 0) as there:
+        with (
+            announced(tmp_path, Endpoint(pid=os.getpid(), http=there.url)),
+            tastemesh.connect(tmp_path) as node,
+        ):
+            file.write_text(TOKEN)
+            with pytest.raises(DaemonError, match="lets nobody in"):
+                await asyncio.to_thread(node.recommend)
+            file.write_text(token)
             assert await asyncio.to_thread(node.recommend) == []
 
 
