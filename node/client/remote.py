@@ -219,6 +219,7 @@ class RemoteNode:
     ) -> Imported:
         """Bring a history in, 64 plays at a time, the newest first. See `Node.import_history`.
 
+        What was done with an item before its newest play is known, unless both are in one 64.
         Where it ends with an error, do it again: what was brought in by then is known.
         """
         newest = sorted(_plays(plays), key=happened_s, reverse=True)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import tastemesh
+from tastemesh import Play
 from tastemesh.errors import DaemonError
 from tastemesh.node.events import Event, RecommendationsChanged, RecordAccepted
 from tests.node.daemons import DEADLINE_S, ENVIRONMENT, offline_home, serving
@@ -88,6 +89,12 @@ def test_more_users_than_a_page_or_a_request_has(node: tastemesh.RemoteNode) -> 
     made = node.add_identities(f"many-{number}" for number in range(130))
     assert node.identities == before | {each.name: each.id for each in made}
     assert list(node.lists([each.name for each in made], 1)) == [each.name for each in made]
+
+
+def test_an_older_play_in_a_later_request_is_known(node: tastemesh.RemoteNode) -> None:
+    user = node.identity("history")
+    done = user.import_history([Play(f"song {n % 48}", time_s=10.0 * n) for n in range(96)])
+    assert (done.added, done.known, done.left_out) == (64, 32, 0)
 
 
 def test_events_come_until_they_are_closed(node: tastemesh.RemoteNode) -> None:
