@@ -117,13 +117,14 @@ class RemoteSubscription(Iterator[Event]):
     def _take(self, message: bytes) -> None:
         lines = message.split(b"\n")
         fields = dict(line.partition(b": ")[::2] for line in lines)
-        name, data = fields.get(b"event", b"").decode(), fields.get(b"data", b"")
+        data = fields.get(b"data", b"")
         try:
+            name = fields.get(b"event", b"").decode()
             if name == "Dropped":
                 self.dropped_count += msgspec.json.decode(data, type=_Dropped).count
             elif name in _EVENTS:
                 self._waiting.append(_EVENTS[name].decode(data))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self._line.foreign(error) from None
 
     def _end(self) -> None:

@@ -345,6 +345,11 @@ def test_events_are_read_though_a_proxy_says_that_the_connection_ends(content: b
         (b"", "went away"),
         (b"5\r\nev", "went away"),
         (chunks(b'event: PeerDiscovered\ndata: {"node":5}\n\n', 99), "does not answer as a node"),
+        (
+            chunks(b'event: PeerDiscovered\ndata: {"node":"\xff"}\n\n', 99),
+            "does not answer as a node",
+        ),
+        (chunks(b"event: \xff\ndata: {}\n\n", 99), "does not answer as a node"),
         (b"no length\r\n", "went away"),
     ],
 )
