@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from benchmarks.graphs import NOW_S, interactions
 from benchmarks.measure import interleaved_s, row
 from tastemesh.gossip import codec
+from tastemesh.gossip.bundles import pack_bundles
+from tastemesh.gossip.envelope import RECORD_DOMAIN
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Interaction, Record
 from tastemesh.gossip.signer import Signer
@@ -62,7 +64,7 @@ def run(*, quick: bool) -> list[dict[str, Any]]:
 def _compare(count: int, batch: int) -> list[dict[str, Any]]:
     records = wire_records(count, batch)
     payloads = [
-        (records_topic(NETWORK, shard_of(r.author)), codec.pack_bundles([r.envelope], LIMITS)[0])
+        (records_topic(NETWORK, shard_of(r.author)), pack_bundles([r.envelope], LIMITS)[0])
         for r in records
     ]
     rows = [
@@ -111,7 +113,7 @@ def _compare(count: int, batch: int) -> list[dict[str, Any]]:
 def _signed(envelope: bytes) -> tuple[bytes, bytes, bytes]:
     """Return the key, the signed bytes and the signature in an envelope."""
     body, key, _, signature, _ = msgspec.msgpack.decode(envelope)
-    return key, codec.RECORD_DOMAIN + body, signature
+    return key, RECORD_DOMAIN + body, signature
 
 
 async def _ingest(payloads: list[tuple[str, bytes]]) -> None:

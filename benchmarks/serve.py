@@ -30,6 +30,7 @@ from benchmarks.daemons import NETWORK, Daemon, daemon, fill, signers
 from benchmarks.graphs import BATCH
 from benchmarks.measure import row
 from tastemesh.gossip import codec
+from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Interaction
 from tastemesh.gossip.signer import Signer
@@ -212,7 +213,7 @@ def _payloads(authors: list[Signer]) -> Iterator[tuple[str, bytes]]:
             wall_ms = clock.wall_ms()
             record = codec.sign_record(signer, NETWORK, 0, seq, b"", wall_ms, said, limits)
             topic = records_topic(NETWORK, shard_of(signer.id))
-            yield topic, codec.pack_bundles([record.envelope], limits)[0]
+            yield topic, pack_bundles([record.envelope], limits)[0]
 
 
 async def _push(pusher: MqttTransport, authors: list[Signer]) -> None:

@@ -29,6 +29,7 @@ from benchmarks.graphs import NOW_S
 from benchmarks.ingest import NETWORK, Feed
 from benchmarks.measure import row, write
 from tastemesh.gossip import codec, inputs
+from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Interaction
 from tastemesh.gossip.signer import Signer
@@ -114,7 +115,7 @@ class _Stream(Feed):
                 signer, NETWORK, 0, seqs[author], b"", self._clock.wall_ms(), said, limits
             )
             topic = records_topic(NETWORK, shard_of(signer.id))
-            yield Message("b", topic, codec.pack_bundles([record.envelope], limits)[0])
+            yield Message("b", topic, pack_bundles([record.envelope], limits)[0])
 
 
 def _signer(number: int) -> Signer:

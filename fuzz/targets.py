@@ -11,8 +11,10 @@ import msgspec
 
 from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec, effects, inputs, reconcile
+from tastemesh.gossip.bundles import pack_bundles, unpack_bundle
 from tastemesh.gossip.echoes import PAYLOAD_COUNT
 from tastemesh.gossip.engine import GossipEngine
+from tastemesh.gossip.envelope import RECORD_DOMAIN
 from tastemesh.gossip.greetings import HEARD_COUNT
 from tastemesh.gossip.inbox import INTRODUCED, Message, introduction, read_message
 from tastemesh.gossip.limits import Limits
@@ -86,7 +88,7 @@ def decoders(data: bytes) -> None:
         lambda: codec.decode(data, NETWORK, WIRE),
         lambda: shard_of(codec.parse(data, NETWORK, WIRE).author),  # what comes before who signed
         lambda: read_message(data, WIRE).introduction,
-        lambda: codec.unpack_bundle(data, WIRE),
+        lambda: unpack_bundle(data, WIRE),
         lambda: parse_presence(data, NETWORK),
         lambda: authenticate_presence(data),
         lambda: open_proof(data, NETWORK, WIRE),
@@ -211,7 +213,7 @@ class Core:
             return
         self._records = [*self._records[-15:], record]
         shard = shard_of(author.id) if script.number(8) else script.number(64)
-        (bundle,) = codec.pack_bundles([record.envelope], WIRE)
+        (bundle,) = pack_bundles([record.envelope], WIRE)
         self._hear(records_topic(NETWORK, shard), bundle, _BROKERS[script.number(2)])
 
     def _statement(self, script: Script) -> Said:
@@ -229,7 +231,7 @@ class Core:
 
     def _hear_records_again(self, script: Script) -> None:
         again = [r.envelope for r in self._records if script.number(2)]
-        for bundle in codec.pack_bundles(again, WIRE):
+        for bundle in pack_bundles(again, WIRE):
             if script.number(2):
                 sender = NODES[script.number(len(NODES))].id
                 self._inbox(Message(1, sender, bundle, 0))
@@ -298,7 +300,7 @@ class Core:
         if script.number(2):
             body[script.number(len(body))] = bytes(lengths[script.number(8)])
         raw, public = msgspec.msgpack.encode(body), author.public
-        signature = author.sign(codec.RECORD_DOMAIN + raw)
+        signature = author.sign(RECORD_DOMAIN + raw)
         envelope = [raw, public.key, public.next_digest, signature, author.lineage]
         if script.number(2):
             envelope[script.number(len(envelope))] = bytes(lengths[script.number(8)])

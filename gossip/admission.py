@@ -14,9 +14,9 @@ from collections import Counter
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.authorship import Authorship
-from tastemesh.gossip.codec import Opened
 from tastemesh.gossip.disputes import Disputes
 from tastemesh.gossip.effects import Effect, EvictReason
+from tastemesh.gossip.envelope import Opened
 from tastemesh.gossip.horizon import Horizon
 from tastemesh.gossip.intake import Intake
 from tastemesh.gossip.limits import Limits, RejectReason

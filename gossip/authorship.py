@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from tastemesh.errors import UsageError
-from tastemesh.gossip.codec import Opened, sign_again, sign_record
+from tastemesh.gossip.codec import sign_record
 from tastemesh.gossip.effects import Effect, EvictReason, ReserveSequence
+from tastemesh.gossip.envelope import Opened, sign_again
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.lineage import ROTATION_BYTES, Lineage

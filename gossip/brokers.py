@@ -9,9 +9,10 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from tastemesh.errors import RemoteProtocolError
-from tastemesh.gossip.codec import Opened, pack_bundles
+from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.echoes import Echoes
 from tastemesh.gossip.effects import Effect, Fetch, Send, SetTimer
+from tastemesh.gossip.envelope import Opened
 from tastemesh.gossip.interest import Interest
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.meter import BrokerReport, Meter

@@ -16,12 +16,13 @@ from functools import partial
 from typing import ClassVar
 
 from tastemesh.errors import InternalError, RemoteProtocolError, UsageError
-from tastemesh.gossip import codec, effects, inputs
+from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.admission import Admission, Rejections
 from tastemesh.gossip.announcements import Announcements
 from tastemesh.gossip.authorship import Authorship
 from tastemesh.gossip.brokers import RELAY_TIMER, Brokers
 from tastemesh.gossip.effects import Effect
+from tastemesh.gossip.envelope import Opened
 from tastemesh.gossip.greetings import GREETER_COUNT, Greetings
 from tastemesh.gossip.inbox import read_message
 from tastemesh.gossip.intake import Intake
@@ -335,7 +336,7 @@ class GossipEngine:
         return done
 
     def _take_envelope(
-        self, opened: codec.Opened, shard: int | None, event: inputs.Received, now_ms: int
+        self, opened: Opened, shard: int | None, event: inputs.Received, now_ms: int
     ) -> list[Effect]:
         """Pass one record through the checks and into the window."""
         broker = "" if shard is None else event.broker

@@ -20,7 +20,7 @@ broker not at all.
 from collections.abc import Container
 
 from tastemesh.errors import RemoteProtocolError
-from tastemesh.gossip.codec import Opened, check_key
+from tastemesh.gossip.envelope import Opened, check_key
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.lineage import Lineage, Lineages, followed, revoked
 from tastemesh.gossip.proofs import ConvictedError, Proofs, open_proof

@@ -13,7 +13,7 @@ in its name with anybody.
 import msgspec
 
 from tastemesh.errors import RemoteProtocolError
-from tastemesh.gossip.codec import Verify
+from tastemesh.gossip.envelope import Verify
 from tastemesh.gossip.identity import PublicIdentity
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.signatures import verify

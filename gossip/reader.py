@@ -6,7 +6,8 @@ in one process may hand them all one reader that remembers what it has read befo
 """
 
 from tastemesh.gossip import codec
-from tastemesh.gossip.codec import Opened, Verify
+from tastemesh.gossip.bundles import unpack_bundle
+from tastemesh.gossip.envelope import Opened, Verify, authenticate_opened, open_envelope
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import Presence, authenticate_presence, parse_presence
 from tastemesh.gossip.record import Record
@@ -34,14 +35,11 @@ class Reader:
             RemoteProtocolError: too large, or not a bundle.
         """
         limits = self._limits
-        return [
-            codec.open_envelope(envelope, limits)
-            for envelope in codec.unpack_bundle(payload, limits)
-        ]
+        return [open_envelope(envelope, limits) for envelope in unpack_bundle(payload, limits)]
 
     def open(self, envelope: bytes) -> Opened:
-        """Take one envelope apart; see `codec.open_envelope`."""
-        return codec.open_envelope(envelope, self._limits)
+        """Take one envelope apart; see `open_envelope`."""
+        return open_envelope(envelope, self._limits)
 
     def parse(self, opened: Opened) -> Record:
         """Return what an envelope says; see `codec.read`."""
@@ -56,8 +54,8 @@ class Reader:
         return codec.read(opened, self._network, self._limits, is_known=True)
 
     def authenticate(self, record: Record, opened: Opened) -> None:
-        """Check that the key in a record's envelope signed it; see `codec.authenticate_opened`."""
-        codec.authenticate_opened(record, opened, self._verify)
+        """Check that the key in a record's envelope signed it; see `authenticate_opened`."""
+        authenticate_opened(record, opened, self._verify)
 
     def presence(self, payload: bytes) -> Presence:
         """Return what a presence message says; see `presence.parse_presence`."""

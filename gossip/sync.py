@@ -31,7 +31,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from tastemesh.gossip import codec, inbox, reconcile
+from tastemesh.gossip import inbox, reconcile
+from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.effects import Effect, Fetch, Send
 from tastemesh.gossip.exchanges import Exchanges
 from tastemesh.gossip.guests import Guests
@@ -388,7 +389,7 @@ class Sync:
                 inbox.written(inbox.Message(inbox.BUNDLE, self._node, bundle, 0)),
                 event.broker,
             )
-            for bundle in codec.pack_bundles(envelopes, room)
+            for bundle in pack_bundles(envelopes, room)
         ]
 
     def convince(self, peer: bytes, proof: bytes, broker: str) -> Send:

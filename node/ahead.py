@@ -20,8 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from tastemesh.errors import RemoteProtocolError
-from tastemesh.gossip import codec
-from tastemesh.gossip.codec import Opened, Signed
+from tastemesh.gossip.envelope import Opened, Signed, signed_parts
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record
@@ -147,4 +146,4 @@ class AheadReader(TimedReader):
             found.records[opened.envelope] = self._plain.parse(opened)
         except RemoteProtocolError:
             return []
-        return [codec.signed_parts(opened)]
+        return [signed_parts(opened)]

@@ -13,6 +13,7 @@ import msgspec
 
 from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec
+from tastemesh.gossip.envelope import authenticate
 from tastemesh.gossip.identity import format_id, parse_id
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.lineage import Lineages
@@ -173,7 +174,7 @@ def _opened(text: str, network: str, limits: Limits) -> Record:
         raise UsageError("a record is not base64") from None
     record = codec.parse(envelope, network, limits)
     Lineages(limits).check(record.author, record.lineage, record.slot)
-    codec.authenticate(record, limits)
+    authenticate(record, limits)
     return record
 
 

@@ -9,8 +9,8 @@ import msgspec
 import structlog
 
 from tastemesh.errors import ConfigError, StorageCause, StorageError
-from tastemesh.gossip import codec
 from tastemesh.gossip.effects import ReserveSequence
+from tastemesh.gossip.envelope import open_envelope
 from tastemesh.gossip.inputs import Restored
 from tastemesh.gossip.limits import Limits
 from tastemesh.node.seal import is_replaced
@@ -192,7 +192,7 @@ async def settle(store: Store, config: NodeConfig) -> None:
 
 
 def _is_whole(limits: Limits, record_id: bytes, envelope: bytes) -> bool:
-    return codec.open_envelope(envelope, limits).record_id == record_id
+    return open_envelope(envelope, limits).record_id == record_id
 
 
 def _place(config: NodeConfig) -> bytes:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
 
-from tastemesh.gossip.codec import Opened, Verify
+from tastemesh.gossip.envelope import Opened, Verify
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Record

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar, TypeVarTuple, Unpack
 import msgspec
 
 from tastemesh.errors import RemoteProtocolError
-from tastemesh.gossip.codec import Opened, Verify
+from tastemesh.gossip.envelope import Opened, Verify
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.presence import Presence
 from tastemesh.gossip.reader import Reader

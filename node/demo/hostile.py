@@ -12,6 +12,8 @@ import numpy as np
 
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec
+from tastemesh.gossip.bundles import pack_bundles, unpack_bundle
+from tastemesh.gossip.envelope import RECORD_DOMAIN, open_public
 from tastemesh.gossip.limits import DAY_MS, Limits
 from tastemesh.gossip.record import Interaction, Record
 from tastemesh.gossip.signer import Signer
@@ -87,7 +89,7 @@ class HostileClient:
         while True:
             for event in await transport.events():
                 if isinstance(event, Message):
-                    self._keep(codec.unpack_bundle(event.payload, self._limits))
+                    self._keep(unpack_bundle(event.payload, self._limits))
                     transport.acknowledge(event)  # or the broker holds back what follows
 
     def _keep(self, envelopes: list[bytes]) -> None:
@@ -113,7 +115,7 @@ class HostileClient:
                 envelopes = attacks[name]()
                 for author, envelope in envelopes:
                     topic = records_topic(self._network, shard_of(author))
-                    (payload,) = codec.pack_bundles([envelope], self._limits)
+                    (payload,) = pack_bundles([envelope], self._limits)
                     if transport.publish(topic, payload):
                         self.sent[name] += 1
             await transport.drain()
@@ -148,10 +150,10 @@ class HostileClient:
                 ]
             )
             own = self._signer.public
-            theirs = codec.open_public(victim.envelope, self._limits)
+            theirs = open_public(victim.envelope, self._limits)
             # With the victim's own key in the envelope, and with ours in its place.
             for public in (theirs, own):
-                signature = self._signer.sign(codec.RECORD_DOMAIN + body)
+                signature = self._signer.sign(RECORD_DOMAIN + body)
                 forged.append(
                     (
                         victim.author,

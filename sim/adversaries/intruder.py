@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tastemesh.gossip import codec, inputs
+from tastemesh.gossip import inputs
+from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.effects import Effect, Send, SetTimer, Subscribe
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.signer import Signer
@@ -107,7 +108,5 @@ class Intruder:
         return [
             Send(topic, bundle)
             for at in range(0, len(envelopes), _BUNDLE_RECORDS)
-            for bundle in codec.pack_bundles(
-                envelopes[at : at + _BUNDLE_RECORDS], self.means.limits
-            )
+            for bundle in pack_bundles(envelopes[at : at + _BUNDLE_RECORDS], self.means.limits)
         ]

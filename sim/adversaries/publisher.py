@@ -13,6 +13,7 @@ import numpy as np
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec, inputs
 from tastemesh.gossip.authorship import Authorship
+from tastemesh.gossip.bundles import unpack_bundle
 from tastemesh.gossip.effects import Send
 from tastemesh.gossip.record import Endorsement, Interaction, Said
 from tastemesh.sim.adversaries.intruder import Intruder, Means
@@ -93,7 +94,7 @@ class Adaptive(Publisher):
         if len(self._held) + len(self._vouched) > _HEARD_COUNT:
             return
         try:
-            for envelope in codec.unpack_bundle(event.payload, self.means.limits):
+            for envelope in unpack_bundle(event.payload, self.means.limits):
                 record = codec.parse(envelope, self.means.network, self.means.limits)
                 for said in record.statements:
                     if isinstance(said, Interaction) and record.author not in self._own:

@@ -5,6 +5,7 @@ from typing import Any
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec, inputs
 from tastemesh.gossip.authorship import Authorship
+from tastemesh.gossip.bundles import unpack_bundle
 from tastemesh.gossip.codec import sign_record
 from tastemesh.gossip.effects import Send
 from tastemesh.gossip.presence import sign_presence
@@ -102,7 +103,7 @@ class Forger(Intruder):
         if len(self._heard) >= _KEPT_COUNT:
             return
         try:
-            for envelope in codec.unpack_bundle(event.payload, self.means.limits):
+            for envelope in unpack_bundle(event.payload, self.means.limits):
                 record = codec.parse(envelope, self.means.network, self.means.limits)
                 self._heard[envelope] = record.author
         except RemoteProtocolError:

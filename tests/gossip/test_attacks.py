@@ -4,7 +4,9 @@ import msgspec
 import pytest
 
 from tastemesh.gossip import codec, effects, inputs
+from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.effects import Effect
+from tastemesh.gossip.envelope import RECORD_DOMAIN, open_public, record_id
 from tastemesh.gossip.itemset import ItemSet
 from tastemesh.gossip.limits import DAY_MS, Limits, RejectReason
 from tastemesh.gossip.presence import sign_presence
@@ -37,7 +39,7 @@ def push(cores: Cores, node: int, *records: Record | bytes) -> list[Effect]:
     envelopes = [r if isinstance(r, bytes) else r.envelope for r in records]
     author = codec.parse(envelopes[0], NETWORK, LIMITS).author
     done: list[Effect] = []
-    for bundle in codec.pack_bundles(envelopes, LIMITS):
+    for bundle in pack_bundles(envelopes, LIMITS):
         done += cores.hear(node, records_topic(NETWORK, shard_of(author)), bundle)
     return done
 
@@ -65,8 +67,8 @@ def test_forged_author_none_of_1000_gets_in() -> None:
         body = msgspec.msgpack.encode(
             [1, NETWORK, BEN.id, 0, n + 1, b"", WALL_MS, [[1, "song", "listen", 10_000, 0]]]
         )
-        signature = forger.sign(codec.RECORD_DOMAIN + body)
-        public, real = forger.public, codec.open_public(theirs.envelope, LIMITS)
+        signature = forger.sign(RECORD_DOMAIN + body)
+        public, real = forger.public, open_public(theirs.envelope, LIMITS)
         stolen = rotated_by(forger)
         for envelope in (
             [body, public.key, public.next_digest, signature, None],
@@ -187,9 +189,9 @@ def proof_by(signer: Signer, author: bytes, seq: int, *, is_signed: bool) -> byt
         body = msgspec.msgpack.encode(
             [1, NETWORK, author, 0, seq, b"", WALL_MS, [[1, item, "listen", 1, 0]]]
         )
-        signature = signer.sign(codec.RECORD_DOMAIN + body) if is_signed else bytes(63) + b"\1"
+        signature = signer.sign(RECORD_DOMAIN + body) if is_signed else bytes(63) + b"\1"
         envelope = [body, signer.public.key, signer.public.next_digest, signature, None]
-        found[codec.record_id(body)] = msgspec.msgpack.encode(envelope)
+        found[record_id(body)] = msgspec.msgpack.encode(envelope)
     return msgspec.msgpack.encode([found[each] for each in sorted(found)])
 
 
@@ -290,7 +292,7 @@ def test_forgeries_in_a_trusted_name_are_bounded_and_keep_out_what_comes_by_thei
 
     def brought(broker: str, *envelopes: bytes) -> int:
         done: list[Effect] = []
-        for bundle in codec.pack_bundles(list(envelopes), Limits(payload_bytes=60_000)):
+        for bundle in pack_bundles(list(envelopes), Limits(payload_bytes=60_000)):
             done += cores.hear(0, inbox, message(EVE, 1, bundle), broker)
         return count(done, effects.Accepted)
 
@@ -321,12 +323,12 @@ def test_who_floods_by_reconciliation_gets_a_windows_worth_and_then_his_rate() -
         dated = [written(author, n, created_ms=WALL_MS + n) for n in range(1, 2_001)]
         records = [record.envelope for record in dated]
         done: list[Effect] = []
-        for bundle in codec.pack_bundles(records, Limits(payload_bytes=60_000)):
+        for bundle in pack_bundles(records, Limits(payload_bytes=60_000)):
             done += cores.hear(0, inbox, message(EVE, 1, bundle))
         assert count(done, effects.Accepted) == at_once
     assert cores.engines[0].rejected == {RejectReason.RATE: 2 * (2_000 - at_once)}
     cores.pass_time(10_000)
-    (bundle,) = codec.pack_bundles(records[-50:], LIMITS)
+    (bundle,) = pack_bundles(records[-50:], LIMITS)
     assert count(cores.hear(0, inbox, message(EVE, 1, bundle)), effects.Accepted) == 20
 
 
@@ -370,9 +372,7 @@ def test_inbox_spam_is_answered_within_the_budget() -> None:
         refused += count(done, effects.Misbehaved)
     assert answers == LIMITS.sync_reply_count * 8
     assert refused == 300 - answers
-    unasked = message(
-        person("unheard of"), 1, codec.pack_bundles([written(EVE, 1).envelope], LIMITS)[0]
-    )
+    unasked = message(person("unheard of"), 1, pack_bundles([written(EVE, 1).envelope], LIMITS)[0])
     assert count(cores.hear(0, inbox, unasked), effects.Accepted) == 0
 
 

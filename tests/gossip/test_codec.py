@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec
+from tastemesh.gossip.envelope import open_envelope
 from tastemesh.gossip.identity import PublicIdentity
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.record import Endorsement, Interaction, Statement, Unknown
@@ -77,7 +78,7 @@ def test_what_is_signed_decodes_to_the_same(
     assert again.statements == said
     assert (again.author, again.epoch, again.seq) == (SIGNER.id, epoch, seq)
     assert (again.prev, again.created_ms) == (b"p" * 16, created_ms)
-    assert codec.open_envelope(record.envelope, LIMITS).record_id == record.id
+    assert open_envelope(record.envelope, LIMITS).record_id == record.id
 
 
 @given(st.binary(max_size=300))
@@ -256,47 +257,7 @@ def test_our_own_mistakes_name_what_was_expected(
     assert expected in str(caught.value)
 
 
-@given(
-    st.lists(
-        st.binary(min_size=codec.LEAST_ENVELOPE_BYTES, max_size=LIMITS.record_bytes), max_size=12
-    )
-)
-def test_bundles_hold_everything_in_order_within_the_payload(envelopes: list[bytes]) -> None:
-    bundles = codec.pack_bundles(envelopes, LIMITS)
-    assert all(len(bundle) <= LIMITS.payload_bytes for bundle in bundles)
-    unpacked = [e for bundle in bundles for e in codec.unpack_bundle(bundle, LIMITS)]
-    assert unpacked == envelopes
-
-
-@given(st.binary(max_size=200))
-def test_any_payload_unpacks_or_gives_a_reason(payload: bytes) -> None:
-    try:
-        codec.unpack_bundle(payload, LIMITS)
-    except RemoteProtocolError as error:
-        assert error.reason in (RejectReason.MALFORMED, RejectReason.OVERSIZED)
-
-
 def test_the_shortest_record_there_can_be_is_taken() -> None:
     envelope = sealed([1, "n", SIGNER.id, 0, 1, b"", 0, [[9]]])
     assert len(envelope) == codec.LEAST_ENVELOPE_BYTES == 184
-    assert codec.unpack_bundle(msgspec.msgpack.encode([envelope]), LIMITS) == [envelope]
     assert codec.decode(envelope, "n", LIMITS).statements == (Unknown(9),)
-
-
-@given(st.binary(max_size=codec.LEAST_ENVELOPE_BYTES - 1))
-def test_nothing_shorter_is_an_envelope(envelope: bytes) -> None:
-    whole = sealed(body())
-    with pytest.raises(RemoteProtocolError, match="1 of 3 envelopes below 184 bytes"):
-        codec.unpack_bundle(msgspec.msgpack.encode([whole, envelope, whole]), LIMITS)
-
-
-def test_a_bundle_of_nothing_is_one_refusal() -> None:
-    with pytest.raises(RemoteProtocolError, match="32000 of 32000"):
-        codec.unpack_bundle(msgspec.msgpack.encode([b""] * 32_000), LIMITS)
-
-
-def test_what_a_disk_has_cut_is_left_out_of_bundles() -> None:
-    whole = sealed(body())
-    (bundle,) = codec.pack_bundles([whole[:40], whole, whole[:100]], LIMITS)
-    assert codec.unpack_bundle(bundle, LIMITS) == [whole]
-    assert codec.pack_bundles([whole[:40]], LIMITS) == []

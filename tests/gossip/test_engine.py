@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip import codec, effects, inputs, reconcile
+from tastemesh.gossip.bundles import pack_bundles, unpack_bundle
 from tastemesh.gossip.effects import Effect, EvictReason
 from tastemesh.gossip.engine import EXPIRE_PERIOD_MS, GossipEngine
+from tastemesh.gossip.envelope import open_envelope
 from tastemesh.gossip.limits import DAY_MS, Limits, RejectReason
 from tastemesh.gossip.presence import sign_presence
 from tastemesh.gossip.record import Endorsement, Interaction, Record
@@ -54,7 +56,7 @@ def written(
 def pushed(records: Iterable[Record], topic: str = "", wall_ms: int = WALL_MS) -> inputs.Received:
     records = list(records)
     topic = topic or records_topic("main", shard_of(records[0].author))
-    (payload,) = codec.pack_bundles([r.envelope for r in records], LIMITS)
+    (payload,) = pack_bundles([r.envelope for r in records], LIMITS)
     return inputs.Received("b", topic, payload, wall_ms)
 
 
@@ -73,7 +75,7 @@ def test_what_we_record_is_reserved_committed_accepted_and_only_then_sent() -> N
     assert accepted == effects.Accepted(record, WALL_MS, own=True)
     assert isinstance(send, effects.Send)
     assert send.topic == records_topic("main", shard_of(ME.id))
-    assert codec.unpack_bundle(send.payload, LIMITS) == [record.envelope]
+    assert unpack_bundle(send.payload, LIMITS) == [record.envelope]
 
 
 def test_what_we_hear_is_committed_and_accepted_once() -> None:
@@ -197,7 +199,7 @@ def test_an_author_may_push_a_burst_and_then_his_rate() -> None:
 def test_reconciliation_is_not_subject_to_the_push_rate() -> None:
     core = engine(Limits(author_burst_count=1, author_rate_per_s=0.001))
     records = [written(seq=seq) for seq in range(1, 30)]
-    (bundle,) = codec.pack_bundles([r.envelope for r in records], LIMITS)
+    (bundle,) = pack_bundles([r.envelope for r in records], LIMITS)
     payload = msgspec.msgpack.encode([1, OTHER_NODE.id, bundle, 0])
     inbox = inbox_topic("main", NODE.id)
     topic = presence_topic("main", shard_of(OTHER_NODE.id))
@@ -456,7 +458,7 @@ def test_a_signature_that_changed_on_the_disk_is_ours_to_give_again(place: int) 
             effects.Accepted(mine, WALL_MS - 5, True),
         ]
     else:  # a length was hit: nothing tells where the body ends
-        assert codec.open_envelope(changed.envelope, LIMITS).outer is None
+        assert open_envelope(changed.envelope, LIMITS).outer is None
 
 
 @pytest.mark.parametrize("place", [-3, 80])  # signature and body

@@ -4,6 +4,7 @@ import pytest
 
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec, effects, inbox, inputs
+from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.effects import EvictReason
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.lineage import Lineages
@@ -23,7 +24,7 @@ def written(item: str, seq: int = 1) -> Record:
 
 
 def push(cores: Cores, node: int, *records: Record) -> list[effects.Effect]:
-    (bundle,) = codec.pack_bundles([record.envelope for record in records], LIMITS)
+    (bundle,) = pack_bundles([record.envelope for record in records], LIMITS)
     return cores.hear(node, TOPIC, bundle)
 
 
@@ -281,7 +282,7 @@ def test_a_rotation_between_a_dispute_and_its_proof_voids_it() -> None:
     first, second = signed(EVE, 1, 1, "x"), signed(EVE, 1, 1, "y")
     push(cores, 0, first)
     engine = cores.engines[0]
-    (bundle,) = codec.pack_bundles([second.envelope], LIMITS)
+    (bundle,) = pack_bundles([second.envelope], LIMITS)
     done = engine.handle(inputs.Received("broker", TOPIC, bundle, WALL_MS), 0)
     fetch = next(e for e in done if isinstance(e, effects.Fetch))  # the store takes its time
     assert fetch.record_ids == (first.id,)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.authorship import Authorship
-from tastemesh.gossip.codec import pack_bundles
+from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.echoes import PAYLOAD_COUNT, Echoes
 from tastemesh.gossip.interest import Interest, mask_of
 from tastemesh.gossip.limits import Limits

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tastemesh.errors import RemoteProtocolError, UsageError
 from tastemesh.gossip import codec, effects, inputs
+from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.effects import EvictReason
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.lineage import Lineage, Lineages, StoredLineage, check_lineage
@@ -39,7 +40,7 @@ def written(signer: Signer, epoch: int, seq: int, *said: Said) -> Record:
 def push(cores: Cores, node: int, *records: Record) -> list[effects.Effect]:
     """Have a node hear records on their author's shard; return what it did."""
     topic = records_topic(NETWORK, shard_of(records[0].author))
-    (bundle,) = codec.pack_bundles([record.envelope for record in records], LIMITS)
+    (bundle,) = pack_bundles([record.envelope for record in records], LIMITS)
     return cores.hear(node, topic, bundle)
 
 

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tastemesh.gossip import codec
+from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Forget, Record, Rotation, Said
 from tastemesh.gossip.signer import Signer
@@ -81,7 +82,7 @@ histories = st.lists(records, max_size=24, unique_by=lambda record: (record.auth
 
 
 def push(cores: Cores, node: int, record: Record) -> None:
-    (bundle,) = codec.pack_bundles([record.envelope], LIMITS)
+    (bundle,) = pack_bundles([record.envelope], LIMITS)
     cores.hear(node, records_topic(NETWORK, shard_of(record.author)), bundle)
 
 

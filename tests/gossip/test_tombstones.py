@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tastemesh.gossip import codec
+from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.record import Endorsement, Forget, Said
 from tastemesh.gossip.tombstones import covering
@@ -47,5 +48,5 @@ def test_a_record_full_of_forgets_is_not_asked_for_each_of_its_authors_others() 
 
 def push(cores: Cores, seq: int, *said: Said) -> None:
     record = codec.sign_record(EVE, NETWORK, 0, seq, b"", cores.wall_ms, said, LIMITS)
-    (bundle,) = codec.pack_bundles([record.envelope], LIMITS)
+    (bundle,) = pack_bundles([record.envelope], LIMITS)
     cores.hear(0, records_topic(NETWORK, shard_of(EVE.id)), bundle)

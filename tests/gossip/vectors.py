@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec, reconcile
+from tastemesh.gossip.bundles import pack_bundles
+from tastemesh.gossip.envelope import RECORD_DOMAIN
 from tastemesh.gossip.fingerprints import Fingerprints
 from tastemesh.gossip.inbox import Introduction, Message
 from tastemesh.gossip.limits import Limits
@@ -99,7 +101,7 @@ def altered(change: dict[int, Any], signer: Signer = ALICE, extra: bytes = b"") 
     for place, value in change.items():
         fields[place] = value
     body = msgspec.msgpack.encode(fields) + extra
-    signature = signer.sign(codec.RECORD_DOMAIN + body)
+    signature = signer.sign(RECORD_DOMAIN + body)
     public = signer.public
     return msgspec.msgpack.encode([body, public.key, public.next_digest, signature, None])
 
@@ -202,7 +204,7 @@ def vectors() -> dict[str, Any]:
     authenticate_presence(shown, context=ALICE.id + salt)
     introduction = msgspec.msgpack.encode(Introduction(shown, frame))
     conflicting = written(ALICE, 0, 1, Interaction("another", "listen", 1))
-    bundle = codec.pack_bundles([PLAYED.envelope, RECORDS["a forget"].envelope], LIMITS)
+    bundle = pack_bundles([PLAYED.envelope, RECORDS["a forget"].envelope], LIMITS)
     unknown = altered({7: [[9, "of", "the", "future"], [1, "x", "listen", 1, 0]]})
     ageless = altered({7: [[1, "x", "listen", 1]]})
     stolen = Ed25519PrivateKey.from_private_bytes(secret("alice, next")).public_key()

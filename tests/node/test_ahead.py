@@ -6,6 +6,8 @@ import pytest
 
 from tastemesh.errors import RemoteProtocolError
 from tastemesh.gossip import codec
+from tastemesh.gossip.bundles import pack_bundles
+from tastemesh.gossip.envelope import Opened, open_envelope
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Interaction
@@ -28,14 +30,14 @@ def envelopes(network: str, count: int) -> list[bytes]:
 
 
 ENVELOPES = envelopes("main", COUNT)
-PAYLOADS = [codec.pack_bundles([each], LIMITS)[0] for each in ENVELOPES]
+PAYLOADS = [pack_bundles([each], LIMITS)[0] for each in ENVELOPES]
 FORGED = ENVELOPES[-1][:-5] + bytes(4) + ENVELOPES[-1][-1:]
 (ELSEWHERE,) = envelopes("another", 1)
-(MIXED,) = codec.pack_bundles([ENVELOPES[0], FORGED, ELSEWHERE, b"no envelope" * 20], LIMITS)
+(MIXED,) = pack_bundles([ENVELOPES[0], FORGED, ELSEWHERE, b"no envelope" * 20], LIMITS)
 
 
 def ids(seqs: range) -> set[bytes]:
-    return {codec.open_envelope(ENVELOPES[seq], LIMITS).record_id for seq in seqs}
+    return {open_envelope(ENVELOPES[seq], LIMITS).record_id for seq in seqs}
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def reading(reader: Reader, payload: bytes) -> list[object]:
     except RemoteProtocolError as error:
         return [error.reason]
     for opened in tuple(found):
-        assert isinstance(opened, codec.Opened)
+        assert isinstance(opened, Opened)
         try:
             found.append(record := reader.parse(opened))
             reader.authenticate(record, opened)
@@ -85,7 +87,7 @@ async def test_what_was_read_ahead_is_what_is_read(ahead: AheadReader, stages: S
 async def test_what_is_known_or_large_is_left_to_the_core(stages: Stages) -> None:
     known = ids(range(1, COUNT, 2))
     ahead = AheadReader("main", LIMITS, stages, known.__contains__)
-    large = codec.pack_bundles(ENVELOPES[:20], LIMITS)[0]
+    large = pack_bundles(ENVELOPES[:20], LIMITS)[0]
     await ahead.look_at([*PAYLOADS, large])
     assert set(ahead._found.opened) == set(PAYLOADS)
     assert {record.id for record in ahead._found.records.values()} == ids(range(0, COUNT, 2))

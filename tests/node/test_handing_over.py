@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import tastemesh
 from tastemesh.gossip import codec, effects, inputs
+from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Forget, Interaction, Record, Rotation, Said
 from tastemesh.gossip.topics import records_topic, shard_of
@@ -89,7 +90,7 @@ class User:
         record = codec.sign_record(
             self.signer, NETWORK, epoch, seq + 1, b"", self.cores.wall_ms, said, LIMITS
         )
-        (bundle,) = codec.pack_bundles([record.envelope], LIMITS)
+        (bundle,) = pack_bundles([record.envelope], LIMITS)
         for node in (0, 1):
             self.cores.hear(node, records_topic(NETWORK, shard_of(self.signer.id)), bundle)
 

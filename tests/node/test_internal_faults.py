@@ -11,8 +11,8 @@ import pytest
 from benchmarks.ingest import Feed
 from tastemesh.errors import InternalError
 from tastemesh.gossip import codec, effects, inputs
-from tastemesh.gossip.codec import Opened
 from tastemesh.gossip.effects import Effect
+from tastemesh.gossip.envelope import Opened
 from tastemesh.gossip.limits import DAY_MS, Limits
 from tastemesh.gossip.reader import Reader
 from tastemesh.gossip.record import Endorsement, Record

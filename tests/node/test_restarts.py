@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tastemesh.gossip import inputs
 from tastemesh.gossip.authorship import Authorship
-from tastemesh.gossip.codec import pack_bundles, sign_record
+from tastemesh.gossip.bundles import pack_bundles
+from tastemesh.gossip.codec import sign_record
 from tastemesh.gossip.effects import Effect, Fetch, Persist
 from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Said

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip import codec, effects, inputs
+from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.limits import DAY_MS, Limits
 from tastemesh.gossip.record import Endorsement, Forget
@@ -166,7 +167,7 @@ def test_the_graph_has_room_for_all_endorsements_that_the_window_holds(count: in
         said = tuple(Endorsement(secret(f"{n} {at}"), 1) for at in range(limits.statement_count))
         record = codec.sign_record(eve, NETWORK, 0, 1, b"", user.wall_ms, said, limits)
         topic = records_topic(NETWORK, shard_of(eve.id))
-        for bundle in codec.pack_bundles([record.envelope], limits):
+        for bundle in pack_bundles([record.envelope], limits):
             user.core.handle(inputs.Received("b", topic, bundle, user.wall_ms), 0)
         assert len(user.core.endorsements) < user.core.endorsements.limits.edge_limit
         assert len(user.core.endorsements) <= user.core.engine.window.statement_count
