@@ -20,12 +20,10 @@ snapshot of n identities and e edges costs O(n log n + e log e) and is kept unti
 Whoever keeps what he found in one asks `changed_since`, and looks again only if it concerns him.
 """
 
-import hashlib
 import math
 from array import array
 from collections import deque
 from collections.abc import Callable
-from functools import lru_cache
 from itertools import islice
 
 import msgspec
@@ -34,11 +32,11 @@ from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip.record import WEIGHT_SCALE, Record, Vouch
+from tastemesh.reputation.digest import WeightDigest
+from tastemesh.reputation.identities import Identities
 from tastemesh.reputation.replaced import Order, Replaced
 from tastemesh.reputation.rows import EndorsementArrays
 
-_DIGEST_DOMAIN = b"tastemesh/1/endorsement\x00"
-_DIGEST_MODULUS = 1 << 256
 _ORDER_LIMIT = 1 << 63
 _NOTHING: dict[int, int] = {}
 
@@ -95,17 +93,13 @@ class EndorsementGraph:
     """
 
     __slots__ = (
-        "_arrays", "_authors", "_changed", "_digest_sum", "_free_indices", "_free_slots", "_ids",
-        "_index", "_names", "_orders", "_ranks", "_replaced", "_rows", "_subjects", "_units",
-        "_uses", "_version", "_waiting", "limits",
+        "_arrays", "_authors", "_changed", "_digest", "_free_slots", "_identities", "_orders",
+        "_replaced", "_rows", "_subjects", "_units", "_version", "_waiting", "limits",
     )  # fmt: skip
 
     def __init__(self, limits: EndorsementLimits | None = None) -> None:
         self.limits = limits or EndorsementLimits()
-        self._ids: list[bytes] = []
-        self._index: dict[bytes, int] = {}
-        self._uses: list[int] = []
-        self._free_indices: list[int] = []
+        self._identities = Identities()
         self._rows: dict[int, dict[int, int]] = {}
         # One slot per statement; numpy reads the arrays without a loop over objects.
         self._authors = array("i")
@@ -114,10 +108,8 @@ class EndorsementGraph:
         self._orders: list[Order] = []
         self._free_slots: list[int] = []
         self._replaced = Replaced(self.limits.edge_limit)
-        self._digest_sum = 0
-        self._ranks: NDArray[np.int64] | None = None
+        self._digest = WeightDigest()
         self._arrays: EndorsementArrays | None = None
-        self._names: tuple[bytes, ...] | None = None
         self._changed: deque[tuple[bytes, int]] = deque(maxlen=_CHANGE_COUNT)
         self._version = 0
         self._waiting: list[tuple[bytes, tuple[Vouch, ...]]] = []  # author and what he says
@@ -141,9 +133,7 @@ class EndorsementGraph:
     def ids(self) -> tuple[bytes, ...]:
         """Identity of each index; the same object until an identity comes or goes."""
         self._absorb()
-        if self._names is None:
-            self._names = tuple(self._ids)
-        return self._names
+        return self._identities.names
 
     def changed_since(self, version: int) -> list[tuple[bytes, int]] | None:
         """Return whose statements changed after a version, the last first; None if forgotten.
@@ -159,12 +149,12 @@ class EndorsementGraph:
     def index_of(self, identity: bytes) -> int | None:
         """Index of an identity that some statement names, else None."""
         self._absorb()
-        return self._index.get(identity)
+        return self._identities.index.get(identity)
 
     def authors(self) -> list[bytes]:
         """Identities that hold statements, by the bytes of their ids."""
         self._absorb()
-        return sorted(self._ids[author] for author in self._rows)
+        return sorted(self._identities.ids[author] for author in self._rows)
 
     def endorse(
         self,
@@ -225,9 +215,10 @@ class EndorsementGraph:
     def _take(self, author: bytes, subject: bytes, order: Order, units: int) -> bool:
         if author == subject:
             return False
-        row = self._rows.get(self._index.get(author, -1))
+        index = self._identities.index
+        row = self._rows.get(index.get(author, -1))
         if row is not None:
-            held = row.get(self._index.get(subject, -1))
+            held = row.get(index.get(subject, -1))
             if held is not None:
                 return self._restate(held, order, units)
             if len(row) >= self.limits.out_edge_limit:
@@ -272,42 +263,45 @@ class EndorsementGraph:
     def said_by(self, author: bytes) -> dict[bytes, Stated]:
         """Return all that an author says of others, withdrawals included, by subject."""
         self._absorb()
-        row = self._rows.get(self._index.get(author, -1), _NOTHING)
+        row = self._rows.get(self._identities.index.get(author, -1), _NOTHING)
         return {
-            self._ids[subject]: Stated(self._units[slot], self._orders[slot][:2])
+            self._identities.ids[subject]: Stated(self._units[slot], self._orders[slot][:2])
             for subject, slot in row.items()
         }
 
     def walls(self, ego: bytes) -> NDArray[np.int32]:
         """Indices that ego itself distrusts, int32, ascending: the walks from ego end there."""
         self._absorb()
-        row = self._rows.get(self._index.get(ego, -1), {})
+        row = self._rows.get(self._identities.index.get(ego, -1), {})
         return np.array(sorted(s for s, slot in row.items() if self._units[slot] < 0), np.int32)
 
     def digest(self) -> bytes:
         """32 bytes that name the weights held, whatever their order of arrival.
 
-        The sum modulo 2^256 of a hash per (author, subject, weight not 0), hashed: O(1) per change.
-        It tells states apart for caches and traces. It is no commitment: sums of this kind can be
-        made to collide by somebody who chooses the terms (Wagner 2002), at no gain here.
+        See `tastemesh.reputation.digest` for what they are good for.
         """
         self._absorb()
-        self._digest_sum %= _DIGEST_MODULUS
-        return hashlib.sha256(_DIGEST_DOMAIN + self._digest_sum.to_bytes(32, "big")).digest()
+        return self._digest.value()
 
     def csr(self) -> EndorsementArrays:
         """The positive endorsements as arrays; the same object until something changes."""
         self._absorb()
         if self._arrays is None:
-            self._arrays = self._build()
+            self._arrays = EndorsementArrays.of(
+                self._identities.names,
+                self._identities.ranks,
+                np.array(self._authors, np.int64),
+                np.array(self._subjects, np.int32),
+                np.array(self._units, np.int64),
+            )
         return self._arrays
 
     def _slot(self, author: bytes, subject: bytes) -> int | None:
-        row = self._rows.get(self._index.get(author, -1), {})
-        return row.get(self._index.get(subject, -1))
+        row = self._rows.get(self._identities.index.get(author, -1), {})
+        return row.get(self._identities.index.get(subject, -1))
 
     def _age(self, slot: int) -> tuple[Order, bytes]:
-        return self._orders[slot], self._ids[self._subjects[slot]]
+        return self._orders[slot], self._identities.ids[self._subjects[slot]]
 
     def _restate(self, slot: int, order: Order, units: int) -> bool:
         before, held = self._units[slot], self._orders[slot]
@@ -324,20 +318,16 @@ class EndorsementGraph:
         self._orders[slot] = order
         if units == self._units[slot]:
             return False
-        self._digest_sum -= self._hash(slot)
+        author = self._authors[slot]
+        pair = self._identities.ids[author], self._identities.ids[self._subjects[slot]]
+        self._digest.remove(*pair, self._units[slot])
+        self._digest.add(*pair, units)
         self._units[slot] = units
-        self._digest_sum += self._hash(slot)
-        self._note_change(self._authors[slot])
+        self._note_change(author)
         return True
 
     def _insert(self, author: bytes, subject: bytes, order: Order, units: int) -> None:
-        author_index, subject_index = self._index.get(author), self._index.get(subject)
-        if author_index is None:
-            author_index = self._name(author)
-        if subject_index is None:
-            subject_index = self._name(subject)
-        self._uses[author_index] += 1
-        self._uses[subject_index] += 1
+        author_index, subject_index = self._identities.use(author), self._identities.use(subject)
         if self._free_slots:
             slot = self._free_slots.pop()
             self._authors[slot] = author_index
@@ -352,15 +342,17 @@ class EndorsementGraph:
             self._orders.append(order)
         self._rows.setdefault(author_index, {})[subject_index] = slot
         if units:
-            self._digest_sum += _term(author, subject, units)
+            self._digest.add(author, subject, units)
             self._note_change(author_index)
         self._arrays = None
 
     def _drop(self, slot: int) -> None:
         author, subject = self._authors[slot], self._subjects[slot]
         self._replaced.drop_where(slot, lambda _order: True)
-        self._digest_sum -= self._hash(slot)
-        if self._units[slot]:
+        units = self._units[slot]
+        if units:
+            ids = self._identities.ids
+            self._digest.remove(ids[author], ids[subject], units)
             self._note_change(author)
         self._units[slot] = 0
         self._free_slots.append(slot)
@@ -368,13 +360,13 @@ class EndorsementGraph:
         del row[subject]
         if not row:
             del self._rows[author]
-        self._release(author)
-        self._release(subject)
+        self._identities.release(author)
+        self._identities.release(subject)
         self._arrays = None
 
     def _drop_where(self, author: bytes, wanted: Callable[[Order], bool]) -> int:
         self._absorb()
-        slots = list(self._rows.get(self._index.get(author, -1), _NOTHING).values())
+        slots = list(self._rows.get(self._identities.index.get(author, -1), _NOTHING).values())
         count = 0
         for slot in slots:
             count += self._replaced.drop_where(slot, wanted)
@@ -389,51 +381,8 @@ class EndorsementGraph:
 
     def _note_change(self, author: int) -> None:
         self._version += 1
-        self._changed.append((self._ids[author], author))
+        self._changed.append((self._identities.ids[author], author))
         self._arrays = None
-
-    def _name(self, identity: bytes) -> int:
-        """Give an identity that nothing named so far an index."""
-        self._ranks = self._names = None
-        if self._free_indices:
-            index = self._free_indices.pop()
-            self._ids[index] = identity
-        else:
-            index = len(self._ids)
-            self._ids.append(identity)
-            self._uses.append(0)
-        self._index[identity] = index
-        return index
-
-    def _release(self, index: int) -> None:
-        self._uses[index] -= 1
-        if self._uses[index] == 0:
-            del self._index[self._ids[index]]
-            self._ids[index] = b""
-            self._free_indices.append(index)
-            self._ranks = self._names = None
-
-    def _hash(self, slot: int) -> int:
-        units = self._units[slot]
-        if units == 0:
-            return 0
-        return _term(self._ids[self._authors[slot]], self._ids[self._subjects[slot]], units)
-
-    def _build(self) -> EndorsementArrays:
-        count = len(self._ids)
-        if self._ranks is None:
-            self._ranks = np.empty(count, np.int64)
-            self._ranks[sorted(range(count), key=self._ids.__getitem__)] = np.arange(count)
-        authors, subjects = np.array(self._authors, np.int64), np.array(self._subjects, np.int32)
-        units = np.array(self._units, np.int64)
-        return EndorsementArrays.of(self.ids, self._ranks, authors, subjects, units)
-
-
-@lru_cache(maxsize=4_096)  # a simulated crowd hears one statement in a thousand graphs at once
-def _term(author: bytes, subject: bytes, units: int) -> int:
-    """Return what one statement adds to the digest, 0 to 2^256 - 1."""
-    head = len(author).to_bytes(4, "big") + units.to_bytes(4, "big", signed=True)
-    return int.from_bytes(hashlib.sha256(head + author + subject).digest(), "big")
 
 
 def _check(author: bytes, subject: bytes, weight: float, order: Order) -> None:
