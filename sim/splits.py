@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
-from tastemesh.sim.datasets import EARLIEST_S, parse_time_s
 from tastemesh.sim.interactions import Endorsements, Interactions
+from tastemesh.sim.table_cells import EARLIEST_S, parse_time_s
 from tastemesh.sim.wording import counted
 
 SplitKind: TypeAlias = Literal["random", "user-time", "global-time"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tastemesh.node.imports import items
 from tastemesh.node.imports.history import Listen, Reading
-from tastemesh.sim.datasets import parse_time_s
 from tastemesh.sim.delimited import open_table, shown
+from tastemesh.sim.table_cells import parse_time_s
 
 _FIELDS = {
     "artist": ("artist", "artistname"),

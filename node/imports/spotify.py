@@ -7,7 +7,7 @@ from typing import Any
 from tastemesh.node.imports import items
 from tastemesh.node.imports.documents import documents, entries
 from tastemesh.node.imports.history import Listen, Reading
-from tastemesh.sim.datasets import parse_time_s
+from tastemesh.sim.table_cells import parse_time_s
 
 # Spotify counts a stream from 30 seconds on; a shorter one is somebody looking for another song.
 LISTENED_MS = 30_000

@@ -8,8 +8,8 @@ from tastemesh.errors import UsageError
 from tastemesh.node.imports import items
 from tastemesh.node.imports.history import Listen, Reading
 from tastemesh.sim.columns import INTERACTION_FIELDS, find_columns, is_common_header, recognise
-from tastemesh.sim.datasets import parse_time_s
 from tastemesh.sim.delimited import open_table, shown
+from tastemesh.sim.table_cells import parse_time_s
 
 _FIELDS = ("item", "weight", "time")
 

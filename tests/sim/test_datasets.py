@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tastemesh.errors import DataError, UsageError
-from tastemesh.sim.datasets import load_endorsements, load_interactions, parse_time_s
+from tastemesh.sim.datasets import load_endorsements, load_interactions
 from tastemesh.sim.interactions import Endorsements, Interactions
 
 
@@ -201,27 +201,6 @@ def test_aligned_endorsements_share_the_users_positions(write: Writer) -> None:
     data = load_endorsements(write("a b\nb x\nx c\n")).aligned(("c", "b", "a", "d"))
     assert data.ids == ("c", "b", "a", "d", "x")
     assert stated(data) == [("a", "b", 1.0), ("b", "x", 1.0), ("x", "c", 1.0)]
-
-
-@pytest.mark.parametrize(
-    ("cell", "seconds"),
-    [
-        ("1289241911", 1289241911),
-        ("1289241911.99", 1289241911),
-        ("1289241911000", 1289241911),
-        ("1289241911000000", 1289241911),
-        ("1289241911000000000", 1289241911),
-        ("1.289e9", 1289000000),
-        ("2010-11-08", 1289174400),
-        ("2010/11/08", 1289174400),
-        ("20101108", 1289174400),
-        ("2010-11-08T18:45:11Z", 1289241911),
-        ("2010-11-08 18:45:11 UTC", 1289241911),
-        ("2010-11-08T19:45:11+01:00", 1289241911),
-    ],
-)
-def test_times_are_read_in_every_usual_form(cell: str, seconds: int) -> None:
-    assert parse_time_s(cell) == seconds
 
 
 @given(
