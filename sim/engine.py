@@ -2,9 +2,8 @@
 
 The engine interprets effects and does nothing else: a `Send` becomes deliveries after a delay, a
 `SetTimer` an event later on, a storage effect a change of a dictionary. Time is integer
-milliseconds from 0; the wall clock starts at `EPOCH_MS`. Within a millisecond messages arrive
-first, in the order in which they were sent, then comes what each station has to do itself, in the
-order in which it was scheduled. Every random draw comes from the seed, so one seed gives one
+milliseconds from 0; the wall clock starts at `EPOCH_MS`. What comes first within a millisecond,
+`tastemesh.sim.agenda` says. Every random draw comes from the seed, so one seed gives one
 trace, byte for byte, under any PYTHONHASHSEED; `digest` is the trace's hash.
 
 No message arrives sooner than the links' least delay after it was sent. So time passes in spans of
@@ -17,7 +16,6 @@ a timer of its own, a record of its user's, what its disk gave back, a connectio
 What is lost or waits in a queue is none.
 """
 
-import heapq
 from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -29,6 +27,7 @@ from tastemesh.errors import UsageError
 from tastemesh.gossip import effects, inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.node.core import Core
+from tastemesh.sim.agenda import Act, Agenda
 from tastemesh.sim.brokers import Broker
 from tastemesh.sim.company import Company
 from tastemesh.sim.holdings import Holdings
@@ -38,16 +37,12 @@ from tastemesh.sim.peer import INTRUDERS, Handler, Peer, Station
 from tastemesh.sim.reading import Signatures
 from tastemesh.sim.reports import Reports
 from tastemesh.sim.trace import Delivered, Revived, Sent, TraceWriter
+from tastemesh.sim.trace_hash import TraceHash
 
 # The wall clock at virtual time 0: 2026-01-01, any fixed date will do.
 EPOCH_MS = 1_767_225_600_000
 
-_TRACE_BYTES = 65_536
-_NEVER_MS = 1 << 62
-
 _Fact = Callable[[int], inputs.Input]
-_Event = tuple[Callable[[Any, Any], None], Any, Any]
-
 
 _in_order = attrgetter("at_ms", "station")
 
@@ -92,13 +87,11 @@ class Simulation:
         """What the nodes in this process hold."""
         self._record = record
         self._reports = Reports(self.company, signatures)
-        self._times: list[int] = []
-        self._arrivals: dict[int, list[tuple[Sequence[Station], Message]]] = {}
-        self._slots: dict[int, list[_Event]] = {}
+        self._agenda = Agenda()
         self._deeds: list[Deed] = []
         self._stations: dict[int, Station] = {}
-        self._heard = _Lines()
-        self._done = _Lines()
+        self._heard = TraceHash()
+        self._done = TraceHash()
 
     @property
     def moved_bytes(self) -> Counter[str]:
@@ -262,13 +255,8 @@ class Simulation:
 
     # --- time ------------------------------------------------------------------------------
 
-    def _at(self, after_ms: int, act: Callable[[Any, Any], None], first: Any, second: Any) -> None:
-        at_ms = self.now_ms + after_ms
-        slot = self._slots.get(at_ms)
-        if slot is None:
-            slot = self._slots[at_ms] = []
-            heapq.heappush(self._times, at_ms)
-        slot.append((act, first, second))
+    def _at(self, after_ms: int, act: Act, first: Any, second: Any) -> None:
+        self._agenda.put(self.now_ms + after_ms, (act, first, second))
 
     def run(self, for_ms: int) -> None:
         """Let virtual time pass.
@@ -289,18 +277,18 @@ class Simulation:
 
     def _live_through(self, end_ms: int) -> None:
         """Let everything happen until a moment, that moment included."""
-        times = self._times
-        while times and times[0] <= end_ms:
-            self.now_ms = heapq.heappop(times)  # twice the same where both have something
-            for readers, message in self._arrivals.pop(self.now_ms, ()):
+        agenda = self._agenda
+        while agenda.next_ms <= end_ms:
+            self.now_ms = agenda.pop_time()
+            for readers, message in agenda.pop_arrivals(self.now_ms):
                 self._deliver(readers, message)
-            for act, first, second in self._slots.pop(self.now_ms, ()):
+            for act, first, second in agenda.pop_events(self.now_ms):
                 act(first, second)
 
     def _settle(self) -> int:
         """Give the network what all stations ordered; return when something happens next."""
         mine, self._deeds = self._deeds, []
-        next_ms, deeds = self._reports.share(self._times[0] if self._times else _NEVER_MS, mine)
+        next_ms, deeds = self._reports.share(self._agenda.next_ms, mine)
         deeds.sort(key=_in_order)
         for deed in deeds:
             if deed.note:
@@ -313,23 +301,17 @@ class Simulation:
                     for at_ms, readers, message in self.network.carry(
                         sender, deed.order, deed.at_ms
                     ):
-                        arrivals = self._arrivals.get(at_ms)
-                        if arrivals is None:
-                            arrivals = self._arrivals[at_ms] = []
-                            heapq.heappush(self._times, at_ms)
-                        arrivals.append((readers, message))
+                        self._agenda.put_arrival(at_ms, readers, message)
                 case Subscribing():
                     self.network.subscribe(self._stations[deed.station], deed.order)
-        return min(next_ms, self._times[0] if self._times else _NEVER_MS)
+        return min(next_ms, self._agenda.next_ms)
 
     def end(self) -> None:
         """Drop all that was still to happen: it points back at the simulation, which would live on.
 
         A thousand nodes that are a cycle take Python a minute to find; these are freed at once.
         """
-        self._arrivals.clear()
-        self._slots.clear()
-        self._times.clear()
+        self._agenda.clear()
 
     # --- what happens ----------------------------------------------------------------------
 
@@ -415,21 +397,3 @@ class Simulation:
         nodes = sum(number < INTRUDERS for number in reached) if self.intruders else len(reached)
         self.network.moved_bytes[channel_in(topic)] += nodes * size_bytes
         self._heard.note(now_ms, message.number, array("I", reached).tobytes())
-
-
-class _Lines:
-    """Lines and their hash, taken in larger pieces."""
-
-    def __init__(self) -> None:
-        self._hash = sha256()
-        self._waiting = bytearray()
-
-    def note(self, at_ms: int, number: int, what: bytes) -> None:
-        self._waiting += b"%d %d %b\n" % (at_ms, number, what)
-        if len(self._waiting) > _TRACE_BYTES:
-            self.digest()
-
-    def digest(self) -> bytes:
-        self._hash.update(self._waiting)
-        self._waiting.clear()
-        return self._hash.digest()
