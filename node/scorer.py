@@ -9,17 +9,18 @@ anchored, and the whole list is exploration, to be marked `unverified`.
 """
 
 from collections.abc import Iterator, Sequence
-from operator import is_not
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
+from tastemesh.node.basis import Basis, Question
+from tastemesh.node.numbered import Numbered
 from tastemesh.node.reach import Hit, Reach, Reaches
+from tastemesh.node.unanchored import explored
 from tastemesh.ranking.contacts import ContactTrust, Shares, gather_trusts
 from tastemesh.ranking.diversity import STRENGTH_MAX, Variety
-from tastemesh.ranking.exploration import explore, heard_holders
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.profile import RECENCY_HALF_LIFE_ITEMS, recent_profiles
@@ -28,9 +29,8 @@ from tastemesh.ranking.salsa import Scores
 from tastemesh.ranking.slate import own_items
 from tastemesh.ranking.view import View
 from tastemesh.ranking.workers import ONE_WORKER, Workers
-from tastemesh.reputation.adoption import Arrivals, adoption, adoptions, surprise
+from tastemesh.reputation.adoption import Arrivals, adoptions, surprise
 from tastemesh.reputation.graph import EndorsementGraph
-from tastemesh.reputation.luck import skilled
 from tastemesh.reputation.standing import standing
 from tastemesh.reputation.trust import TrustParameters, endorsed_mass, tilted
 from tastemesh.reputation.walks import WalkMass, walk_mass, whom_walks_hit
@@ -94,56 +94,6 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     variety: Variety
 
 
-class Basis(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """What every ego's scores at one moment are made from.
-
-    Attributes:
-        matrix: who holds what.
-        newest: the same as of the newest interaction.
-        arrivals: who held what first.
-        numbers: int32[identities]; the view's number of each identity that endorsements name, -1
-            where it holds nothing.
-        held: the identities that hold something, rising.
-        volumes: int32[users]; how many items each holds.
-    """
-
-    matrix: HoldingMatrix
-    newest: HoldingMatrix
-    arrivals: Arrivals
-    numbers: NDArray[np.int32]
-    held: NDArray[np.intp]
-    volumes: NDArray[np.int32]
-
-
-class _Named(msgspec.Struct, frozen=True, eq=False):
-    """The view's numbers of identities, as of a state of both."""
-
-    ids: tuple[bytes, ...]
-    numbering: int
-    version: int
-    found: NDArray[np.int32]
-
-
-class Question(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """What one ego's ranking is made from.
-
-    Attributes:
-        ego: id.
-        egos: its user numbers, as in `Scored`.
-        rejected: items that it said no to.
-        profile: float64[items]; its taste.
-        trust: by contact.
-        voices: float64[users]; everybody's standing.
-    """
-
-    ego: bytes
-    egos: list[int]
-    rejected: Sequence[str]
-    profile: NDArray[np.float64]
-    trust: ContactTrust
-    voices: NDArray[np.float64]
-
-
 class Scorer:
     """Scores items on one view and one endorsement graph; changes neither.
 
@@ -169,7 +119,7 @@ class Scorer:
         self._reaches = Reaches[Reach](endorsements)
         self._hits = Reaches[Hit](endorsements)  # of who was never asked for more
         self._arrivals: tuple[int, Arrivals] | None = None
-        self._numbers: _Named | None = None
+        self._numbered = Numbered(view, endorsements)
 
     def note_private(self, holder: bytes) -> None:
         """Note a shadow (`private_shadow`), so that it shapes its own author's lists only."""
@@ -264,28 +214,8 @@ class Scorer:
         )
 
     def numbers(self) -> NDArray[np.int32]:
-        """Return the view's number of each identity that endorsements name; -1 where none.
-
-        As long as no number is taken back, only who had none can get one, and who is named since:
-        to look all of 30,000 up takes 4 ms and more.
-        """
-        ids, view = self._endorsements.ids, self._view
-        known = self._numbers
-        if known is None or known.numbering != view.numbering:
-            found = view.user_numbers(ids)
-        elif known.ids is ids and known.version == view.version:
-            return known.found
-        else:
-            found = np.full(len(ids), -1, np.int32)
-            others = np.fromiter(map(is_not, ids, known.ids), np.bool_, len(known.ids))
-            kept = np.flatnonzero(~others)
-            found[kept] = known.found[kept]
-            is_asked = np.ones(len(ids), np.bool_)
-            is_asked[kept] = (found[kept] < 0) & (known.version != view.version)
-            asked = np.flatnonzero(is_asked)
-            found[asked] = view.user_numbers([ids[at] for at in asked.tolist()])
-        self._numbers = _Named(ids, view.numbering, view.version, found)
-        return found
+        """Return the view's number of each identity that endorsements name; -1 where none."""
+        return self._numbered.numbers()
 
     def score(
         self, ego: bytes, now_s: int, rejected: Sequence[str] = (), basis: Basis | None = None
@@ -372,7 +302,7 @@ class Scorer:
         unverified = None
         if share:
             audience = self._audience(question.ego, matrix)
-            unverified = self._explored(audience, question, basis)
+            unverified = explored(self._view, audience, question, basis)
             if not has_endorsed:
                 voices = audience
         return Scored(
@@ -402,31 +332,6 @@ class Scorer:
         voices = np.ones(matrix.shape[0])
         voices[silent[silent >= 0]] = 0.0
         return voices
-
-    def _explored(
-        self, voices: NDArray[np.float64], question: Question, basis: Basis
-    ) -> NDArray[np.float64]:
-        matrix, arrivals, egos = basis.matrix, basis.arrivals, question.egos
-        counts = heard_holders(matrix, voices)
-        surprises = surprise(counts, float(np.count_nonzero(matrix.volumes * voices)))
-        followed = adoption(
-            arrivals,
-            egos,
-            surprises,
-            basis.volumes,
-            self._view.item_numbers(question.rejected),
-        )
-        heard = voices > 0
-        passed = skilled(arrivals, egos, surprises, counts.astype(np.int64), heard)
-        return explore(
-            matrix,
-            np.square(followed) * passed,
-            egos,
-            question.profile,
-            standing=voices,
-            taken_s=arrivals.time_s,
-            behind=self._view.share_after(egos, np.flatnonzero(~heard).astype(np.int32)),
-        )
 
 
 def _asked(question: Question, matrix: HoldingMatrix) -> Asked:

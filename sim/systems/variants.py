@@ -23,7 +23,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from tastemesh.node.scorer import Basis, Question, Scorer, ScorerParameters
+from tastemesh.node.basis import Basis, Question
+from tastemesh.node.scorer import Scorer, ScorerParameters
 from tastemesh.ranking.contacts import Shares
 from tastemesh.reputation.introducers import connectivity_decay
 from tastemesh.reputation.literal import literal_connectivity_decay
