@@ -1,6 +1,5 @@
-"""What a window is made of: entries, an author's shelf of them, and queues of what leaves next."""
+"""What a window is made of: entries, and an author's shelf of them."""
 
-import heapq
 from enum import IntEnum
 
 import msgspec
@@ -47,31 +46,3 @@ class Shelf(msgspec.Struct):
     slots: dict[Slot, bytes]
     weights: list[int]  # by kind
     left_out: bool = False  # for a quota, since room was last made by anything else
-
-
-class Queue(msgspec.Struct):
-    """Keys in the order in which they leave."""
-
-    # A heap; a key that is no entry's, or of another queue, stays until it is at the top.
-    heap: list[Key] = msgspec.field(default_factory=list)
-    new: list[Key] = msgspec.field(default_factory=list)  # not on the heap before somebody asks
-
-    def heaped(self) -> list[Key]:
-        """Return the heap with all keys on it."""
-        if len(self.new) > len(self.heap):  # as after a start
-            self.heap += self.new
-            heapq.heapify(self.heap)
-        else:
-            for key in self.new:
-                heapq.heappush(self.heap, key)
-        self.new.clear()
-        return self.heap
-
-
-class Side(msgspec.Struct):
-    """The records of those whom trust reaches, or of all others."""
-
-    count: int = 0  # statements
-    left: int = 0  # records that have left for the other side since its queues were made
-    # What ages with the window, and what lasts.
-    queues: tuple[Queue, Queue] = msgspec.field(default_factory=lambda: (Queue(), Queue()))

@@ -13,8 +13,8 @@ What leaves, in this order:
    hold the same once they have told each other what they hold. (Of several sizes not always: where
    a large one has left for a newer one, there may be room for one that is older and smaller.)
 2. In a full window, authors whom trust does not reach lose their oldest, while together they hold
-   more than their share (1 - `reserved_share`); otherwise authors whom it does reach lose theirs.
-   So a flood of fresh identities cannot push out a friend.
+   more than their share; otherwise authors whom it does reach lose theirs
+   (`tastemesh.gossip.departures`). So a flood of fresh identities cannot push out a friend.
 3. Records from before the horizon leave (`tastemesh.gossip.horizon`), by their dates as they were
    before a clock was set back, where it has come to these again. In a window that is shorter than
    `Limits.endorsement_age_ms` endorsements stay for that long, as they are said again no sooner. By
@@ -29,7 +29,6 @@ so is one that a full window would let go for itself. Costs: O(log n) a record t
 and O(his records) past a quota.
 """
 
-import heapq
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable
 from operator import itemgetter
@@ -37,17 +36,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from tastemesh.gossip.departures import Departures
 from tastemesh.gossip.effects import EvictReason
 from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.record import Record
-from tastemesh.gossip.shelves import Entry, Key, Kind, Queue, Shelf, Side
-
-_NEVER: Key = (1 << 63, (0, 0), b"")
-# Where more than one record in so many changes sides, heaps are made anew: to take its key off one
-# and put it on the other costs some times as much a record (guess).
-_MOVED_SHARE = 16
-# The same step by step: what they leave behind takes as long to pop as heaps to make (measured).
-_LEFT_SHARE = 4
+from tastemesh.gossip.shelves import Entry, Kind, Shelf
 
 _QUEUES = [(reached, lasts) for reached in (False, True) for lasts in (False, True)]
 
@@ -87,7 +80,9 @@ class Window:
         limits: the local limits.
     """
 
-    __slots__ = ("_entries", "_limits", "_longer_ms", "_quotas", "_reached", "_shelves", "_sides")
+    __slots__ = (
+        "_departures", "_entries", "_limits", "_longer_ms", "_quotas", "_reached", "_shelves",
+    )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -101,7 +96,7 @@ class Window:
         self._entries: dict[bytes, Entry] = {}
         self._shelves: dict[bytes, Shelf] = {}
         self._reached: set[bytes] = set()
-        self._sides = Side(), Side()  # by whether trust reaches the author
+        self._departures = Departures(self._entries, limits)
 
     def __contains__(self, record_id: bytes) -> bool:
         return record_id in self._entries
@@ -112,8 +107,7 @@ class Window:
     @property
     def statement_count(self) -> int:
         """Statements held."""
-        others, reached = self._sides
-        return others.count + reached.count
+        return self._departures.statement_count
 
     @property
     def author_count(self) -> int:
@@ -234,7 +228,7 @@ class Window:
                 shelf.left_out = True
             return RejectReason.AUTHOR_QUOTA, []
         total = self.statement_count + entry.statements
-        if total > most and not self._fits_full_window(entry):
+        if total > most and not self._departures.fits(entry):
             return RejectReason.WINDOW_FULL, []
         if shelf is None:
             shelf = self._shelves[author] = Shelf([], {}, [0] * len(Kind))
@@ -243,9 +237,7 @@ class Window:
         if total <= most:
             return None, left
         while self.statement_count > most:
-            others, reached = self._sides
-            key = self._oldest(self._side_to_shrink(others.count, reached.count))
-            left.append((self._remove(key[-1]), EvictReason.WINDOW))
+            left.append((self._remove(self._departures.next()[-1]), EvictReason.WINDOW))
         return None, left
 
     @property
@@ -254,7 +246,7 @@ class Window:
         ages = [
             key[0] + self._longer_ms[lasts]
             for reached, lasts in _QUEUES
-            if (key := self._first(reached, lasts)) is not None
+            if (key := self._departures.first(reached, lasts)) is not None
         ]
         return min(ages, default=None)
 
@@ -269,7 +261,7 @@ class Window:
         left: list[Gone] = []
         for reached, lasts in _QUEUES:
             until_ms = horizon_ms - self._longer_ms[lasts]
-            while (key := self._first(reached, lasts)) is not None and key[0] < until_ms:
+            while (key := self._departures.first(reached, lasts)) is not None and key[0] < until_ms:
                 record_id = key[-1]
                 entry = self._entries[record_id]
                 if until_ms <= entry.date_ms <= wall_ms:
@@ -282,14 +274,9 @@ class Window:
         """Tell which authors trust reaches now, and which no more; their records change sides."""
         for authors, is_reached in ((gained, True), (lost, False)):
             moved_count = sum(self._move(author, is_reached) for author in authors)
-            old = self._sides[not is_reached]
-            old.left += moved_count
-            if old.left > len(self._entries) // _LEFT_SHARE:
-                self._rebuild(not is_reached)
-            if moved_count > len(self._entries) // _MOVED_SHARE:
-                self._rebuild(is_reached)
+            self._departures.settle(moved_count, is_reached)
         for is_reached in (False, True):
-            self._shed_stale(is_reached)
+            self._departures.shed_stale(is_reached)
 
     def _move(self, author: bytes, is_reached: bool) -> int:
         """Note whether trust reaches an author; return how many records change sides for it."""
@@ -298,11 +285,7 @@ class Window:
         (self._reached.add if is_reached else self._reached.remove)(author)
         keys = self._shelves[author].keys if author in self._shelves else ()
         for key in keys:
-            entry = self._entries[key[-1]]
-            self._sides[not is_reached].count -= entry.statements
-            entry.reached = is_reached
-            self._sides[is_reached].count += entry.statements
-            self._queue(entry).new.append(key)
+            self._departures.change_side(self._entries[key[-1]], is_reached)
         return len(keys)
 
     def _set_back(self, shelf: Shelf, wall_ms: int) -> None:
@@ -313,9 +296,9 @@ class Window:
             entry = self._entries[shelf.keys[place][-1]]
             entry.key = (wall_ms - ahead + place - start, *entry.key[1:])
             shelf.keys[place] = entry.key
-            self._queue(entry).new.append(entry.key)
+            self._departures.date_anew(entry)
         shelf.keys.sort()
-        self._shed_stale(entry.reached)  # of an author all are on one side
+        self._departures.shed_stale(entry.reached)  # of an author all are on one side
 
     def _undo_set_back(self, shelf: Shelf, wall_ms: int) -> None:
         """Date an author's records as they were dated first, now that the clock has been there."""
@@ -323,9 +306,9 @@ class Window:
             entry = self._entries[key[-1]]
             if key[0] != entry.date_ms <= wall_ms:
                 entry.key = shelf.keys[place] = (entry.date_ms, *key[1:])
-                self._queue(entry).new.append(entry.key)
+                self._departures.date_anew(entry)
         shelf.keys.sort()
-        self._shed_stale(entry.reached)
+        self._departures.shed_stale(entry.reached)
 
     def _fits_quota(self, entry: Entry, shelf: Shelf | None) -> bool:
         """Tell whether an entry stays where the oldest leave until the rest fit into a quota."""
@@ -341,40 +324,13 @@ class Window:
                 over -= older.weight
         return over <= 0
 
-    def _fits_full_window(self, entry: Entry) -> bool:
-        """Tell whether enough leaves before this entry would, which is not on a heap yet."""
-        counts = [side.count for side in self._sides]
-        counts[entry.reached] += entry.statements
-        leaving: list[Entry] = []
-        fits = True
-        while fits and sum(counts) > self._limits.window_statement_count:
-            side = self._side_to_shrink(*counts)
-            before = counts[side] - (entry.statements if side == entry.reached else 0)
-            fits = before > 0 and (side != entry.reached or self._oldest(side) < entry.key)
-            if fits:
-                older = self._entries[self._oldest(side)[-1]]
-                heapq.heappop(self._queue(older).heap)
-                if leaving[-1:] != [older]:  # it stands twice after it has changed sides twice
-                    leaving.append(older)
-                    counts[side] -= older.statements
-        for older in leaving:
-            self._queue(older).new.append(older.key)
-        return fits
-
-    def _side_to_shrink(self, unreached: int, reached: int) -> bool:
-        """Return which side must give way: False (not reached) while it is over its share."""
-        share = (1.0 - self._limits.reserved_share) * self._limits.window_statement_count
-        return not (unreached > share or (unreached and not reached))
-
     def _insert(self, entry: Entry, shelf: Shelf) -> None:
         key = entry.key
         self._entries[key[-1]] = entry
         insort(shelf.keys, key)
         shelf.slots[entry.slot] = key[-1]
         shelf.weights[entry.kind] += entry.weight
-        side = self._sides[entry.reached]
-        side.count += entry.statements
-        side.queues[entry.lasts].new.append(key)
+        self._departures.add(entry)
 
     def _remove(self, record_id: bytes) -> Gone:
         entry = self._entries.pop(record_id)
@@ -384,8 +340,7 @@ class Window:
         shelf.weights[entry.kind] -= entry.weight
         if not shelf.keys:
             del self._shelves[entry.author]
-        self._sides[entry.reached].count -= entry.statements
-        self._shed_stale(entry.reached)
+        self._departures.remove(entry)
         return Gone(record_id, entry.author, entry.created_ms)
 
     def _over_quota(self, shelf: Shelf, kind: Kind) -> list[tuple[Gone, EvictReason]]:
@@ -400,46 +355,6 @@ class Window:
                 if shelf.weights[kind] <= most:
                     break
         return gone
-
-    def _queue(self, entry: Entry) -> Queue:
-        return self._sides[entry.reached].queues[entry.lasts]
-
-    def _oldest(self, reached: bool) -> Key:
-        """Return the oldest key on one side, which must not be empty."""
-        passing, lasting = self._first(reached, False), self._first(reached, True)
-        if passing is None or lasting is None:
-            return passing or lasting or _NEVER
-        return min(passing, lasting)
-
-    def _first(self, reached: bool, lasts: bool) -> Key | None:
-        """Return the oldest key of a queue; None where it is empty."""
-        queue, entries = self._sides[reached].queues[lasts], self._entries
-        heap = queue.heaped() if queue.new else queue.heap
-        while heap:
-            key = heap[0]
-            entry = entries.get(key[-1])
-            if entry is not None and entry.key == key and entry.reached == reached:
-                return key  # whether it lasts never changes
-            heapq.heappop(heap)
-        return None
-
-    def _shed_stale(self, reached: bool) -> None:
-        """Rebuild heaps once they are a quarter longer than the window: 4 steps a key."""
-        side = self._sides[reached]
-        passing, lasting = side.queues
-        count = len(passing.heap) + len(passing.new) + len(lasting.heap) + len(lasting.new)
-        if count > len(self._entries) * 5 // 4 + 64:
-            self._rebuild(reached)
-
-    def _rebuild(self, reached: bool) -> None:
-        """Make the heaps of one side anew from what it holds."""
-        mine = [entry for entry in self._entries.values() if entry.reached == reached]
-        passing = Queue([entry.key for entry in mine if not entry.lasts])
-        lasting = Queue([entry.key for entry in mine if entry.lasts])
-        side = self._sides[reached]
-        side.queues, side.left = (passing, lasting), 0
-        for queue in side.queues:
-            heapq.heapify(queue.heap)
 
 
 def _kind(record: Record) -> Kind:
