@@ -1,10 +1,7 @@
 """A score follows from what the window holds, and not from what it once held."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from tastemesh.node.advice import Advisor
 from tastemesh.node.answers import SybilBound
@@ -72,37 +69,3 @@ def test_what_nobody_holds_and_the_bound_of_who_endorses_nobody_cost_no_ranking(
         assert advisor.explain(DORA, "unknown", NOW_S) is None
         assert advisor.sybil_bound(DORA, NOW_S) == SybilBound(0.0, "", 0.0)
     assert looking_up.count < ranking.count / 10
-
-
-class Asked(View):
-    """Counts the ids whose numbers are looked up."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def user_numbers(self, users: Sequence[bytes]) -> NDArray[np.int32]:
-        self.count += len(users)
-        return super().user_numbers(users)
-
-
-def test_of_all_whom_endorsements_name_only_who_can_have_another_number_is_looked_up() -> None:
-    view, graph = Asked(), friends()
-    strangers = [bytes([number]) * 32 for number in range(10, 250)]
-    for seq, stranger in enumerate(strangers[:200], 1):
-        graph.endorse(stranger, BEN, 1.0, epoch=0, seq=seq)
-        view.append(stranger, ["a"], 1.0, NOW_S, seq)
-    scorer = Scorer(view, graph)
-    scorer.numbers()
-    record = 200
-    for turn, stranger in enumerate(strangers[200:]):
-        view.count = 0
-        if turn % 3 == 0:  # his index becomes another's
-            graph.remove_author(strangers[turn])
-        if turn % 2 == 0:
-            record += 1
-            view.append(stranger, ["b"], 1.0, NOW_S, record)
-        graph.endorse(stranger, BEN, 1.0, epoch=0, seq=1)
-        found = scorer.numbers().tolist()
-        assert view.count < 30
-        assert found == [view.user_number(name) for name in graph.ids]
