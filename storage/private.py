@@ -14,7 +14,7 @@ PRIVATE = "SELECT author, item, kind, weight_q, ago_ms, wall_ms FROM private_int
 
 _PAGE = "SELECT item, kind, weight_q, ago_ms, wall_ms, arrival FROM private_interactions"
 # As the index has it (`migrations/0005_private_by_date.sql`): it is used for this very text only.
-DATE_SHIFT_MS = 1 << 49
+DATE_SHIFT_MS = 1 << 54
 _DATE = f"wall_ms - ago_ms + {DATE_SHIFT_MS}"
 # Two questions, since one of both would read all of a date: 10,000 may have been said at once.
 _OF_DATE = f"""{_PAGE}

@@ -14,6 +14,7 @@ from tastemesh.gossip.effects import PersistLineage, PersistPrivate, PersistProo
 from tastemesh.gossip.inputs import Restored
 from tastemesh.gossip.lineage import StoredLineage
 from tastemesh.gossip.record import Interaction
+from tastemesh.gossip.statements import MAX_EPOCH
 from tastemesh.storage.pages import Pages
 from tastemesh.storage.salvage import COPIED, Salvage, finish_salvage, salvage
 from tastemesh.storage.store import Store
@@ -342,3 +343,14 @@ async def test_no_date_of_a_private_interaction_is_taken_for_a_reservation(path:
     _, found = await salvaged(path)
     assert held.sequences == found.sequences == ()
     assert found.private == held.private
+
+
+async def test_no_reservation_is_taken_for_the_date_of_a_private_interaction(path: Path) -> None:
+    async with await Store.open(path) as store:
+        epochs = (0, 2**32 - 1, 1_700_000_000 << 20, MAX_EPOCH)
+        await store.commit([ReserveSequence(ANN, each, 65) for each in epochs])
+        held = await store.load(0)
+    done, found = await salvaged(path)
+    assert found.sequences == held.sequences
+    assert len(found.sequences) == len(epochs)
+    assert done.lost_private == 0
