@@ -333,7 +333,7 @@ class Admission:
             author, lambda *slot: lineage.owner(slot) != before.owner(slot), notices=True
         )
         done.extend(self._leave([(gone, EvictReason.REVOKED) for gone in voided]))
-        self._reopen(author)
+        self._doubt(author)  # all that he had here may have gone, and with it what it had left out
         proof = self._intake.proofs.proof(author)
         if proof is not None and self._intake.is_outdated(proof):
             self._intake.proofs.drop(author)

@@ -1,5 +1,6 @@
 """What is held follows from which records have come, not from their order."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -132,3 +133,24 @@ def test_what_left_for_what_its_author_takes_back_comes_again_where_others_have_
     assert cores.held(0) == {said[1].id, forget.id}
     cores.pass_time(2 * HOUR_MS)
     assert cores.held(0) == cores.held(1) == {said[0].id, said[1].id, forget.id}
+
+
+@pytest.mark.parametrize("forks", [False, True])
+def test_what_a_thief_pushed_out_comes_again_once_the_key_is_rotated(forks: bool) -> None:
+    """Nothing else of the author was held then, and with it went that anything had left."""
+    cores = Cores([person(f"user {n}") for n in range(2)], LIMITS)
+    keys = AUTHORS[0]
+    said = [signed(keys, 9, (0, n), 20 - n, [listen(str(n))] * 4) for n in (1, 2)]
+    stolen = [signed(keys, 0, (0, n), 20 - n, [listen(str(n))] * 4) for n in (5, 6)]
+    rotation = signed(keys, 9, (1, 1), 0, [Rotation(1)])
+    for record in (*said, *stolen):
+        push(cores, 0, record)
+    assert cores.held(0) == {each.id for each in stolen}
+    if forks:
+        push(cores, 0, signed(keys, 0, (0, 6), 0, [listen("fork")] * 4))
+        assert not cores.held(0)
+    push(cores, 0, rotation)
+    for record in (*said, rotation):
+        push(cores, 1, record)
+    cores.pass_time(2 * HOUR_MS)
+    assert cores.held(0) == cores.held(1) == {each.id for each in (*said, rotation)}
