@@ -81,12 +81,8 @@ class Core:
     ) -> None:
         self.engine = GossipEngine(node, signers, network, limits, seed, reader)
         self.view = View() if view is None else view
-        self.endorsements = EndorsementGraph(
-            EndorsementLimits(
-                out_edge_limit=limits.author_endorsement_count + limits.statement_count,
-                edge_limit=limits.window_statement_count + limits.statement_count,
-            )
-        )
+        edge_limit = limits.window_statement_count + limits.statement_count
+        self.endorsements = EndorsementGraph(EndorsementLimits(edge_limit=edge_limit))
         self._vouching = Vouching(self.engine.window, self.endorsements, limits)
         self._book = RecordBook()
         self._advisor = Advisor(self.view, self.endorsements, self._book, ranking, workers)

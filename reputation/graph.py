@@ -58,12 +58,12 @@ class EndorsementLimits(msgspec.Struct, frozen=True, kw_only=True):
         edge_limit: statements that count in all, 1 to 2^24; 200 bytes each. As many that those
             replaced are kept beside them.
 
-    A node bounds neither here: its window does, and what is held there counts. So the limits are
-    the window's and one record more, as what comes is taken in before what leaves for it is let
-    go; the defaults are those of the default window.
+    A node bounds neither here: its window does, by the quotas of an author together, and what is
+    held there counts. So `edge_limit` is the window's and one record more, as what comes is taken
+    in before what leaves for it is let go; its default is that of the default window.
     """
 
-    out_edge_limit: int = 512
+    out_edge_limit: int = 1 << 16
     edge_limit: int = 200_256
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from tastemesh.gossip.topics import records_topic, shard_of
 from tastemesh.node.core import Core
 from tests.gossip.cores import NETWORK, WALL_MS, listen, person, secret
 
-ANA = person("ana")
+ANA, BEN = person("ana"), person("ben")
 MOST = 8
 SMALL = Limits(author_endorsement_count=MOST)
 
@@ -174,3 +174,16 @@ def test_the_graph_has_room_for_all_endorsements_that_the_window_holds(count: in
     assert user.core.engine.window.statement_count > count - limits.statement_count
     user.say((0, 10_000))
     assert user.stands_by([0]) == {0: 10_000}
+
+
+def test_all_endorsements_count_that_a_window_holds_of_somebody() -> None:
+    """Those beside something else take room from the quota of that."""
+    user, topic = User(Limits()), records_topic(NETWORK, shard_of(BEN.id))
+    vouches = [Endorsement(secret(f"{who}"), 10_000) for who in range(700)]
+    records = [(*vouches[:250],), (listen("a"), *vouches[250:475]), (listen("b"), *vouches[475:])]
+    for seq, said in enumerate(records, start=1):
+        record = codec.sign_record(BEN, NETWORK, 0, seq, b"", WALL_MS, said, Limits())
+        (bundle,) = pack_bundles([record.envelope], Limits())
+        user.core.handle(inputs.Received("broker", topic, bundle, WALL_MS), 0)
+    assert len(user.core.engine.window.records_of(BEN.id)) == len(records)
+    assert len(user.core.endorsements.said_by(BEN.id)) == len(vouches)
