@@ -6,6 +6,7 @@ daemon and the simulator run this class as a peer, and nothing else.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import msgspec
@@ -127,7 +128,7 @@ class Core:
                 return []
             event = completed
             if event.private:
-                self.check_private(event)
+                self._book.check_private(event.author, event.statements, self.engine.limits)
         try:
             done = self._engine_handle(event, now_ms)
         except InternalError as error:
@@ -371,14 +372,13 @@ class Core:
         """Return the people over whom ego's trust leads to somebody; see `shortest_path`."""
         return shortest_path(self.endorsements, ego, contact, target)
 
-    def check_private(self, event: inputs.Recorded) -> None:
-        """Check that there is room for what a local user keeps to himself.
+    def room_for_private(self, event: inputs.Recorded) -> AbstractContextManager[None]:
+        """Keep room for what a local user keeps to himself, while it is handed in by parts.
 
         Raises:
-            UsageError: there is none; `handle` would say so, too.
+            UsageError: there is none.
         """
-        items = [each.item for each in event.statements if isinstance(each, Interaction)]
-        self._book.check_private(event.author, items, self.engine.limits)
+        return self._book.room_for(event.author, event.statements, self.engine.limits)
 
     def private_count(self, author: bytes, item: str | None) -> int:
         """Return how many private interactions a local user has, with one item or in all."""

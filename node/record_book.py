@@ -1,14 +1,15 @@
 """Record numbers: how the view, which knows numbers only, leads back to signed records."""
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip.limits import Limits
-from tastemesh.gossip.record import Interaction
+from tastemesh.gossip.record import Interaction, Said
 from tastemesh.ranking.columns import NUMBER_MAX
 
 _Held = TypeVar("_Held")
@@ -39,8 +40,8 @@ class RecordBook:
     """
 
     __slots__ = (
-        "_endorsing", "_id_of", "_next", "_number_of", "_private", "_rejecting", "_rejections",
-        "private_bytes",
+        "_endorsing", "_id_of", "_kept_free", "_next", "_number_of", "_private", "_rejecting",
+        "_rejections", "private_bytes",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -53,6 +54,7 @@ class RecordBook:
         self._private: dict[bytes, dict[int, tuple[int, str]]] = {}  # date in ms, item
         self.private_bytes = 0
         """What all private interactions take on the disk."""
+        self._kept_free: dict[bytes, int] = {}  # bytes for who hands in many, less what has come
 
     @property
     def is_full(self) -> bool:
@@ -83,25 +85,44 @@ class RecordBook:
         number, self._next = self._next, self._next + 1
         self._private.setdefault(author, {})[number] = (date_ms, item)
         self.private_bytes += _row_bytes(item)
+        if author in self._kept_free:
+            self._kept_free[author] -= _row_bytes(item)
         return number
 
-    def check_private(self, author: bytes, items: Sequence[str], limits: Limits) -> None:
+    def check_private(self, author: bytes, said: Sequence[Said], limits: Limits) -> None:
         """Check that there is room for more of what stays on this node.
 
-        An author who has all that he may have is not asked: of his the first go for it.
+        An author who has all that he may have is not asked: of his the first go for it. Nor is one
+        for whom room is kept.
 
         Raises:
             UsageError: there is none.
         """
-        if self.private_count(author, None) >= limits.private_interaction_count:
+        is_full = self.private_count(author, None) >= limits.private_interaction_count
+        if is_full or author in self._kept_free:
             return
-        wanted = self.private_bytes + sum(map(_row_bytes, items))
+        taken = self.private_bytes + sum(self._kept_free.values())
+        wanted = taken + _bytes_of(said)
         if wanted > limits.private_bytes:
             raise UsageError(
                 f"private interactions of this node's users would take {wanted / 2**20:.1f} MB, "
                 f"its disk's bound has room for {limits.private_bytes / 2**20:.1f}: raise it "
                 "(disk_mb), or forget some"
             )
+
+    @contextmanager
+    def room_for(self, author: bytes, said: Sequence[Said], limits: Limits) -> Iterator[None]:
+        """Keep room for an author's private interactions; see `check_private`.
+
+        Raises:
+            UsageError: there is none.
+        """
+        self.check_private(author, said, limits)
+        self._kept_free[author] = _bytes_of(said)
+        try:
+            yield
+        finally:
+            del self._kept_free[author]
 
     def strike_private(self, author: bytes, item: str | None) -> list[int]:
         """Forget an author's private interactions with an item, or all; return their numbers."""
@@ -187,6 +208,10 @@ class RecordBook:
         """Return the items that a local user said no to."""
         rejections = self._rejections.get(author, {})
         return [each.said.item for said in rejections.values() for each in said]
+
+
+def _bytes_of(said: Sequence[Said]) -> int:
+    return sum(_row_bytes(each.item) for each in said if isinstance(each, Interaction))
 
 
 def _row_bytes(item: str) -> int:

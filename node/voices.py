@@ -170,22 +170,25 @@ class Voices:
             kept(each, self._config.limits)
             await asyncio.sleep(0)
         private = [each for each in parts if each.private]
-        if private:
-            self._core.check_private(_joined(private))
         # What is published comes last, at once: others' records could push it out before it is
         # committed. What stays here is nobody's but its user's, and it is his turn.
-        done: list[Effect] = []
-        for each in private:
-            try:
-                done += self._core.handle(each, self._clock.now_ms())
-            except InternalError as error:  # of ours; what was done must be committed
-                self._driver.hand_in(before=done + error.done)
-                raise error.__cause__ or error from None
-            except Exception:
-                self._driver.hand_in(before=done)
-                raise
-            await asyncio.sleep(0)
+        done = await self._hand_in_private(private) if private else []
         return self._driver.hand_in(*(each for each in parts if not each.private), before=done)
+
+    async def _hand_in_private(self, parts: Sequence[inputs.Recorded]) -> list[Effect]:
+        done: list[Effect] = []
+        with self._core.room_for_private(_joined(parts)):  # others say things meanwhile
+            for each in parts:
+                try:
+                    done += self._core.handle(each, self._clock.now_ms())
+                except InternalError as error:  # of ours; what was done must be committed
+                    self._driver.hand_in(before=done + error.done)
+                    raise error.__cause__ or error from None
+                except Exception:
+                    self._driver.hand_in(before=done)
+                    raise
+                await asyncio.sleep(0)
+        return done
 
     def _sharing(self, private: bool) -> Sharing:
         return NOTHING_SHARED if private else self._config.sharing

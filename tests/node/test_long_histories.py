@@ -9,9 +9,11 @@ import pytest
 from tastemesh.errors import InternalError, UsageError
 from tastemesh.gossip import inputs
 from tastemesh.gossip.effects import Effect, PersistPrivate
+from tastemesh.gossip.limits import Limits
 from tastemesh.node.core import Core
 from tastemesh.node.node import Node, open_node
 from tastemesh.node.plays import Play
+from tastemesh.node.record_book import PRIVATE_ROW_BYTES
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.sharing import Sharing
 from tastemesh.node.voices import PRIVATE_AT_ONCE
@@ -104,6 +106,20 @@ async def test_nothing_is_recorded_where_one_of_them_is_wrong(
         await node.record_many([*PLAYS, Play(item="x" * 257)], private=True)
     assert heard.steps == []
     assert await items(node) == []
+
+
+async def test_of_two_who_need_the_same_room_one_is_refused_as_a_whole(tmp_path: Path) -> None:
+    room = COUNT * 2 * (PRIVATE_ROW_BYTES + len(PLAYS[-1].item)) - 100 * PRIVATE_ROW_BYTES
+    config = NodeConfig(home=tmp_path, offline=True, limits=Limits(private_bytes=room))
+    async with open_node(config) as node:
+        ana, ben = await node.add_identities(["ana", "ben"])
+        done = await asyncio.gather(
+            *(each.record_many(PLAYS, private=True) for each in (ana, ben)), return_exceptions=True
+        )
+        assert [type(each) for each in done] == [list, UsageError]
+        assert len((await ana.export()).interactions) == COUNT
+        assert (await ben.export()).interactions == []
+        await ben.record_many(PLAYS[:100], private=True)  # the room is free again
 
 
 async def test_a_fault_half_way_leaves_what_was_done_committed(
