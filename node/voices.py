@@ -158,11 +158,14 @@ class Voices:
         if len(parts) == 1:
             return self._driver.hand_in(*parts)
         task = asyncio.create_task(self._hand_in_parts(parts))
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            await asyncio.wait([task])
-            raise
+        gave_up: asyncio.CancelledError | None = None
+        while not task.done():  # some say again and again that they give up, as anyio does
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as error:
+                gave_up = error
+        if gave_up is not None:
+            raise gave_up
         return task.result()
 
     async def _hand_in_parts(self, parts: Sequence[inputs.Recorded]) -> Committed:

@@ -92,6 +92,11 @@ async def test_who_gives_up_half_way_leaves_all_and_what_he_says_next_comes_afte
     while not heard.steps:
         await asyncio.sleep(0)
     saying.cancel()
+    await asyncio.sleep(0)
+    saying.cancel()  # as anyio does in each turn
+    await asyncio.sleep(0)
+    assert heard.commits == []
+    assert not saying.done()
     forgotten = await node.forget(everything=True)
     assert saying.cancelled()
     assert forgotten.private == COUNT
