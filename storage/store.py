@@ -134,8 +134,8 @@ class Store:
             COMMIT;
             """
         )
-        await self._set_bound()
         await migrate(self._db, self._path, migrations)
+        await self._set_bound()  # now: one that is reached must not end the start
         self._places = places_of(self._path)
         self._salvage = await salvage_of(self._db, self._path)
 

@@ -11,7 +11,7 @@ from tastemesh.gossip import codec, effects, inputs
 from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.limits import DAY_MS, Limits
-from tastemesh.gossip.record import Endorsement, Forget
+from tastemesh.gossip.record import Endorsement, Forget, Said
 from tastemesh.gossip.topics import records_topic, shard_of
 from tastemesh.node.core import Core
 from tests.gossip.cores import NETWORK, WALL_MS, listen, person, secret
@@ -180,7 +180,11 @@ def test_all_endorsements_count_that_a_window_holds_of_somebody() -> None:
     """Those beside something else take room from the quota of that."""
     user, topic = User(Limits()), records_topic(NETWORK, shard_of(BEN.id))
     vouches = [Endorsement(secret(f"{who}"), 10_000) for who in range(700)]
-    records = [(*vouches[:250],), (listen("a"), *vouches[250:475]), (listen("b"), *vouches[475:])]
+    records: list[tuple[Said, ...]] = [
+        (*vouches[:250],),
+        (listen("a"), *vouches[250:475]),
+        (listen("b"), *vouches[475:]),
+    ]
     for seq, said in enumerate(records, start=1):
         record = codec.sign_record(BEN, NETWORK, 0, seq, b"", WALL_MS, said, Limits())
         (bundle,) = pack_bundles([record.envelope], Limits())

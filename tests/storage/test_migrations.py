@@ -1,6 +1,6 @@
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import aiosqlite
@@ -15,7 +15,7 @@ from tastemesh.storage.migrations import (
     read_pragma,
     shipped_migrations,
 )
-from tastemesh.storage.store import Store
+from tastemesh.storage.store import WAL_BYTES, Store
 from tests.storage.records import persist, restored
 
 STEPS = (
@@ -195,6 +195,21 @@ async def test_what_every_earlier_version_wrote_is_read_and_goes_on(
     async with await Store.open(fresh):
         pass
     assert schema(path) == schema(fresh)
+
+
+async def test_a_database_that_has_come_to_its_bound_is_brought_up(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.executescript(VERSION_4)
+        db.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
+            "INSERT INTO private_interactions (author, item, kind, weight_q, ago_ms, wall_ms) "
+            "SELECT x'a2', printf('%0200d', i), 'like', 1, 0, i FROM n"
+        )
+        ((page_count,),) = db.execute("PRAGMA page_count")
+    store = await Store.open(path, disk_bytes=page_count * 4_096 + WAL_BYTES)
+    assert len(await store.private_of(b"\xa2")) == 100_000
+    with suppress(StorageError):  # what SQLite counts for itself finds no room
+        await store.close()
 
 
 def schema(path: Path) -> dict[str, Sequence[tuple[object, ...]]]:
