@@ -83,6 +83,7 @@ class Reached:
         fresh = {user: None}
         if has_endorsed:
             fresh.update(dict.fromkeys(self._reached_by(user)))
+            self._swept = b""  # even where it is taken back before the next sweep
         self._add(fresh)
 
     def _add(self, found: dict[bytes, None]) -> None:

@@ -77,6 +77,21 @@ def test_whoever_is_reached_no_longer_goes_at_the_end_of_a_sweep() -> None:
     assert b"friend" + USERS[0] not in reached.told
 
 
+def test_who_was_endorsed_and_no_longer_is_goes_with_the_next_sweep() -> None:
+    """Though the endorsements are what they were when the last one began."""
+    friends: dict[bytes, list[bytes]] = {USERS[0]: []}
+    reached = Reached(friends.__getitem__, nothing_of)
+    reached.sweep(USERS[:1], b"state")
+    stepped(reached)
+    for friends[USERS[0]] in ([b"friend"], []):
+        reached.look_at(USERS[0], has_endorsed=True)
+        reached.news()
+    assert b"friend" in reached.told
+    reached.sweep(USERS[:1], b"state")
+    stepped(reached)
+    assert reached.told == {USERS[0]}
+
+
 def test_an_endorsement_counts_at_once_for_its_author_only() -> None:
     walked: list[bytes] = []
 
