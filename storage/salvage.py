@@ -180,7 +180,8 @@ class _Found:
             case (bytes(named), int(number)) if len(named) == ID_BYTES:
                 self._named.add((named, number))
             case (bytes(author), int(date), int(number)) if date > DATE_SHIFT_MS - MAX_DATE_MS:
-                self._named.add((author, number))  # `private_by_date`
+                if author in self._own:  # or it was altered, and says nothing of records
+                    self._named.add((author, number))  # `private_by_date`
             case (bytes(author), int(epoch), int(until)):
                 if author in self._own and could_be_reserved(epoch, until):
                     self.sequences.append(values)

@@ -354,3 +354,17 @@ async def test_no_reservation_is_taken_for_the_date_of_a_private_interaction(pat
     assert found.sequences == held.sequences
     assert len(found.sequences) == len(epochs)
     assert done.lost_private == 0
+
+
+async def test_an_altered_entry_of_a_private_interaction_names_no_lost_record(path: Path) -> None:
+    async with await Store.open(path) as store:
+        said = [Interaction(f"private {n}", "listen", 1) for n in range(3)]
+        await store.commit([PersistPrivate(ANN, each, 5) for each in said])
+        held = await store.load(0)
+    sound = path.read_bytes()  # noqa: ASYNC240
+    entry = bytes([4, 12 + 2 * 32, 6, 1]) + ANN
+    assert entry in sound
+    path.write_bytes(sound.replace(entry, entry[:-1] + b"c", 1))  # noqa: ASYNC240
+    done, found = await salvaged(path)
+    assert (done.lost_records, done.lost_private) == (0, 0)
+    assert found.private == held.private
