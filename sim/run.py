@@ -1,6 +1,6 @@
 """Runs a scenario: builds the network, lets it live, and measures it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from hashlib import blake2b
@@ -13,7 +13,8 @@ import numpy as np
 from tastemesh.errors import UsageError
 from tastemesh.gossip import inputs
 from tastemesh.node.collection import uncollected
-from tastemesh.sim.adversaries.deployment import Deployed, check_strategies, deploy, varying
+from tastemesh.sim.adversaries.deployment import check_strategies, deploy, draw_plans, varying
+from tastemesh.sim.adversaries.plans import Plan
 from tastemesh.sim.company import Company, gathered
 from tastemesh.sim.engine import Simulation
 from tastemesh.sim.faults import schedule_faults
@@ -22,7 +23,7 @@ from tastemesh.sim.measures import coverage, named_authors
 from tastemesh.sim.own import NOTHING, Own
 from tastemesh.sim.population import Population
 from tastemesh.sim.residents import Residents, settle
-from tastemesh.sim.scenario import Scenario
+from tastemesh.sim.scenario import Adversary, Scenario
 from tastemesh.sim.series import Observer, counted_so_far
 from tastemesh.sim.trace import End, Header, TraceWriter
 
@@ -114,6 +115,8 @@ def _run(task: Task, progress: Told, record: Path | None, company: Company) -> d
     scenario, seed = task.scenario, task.seed
     population = Population(scenario, seed, shared=company.size > 1)
     residents = settle(scenario, seed)
+    plans = draw_plans(population, residents, scenario, seed, task.own)
+    _agree(scenario.adversaries, plans, company)
     writing = TraceWriter(record, Header(scenario, seed)) if record else nullcontext()
     with writing as trace:
         simulation = Simulation(
@@ -131,8 +134,7 @@ def _run(task: Task, progress: Told, record: Path | None, company: Company) -> d
             simulation.add(f"n{number}", core, skew_ms, after_ms=after_ms)
         _speak(simulation, population, residents)
         phases = schedule_faults(simulation, population, scenario, rng)
-        deployed = deploy(simulation, population, residents, scenario, seed, task.own)
-        _agree(deployed, company)
+        deployed = deploy(simulation, population, residents, scenario, seed, plans)
         # What they say need not reach everybody: some of it is refused here and not there.
         hostile = frozenset(author for each in deployed for author in each.authors)
         simulation.holdings.ignore(hostile)
@@ -154,16 +156,18 @@ def _run(task: Task, progress: Told, record: Path | None, company: Company) -> d
     }
 
 
-def _agree(deployed: list[Deployed], company: Company) -> None:
+def _agree(
+    adversaries: Sequence[Adversary], plans: Sequence[Plan | None], company: Company
+) -> None:
     """See that all processes have the same plans: what a set is gone through by is each one's own.
 
     Raises:
         UsageError: a strategy of somebody's own differs.
     """
-    for each in deployed:
-        said = blake2b(repr(each.plan).encode(), digest_size=16).digest()
+    for policy, plan in zip(adversaries, plans, strict=True):
+        said = blake2b(repr(plan).encode(), digest_size=16).digest()
         if len(set(company.gather(said, bytes))) > 1:
-            raise UsageError(varying(each.policy.strategy))
+            raise UsageError(varying(policy.strategy))
 
 
 def _result(

@@ -1,6 +1,6 @@
 """Puts a scenario's adversaries to work, and deceives whom their budget of attack edges allows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -9,6 +9,7 @@ import numpy as np
 from tastemesh.errors import UsageError
 from tastemesh.gossip import inputs
 from tastemesh.gossip.record import WEIGHT_SCALE, Endorsement
+from tastemesh.gossip.signer import Signer
 from tastemesh.sim.adversaries.double_dealers import Equivocator, Forgetter, PostDater, Rotator
 from tastemesh.sim.adversaries.intruder import Intruder, Means
 from tastemesh.sim.adversaries.plans import Plan, draw_up
@@ -49,7 +50,6 @@ class Deployed(msgspec.Struct, frozen=True):
         authors: ids of his identities.
         target: the item that he pushes.
         near: numbers of the nodes whose users were deceived or endorse somebody who was.
-        plan: what he is to say, if that is known beforehand.
     """
 
     policy: Adversary
@@ -58,7 +58,6 @@ class Deployed(msgspec.Struct, frozen=True):
     authors: tuple[bytes, ...]
     target: str
     near: frozenset[int]
-    plan: Plan | None
 
 
 def strategies() -> tuple[str, ...]:
@@ -89,13 +88,86 @@ def check_strategies(adversaries: tuple[Adversary, ...], own: Own = NOTHING) -> 
             )
 
 
+def draw_plans(
+    population: Population,
+    residents: Residents,
+    scenario: Scenario,
+    seed: int,
+    own: Own = NOTHING,
+) -> tuple[Plan | None, ...]:
+    """Plan what a scenario's adversaries are to say, before a network is made and a file replaced.
+
+    Args:
+        population: its people.
+        residents: what they do.
+        scenario: who attacks, with what budget.
+        seed: of everything random.
+        own: a file of strategies beside those that are shipped.
+
+    Returns:
+        One for each adversary; None for who decides as he goes.
+
+    Raises:
+        UsageError: there are fewer people than are to be deceived, or one who looks like people is
+            to look like people who do nothing or endorse nobody; or a strategy of the file fails,
+            or does something else each time.
+    """
+    return tuple(
+        _draw_plan(population, residents, policy, number, seed, own)
+        for number, policy in enumerate(scenario.adversaries)
+    )
+
+
+def _draw_plan(
+    population: Population,
+    residents: Residents,
+    policy: Adversary,
+    number: int,
+    seed: int,
+    own: Own,
+) -> Plan | None:
+    brought = brought_by(own).strategies
+    if policy.strategy not in STRATEGIES and policy.strategy not in brought:
+        count = len(residents.starts_ms)
+        if policy.attack_edges > count:
+            raise UsageError(f"attack_edges is {policy.attack_edges}; there are {count} people")
+        return None
+    if not len(residents.interactions):
+        raise UsageError(
+            f"adversaries: {policy.strategy!r} hides among what people take up, and nobody "
+            "takes anything up; raise records_per_hour, seconds or community.history"
+        )
+    if policy.attack_edges and residents.endorsements is None:
+        raise UsageError(
+            f"adversaries: attack_edges is {policy.attack_edges}, and nobody endorses anybody; "
+            "raise friends, or name community.endorsements"
+        )
+    draw = partial(
+        draw_up,
+        policy.strategy,
+        residents.interactions,
+        residents.endorsements,
+        [person.id for person in population.people],
+        [signer.id for signer in _signers(population, policy, number)],
+        target=_target(number),
+        attack_edges=policy.attack_edges,
+        seed=seed,
+        own=brought,
+    )
+    with blamed(own, policy.strategy, "camouflage"):
+        plan = draw()
+        if policy.strategy in brought and draw() != plan:
+            raise UsageError(varying(policy.strategy))
+    return plan
+
+
 def deploy(
     simulation: Simulation,
     population: Population,
     residents: Residents,
     scenario: Scenario,
     seed: int,
-    own: Own = NOTHING,
+    plans: Sequence[Plan | None],
 ) -> list[Deployed]:
     """Add a scenario's adversaries to its simulation.
 
@@ -105,16 +177,11 @@ def deploy(
         residents: what they do.
         scenario: who attacks, with what budget.
         seed: of everything random.
-        own: a file of strategies beside those that are shipped.
-
-    Raises:
-        UsageError: there are fewer people than are to be deceived, or one who looks like people is
-            to look like people who do nothing or endorse nobody; or a strategy of the file fails,
-            or does something else each time.
+        plans: what they are to say; `draw_plans`.
     """
     return [
-        _deploy(simulation, population, residents, policy, number, seed, own)
-        for number, policy in enumerate(scenario.adversaries)
+        _deploy(simulation, population, residents, policy, number, seed, plan)
+        for number, (policy, plan) in enumerate(zip(scenario.adversaries, plans, strict=True))
     ]
 
 
@@ -125,42 +192,13 @@ def _deploy(
     policy: Adversary,
     number: int,
     seed: int,
-    own: Own,
+    plan: Plan | None,
 ) -> Deployed:
-    purpose = b"adversary %d" % number
-    signers = tuple(population.signer(n, purpose) for n in range(policy.identities))
-    target = f"hostile:{number}:target"
+    signers = _signers(population, policy, number)
+    target = _target(number)
     rng = np.random.default_rng([seed, 11, number])
     means = Means(policy, signers, NETWORK, population.limits, rng, target)
-    plan: Plan | None = None
-    brought = brought_by(own).strategies
-    if policy.strategy in STRATEGIES or policy.strategy in brought:
-        if not len(residents.interactions):
-            raise UsageError(
-                f"adversaries: {policy.strategy!r} hides among what people take up, and nobody "
-                "takes anything up; raise records_per_hour, seconds or community.history"
-            )
-        if policy.attack_edges and residents.endorsements is None:
-            raise UsageError(
-                f"adversaries: attack_edges is {policy.attack_edges}, and nobody endorses anybody; "
-                "raise friends, or name community.endorsements"
-            )
-        draw = partial(
-            draw_up,
-            policy.strategy,
-            residents.interactions,
-            residents.endorsements,
-            [person.id for person in population.people],
-            [signer.id for signer in signers],
-            target=target,
-            attack_edges=policy.attack_edges,
-            seed=seed,
-            own=brought,
-        )
-        with blamed(own, policy.strategy, "camouflage"):
-            plan = draw()
-            if policy.strategy in brought and draw() != plan:
-                raise UsageError(varying(policy.strategy))
+    if plan is not None:
         intruder: Intruder = Publisher(means, plan)
     elif policy.strategy == ADAPTIVE:
         intruder = Adaptive(means, seed)
@@ -179,7 +217,16 @@ def _deploy(
         simulation.tell(f"n{person}", vouch, after_ms=at_ms)
     station = simulation.intrude(f"adversary {number}", intruder)
     near = _near(deceived, residents)
-    return Deployed(policy, intruder, station, authors, target, near, plan)
+    return Deployed(policy, intruder, station, authors, target, near)
+
+
+def _signers(population: Population, policy: Adversary, number: int) -> tuple[Signer, ...]:
+    purpose = b"adversary %d" % number
+    return tuple(population.signer(n, purpose) for n in range(policy.identities))
+
+
+def _target(number: int) -> str:
+    return f"hostile:{number}:target"
 
 
 def varying(strategy: str) -> str:
@@ -192,10 +239,7 @@ def _deceived(
 ) -> tuple[int, ...]:
     if plan is not None:
         return plan.deceived
-    count = len(residents.starts_ms)
-    if policy.attack_edges > count:
-        raise UsageError(f"attack_edges is {policy.attack_edges}; there are {count} people")
-    return tuple(rng.choice(count, policy.attack_edges, replace=False).tolist())
+    return tuple(rng.choice(len(residents.starts_ms), policy.attack_edges, replace=False).tolist())
 
 
 def _near(deceived: tuple[int, ...], residents: Residents) -> frozenset[int]:

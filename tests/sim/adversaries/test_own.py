@@ -96,9 +96,27 @@ def test_a_replay_needs_no_file_as_what_was_said_is_in_the_trace(tmp_path: Path)
         ),
     ],
 )
-def test_what_cannot_be_used_is_refused_and_replaces_no_trace(own: Own, said: str) -> None:
+def test_what_cannot_be_used_is_refused_and_replaces_no_trace(
+    own: Own, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.trace"
+    path.write_bytes(b"of another run")
     with pytest.raises(UsageError, match=said):
-        run(own)
+        run(own, record=path)
+    assert path.read_bytes() == b"of another run"
+
+
+def test_more_people_to_deceive_than_there_are_are_refused_and_replace_no_trace(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "run.trace"
+    path.write_bytes(b"of another run")
+    for strategy in ("adaptive", "star"):
+        policy = Adversary(strategy=strategy, attack_edges=11)
+        wanted = msgspec.structs.replace(SCENARIO, adversaries=(policy,))
+        with pytest.raises(UsageError, match="11"):
+            run_scenario(wanted, 3, silent, path)
+    assert path.read_bytes() == b"of another run"
 
 
 @pytest.mark.slow
