@@ -71,6 +71,8 @@ def run_attacks(
     if progress is not None:
         progress("attacking", len(found), len(attempts))
     untried = set().union(*brought_by(options.own))
+    for each in found:  # by the run that is resumed, which had the same file
+        untried -= {each.system, each.strategy}
     for seed in range(options.seeds):
         missing = [each for each in attempts if each.seed == seed and each not in found]
         if not missing:

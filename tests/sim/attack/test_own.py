@@ -12,6 +12,7 @@ from tastemesh.errors import UsageError
 from tastemesh.node.cli import main
 from tastemesh.sim.adversaries.strategies import mount
 from tastemesh.sim.attack.backends import IN_PROCESS, open_backend
+from tastemesh.sim.attack.journal import Journal
 from tastemesh.sim.attack.options import AttackOptions, fingerprint
 from tastemesh.sim.attack.runner import run_attacks
 from tastemesh.sim.interactions import Endorsements, Interactions
@@ -328,3 +329,24 @@ def test_the_command_tells_the_cells_it_has_of_a_system_that_fails_later(
     result = json.loads(told.read_text())
     assert len(result["cells"]) == 3
     assert re.search(said, result["notices"][-1])
+
+
+def test_a_run_that_is_resumed_tells_the_cells_it_has_again(
+    community: Community, tmp_path: Path
+) -> None:
+    own = bringing("1 / 0 if self.attackers > 20 else empty")
+    wanted = msgspec.structs.replace(
+        options(own), strategies=("star",), systems=("popularity", "mine"), identities=(5, 30)
+    )
+    told: list[str] = []
+    cells = [
+        run_attacks(
+            *community,
+            wanted,
+            journal=Journal(tmp_path / "cells.jsonl", fingerprint(*community, wanted)),
+            given_up=lambda each, why: told.append(why),
+        )
+        for _ in range(2)
+    ]
+    assert len(cells[0]) == 3 and cells[1] == cells[0]
+    assert len(told) == 2 and told[0] == told[1]
