@@ -90,7 +90,7 @@ def brought_by(own: Own) -> Brought:
     sys.modules[module.__name__] = module  # where dataclasses look for their module
     try:
         exec(compile(own.text, own.path, "exec"), module.__dict__)  # noqa: S102 (asked for)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # the last would end the command, as if all were well
         raise UsageError(f"--with {own.path}{_line(error, own.path)}: {_said(error)}") from error
     return Brought(
         _checked(own.path, module, "SYSTEMS", callable, (*SYSTEMS, *VARIANTS)),
@@ -114,7 +114,7 @@ def blamed(own: Own, name: str, hook: str) -> Iterator[None]:
         yield
     except TastemeshError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if not any(name in kind for kind in brought_by(own)):
             raise
         where = f"--with {own.path}{_line(error, own.path)}"
@@ -162,14 +162,14 @@ def _checked(
     return dict(found)
 
 
-def _line(error: Exception, path: str) -> str:
-    if isinstance(error, SyntaxError):
+def _line(error: BaseException, path: str) -> str:
+    if isinstance(error, SyntaxError) and error.filename == path:
         return f", line {error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == path]
     return f", line {lines[-1]}" if lines else ""
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     text = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{type(error).__name__}: {text}"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

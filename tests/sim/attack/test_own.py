@@ -76,6 +76,9 @@ def test_cells_of_another_text_are_not_those_of_this_one(mine: Path, community: 
     [
         ("import nowhere", ", line 1: ModuleNotFoundError: No module named 'nowhere'"),
         ("\nx = = 2", ", line 2: SyntaxError: invalid syntax"),
+        ("\nassert False", ", line 2: AssertionError$"),
+        ("\nimport sys\nsys.exit(0)", ", line 3: SystemExit: 0"),
+        ("\n\ncompile('x =', 'other.py', 'exec')", ", line 3: SyntaxError: invalid syntax"),
         ("x = 2", ": expected SYSTEMS or STRATEGIES, dictionaries by name"),
         ("SYSTEMS = [1]", r": SYSTEMS is \[1\]; expected functions of a seed by name"),
         ("SYSTEMS = {'salsa': int}", ": SYSTEMS has 'salsa', which is there already"),
@@ -202,6 +205,7 @@ class Counting:
             r"gave user \d+ item \d which this user holds; expected none of those",
         ),
         (bringing("1 / 0"), "^--with mine.py, line 1[0-9]: mine: its `rank` raised ZeroDivision"),
+        (bringing("exit(0)"), "line 1[0-9]: mine: its `rank` raised SystemExit: 0"),
         (
             bringing(fit="self.x"),
             "line 1[0-9]: mine: its `fit` raised AttributeError: 'Mine' obj",
