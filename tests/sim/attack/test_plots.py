@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tastemesh.sim.attack.cells import Cell
-from tastemesh.sim.attack.plots import THEMES, Plot, bounds, by_identities, cost_curves
+from tastemesh.sim.attack.plots import THEMES, Plot, accuracy, bounds, by_identities, cost_curves
 from tastemesh.sim.attack.summary import summary
 
 
@@ -81,3 +81,19 @@ def test_marks_in_one_place_are_rings_and_touch_no_value_below(cells: list[Cell]
     lowest = first.transData.transform((1, 0))[1] - sizes[0] / 2 * pixels_a_point
     named = panels(by_identities(summary(nothing), 0))[0].get_xticklabels()
     assert max(each.get_window_extent().y1 for each in named) <= lowest
+
+
+def test_names_of_ones_own_are_no_formulas_and_in_the_legend(cells: list[Cell]) -> None:
+    names = {"userknn": "_mine", "popularity": r"a$\b{$"}
+    named = [
+        msgspec.structs.replace(
+            cell, system=names.get(cell.system, cell.system), strategy=rf"$\{cell.strategy}{{$"
+        )
+        for cell in cells
+    ]
+    rows = summary(named)
+    for plot in (by_identities(rows, 0), cost_curves(rows), bounds(rows), accuracy(rows)):
+        panels(plot)
+    (legend,) = panels(cost_curves(rows))[0].figure.legends
+    told = {each.get_text().strip().replace(r"\$", "$") for each in legend.get_texts()}
+    assert told == {row.system for row in rows} >= {"_mine"}
