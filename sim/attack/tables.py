@@ -28,7 +28,8 @@ class Table(msgspec.Struct, frozen=True):
     def markdown(self) -> str:
         """Return it as Markdown, with its title and note."""
         lines = [self.header, tuple("---" for _ in self.header), *self.rows]
-        body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        escaped = ([cell.replace("|", r"\|") for cell in line] for line in lines)
+        body = "\n".join("| " + " | ".join(line) + " |" for line in escaped)
         return f"## {self.title}\n\n{self.note}\n\n{body}\n"
 
 

@@ -149,3 +149,8 @@ def test_every_system_is_said_in_a_sentence(cells: list[Cell], tmp_path: Path) -
 @pytest.mark.parametrize(("value", "text"), [(1.0, "1"), (0.9996, "1.000"), (0.01, ".010")])
 def test_shares(value: float, text: str) -> None:
     assert share(value) == text
+
+
+def test_a_bar_in_a_name_of_ones_own_begins_no_column() -> None:
+    table = Table("t", "n", ("system", "exposure@10"), (("this|that", "1"),))
+    assert table.markdown().endswith("| this\\|that | 1 |\n")
