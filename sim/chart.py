@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
-from tastemesh.sim.attack.plots import COLOURS, THEMES, Plot, Theme, check_matplotlib, drawn
+from tastemesh.sim.attack.plots import (
+    COLOURS,
+    THEMES,
+    Plot,
+    Theme,
+    check_matplotlib,
+    drawn,
+    written,
+)
 from tastemesh.sim.faults import Phase
 from tastemesh.sim.wording import counted
 
@@ -120,7 +128,7 @@ def _draw_lanes(
         length = (phase.end_s - phase.start_s) / unit_s
         colour = theme.grid if phase.what == "quiet" else _FAULT_COLOUR
         axes.barh(number, length, left=phase.start_s / unit_s, height=0.6, color=colour)
-    axes.set_yticks(range(len(lanes)), [_label(phase) for phase in lanes.values()])
+    axes.set_yticks(range(len(lanes)), [written(_label(phase)) for phase in lanes.values()])
     axes.set_ylim(max(1, len(lanes)) - 0.5, -0.5)
     axes.tick_params(length=0, labelbottom=False)
     axes.spines[["left", "bottom"]].set_visible(False)

@@ -97,6 +97,19 @@ def drawn(plot: Plot, theme: Theme, form: Literal["png", "svg"] = "png") -> byte
     return image.getvalue()
 
 
+def written(name: str) -> str:
+    r"""Return a name as matplotlib shows it: no formula, and none that a legend leaves out.
+
+    Args:
+        name: of a system or strategy, or what has one in it.
+
+    >>> written("at $5"), written("_mine")
+    ('at \\$5', ' _mine')
+    """
+    text = name.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
 def by_identities(rows: Sequence[Row], attack_edges: int) -> Plot:
     """Plot exposure against identities, a panel a strategy, at one number of attack edges."""
     chosen = [row for row in rows if row.attack_edges == attack_edges]
@@ -165,7 +178,7 @@ def bounds(rows: Sequence[Row]) -> Plot:
                     )
             axes.set_title(counted(edge, "attack edge"))
             axes.set_xlim(0, 1)
-            axes.set_yticks(range(len(labels)), [*map(_written, labels)])
+            axes.set_yticks(range(len(labels)), [*map(written, labels)])
             axes.invert_yaxis()
             axes.tick_params(length=0)
             axes.tick_params(axis="y", pad=9)  # room for the marks at 0, which touch no name
@@ -194,7 +207,7 @@ def accuracy(rows: Sequence[Row]) -> Plot:
                 color=COLOURS[at % len(COLOURS)],
             )
         axes.plot([], [], "|", markersize=13, color=theme.ink, label="under one of the attacks")
-        axes.set_yticks(range(len(systems)), [*map(_written, systems)])
+        axes.set_yticks(range(len(systems)), [*map(written, systems)])
         axes.invert_yaxis()
         axes.set_xlabel("ndcg@10 of honest users")
         axes.tick_params(length=0)
@@ -226,7 +239,7 @@ def _panels(
                 mine = [r for r in rows if r.strategy == strategy and r.system == system]
                 points = sorted((cost(row), exposure) for row, exposure in exposed(mine))
                 _line(axes, number, systems, points)
-            axes.set_title(_written(strategy))
+            axes.set_title(written(strategy))
             _finish(axes, logarithmic=logarithmic, label="")
             _ticks(axes, rows, cost)
         for axes in panels[len(strategies) :]:
@@ -262,7 +275,7 @@ def _line(
         markersize=_TOP_MARK + ring * (len(systems) - number if number else 0),
         linewidth=1.4 if number else 2.6,
         zorder=3 if number else 4,
-        label=_written(systems[number]),
+        label=written(systems[number]),
         clip_on=False,
         drawstyle="steps-post" if stepped else "default",
     )
@@ -294,16 +307,6 @@ def _ticks(axes: "Axes", rows: Sequence[Row], cost: Callable[[Row], float]) -> N
 
 def _short(value: float, position: float) -> str:
     return f"{value:,.0f}"
-
-
-def _written(name: str) -> str:
-    r"""Return a name as matplotlib shows it: no formula, and none that a legend leaves out.
-
-    >>> _written("at $5"), _written("_mine")
-    ('at \\$5', ' _mine')
-    """
-    text = name.replace("$", r"\$")
-    return f" {text}" if text.startswith("_") else text
 
 
 def _legend(figure: "Figure", axes: "Axes") -> None:

@@ -123,3 +123,10 @@ def test_where_no_picture_can_be_written_is_said(tmp_path: Path) -> None:
         check_chart(Path("a.pdf"))
     with pytest.raises(UsageError, match=r"--plot .*b.svg: No such file or directory"):
         write_chart(tmp_path / "nowhere" / "b.svg", [a_run()])
+
+
+def test_a_name_that_looks_like_a_formula_is_none() -> None:
+    run = a_run()
+    run["phases"] = [{**run["phases"][3], "name": r"$\b{$"}]
+    (label,) = names(panels(run)[0])
+    assert label.replace(r"\$", "$") == r"adversary $\b{$"
