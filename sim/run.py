@@ -13,8 +13,9 @@ import numpy as np
 from tastemesh.errors import UsageError
 from tastemesh.gossip import inputs
 from tastemesh.node.collection import uncollected
-from tastemesh.sim.adversaries.deployment import check_strategies, deploy, draw_plans, varying
+from tastemesh.sim.adversaries.deployment import check_strategies, deploy, draw_plans
 from tastemesh.sim.adversaries.plans import Plan
+from tastemesh.sim.adversaries.strategies import varying
 from tastemesh.sim.company import Company, gathered
 from tastemesh.sim.engine import Simulation
 from tastemesh.sim.faults import schedule_faults

@@ -14,7 +14,7 @@ from tastemesh.sim.adversaries.double_dealers import Equivocator, Forgetter, Pos
 from tastemesh.sim.adversaries.intruder import Intruder, Means
 from tastemesh.sim.adversaries.plans import Plan, draw_up
 from tastemesh.sim.adversaries.publisher import Adaptive, Publisher
-from tastemesh.sim.adversaries.strategies import STRATEGIES
+from tastemesh.sim.adversaries.strategies import STRATEGIES, varying
 from tastemesh.sim.adversaries.vandals import Eclipse, Flood, Forger, Garbage, Replayer
 from tastemesh.sim.engine import Simulation
 from tastemesh.sim.own import NOTHING, Own, blamed, brought_by
@@ -227,11 +227,6 @@ def _signers(population: Population, policy: Adversary, number: int) -> tuple[Si
 
 def _target(number: int) -> str:
     return f"hostile:{number}:target"
-
-
-def varying(strategy: str) -> str:
-    """Return what is said of a strategy that does something else each time."""
-    return f"{strategy}: it holds other items each time; expected all chance from crowd.rng"
 
 
 def _deceived(

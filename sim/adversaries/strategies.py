@@ -62,6 +62,11 @@ NO_MORE: Mapping[str, Strategy] = {}
 """None beside those that are shipped."""
 
 
+def varying(strategy: str) -> str:
+    """Return what is said of a strategy that does something else each time."""
+    return f"{strategy}: it holds other items each time; expected all chance from crowd.rng"
+
+
 def mount(
     name: str,
     train: Interactions,

@@ -6,6 +6,8 @@ Headline exposure is of egos who have endorsed somebody and do not endorse a dec
 those who do are reported beside, and egos who have endorsed nobody in cells of their own.
 """
 
+from functools import partial
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from scipy.sparse import csr_array
 from tastemesh.errors import UsageError
 from tastemesh.ranking.metrics import hits, ndcg
 from tastemesh.sim.adversaries.staging import Attacked
-from tastemesh.sim.adversaries.strategies import mount
+from tastemesh.sim.adversaries.strategies import mount, varying
 from tastemesh.sim.adversaries.white_box import WHITE_BOX, WhiteBox
 from tastemesh.sim.attack.stage import ENDORSING, LIST_LENGTH, Group, Stage, fitted, listed
 from tastemesh.sim.own import blamed, brought_by
@@ -139,8 +141,19 @@ def _mounted(stage: Stage, attempt: Attempt) -> Attacked:
     if attempt.strategy == WHITE_BOX and people is not None:
         return WhiteBox(train, people, egos, **budget, seed=stage.seed).attack()
     own = brought_by(stage.own).strategies
+    draw = partial(mount, attempt.strategy, train, people, egos, **budget, seed=stage.seed, own=own)
     with blamed(stage.own, attempt.strategy, "camouflage"):
-        return mount(attempt.strategy, train, people, egos, **budget, seed=stage.seed, own=own)
+        attacked = draw()
+        if attempt.strategy in own and _said(draw()) != _said(attacked):
+            raise UsageError(varying(attempt.strategy))  # each system would meet another attack
+    return attacked
+
+
+def _said(attacked: Attacked) -> list[bytes | None]:
+    """Return what a strategy decides on: who holds what, and when."""
+    train = attacked.train
+    columns = (train.user, train.item, train.weight, train.time_s, train.turn)
+    return [None if each is None else each.tobytes() for each in columns]
 
 
 def _cell(

@@ -125,6 +125,24 @@ STRATEGIES = {{"mine": Strategy("x", lambda crowd, number: Profile(np.array({hel
         run_attacks(*community, wanted)
 
 
+def test_a_strategy_that_is_another_each_time_is_refused(community: Community) -> None:
+    text = """
+import numpy as np
+from tastemesh.sim.adversaries.camouflage import Profile
+from tastemesh.sim.adversaries.strategies import Strategy
+count = 0
+def hold(crowd, number):
+    global count
+    count += 1
+    return Profile(np.array([count % 7]), early=False)
+STRATEGIES = {"mine": Strategy("x", hold)}
+"""
+    wanted = msgspec.structs.replace(options(Own("mine.py", text)), strategies=("mine",))
+    wanted = msgspec.structs.replace(wanted, systems=("popularity",))
+    with pytest.raises(UsageError, match=r"^mine: it holds other items each time; expected all"):
+        run_attacks(*community, wanted)
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
         read_own(tmp_path / "mine.py")
