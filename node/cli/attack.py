@@ -205,9 +205,6 @@ def attack(
         said = [*vouched.strangers(loaded.user_ids), *said]
     for remark in said:
         typer.echo(remark, err=True)
-    if report is not None:
-        write_report(report, cells, _described(loaded, vouched), own)
-        typer.echo(f"wrote {report / 'index.html'}")
     write_json(
         json_file,
         {
@@ -217,6 +214,9 @@ def attack(
             "notices": said,
         },
     )
+    if report is not None:  # last: what cannot be drawn takes no figures along
+        write_report(report, cells, _described(loaded, vouched), own)
+        typer.echo(f"wrote {report / 'index.html'}")
     if given_up:
         raise typer.Exit(1)
 

@@ -165,6 +165,21 @@ def test_the_commands_take_it(
     assert "From mine.py." in page and "Tries to look like people drawn by lot." in page
 
 
+def test_what_a_report_cannot_be_written_for_is_in_the_json(
+    mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plays = tmp_path / "plays.csv"
+    plays.write_text("".join(f"u{user},i{item % 20}\n" for user in range(9) for item in range(9)))
+    report, found = tmp_path / "report", tmp_path / "found.json"
+    (report / "index.html").mkdir(parents=True)  # not to be replaced by a file
+    given = ["--with", str(mine), "--interactions", str(plays), "--systems", "weighted"]
+    chosen = ["--strategies", "collectors", "--identities", "3", "--seeds", "1"]
+    written = ["--report", str(report), "--json", str(found)]
+    assert main(["attack", *given, *chosen, *written]) != 0
+    assert "index.html" in capsys.readouterr().err
+    assert len(json.loads(found.read_text())["cells"]) == 1
+
+
 SYSTEM = """
 import numpy as np
 
