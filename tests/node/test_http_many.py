@@ -8,11 +8,8 @@ import httpx
 import msgspec
 import pytest
 
-from tastemesh.node.http.app import create_app
 from tastemesh.node.node import Node, open_node
 from tastemesh.node.settings import NodeConfig
-
-TOKEN = "t" * 43
 
 
 @pytest.fixture
@@ -20,16 +17,6 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     async with open_node(NodeConfig(home=tmp_path / "home", offline=True)) as node:
         await node.add_identities(["ana", "ben"])
         yield node
-
-
-@pytest.fixture
-async def client(node: Node) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(node, TOKEN)),
-        base_url="http://127.0.0.1:8765",
-        headers={"Authorization": f"Bearer {TOKEN}"},
-    ) as client:
-        yield client
 
 
 async def test_many_plays_are_one_record_or_nothing(node: Node, client: httpx.AsyncClient) -> None:

@@ -35,17 +35,6 @@ async def node(tmp_path: Path, nats_broker: BrokerProcess) -> AsyncIterator[Node
         yield node
 
 
-@pytest.fixture
-async def client(node: Node) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(node, TOKEN))
-    async with httpx.AsyncClient(
-        transport=transport,
-        base_url="http://127.0.0.1:8765",
-        headers={"Authorization": f"Bearer {TOKEN}"},
-    ) as connected:
-        yield connected
-
-
 @pytest.mark.broker
 async def test_a_neighbourhood_has_people_endorsements_and_the_bound(
     node: Node, client: httpx.AsyncClient

@@ -8,7 +8,6 @@ import httpx
 import pytest
 
 from tastemesh.node.answers import Backing
-from tastemesh.node.http.app import create_app
 from tastemesh.node.http.recommendations import LINES_A_TURN
 from tastemesh.node.node import Node, open_node
 from tastemesh.node.people import People
@@ -16,7 +15,6 @@ from tastemesh.node.plays import Play
 from tastemesh.node.settings import NodeConfig
 from tests.node.turns import Turns
 
-TOKEN = "t" * 43
 ITEMS = 2 * LINES_A_TURN + 50
 
 
@@ -30,16 +28,6 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
         plays = [Play(item=f"item {number}") for number in range(ITEMS)]
         await node.record_many(plays, identity="ana")
         yield node
-
-
-@pytest.fixture
-async def client(node: Node) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(node, TOKEN)),
-        base_url="http://127.0.0.1:8765",
-        headers={"Authorization": f"Bearer {TOKEN}"},
-    ) as connected:
-        yield connected
 
 
 async def test_reasons_are_written_some_lines_a_turn(

@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -14,13 +14,10 @@ import pytest
 import tastemesh
 from tastemesh.errors import UsageError
 from tastemesh.gossip.limits import Limits
-from tastemesh.node.http.app import create_app
 from tastemesh.node.node import Node
 from tests.brokers import BrokerProcess
 from tests.node.daemons import ENVIRONMENT, Shell, running
 from tests.node.test_node import until
-
-TOKEN = "a-token-of-enough-characters"
 
 # Tells of each socket that is bound, connected or resolved, and of each child.
 _APPLICATION = """
@@ -56,15 +53,6 @@ def config(tmp_path: Path) -> tastemesh.NodeConfig:
 async def node(config: tastemesh.NodeConfig) -> AsyncIterator[Node]:
     async with tastemesh.open_node(config) as node:
         yield node
-
-
-@pytest.fixture
-def client(node: Node) -> Iterator[httpx.AsyncClient]:
-    yield httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(node, TOKEN)),
-        base_url="http://127.0.0.1",
-        headers={"Authorization": f"Bearer {TOKEN}"},
-    )
 
 
 def test_it_uses_no_socket_no_process_and_no_task_for_a_broker(tmp_path: Path) -> None:
