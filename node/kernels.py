@@ -17,8 +17,9 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Interaction, Said
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.core import Core
+from tastemesh.ranking import compiling
 from tastemesh.ranking.forward import spread_forward
-from tastemesh.reputation import compiling
+from tastemesh.ranking.largest import kth_largest
 from tastemesh.reputation.adoption import Arrivals
 from tastemesh.reputation.graph import EndorsementGraph
 from tastemesh.reputation.introducers import bridge_ratio
@@ -87,3 +88,4 @@ def _compile() -> None:
     spread_forward(held.by_user, arrivals.time_s, at_items, voices, compiled=True)
     holders = np.ones(len(at_items), np.int64)
     skilled(arrivals, [0], at_items, holders, voices > 0, compiled=True)
+    kth_largest(voices[None], 1, compiled=True)  # the lists above sought theirs by numpy

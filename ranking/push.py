@@ -81,9 +81,8 @@ class Pushed(msgspec.Struct, frozen=True, eq=False):
     def best(self, k: int) -> NDArray[np.int32]:
         """Return the window's numbers of the k best items, best first; ties by number."""
         scores = self.scores
-        found = np.flatnonzero(scores > 0)
-        if len(found) > k:
-            found = found[scores[found] >= kth_largest(scores[found][None], k)]
+        last = kth_largest(scores[None], k)[0] if len(scores) else 0.0
+        found = np.flatnonzero(scores >= last if last > 0 else scores > 0)
         order = np.lexsort((self.items[found], -scores[found]))[:k]
         return self.items[found[order]]
 

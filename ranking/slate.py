@@ -113,15 +113,12 @@ def _best(
 
 
 def _highest(view: View, ranked: NDArray[np.float64], k: int, key: bytes) -> list[int]:
-    positive = ranked[ranked > 0]
-    if k <= 0 or not len(positive):
+    if k <= 0 or not len(ranked):
         return []
-    least = positive.min()
-    if len(positive) > k:
-        # Everything that could tie with the k-th best stays in.
-        (last,) = kth_largest(positive[None], k)
-        least = last * (1 - 10.0 ** (1 - _DIGITS))
-    found = np.flatnonzero(ranked >= least)
+    (last,) = kth_largest(ranked[None], k)
+    # Everything that could tie with the k-th best stays in.
+    is_high = ranked >= last * (1 - 10.0 ** (1 - _DIGITS)) if last > 0 else ranked > 0
+    found = np.flatnonzero(is_high)
     order = [
         (-float(f"{score:.{_DIGITS - 1}e}"), _tie(item, key), number)
         for number, item, score in zip(

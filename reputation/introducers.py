@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
-from tastemesh.reputation.compiling import is_compiled
+from tastemesh.ranking.compiling import is_compiled
 from tastemesh.reputation.walks import WalkMass
 
 # Web3Recommend (arXiv 2307.01411): .8 takes 4/5 of a one-entry attacker's mass and leaves the list

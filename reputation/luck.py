@@ -37,8 +37,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from tastemesh.ranking.compiling import is_compiled
 from tastemesh.reputation.adoption import Arrivals
-from tastemesh.reputation.compiling import is_compiled
 
 Tally = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], int]
 

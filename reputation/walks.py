@@ -32,7 +32,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
-from tastemesh.reputation.compiling import is_compiled
+from tastemesh.ranking.compiling import is_compiled
 from tastemesh.reputation.graph import EndorsementGraph
 from tastemesh.reputation.parameters import WalkParameters
 from tastemesh.reputation.rows import EndorsementArrays

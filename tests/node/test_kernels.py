@@ -15,7 +15,7 @@ from tastemesh.node import collection
 from tastemesh.node.http.app import create_app
 from tastemesh.node.kernels import Kernels
 from tastemesh.node.settings import NodeConfig
-from tastemesh.reputation import compiling
+from tastemesh.ranking import compiling
 
 
 async def test_walks_are_numpys_until_the_kernels_are_compiled_and_the_loop_goes_on() -> None:

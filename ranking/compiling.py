@@ -1,7 +1,7 @@
-"""Which kernel walks: numba's where the extra `fast` is installed, numpy's while that compiles.
+"""Which kernel works: numba's where the extra `fast` is installed, numpy's while that compiles.
 
 Compiling takes some ten seconds once per machine, for which a process that serves others cannot
-stand still. The kernels of this package give the same numbers to the bit, so it matters to nobody
+stand still. The kernels that ask here give the same numbers to the bit, so it matters to nobody
 which of them worked: such a process says `postpone`, and compiles beside what it does.
 """
 
