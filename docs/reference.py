@@ -19,6 +19,7 @@ from tastemesh.errors import StorageCause
 from tastemesh.gossip.limits import RejectReason
 from tastemesh.node.cli import COMMANDS, main
 from tastemesh.node.config import PREFIX, Settings, expectations
+from tastemesh.node.http.endings import Ending
 from tastemesh.node.http.metrics import METRICS, SALVAGED
 from tastemesh.node.stages import Stage
 
@@ -89,6 +90,7 @@ def metrics() -> str:
         "reason": "one of " + ", ".join(f"`{each}`" for each in sorted(RejectReason)),
         "cause": "one of " + ", ".join(f"`{each}`" for each in sorted(StorageCause)),
         "stage": ", ".join(f"`{each}`" for each in Stage),
+        "ending": ", ".join(f"`{each}`" for each in Ending),
         "broker": "the broker's host and port",
         "rows": ", ".join(f"`{each}`" for each in SALVAGED),
     }

@@ -12,6 +12,7 @@ from tastemesh.node.collection import spare_what_stays
 from tastemesh.node.config import Configuration
 from tastemesh.node.http.access import Endpoint, announced, token_of
 from tastemesh.node.http.app import create_app
+from tastemesh.node.http.endings import Endings
 from tastemesh.node.http.rates import RateLimits, Rates
 from tastemesh.node.http.server import HttpServer
 from tastemesh.node.http.stream import Streams
@@ -38,10 +39,15 @@ async def run_daemon(
     port = configuration.settings.http_port
     rates = Rates(RateLimits.of(configuration.settings.http_requests_per_s))
     streams = Streams()
+    endings = Endings()
     with stop_event() as stopped:
         async with (
             open_node(configuration.node_config()) as node,
-            HttpServer(create_app(node, token, streams=streams, rates=rates), port) as server,
+            HttpServer(
+                create_app(node, token, streams=streams, rates=rates, endings=endings),
+                port,
+                endings=endings,
+            ) as server,
         ):
             with announced(home, Endpoint(pid=os.getpid(), http=server.url)):
                 notify_supervisor("READY=1")

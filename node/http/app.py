@@ -20,6 +20,7 @@ from tastemesh.node.http import (
     stream,
 )
 from tastemesh.node.http.answering import Answering, Reading, as_response, problem
+from tastemesh.node.http.endings import Endings
 from tastemesh.node.http.gate import Gate
 from tastemesh.node.http.openapi import schema
 from tastemesh.node.http.operation import Operation
@@ -51,6 +52,7 @@ def create_app(
     streams: Streams | None = None,
     rates: Rates | None = None,
     names: Mapping[str, str] | None = None,
+    endings: Endings | None = None,
 ) -> Gate:
     """Return the API as an ASGI application.
 
@@ -62,6 +64,7 @@ def create_app(
         streams: for whoever wants to end the event streams, which never end by themselves.
         rates: how fast clients may ask; the defaults where None.
         names: of made-up people, for the dashboard; see `load_assets`.
+        endings: of the server's connections, for `/metrics`; None where it is not ours.
     """
     assets = load_assets(names) if loopback_only else {}
     by_path: dict[str, dict[str, Operation]] = {}
@@ -71,14 +74,14 @@ def create_app(
     routes = [Route(path, Answering(known, given)) for path, known in by_path.items()]
     routes += [
         Route("/openapi.json", Reading(_schema)),
-        Route("/metrics", Reading(partial(_metrics, node))),
+        Route("/metrics", Reading(partial(_metrics, node, endings))),
     ]
     router = Router([*routes, *page_routes(assets)], redirect_slashes=False, default=_nothing_there)
     return Gate(router, token, loopback_only=loopback_only, page=assets, rates=rates)
 
 
-async def _metrics(node: Node, _: Request) -> Response:
-    return await health.metrics(node)
+async def _metrics(node: Node, endings: Endings | None, _: Request) -> Response:
+    return health.metrics(node, endings)
 
 
 async def _schema(request: Request) -> Response:

@@ -1,8 +1,9 @@
 """How many connections the HTTP server keeps, and how many requests it answers at once.
 
 Anybody on this machine can open connections, so none is kept for nothing: one that asks nothing is
-closed after a while, and where there are too many, the one that has asked nothing for longest makes
-room for the next. So whoever asks at once is answered, however many are silent.
+closed after a while, so is one whose client takes nothing of its answer, and where there are too
+many, the one that has asked nothing for longest makes room for the next. So whoever asks at once is
+answered, however many are silent.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 from msgspec.json import encode
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tastemesh.node.http.endings import Ending, Endings
 from tastemesh.node.http.gate import refuse
 from tastemesh.node.http.joined import JoinedProtocol
 
@@ -23,27 +25,34 @@ class Bounds(NamedTuple):
         requests: answered at once; more get 503 (guess).
         head_s: seconds until a whole request must be there, from the start of a connection or from
             the last answer on (guess).
+        stalled_s: seconds in which the client must take something of what waits for it (as nginx's
+            `send_timeout` and Apache's `TimeOut`); looked at every `head_s`.
     """
 
     connections: int = 512
     requests: int = 256
     head_s: float = 10.0
+    stalled_s: float = 60.0
 
 
 class BoundedProtocol(JoinedProtocol):
-    """Uvicorn's protocol, which waits for a request no longer than it may.
+    """Uvicorn's protocol, which waits for a request, and for a reader, no longer than it may.
 
     Args:
         bounds: the server's.
+        endings: counts what this ends.
         arguments: uvicorn's own.
     """
 
-    def __init__(self, bounds: Bounds, **arguments: Any) -> None:
+    def __init__(self, bounds: Bounds, endings: Endings, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._bounds = bounds
+        self._endings = endings
         self._timer: asyncio.TimerHandle | None = None
         self.quiet_since_s = 0.0
         """When the last answer was done or the connection begun, by the loop's clock."""
+        self._taken_bytes = 0
+        self._taken_at_s = 0.0
 
     @property
     def is_quiet(self) -> bool:
@@ -53,12 +62,13 @@ class BoundedProtocol(JoinedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin with a connection, and end another one where there are too many."""
         super().connection_made(transport)
-        self.quiet_since_s = self.loop.time()
+        self.quiet_since_s = self._taken_at_s = self.loop.time()
         self._timer = self.loop.call_later(self._bounds.head_s, self._look)
         kept = [each for each in self.connections if not each.transport.is_closing()]
         if len(kept) > self._bounds.connections:
             quiet = (each for each in kept if each.is_quiet)
             min(quiet, key=lambda each: each.quiet_since_s).transport.close()  # this one is quiet
+            self._endings[Ending.CROWDED] += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End with a connection."""
@@ -82,13 +92,26 @@ class BoundedProtocol(JoinedProtocol):
     def _look(self) -> None:
         """End a connection that has been quiet for too long, or look again when it may have been.
 
-        A timer for each answer would cost some 5 us more (measured).
+        One that is closed stays until its client took all, so it is looked at, too. A timer for
+        each answer would cost some 5 us more (measured).
         """
-        quiet_s = self.loop.time() - self.quiet_since_s if self.is_quiet else 0.0
+        now_s = self.loop.time()
+        taken_bytes = self.transport.taken_bytes
+        waits = bool(self.transport.get_write_buffer_size())
+        if not waits or taken_bytes != self._taken_bytes:
+            self._taken_bytes = taken_bytes
+            self._taken_at_s = now_s
+        if now_s - self._taken_at_s >= self._bounds.stalled_s:
+            self._endings[Ending.STALLED] += 1
+            self.transport.abort()  # which waits for nothing to be taken
+            return
+        quiet_s = 0.0 if waits or not self.is_quiet else now_s - self.quiet_since_s
         if quiet_s >= self._bounds.head_s:
+            self._endings[Ending.SILENT] += 1
             self.transport.close()
-        else:
-            self._timer = self.loop.call_later(self._bounds.head_s - quiet_s, self._look)
+            return
+        again_s = min(self._bounds.head_s - quiet_s, self._bounds.stalled_s)
+        self._timer = self.loop.call_later(again_s, self._look)
 
 
 class BoundedRequests:

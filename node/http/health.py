@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from tastemesh.node.http.answering import as_response
 from tastemesh.node.http.bodies import Health
+from tastemesh.node.http.endings import Endings
 from tastemesh.node.http.metrics import CONTENT_TYPE, exposition
 from tastemesh.node.http.operation import get
 from tastemesh.node.http.status import NodeStatus
@@ -55,6 +56,7 @@ def _told(fault: str | None) -> Response:
     return as_response(Health(fault or "ok"), 503 if fault else 200)
 
 
-async def metrics(node: Node) -> Response:
-    """Return the node's counts in Prometheus' text format."""
-    return Response(exposition(node.status(bounds=False)), headers={"content-type": CONTENT_TYPE})
+def metrics(node: Node, endings: Endings | None) -> Response:
+    """Return the counts of the node, and of its server where it has one, in Prometheus' format."""
+    status = node.status(bounds=False) | {"endings": endings}
+    return Response(exposition(status), headers={"content-type": CONTENT_TYPE})

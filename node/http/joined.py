@@ -24,12 +24,18 @@ class JoinedWrites:
         self._transport = transport
         self._loop = loop
         self._held = b""
+        self._written_bytes = 0
+
+    @property
+    def taken_bytes(self) -> int:
+        """What the client's system has taken so far."""
+        return self._written_bytes - self._transport.get_write_buffer_size()
 
     def write(self, data: bytes) -> None:
         """Send this: with what waits for it, or soon."""
         if self._held:
             held, self._held = self._held, b""
-            self._transport.write(held + data)
+            self._pass_on(held + data)
         else:
             self._held = data
             self._loop.call_soon(self._send)
@@ -45,7 +51,11 @@ class JoinedWrites:
     def _send(self) -> None:
         if self._held:
             held, self._held = self._held, b""
-            self._transport.write(held)
+            self._pass_on(held)
+
+    def _pass_on(self, data: bytes) -> None:
+        self._written_bytes += len(data)
+        self._transport.write(data)
 
 
 class JoinedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from tastemesh.errors import StorageCause
+from tastemesh.node.http.endings import Ending
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -27,7 +28,7 @@ class Metric(NamedTuple):
         kind: gauge or counter; a counter begins at 0 with the process.
         meaning: a sentence.
         label: what its samples are told apart by; empty for a single one.
-        samples: gives (the label's value, value) from a node's status.
+        samples: gives (the label's value, value) from a node's status, with its server's `endings`.
     """
 
     name: str
@@ -63,6 +64,11 @@ def _coverage(status: Status) -> Samples:
 
 def _causes(status: Status) -> Samples:
     return [(each, status["storage"]["cause"] == each) for each in StorageCause]
+
+
+def _endings(status: Status) -> Samples:
+    endings = status.get("endings")
+    return [] if endings is None else [(each, endings[each]) for each in Ending]
 
 
 def _salvaged(status: Status) -> Samples:
@@ -156,6 +162,15 @@ METRICS = (
         "Refused, by reason.",
         "reason",
         lambda status: status["rejected"].items(),
+    ),
+    Metric(
+        "http_ended_total",
+        "counter",
+        "Connections that the HTTP server ended, by what their client did: asked nothing for 10 s"
+        " (`silent`), or nothing for longest where there were more than 512 (`crowded`), or took"
+        " nothing of its answer for 60 s (`stalled`). Absent where the API is mounted.",
+        "ending",
+        _endings,
     ),
     Metric(
         "broker_coverage",

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from tastemesh.errors import TastemeshError
 from tastemesh.node.http.connections import BoundedProtocol, BoundedRequests, Bounds
+from tastemesh.node.http.endings import Endings
 
 HOST = "127.0.0.1"  # never a wider one: the token travels in the clear
 STOP_S = 5.0  # for requests that are still being answered (guess)
@@ -26,12 +27,20 @@ class HttpServer:
         app: the application.
         port: 1 to 65535, or 0 for a free one.
         bounds: connections and requests at once.
+        endings: counts the connections that it ends.
     """
 
-    def __init__(self, app: ASGIApp, port: int, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        port: int,
+        bounds: Bounds | None = None,
+        endings: Endings | None = None,
+    ) -> None:
         self._app = app
         self._port = port
         self._bounds = bounds or Bounds()
+        self._endings = Endings() if endings is None else endings
         self._server: _Server
         self._task: asyncio.Task[None]
 
@@ -51,7 +60,9 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 BoundedRequests(self._app, self._bounds.requests),
-                http=partial(BoundedProtocol, self._bounds),  # type: ignore[arg-type]  # it calls it
+                http=partial(  # type: ignore[arg-type]  # it calls it
+                    BoundedProtocol, self._bounds, self._endings
+                ),
                 lifespan="off",
                 ws="none",
                 log_config=None,

@@ -4,15 +4,18 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import pytest
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from tastemesh.errors import TastemeshError
 from tastemesh.node.http.access import Endpoint, announced, find_daemon
 from tastemesh.node.http.connections import Bounds
+from tastemesh.node.http.endings import Ending, Endings
 from tastemesh.node.http.server import HttpServer
 from tests.node.test_http_joined import Reader
 
@@ -36,6 +39,46 @@ class App:
         await Response("answered")(scope, receive, send)
 
 
+class Flood:
+    """Answers with more than connections hold: as a stream without an end, or at once."""
+
+    def __init__(self, *, is_stream: bool = True) -> None:
+        self._is_stream = is_stream
+        self.ended = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if self._is_stream:
+                await StreamingResponse(self._pieces())(scope, receive, send)
+            else:
+                await Response(b"x" * 50_000_000)(scope, receive, send)
+        finally:
+            self.ended.set()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 10_000
+            await asyncio.sleep(0)  # or nobody would hear of a client that is gone
+
+
+class SlowReader(asyncio.Protocol):
+    """Reads a piece, and after a while the next, for longer than a reader may take nothing."""
+
+    def __init__(self) -> None:
+        self.done = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._loop = asyncio.get_running_loop()
+        self._until_s = self._loop.time() + 1.5
+
+    def data_received(self, data: bytes) -> None:
+        self._transport.pause_reading()
+        self._loop.call_later(0.01, self._transport.resume_reading)
+        if self._loop.time() > self._until_s:
+            self.done.set()
+
+
 async def connect(server: HttpServer) -> Connection:
     port = int(server.url.rpartition(":")[2])
     return await asyncio.get_running_loop().create_connection(Reader, HOST, port)
@@ -52,8 +95,8 @@ async def answer(connection: Connection) -> bytes:
 
 
 async def test_silent_connections_make_room_for_one_that_asks() -> None:
-    bounds = Bounds(connections=8)
-    async with HttpServer(App(), 0, bounds) as server:
+    endings = Endings()
+    async with HttpServer(App(), 0, Bounds(connections=8), endings) as server:
         silent = [await connect(server) for _ in range(30)]
         for _, reader in silent[:22]:
             await reader.closed.wait()
@@ -63,12 +106,13 @@ async def test_silent_connections_make_room_for_one_that_asks() -> None:
             silent.append(await connect(server))
             assert b"answered" in await answer(asking)  # who asked last is the last to go
         assert not asking[1].closed.is_set()
+    assert endings == {Ending.CROWDED: 53}
 
 
 async def test_a_connection_without_a_whole_request_is_closed_after_a_while() -> None:
-    bounds = Bounds(head_s=0.2)
+    endings = Endings()
     app = App()
-    async with HttpServer(app, 0, bounds) as server:
+    async with HttpServer(app, 0, Bounds(head_s=0.2), endings) as server:
         for beginning in (b"", REQUEST[:20]):
             transport, reader = await connect(server)
             transport.write(beginning)
@@ -86,6 +130,44 @@ async def test_a_connection_without_a_whole_request_is_closed_after_a_while() ->
         assert not waiting[1].closed.is_set()
         app.may_answer.set()
         await waiting[1].heard.wait()
+    assert endings == {Ending.SILENT: 4}
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+async def test_a_reader_that_takes_nothing_is_let_go(*, is_stream: bool) -> None:
+    endings = Endings()
+    app = Flood(is_stream=is_stream)
+    async with HttpServer(app, 0, Bounds(head_s=0.1, stalled_s=0.3), endings) as server:
+        transport, _ = await connect(server)
+        transport.pause_reading()
+        transport.write(REQUEST)
+        await app.ended.wait()
+        while not endings[Ending.STALLED]:
+            await asyncio.sleep(0)
+        transport.abort()
+    assert endings == {Ending.STALLED: 1}
+
+
+async def test_a_slow_reader_and_a_slow_answer_are_waited_for() -> None:
+    endings = Endings()
+    slow = App()
+    slow.may_answer.clear()
+    bounds = Bounds(head_s=0.2, stalled_s=1.0)
+    loop = asyncio.get_running_loop()
+    async with (
+        HttpServer(slow, 0, bounds, endings) as waiting,
+        HttpServer(Flood(), 0, bounds, endings) as server,
+    ):
+        asked, heard = await connect(waiting)
+        asked.write(REQUEST)
+        port = int(server.url.rpartition(":")[2])
+        transport, reader = await loop.create_connection(SlowReader, HOST, port)
+        transport.write(REQUEST)
+        await reader.done.wait()
+        assert endings == {}
+        slow.may_answer.set()
+        await heard.heard.wait()
+        transport.abort()
 
 
 async def test_more_requests_than_may_be_answered_at_once_are_told_so() -> None:
