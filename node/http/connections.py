@@ -27,12 +27,15 @@ class Bounds(NamedTuple):
             the last answer on (guess).
         stalled_s: seconds in which the client must take something of what waits for it (as nginx's
             `send_timeout` and Apache's `TimeOut`); looked at every `head_s`.
+        stop_s: in place of both once the server stops: a program that is still there sends, or
+            takes, the next piece within milliseconds.
     """
 
     connections: int = 512
     requests: int = 256
     head_s: float = 10.0
     stalled_s: float = 60.0
+    stop_s: float = 1.0
 
 
 class BoundedProtocol(JoinedProtocol):
@@ -89,18 +92,24 @@ class BoundedProtocol(JoinedProtocol):
         self.transport.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         self.transport.close()
 
+    def shutdown(self) -> None:
+        """Take no more requests, and wait no longer than a moment for the client."""
+        super().shutdown()
+        stop_s = self._bounds.stop_s
+        self._bounds = self._bounds._replace(head_s=stop_s, stalled_s=stop_s)
+        self._note_taken()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(stop_s, self._look)
+
     def _look(self) -> None:
         """End a connection that has been quiet for too long, or look again when it may have been.
 
         One that is closed stays until its client took all, so it is looked at, too. A timer for
         each answer would cost some 5 us more (measured).
         """
+        waits = self._note_taken()
         now_s = self.loop.time()
-        taken_bytes = self.transport.taken_bytes
-        waits = bool(self.transport.get_write_buffer_size())
-        if not waits or taken_bytes != self._taken_bytes:
-            self._taken_bytes = taken_bytes
-            self._taken_at_s = now_s
         if now_s - self._taken_at_s >= self._bounds.stalled_s:
             self._endings[Ending.STALLED] += 1
             self.transport.abort()  # which waits for nothing to be taken
@@ -112,6 +121,15 @@ class BoundedProtocol(JoinedProtocol):
             return
         again_s = min(self._bounds.head_s - quiet_s, self._bounds.stalled_s)
         self._timer = self.loop.call_later(again_s, self._look)
+
+    def _note_taken(self) -> bool:
+        """Note when the client took something last; tell whether something waits for it."""
+        taken_bytes = self.transport.taken_bytes
+        waits = bool(self.transport.get_write_buffer_size())
+        if not waits or taken_bytes != self._taken_bytes:
+            self._taken_bytes = taken_bytes
+            self._taken_at_s = self.loop.time()
+        return waits
 
 
 class BoundedRequests:

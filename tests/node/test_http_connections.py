@@ -44,9 +44,11 @@ class Flood:
 
     def __init__(self, *, is_stream: bool = True) -> None:
         self._is_stream = is_stream
+        self.asked = asyncio.Semaphore(0)
         self.ended = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked.release()
         try:
             if self._is_stream:
                 await StreamingResponse(self._pieces())(scope, receive, send)
@@ -59,6 +61,20 @@ class Flood:
         while True:
             yield b"x" * 10_000
             await asyncio.sleep(0)  # or nobody would hear of a client that is gone
+
+
+class Listener:
+    """Waits for all of the body, and answers nobody who has gone."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Semaphore(0)
+        self.ended = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked.release()
+        while (await receive()).get("more_body"):
+            pass
+        self.ended.set()
 
 
 class SlowReader(asyncio.Protocol):
@@ -168,6 +184,35 @@ async def test_a_slow_reader_and_a_slow_answer_are_waited_for() -> None:
         slow.may_answer.set()
         await heard.heard.wait()
         transport.abort()
+
+
+HALF = REQUEST.replace(b"\r\n\r\n", b"\r\nContent-Length: 9\r\n\r\n{")
+
+
+async def test_a_stop_waits_for_no_client_and_calls_that_no_fault(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for app, sent in ((Flood(), REQUEST), (Flood(is_stream=False), REQUEST), (Listener(), HALF)):
+        async with HttpServer(app, 0, Bounds(stop_s=0.1)) as server:
+            transport, _ = await connect(server)
+            transport.pause_reading()
+            transport.write(sent)
+            await app.asked.acquire()
+        await app.ended.wait()
+        transport.abort()
+    assert caplog.records == []  # uvicorn tells of requests that it cancels after 5 s
+
+
+async def test_a_stop_waits_for_an_answer() -> None:
+    app = App()
+    app.may_answer.clear()
+    async with HttpServer(app, 0, Bounds(stop_s=0.1)) as server:
+        transport, reader = await connect(server)
+        transport.write(REQUEST)
+        await app.asked.acquire()
+        asyncio.get_running_loop().call_later(0.5, app.may_answer.set)
+    await reader.closed.wait()
+    assert b"answered" in b"".join(reader.pieces)
 
 
 async def test_more_requests_than_may_be_answered_at_once_are_told_so() -> None:
