@@ -1,6 +1,6 @@
 """`tastemesh record`, `tastemesh endorse` and `tastemesh block`."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -106,18 +106,21 @@ def seconds_since_1970(text: str) -> float:
     """Read seconds or ISO 8601; without an offset it is this machine's local time.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: it is neither, or before 1970, or in the future.
 
     >>> seconds_since_1970("1970-01-02T00:00:00+00:00")
     86400.0
     """
     try:
-        return float(text)
+        when_s = float(text)
     except ValueError:
-        pass
-    try:
-        return datetime.fromisoformat(text).astimezone().timestamp()
-    except (ValueError, OverflowError, OSError):
-        raise UsageError(
-            f"--time is {text!r}; expected seconds since 1970 or ISO 8601, such as 2026-05-01T20:15"
-        ) from None
+        try:
+            when_s = datetime.fromisoformat(text).astimezone().timestamp()
+        except (ValueError, OverflowError, OSError):
+            raise UsageError(
+                f"--time is {text!r}; expected seconds since 1970 or ISO 8601, such as "
+                "2026-05-01T20:15"
+            ) from None
+    if not 0 <= when_s <= datetime.now(UTC).timestamp():  # the daemon knows it by another name
+        raise UsageError(f"--time is {text!r}; expected 1970 or later, and not the future")
+    return when_s
