@@ -1,4 +1,7 @@
-"""How much a database holds and takes, as `Store.statistics` counts it."""
+"""What is counted of a database: for `Store.statistics`, and for SQLite's own planner."""
+
+import sqlite3
+from contextlib import suppress
 
 import aiosqlite
 import msgspec
@@ -47,3 +50,9 @@ async def statistics_of(
         free_page_count=await read_pragma(db, "freelist_count"),
         max_page_count=await read_pragma(db, "max_page_count"),
     )
+
+
+async def optimize(db: aiosqlite.Connection) -> None:
+    """Have SQLite count what it plans queries by; where there is no room for that, another time."""
+    with suppress(sqlite3.OperationalError):  # what else is wrong, the next statement meets
+        await db.execute_fetchall("PRAGMA optimize")

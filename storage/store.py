@@ -33,7 +33,7 @@ from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shi
 from tastemesh.storage.private import Numbered, Place, all_of, before
 from tastemesh.storage.restore import AGAIN, joined, restore
 from tastemesh.storage.salvage import COPIED, Salvage, salvage_of
-from tastemesh.storage.statistics import Statistics, statistics_of
+from tastemesh.storage.statistics import Statistics, optimize, statistics_of
 from tastemesh.storage.values import check_values
 
 __all__ = [
@@ -444,7 +444,7 @@ class Store:
             self._closed = True
             with reported(self._path):
                 try:
-                    await self._db.execute_fetchall("PRAGMA optimize")
+                    await optimize(self._db)
                     await self._db.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
                 finally:
                     await self._db.close()
