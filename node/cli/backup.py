@@ -1,6 +1,10 @@
 """`tastemesh backup` and `tastemesh restore`."""
 
 import asyncio
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -29,13 +33,14 @@ def backup(
         raise UsageError(f"{home} is no home yet; make one with: tastemesh init --home {home}")
     if file.exists():
         raise UsageError(f"{file} exists already; a backup replaces nothing")
-    copy = home / WINDOW_COPY
-    copy.unlink(missing_ok=True)
-    try:
-        _copy_window(home, copy)
-        write_archive(home, copy, file)
-    finally:
+    with _alone(home):
+        copy = home / WINDOW_COPY
         copy.unlink(missing_ok=True)
+        try:
+            _copy_window(home, copy)
+            write_archive(home, copy, file)
+        finally:
+            copy.unlink(missing_ok=True)
     typer.echo(f"wrote {file}, {file.stat().st_size / 1e6:.1f} MB")
 
 
@@ -51,6 +56,23 @@ def restore(
     """
     restore_archive(file, home)
     typer.echo(f"restored to {home}; run it with: tastemesh run --home {home}")
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Keep other backups of a home waiting: they would take, or delete, the same copy."""
+    folder = os.open(home, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            typer.echo(f"waiting for another backup of {home}", err=True)
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        except OSError:
+            pass  # a file system without locks
+        yield
+    finally:
+        os.close(folder)  # lets go of it, as a crash does
 
 
 def _copy_window(home: Path, copy: Path) -> None:

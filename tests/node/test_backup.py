@@ -109,6 +109,21 @@ async def test_a_key_that_was_brought_by_hand_takes_no_number_that_it_may_have_u
             assert sum(epoch > 0 for epoch, _ in slots) == 1 + (said == "there again")
 
 
+async def test_backups_at_one_instant_are_made_one_after_the_other(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    async with tastemesh.open_node(tastemesh.NodeConfig(home=home, offline=True)) as node:
+        plays = [tastemesh.Play(item=f"song:{number:0200}") for number in range(5_000)]
+        await node.record_many(plays, private=True)
+    files = [tmp_path / f"{number}.zip" for number in range(4)]
+    made = [
+        asyncio.to_thread(main, ["backup", str(file), "--home", str(home)])
+        for file in (*files, files[0])
+    ]
+    assert sorted(await asyncio.gather(*made)) == [0, 0, 0, 0, 2]  # two wrote to one file
+    for number, file in enumerate(files):
+        restore_archive(file, tmp_path / f"home-{number}")
+
+
 async def test_an_older_window_that_is_put_back_in_its_place_is_noticed(
     tmp_path: Path, nats_broker: BrokerProcess
 ) -> None:
