@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from tastemesh.errors import ConfigError, DaemonError
+from tastemesh.node.address import TlsFiles
 from tastemesh.node.http.access import find_daemon, no_daemon, token_of
 
 _SCHEMES = ("http", "https")
@@ -17,10 +18,12 @@ class Place(NamedTuple):
     Attributes:
         address: base URL.
         headers: of each request.
+        tls: whom to trust over https; None: the system's authorities.
     """
 
     address: SplitResult
     headers: Mapping[str, str]
+    tls: TlsFiles | None = None
 
 
 class Daemon(Protocol):
@@ -67,12 +70,13 @@ class AtUrl:
     Args:
         url: base URL; with a path, where an application mounts the API.
         token: what it asks for; the line's end of a file that it was read from does not matter.
+        ca_file: whom to trust in place of the system's authorities; for https only.
 
     Raises:
-        ConfigError: it is no such URL, or no token that can be sent.
+        ConfigError: it is no such URL, or no token that can be sent, or no such file.
     """
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, ca_file: Path | None = None) -> None:
         if "@" in url.partition("://")[2].partition("/")[0]:  # nothing secret is repeated
             raise ConfigError(
                 "url has a name or a password in it; expected the token apart from it"
@@ -87,7 +91,12 @@ class AtUrl:
         is_one &= url.isprintable() and " " not in url and address.path.isascii()
         if not is_one or address.scheme not in _SCHEMES or address.query or address.fragment:
             raise ConfigError(f"url is {url!r}; expected one such as http://127.0.0.1:8765")
-        self._place = Place(address, _headers(token.strip()))
+        tls = None if ca_file is None else TlsFiles(ca_file=ca_file)
+        if tls is not None:
+            if address.scheme != "https":
+                raise ConfigError(f"ca_file is for a URL that begins with https; found {url!r}")
+            tls.context()
+        self._place = Place(address, _headers(token.strip()), tls)
         self.name = f"the daemon at {url}"
 
     def place(self) -> Place:

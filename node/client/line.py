@@ -146,10 +146,15 @@ class Line:
         """
         place = self._daemon.place()
         address = place.address
-        kind = (
-            http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-        )
-        connection = kind(address.hostname or "", address.port, timeout=self.timeout_s)
+        host = address.hostname or ""
+        connection = http.client.HTTPConnection(host, address.port, timeout=self.timeout_s)
+        if address.scheme == "https":
+            connection = http.client.HTTPSConnection(
+                host,
+                address.port,
+                timeout=self.timeout_s,
+                context=None if place.tls is None else place.tls.context(),
+            )
         try:
             connection.connect()
         except ConnectionRefusedError:

@@ -64,7 +64,11 @@ _T = TypeVar("_T")
 
 
 def connect(
-    where: Path | str, *, token: str | None = None, timeout_s: float = ANSWER_S
+    where: Path | str,
+    *,
+    token: str | None = None,
+    timeout_s: float = ANSWER_S,
+    ca_file: Path | str | None = None,
 ) -> "RemoteNode":
     """Return a client for the node that `tastemesh run` runs; nothing is asked yet.
 
@@ -73,25 +77,31 @@ def connect(
             of a daemon or of where an application mounts the API.
         token: for a URL: the text of the home's `api.token`, or what the application wants.
         timeout_s: seconds to wait for an answer, and to be let in where too many ask; above 0.
+        ca_file: for a URL of https: PEM file of whom to trust in place of the system's authorities.
 
     Raises:
-        ConfigError: it is neither, or a token is missing, or there is one for a home.
+        ConfigError: it is neither, or a token is missing, or there is one for a home, or `ca_file`
+            is none or for another URL.
         UsageError: `timeout_s` is no such number.
     """
     if not isinstance(timeout_s, Real) or not 0 < timeout_s < float("inf"):
         raise UsageError(f"timeout_s is {timeout_s!r}; expected seconds, above 0")
-    return RemoteNode(_daemon(where, token), timeout_s)
+    return RemoteNode(_daemon(where, token, ca_file), timeout_s)
 
 
-def _daemon(where: object, token: object) -> Daemon:
+def _daemon(where: object, token: object, ca_file: object) -> Daemon:
     if isinstance(where, str) and "://" in where:
         if not isinstance(token, str):
             raise ConfigError("token is missing; expected the text of api.token in the node's home")
-        return AtUrl(where, token)
+        if ca_file is not None and not isinstance(ca_file, str | Path):
+            raise ConfigError(f"ca_file is {ca_file!r}; expected a file")
+        return AtUrl(where, token, None if ca_file is None else Path(ca_file).absolute())
     if not isinstance(where, str | Path) or not str(where) or "\0" in str(where):
         raise ConfigError(f"where is {where!r}; expected the node's home, or a URL")
     if token is not None:
         raise ConfigError("token is for a URL, http://…; a home has its own, in api.token")
+    if ca_file is not None:
+        raise ConfigError("ca_file is for a URL, https://…; a home's daemon is on this machine")
     try:
         return OfHome(Path(where).expanduser().absolute())
     except RuntimeError:

@@ -4,11 +4,14 @@ import asyncio
 import datetime
 import gc
 import os
+import pickle
 import signal
+import ssl
 import threading
 import uuid
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from tastemesh.node.http.rates import RateLimits, Rates
 from tastemesh.node.http.server import HttpServer
 from tests.brokers import free_port
 from tests.node.client.servers import Deed, answer, hang_up, nothing, say, server
+from tests.node.test_transport import make_certificates
 
 TOKEN = "t" * 43
 LISTED = b'{"recommendations":{"me":[]},"ages_s":{"me":0.0}}'
@@ -212,6 +216,48 @@ def test_an_address_that_is_none_is_refused_at_once(where: Any, token: Any, told
     with pytest.raises(ConfigError, match=told) as caught:
         tastemesh.connect(where, token=token)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("where", "ca_file", "told"),
+    [
+        ("http://127.0.0.1:8765", "ca.pem", "begins with https"),
+        ("home", "ca.pem", "ca_file is for a URL"),
+        ("https://127.0.0.1:8765", "nobody.pem", "nobody.pem does not exist"),
+        ("https://127.0.0.1:8765", "ca.key", "ca.key holds no certificate"),
+        ("https://127.0.0.1:8765", 1, "ca_file is 1; expected a file"),
+    ],
+)
+def test_an_authority_that_is_none_is_refused_at_once(
+    tmp_path: Path, where: str, ca_file: Any, told: str
+) -> None:
+    make_certificates(tmp_path)
+    given = tmp_path / ca_file if isinstance(ca_file, str) else ca_file
+    with pytest.raises(ConfigError, match=told):
+        tastemesh.connect(where, token=None if where == "home" else TOKEN, ca_file=given)
+
+
+async def test_an_authority_of_ones_own_is_trusted_where_its_file_is_named(tmp_path: Path) -> None:
+    make_certificates(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+
+    async def listed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):  # hangs up when it sees who we are
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(LISTED) + LISTED)
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(listed, "127.0.0.1", 0, ssl=context) as there:
+        url = f"https://127.0.0.1:{there.sockets[0].getsockname()[1]}"
+        with remote(url) as node, pytest.raises(DaemonError, match="CERTIFICATE_VERIFY_FAILED"):
+            await asyncio.to_thread(node.recommend)
+        with remote(url, ca_file=str(tmp_path / "ca.pem")) as node:
+            again = pickle.loads(pickle.dumps(node))
+            assert await asyncio.to_thread(node.recommend) == []
+            with again:
+                assert await asyncio.to_thread(again.recommend) == []
 
 
 @pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf"), "5"])
