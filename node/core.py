@@ -233,8 +233,7 @@ class Core:
         """Keep an identity's private interactions within their bound."""
         keep = self.engine.limits.private_interaction_count
         gone = self._book.trim_private(author, keep)
-        for number in gone:
-            self.view.remove_record(number)
+        self.view.remove_records(gone)
         return [effects.TrimPrivate(author, keep)] if gone else []
 
     def _hold(
@@ -286,8 +285,7 @@ class Core:
         return outlived
 
     def _purge_private(self, purged: effects.PurgePrivate) -> None:
-        for number in self._book.strike_private(purged.author, purged.item):
-            self.view.remove_record(number)
+        self.view.remove_records(self._book.strike_private(purged.author, purged.item))
 
     def _stop_hearing(self, convicted: effects.Convicted) -> None:
         if not convicted.own:

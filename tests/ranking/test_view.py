@@ -113,6 +113,11 @@ class ViewMachine(RuleBasedStateMachine):
     def remove(self, draw: int) -> None:
         assert self.view.remove_record(draw) == len(self.records.pop(draw, []))
 
+    @rule(draw=st.lists(st.integers(0, 40), unique=True))
+    def remove_several(self, draw: list[int]) -> None:
+        gone = [self.records.pop(number, []) for number in draw]
+        assert self.view.remove_records(draw) == sum(map(len, gone))
+
     @rule(gap=st.integers(1, 3))
     def renumber(self, gap: int) -> None:
         """Numbers without rows have places, too."""
@@ -123,8 +128,7 @@ class ViewMachine(RuleBasedStateMachine):
 
     @rule()
     def remove_all(self) -> None:
-        for number in self.records:
-            self.view.remove_record(number)
+        assert self.view.remove_records(list(self.records)) == sum(map(len, self.records.values()))
         self.records.clear()
 
     @rule(now_s=st.integers(0, 200), half_life_s=st.sampled_from([None, 2.0, 30.0]))
