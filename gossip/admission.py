@@ -173,6 +173,7 @@ class Admission:
             refusal = self._rejected.refuse(RejectReason.DAMAGED, detail=said)
             return [refusal, effects.DropLineage(stored.author)]
         let_off = self._intake.lineages.learn(stored.author, lineage, self.reached)
+        self._authorship.note_rotated(lineage)
         return [effects.DropLineage(let_off)] if let_off else []
 
     def restore_proof(self, proof: bytes) -> list[Effect]:
@@ -328,6 +329,7 @@ class Admission:
             return []
         before = lineages.known(author) or Lineage(lineage.key, lineage.next_digest, ())
         let_off = lineages.learn(author, lineage, self.reached)
+        self._authorship.note_rotated(lineage)
         done: list[Effect] = [effects.PersistLineage(StoredLineage.of(lineage), let_off)]
         voided = self.window.take_out(
             author, lambda *slot: lineage.owner(slot) != before.owner(slot), notices=True

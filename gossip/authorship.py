@@ -160,7 +160,34 @@ class Authorship:
             (author, renewals(pen, before_ms, after_ms, date_ms, self._limits))
             for author, pen in self._pens.items()
         )
-        return [each for each in due if each[1]]
+        return [each for each in due if each[1] and self._may_renew(*each)]
+
+    def note_rotated(self, lineage: Lineage) -> None:
+        """Note the rotations that count for an author from now on, if it is one of ours."""
+        pen = self._pens.get(lineage.author)
+        if pen is not None:
+            pen.known = lineage
+
+    def check_key(self, author: bytes, *, rotates: bool = False) -> None:
+        """Check that what an identity of ours would say next counts, as far as is known here.
+
+        Args:
+            author: a local identity.
+            rotates: check that its next key could be put in force.
+
+        Raises:
+            UsageError: its keys were rotated on another device.
+        """
+        pen = self._pens[author]
+        if pen.is_outdated if rotates else not pen.may_sign((pen.epoch, pen.next_seq)):
+            raise _outdated(author)
+
+    def _may_renew(self, author: bytes, again: tuple[Endorsement, ...]) -> bool:
+        """Tell whether this device may say something again, or one that has rotated the key."""
+        pen = self._pens[author]
+        if pen.is_outdated and pen.overrules(again):  # in a new epoch, above what is left to it
+            return False
+        return pen.may_sign((pen.epoch, pen.next_seq))
 
     def rotate(self, signer: Signer) -> Rotation:
         """Put an identity's next key in force; return what announces it.
@@ -169,8 +196,8 @@ class Authorship:
         signed there, a thief may have, and is void.
 
         Raises:
-            UsageError: the identity is not local, the signer has no newer key, or its cut leaves no
-                epoch; nothing has changed then.
+            UsageError: the identity is not local, the signer has no newer key, its cut leaves no
+                epoch, or another device has rotated it; nothing has changed then.
         """
         pen = self._pens.get(signer.id)
         if pen is None:
@@ -178,6 +205,7 @@ class Authorship:
         known = len(pen.signer.lineage.steps) if pen.signer.lineage else 0
         if signer.lineage is None or len(signer.lineage.steps) <= known:
             raise UsageError("the signer has no newer key than the one in force")
+        self.check_key(signer.id, rotates=True)
         steps = signer.lineage.steps
         if steps[-1].cut_epoch >= MAX_EPOCH:
             raise UsageError(f"cut {steps[-1].cut}; expected an epoch below {MAX_EPOCH}")
@@ -228,8 +256,8 @@ class Authorship:
             The reservations to commit first, and the records.
 
         Raises:
-            UsageError: the author is not local, there is no statement, or one breaks a limit;
-                nothing is signed then.
+            UsageError: the author is not local, there is no statement, one breaks a limit, or
+                another device has rotated his keys; nothing is signed then.
         """
         pen = self._pens.get(author)
         if pen is None:
@@ -245,6 +273,8 @@ class Authorship:
         epoch, seq, prev = pen.epoch, pen.next_seq, pen.prev
         if pen.overrules(statements):
             epoch, seq, prev = pen.fresh_epoch(wall_ms), 1, b""
+        if not pen.may_sign((epoch, seq + len(batches) - 1)):
+            raise _outdated(author)
         for batch in batches:
             records.append(
                 sign_record(
@@ -283,3 +313,10 @@ class Authorship:
         if batch:
             batches.append(tuple(batch))
         return batches
+
+
+def _outdated(author: bytes) -> UsageError:
+    return UsageError(
+        f"the keys of {format_id(author)} were rotated on another device, and what this one signs "
+        "counts no more; expected that device's key file in this home"
+    )

@@ -161,6 +161,20 @@ def followed(*lineages: Lineage | None) -> Lineage | None:
     return first
 
 
+def may_sign(known: Lineage | None, lineage: Lineage | None, slot: Slot) -> bool:
+    """Tell whether a slot belongs to the key that a lineage ends with.
+
+    Args:
+        known: the author's lineage as far as it was heard, None where his first key counts.
+        lineage: of who would sign, None where that is the first key.
+        slot: (epoch, seq).
+    """
+    if known is not None and lineage is not None and not known.agrees_with(lineage):
+        return False
+    counting = followed(known, lineage)
+    return counting is None or counting.holds(lineage, slot)
+
+
 def step_message(author: bytes, number: int, step: Step) -> bytes:
     """Return the bytes that a step's signature covers.
 
@@ -274,11 +288,7 @@ class Lineages:
             lineage: as its envelope has it.
             slot: (epoch, seq) of the record.
         """
-        known = self._known.get(author)
-        if known is not None and lineage is not None and not known.agrees_with(lineage):
-            return False
-        counting = followed(known, lineage)
-        return counting is None or counting.holds(lineage, slot)
+        return may_sign(self._known.get(author), lineage, slot)
 
     def learn(self, author: bytes, lineage: Lineage, reached: Set[bytes]) -> bytes:
         """Keep a checked lineage that is news; return whose is forgotten for it, or b""."""

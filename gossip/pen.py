@@ -10,6 +10,7 @@ from operator import attrgetter
 
 import msgspec
 
+from tastemesh.gossip.lineage import Lineage, may_sign
 from tastemesh.gossip.record import Endorsement, Record, Said
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.statements import MAX_EPOCH
@@ -44,6 +45,7 @@ class Pen(msgspec.Struct):
     prev: bytes = b""
     prev_seq: int = 0
     beyond: tuple[int, int] = (0, 0)  # highest slot of a later epoch, which another device writes
+    known: Lineage | None = None  # its rotations as this node has heard them, on whichever device
 
     def __post_init__(self) -> None:
         # Where a crash came between a new key and the record that says so, the store knows nothing
@@ -79,6 +81,16 @@ class Pen(msgspec.Struct):
             if any(each.subject in subjects for each in said.endorsements):
                 stays = tuple(each for each in said.endorsements if each.subject not in subjects)
                 self.vouching[record_id] = msgspec.structs.replace(said, statements=stays)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether another device has rotated the key in force: what it rotated would be a fork."""
+        known, ours = self.known, self.signer.lineage
+        return known not in (None, ours) and (ours is None or not ours.continues(known))
+
+    def may_sign(self, slot: tuple[int, int]) -> bool:
+        """Tell whether the key in force may sign a slot; what another device has not cut off."""
+        return may_sign(self.known, self.signer.lineage, slot)
 
     def turn_to(self, epoch: int) -> None:
         """Go on in an epoch in which nothing has been signed."""

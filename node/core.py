@@ -388,7 +388,11 @@ class Core:
         Args:
             author: a local identity.
             stolen: whether nothing that they signed is to be believed.
+
+        Raises:
+            UsageError: another device has rotated them.
         """
+        self.engine.authorship.check_key(author, rotates=True)
         lineage = self.engine.authorship.lineage(author)
         before = lineage.steps[-1].cut if lineage else (0, 0)
         if stolen:  # the last cut again: what still older keys signed stays

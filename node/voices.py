@@ -171,6 +171,8 @@ class Voices:
     async def _hand_in_parts(self, parts: Sequence[inputs.Recorded]) -> Committed:
         for each in parts:  # all of them first: nothing is to be refused half way
             kept(each, self._config.limits)
+            if not each.private:
+                self._core.engine.authorship.check_key(each.author)
             await asyncio.sleep(0)
         private = [each for each in parts if each.private]
         # What is published comes last, at once: others' records could push it out before it is

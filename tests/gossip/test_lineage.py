@@ -385,3 +385,55 @@ def test_a_restart_forgets_nobodys_rotations_for_those_of_strangers_in_the_windo
     assert held.id in cores.engines[0].window
     assert push(cores, 0, written(person("f"), 0, 6)) == [REVOKED]
     assert not kept_of(cores, 0)
+
+
+def old_device(*said: Said) -> tuple[Cores, Signer]:
+    """Ana's older device (0), which says something, and ben's node (1): she rotates elsewhere."""
+    cores = Cores([ANA, person("ben")])
+    for each in said:
+        cores.say(0, each)
+    return cores, rotated((0, 5))
+
+
+def test_what_nobody_would_believe_is_refused_where_it_is_said() -> None:
+    cores, elsewhere = old_device()
+    assert push(cores, 0, written(elsewhere, 0, 6))[-1].__class__ is effects.Accepted
+    held = cores.held(0)
+    for said in (listen("a"), Endorsement(secret("somebody"), 10_000), Forget(0, 1, 5)):
+        with pytest.raises(UsageError, match=r"rotated on another device.*expected that device's"):
+            cores.say(0, said)
+    fork = ANA.rotated(NEXT, secret("a fork's"), (0, 6))
+    with pytest.raises(UsageError, match="rotated on another device"):
+        cores.tell(0, inputs.Rotated(fork, WALL_MS))
+    with pytest.raises(UsageError, match="rotated on another device"):
+        cores.engines[0].authorship.check_key(ANA.id, rotates=True)
+    assert cores.held(0) == held
+
+
+def test_an_older_key_says_what_its_slots_have_room_for() -> None:
+    """Where the newer of two devices rotates, the older one is below its cut and goes on."""
+    cores, elsewhere = old_device(listen("a"))
+    push(cores, 0, written(elsewhere, 1, 1))
+    push(cores, 1, written(elsewhere, 1, 1))
+    cores.say(0, *(listen(f"b {number}") for number in range(64 * 4)))
+    assert cores.held(0) == cores.held(1)
+    assert len(cores.held(0)) == 6
+    with pytest.raises(UsageError, match="rotated on another device"):
+        cores.say(0, listen("c"))
+    assert cores.held(0) == cores.held(1)
+
+
+def test_an_older_device_renews_nothing_that_nobody_would_believe() -> None:
+    cores, elsewhere = old_device(Endorsement(secret("somebody"), 10_000))
+    assert renewals(cores)
+    push(cores, 0, written(elsewhere, 0, 6))
+    assert not renewals(cores)
+
+
+def test_a_device_knows_after_a_restart_that_its_key_was_rotated() -> None:
+    before, elsewhere = old_device()
+    push(before, 0, written(elsewhere, 0, 6))
+    cores, _ = old_device()
+    cores.tell(0, inputs.Restored((), (), (), WALL_MS, copied=True, lineages=kept_of(before, 0)))
+    with pytest.raises(UsageError, match="rotated on another device"):
+        cores.say(0, listen("a"))

@@ -17,6 +17,8 @@ from tastemesh.node.cli import main
 from tastemesh.node.home import WINDOW_FILE
 from tastemesh.node.identities import LocalIdentity
 from tastemesh.node.node import Node
+from tastemesh.node.plays import Play
+from tastemesh.node.sharing import Sharing
 from tests.brokers import BrokerProcess
 from tests.node.full import full_at
 from tests.node.test_node import until
@@ -206,6 +208,45 @@ async def test_a_home_and_its_copy_run_beside_each_other(
         assert [each["connection_count"] for each in links] == [1, 1]
     async with tastemesh.open_node(second) as copy:
         assert copy.status()["node"] == number
+
+
+async def test_a_copy_whose_key_was_rotated_elsewhere_says_so_until_it_has_the_new_one(
+    tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    first = tastemesh.NodeConfig(home=tmp_path / "first", brokers=(nats_broker.url,))
+    private = Sharing(private_kinds=("skip",))
+    second = tastemesh.NodeConfig(
+        home=tmp_path / "second", brokers=(nats_broker.url,), sharing=private
+    )
+    async with tastemesh.open_node(first) as node:
+        await node.record("before")
+        await node.backup_home(tmp_path / "home.zip")
+        await node.rotate()
+        (said,) = await node.record("after")
+    restore_archive(tmp_path / "home.zip", second.home)
+    key = second.home / "keys" / "me.key"
+    old_key = key.read_bytes()
+    async with tastemesh.open_node(first), tastemesh.open_node(second) as copy:
+        await until(lambda: copy.holds(said))
+        for refused in (
+            copy.record("lost"),
+            copy.record_many([Play("lost"), Play("no", kind="skip")]),
+            copy.import_history([Play("lost"), Play("no", kind="skip")]),
+            copy.endorse("ab" * 32),
+            copy.forget("before"),
+            copy.rotate(),
+            copy.rotate(stolen=True),
+        ):
+            with pytest.raises(UsageError, match=r"rotated on another.*expected that device"):
+                await refused
+        assert key.read_bytes() == old_key
+        await copy.record("here only", private=True)
+        said_there = [each.item for each in (await copy.export()).interactions]
+        assert sorted(said_there) == ["after", "before", "here only"]
+    shutil.copy(first.home / "keys" / "me.key", key)
+    async with tastemesh.open_node(first) as node, tastemesh.open_node(second) as copy:
+        (said,) = await copy.record("again")
+        await until(lambda: node.holds(said))
 
 
 async def test_an_open_node_writes_what_the_command_writes_and_the_command_restores_it(
