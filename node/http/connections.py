@@ -29,6 +29,8 @@ class Bounds(NamedTuple):
             `send_timeout` and Apache's `TimeOut`); looked at every `head_s`.
         stop_s: in place of both once the server stops: a program that is still there sends, or
             takes, the next piece within milliseconds.
+        answer_s: whole seconds that a stop waits for answers that are still being made (guess);
+            then it hangs up.
     """
 
     connections: int = 512
@@ -36,6 +38,7 @@ class Bounds(NamedTuple):
     head_s: float = 10.0
     stalled_s: float = 60.0
     stop_s: float = 1.0
+    answer_s: int = 5
 
 
 class BoundedProtocol(JoinedProtocol):
@@ -101,6 +104,7 @@ class BoundedProtocol(JoinedProtocol):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self.loop.call_later(stop_s, self._look)
+        self.loop.call_later(self._bounds.answer_s, self.transport.abort)
 
     def _look(self) -> None:
         """End a connection that has been quiet for too long, or look again when it may have been.
@@ -153,5 +157,7 @@ class BoundedRequests:
         self._count += 1
         try:
             await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            pass  # at a stop, which has hung up: uvicorn would take it for a fault of the app's
         finally:
             self._count -= 1

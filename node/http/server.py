@@ -17,7 +17,6 @@ from tastemesh.node.http.connections import BoundedProtocol, BoundedRequests, Bo
 from tastemesh.node.http.endings import Endings
 
 HOST = "127.0.0.1"  # never a wider one: the token travels in the clear
-STOP_S = 5.0  # for requests that are still being answered (guess)
 
 
 class HttpServer:
@@ -70,7 +69,8 @@ class HttpServer:
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # nobody is trusted to say where a request came from
-                timeout_graceful_shutdown=int(STOP_S),
+                # What streams ends by itself once its connection is gone.
+                timeout_graceful_shutdown=self._bounds.answer_s + 1,
             )
         )
         self._task = asyncio.create_task(self._server.serve([listener]), name="tastemesh-http")

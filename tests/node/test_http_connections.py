@@ -203,6 +203,19 @@ async def test_a_stop_waits_for_no_client_and_calls_that_no_fault(
     assert caplog.records == []  # uvicorn tells of requests that it cancels after 5 s
 
 
+async def test_a_stop_gives_an_answer_up_after_a_while_and_leaves_no_trace_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = App()
+    app.may_answer.clear()
+    async with HttpServer(app, 0, Bounds(answer_s=1)) as server:
+        waiting = await connect(server)
+        waiting[0].write(REQUEST)
+        await app.asked.acquire()
+    assert [each.exc_info for each in caplog.records] == [None]  # which says that it did
+    await waiting[1].closed.wait()
+
+
 async def test_a_stop_waits_for_an_answer() -> None:
     app = App()
     app.may_answer.clear()
