@@ -189,6 +189,10 @@ class Authorship:
             return False
         return pen.may_sign((pen.epoch, pen.next_seq))
 
+    def epoch(self, author: bytes) -> int:
+        """Return the epoch in which an identity of ours writes on this device."""
+        return self._pens[author].epoch
+
     def rotate(self, signer: Signer) -> Rotation:
         """Put an identity's next key in force; return what announces it.
 

@@ -67,7 +67,13 @@ def check_choice(item: object, everything: object) -> None:
         raise UsageError(f"forget: expected an item, or everything, not {found}")
 
 
-def plan(records: Sequence[Record], item: str | None, wall_ms: int, most: int) -> Plan:
+def plan(
+    records: Sequence[Record],
+    item: str | None,
+    wall_ms: int,
+    most: int,
+    epoch: int | None = None,
+) -> Plan:
     """Work out how to take an item back, or everything.
 
     Whoever has not heard a forget brings back what it forgot. So where more than the quota were to
@@ -78,6 +84,8 @@ def plan(records: Sequence[Record], item: str | None, wall_ms: int, most: int) -
         item: which item, or None for all interactions.
         wall_ms: wall clock, which the repeated statements will be dated with.
         most: how many notices of one author the window keeps.
+        epoch: in which this device writes. What lies between two forgets there is known here, and
+            of another device's may not have been heard: it would be lost.
     """
     gone: dict[tuple[int, int], Record] = {}
     again: list[Said] = []
@@ -91,7 +99,7 @@ def plan(records: Sequence[Record], item: str | None, wall_ms: int, most: int) -
         lost += len(record.interactions) - len(kept)
     forgets = _ranges(gone)
     if sum(len(record.notices) for record in records) + len(forgets) > most:
-        forgets, between = _fewer(forgets, [r for r in records if r.slot not in gone], most)
+        forgets, between = _fewer(forgets, [r for r in records if r.slot not in gone], most, epoch)
         again += _as_it_stands(between, records, wall_ms)
         gone.update((record.slot, record) for record in between)
     return Plan(forgets, tuple(again), len(gone), lost)
@@ -170,12 +178,12 @@ def _ranges(slots: Iterable[tuple[int, int]]) -> tuple[Forget, ...]:
 
 
 def _fewer(
-    forgets: Sequence[Forget], others: Sequence[Record], most: int
+    forgets: Sequence[Forget], others: Sequence[Record], most: int, first: int | None = None
 ) -> tuple[tuple[Forget, ...], list[Record]]:
     """Join new forgets and those that are held until there are no more than `most`, if it can be.
 
-    Those are joined between which the fewest records lie. These go with them, but for those that
-    cannot be taken back: with a notice in them.
+    Those are joined between which the fewest records lie, of an epoch that comes `first` before
+    all others. These go with them, but for those that cannot be taken back: with a notice in them.
 
     Returns:
         The forgets, and the records that go with them.
@@ -183,8 +191,10 @@ def _fewer(
     apart = _merged((*forgets, *_forgets(others)))
     live = [record for record in others if not record.notices]
     gaps = [_between(lower, upper, live) for lower, upper in pairwise(apart)]
-    closable = sorted((len(gap), n) for n, gap in enumerate(gaps) if gap is not None)
-    closed = {n for _, n in closable[: max(0, len(apart) - most)]}
+    closable = sorted(
+        (apart[n].epoch != first, len(gap), n) for n, gap in enumerate(gaps) if gap is not None
+    )
+    closed = {n for *_, n in closable[: max(0, len(apart) - most)]}
     joined = apart[:1]
     between: list[Record] = []
     for n, upper in enumerate(apart[1:]):

@@ -82,7 +82,8 @@ class Voices:
         async with self._alone(author):
             wall_ms = self._clock.wall_ms()
             most = self._config.limits.author_notice_count
-            taken = plan(await self._archive.records_of(author), item, wall_ms, most)
+            epoch = self._core.engine.authorship.epoch(author)
+            taken = plan(await self._archive.records_of(author), item, wall_ms, most, epoch)
             await self._driver.has_room()
             private = self._core.private_count(author, item)
             said: list[LocalInput] = []

@@ -80,6 +80,16 @@ def test_however_much_is_forgotten_the_quota_of_notices_holds_all_of_it(
     assert heard == ["y"] * sum(Interaction("y", "listen", 10_000) in r.statements for r in records)
 
 
+def test_what_another_device_may_have_said_between_its_forgets_is_not_taken_back_unheard() -> None:
+    """However little of it is known here: where this device's own forgets can be joined instead."""
+    own = [record(n, "x" if n % 2 else "y") for n in range(1, 4)]
+    theirs = (Forget(7, 1, 1), Forget(7, 4, 4))
+    notice = msgspec.structs.replace(record(9), epoch=7, statements=theirs)
+    made = plan([*own, notice], "x", 5_000, 3, epoch=0)
+    assert made.forgets == (Forget(0, 1, 3), *theirs)
+    assert made.again == (Interaction("y", "listen", 10_000, 4_000),)
+
+
 def test_what_was_said_too_often_for_the_quota_of_notices_is_not_brought_back() -> None:
     """By somebody who was away when it was taken back, and hears what is left of that."""
     cores = Cores([person("ana"), person("ben")])
