@@ -117,7 +117,7 @@ class Admission:
             return [*done, effects.Evict((record.id,), EvictReason.CONVICTED)]
         if not self._intake.lineages.holds(record.author, record.lineage, record.slot):
             return [*done, effects.Evict((record.id,), EvictReason.REVOKED)]
-        refusal, freed = self._place(record, stored.first_seen_ms)
+        refusal, freed = self._place(record, stored.first_seen_ms, stored.said_here)
         if refusal is not None:  # the limits have become tighter
             return [*done, effects.Evict((record.id,), EvictReason.WINDOW)]
         return [*done, effects.Accepted(record, stored.first_seen_ms, own), *freed]
@@ -250,11 +250,13 @@ class Admission:
             said_here: whether a user of this node said it on this node.
         """
         learnt = self._learn(record)
-        refusal, freed = self._place(record, first_seen_ms)
+        refusal, freed = self._place(record, first_seen_ms, said_here)
         if refusal is RejectReason.EQUIVOCATION:
             detail = "a number is taken"
             return [*learnt, self._rejected.refuse(refusal, record.author, detail), *freed]
         if refusal is not None:
+            if said_here:
+                self._authorship.note_refused(record, refusal)
             self._sync.pass_over(record)
             return [*learnt, self._rejected.refuse(refusal, record.author, "not kept")]
         own = record.author in self._authorship
@@ -288,7 +290,7 @@ class Admission:
         return self._leave([(gone, EvictReason.AGE) for gone in aged])
 
     def _place(
-        self, record: Record, first_seen_ms: int
+        self, record: Record, first_seen_ms: int, said_here: bool
     ) -> tuple[RejectReason | None, list[Effect]]:
         """Put a record into the window and all that follows it, or say why not.
 
@@ -319,7 +321,7 @@ class Admission:
             ]
             dropped = [self.window.drop(each) for each in taken_back]
             left.extend((gone, EvictReason.FORGOTTEN) for gone in dropped if gone is not None)
-        self._authorship.witness(record)
+        self._authorship.witness(record, said_here=said_here)
         return None, self._leave(left)
 
     def _learn(self, record: Record) -> list[Effect]:

@@ -13,7 +13,7 @@ from tastemesh.gossip.codec import sign_record
 from tastemesh.gossip.effects import Effect, EvictReason, ReserveSequence
 from tastemesh.gossip.envelope import Opened, sign_again
 from tastemesh.gossip.identity import format_id
-from tastemesh.gossip.limits import Limits
+from tastemesh.gossip.limits import Limits, RejectReason
 from tastemesh.gossip.lineage import ROTATION_BYTES, Lineage
 from tastemesh.gossip.pen import EPOCH_LANES, EPOCHS_LEFT, NUMBERS_LEFT, Pen
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Rotation, Said
@@ -100,7 +100,7 @@ class Authorship:
                     done.append(ReserveSequence(author, pen.epoch, 1))
         return done
 
-    def witness(self, record: Record) -> None:
+    def witness(self, record: Record, *, said_here: bool = False) -> None:
         """Note a record of one of ours that is in the window, from the store or from others.
 
         Numbers go on above it where it is of our epoch. A later epoch is another device's, and left
@@ -109,6 +109,8 @@ class Authorship:
         pen = self._pens.get(record.author)
         if pen is None:
             return
+        if said_here:
+            pen.retractions.add(record)
         if record.endorsements:
             pen.overtake({each.subject for each in record.endorsements})
             pen.vouching[record.id] = record
@@ -124,6 +126,14 @@ class Authorship:
         pen.next_seq = record.seq + 1
         pen.prev, pen.prev_seq = record.id, record.seq
 
+    def note_refused(self, record: Record, why: RejectReason) -> None:
+        """Note that the window refused what was said here, as another device's is dated later."""
+        pen = self._pens.get(record.author)
+        if pen is not None:
+            pen.retractions.add(record)
+            is_pushed_out = why is RejectReason.AUTHOR_QUOTA
+            pen.retractions.let_go(record.id, is_pushed_out, self._limits)
+
     def let_go(self, gone: Gone, why: EvictReason) -> None:
         """Note that a record left the window.
 
@@ -138,6 +148,9 @@ class Authorship:
             why: it left.
         """
         pen = self._pens.get(gone.author)
+        if pen is not None:
+            is_pushed_out = why is EvictReason.AUTHOR_QUOTA
+            pen.retractions.let_go(gone.record_id, is_pushed_out, self._limits)
         said = pen.vouching.get(gone.record_id) if pen is not None else None
         if pen is None or said is None or why is EvictReason.WINDOW:
             return
@@ -189,6 +202,22 @@ class Authorship:
             return False
         return pen.may_sign((pen.epoch, pen.next_seq))
 
+    @property
+    def losing(self) -> tuple[bytes, ...]:
+        """Ids of the local identities some of whose forgets their other devices pushed out."""
+        return tuple(author for author, pen in self._pens.items() if pen.retractions.lost)
+
+    def lost_forgets(self, author: bytes) -> tuple[Forget, ...]:
+        """Return what an identity of ours took back here, where its other devices pushed that out.
+
+        Others' forgets may be in force that cover some of it.
+        """
+        return self._pens[author].retractions.still_lost()
+
+    def rejoining(self, author: bytes, now_ms: int) -> int | None:
+        """Begin a turn of saying what is lost again; see `Retractions.turn`."""
+        return self._pens[author].retractions.turn(self._limits.author_notice_count, now_ms)
+
     def epoch(self, author: bytes) -> int:
         """Return the epoch in which an identity of ours writes on this device."""
         return self._pens[author].epoch
@@ -218,6 +247,7 @@ class Authorship:
         # What has left for others has nobody take it out once it is void: it would be said again.
         holds = signer.lineage.holds
         pen.vouching = {i: r for i, r in pen.vouching.items() if holds(r.lineage, r.slot)}
+        pen.retractions.lost.clear()  # what still counts of it is said with the rotation
         return Rotation(len(steps))
 
     def sign_again(self, opened: Opened, author: bytes, slot: tuple[int, int]) -> bytes | None:

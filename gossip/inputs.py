@@ -22,11 +22,13 @@ class Stored(msgspec.Struct, frozen=True):
         envelope: the signed bytes.
         first_seen_ms: wall clock when this node first had it.
         record_id: under which it was stored.
+        said_here: whether it was said on this node, or on the one it is a copy of.
     """
 
     envelope: bytes
     first_seen_ms: int
     record_id: bytes
+    said_here: bool = False
 
 
 class Restored(Input, frozen=True):

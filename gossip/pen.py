@@ -12,6 +12,7 @@ import msgspec
 
 from tastemesh.gossip.lineage import Lineage, may_sign
 from tastemesh.gossip.record import Endorsement, Record, Said
+from tastemesh.gossip.retractions import Retractions
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.statements import MAX_EPOCH
 
@@ -38,6 +39,7 @@ class Pen(msgspec.Struct):
     # By id, the records that endorse somebody, and which of them left for others of the author's.
     vouching: dict[bytes, Record] = msgspec.field(default_factory=dict)
     crowded: set[bytes] = msgspec.field(default_factory=set)
+    retractions: Retractions = msgspec.field(default_factory=Retractions)
     epoch: int = 0
     next_seq: int = 1
     reserved: int = 1  # numbers below this one are committed as used

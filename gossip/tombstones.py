@@ -38,6 +38,29 @@ def covering(forgets: Iterable[Forget]) -> Callable[[int, int], bool]:
     return covers
 
 
+def merged(forgets: Iterable[Forget]) -> list[Forget]:
+    """Return ranges that cover what these do, rising, none of which meets another."""
+    apart: list[Forget] = []
+    for each in sorted(forgets, key=lambda said: (said.epoch, said.first_seq)):
+        last = apart[-1] if apart else None
+        if last is None or last.epoch != each.epoch or last.last_seq + 1 < each.first_seq:
+            apart.append(each)
+        else:
+            last_seq = max(last.last_seq, each.last_seq)
+            apart[-1] = Forget(last.epoch, last.first_seq, last_seq)
+    return apart
+
+
+def uncovered(forgets: Iterable[Forget], inforce: Iterable[Forget]) -> list[Forget]:
+    """Return those forgets of which others, taken together, leave something out."""
+    joined = merged(inforce)
+    return [each for each in forgets if not any(_within(each, outer) for outer in joined)]
+
+
+def _within(inner: Forget, outer: Forget) -> bool:
+    return outer.covers(inner.epoch, inner.first_seq) and outer.covers(inner.epoch, inner.last_seq)
+
+
 class Tombstones:
     """The forget statements in the window; bounded by it."""
 
@@ -59,6 +82,10 @@ class Tombstones:
             del said[record_id]
             if not said:
                 del self._ranges[author]
+
+    def of(self, author: bytes) -> list[Forget]:
+        """Return an author's forgets that are in force."""
+        return [said for group in self._ranges.get(author, {}).values() for said in group]
 
     def cover(self, author: bytes, epoch: int, seq: int) -> bool:
         """Tell whether an author took a slot back."""

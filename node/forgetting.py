@@ -12,9 +12,9 @@ import msgspec
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip.lineage import Slot
-from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Said
+from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record, Rotation, Said
 from tastemesh.gossip.statements import MAX_INT64
-from tastemesh.gossip.tombstones import covering
+from tastemesh.gossip.tombstones import covering, merged, uncovered
 from tastemesh.node.plays import check_flag, check_text
 
 
@@ -72,6 +72,7 @@ def plan(
     item: str | None,
     wall_ms: int,
     most: int,
+    lost: Sequence[Forget] = (),
     epoch: int | None = None,
 ) -> Plan:
     """Work out how to take an item back, or everything.
@@ -84,29 +85,88 @@ def plan(
         item: which item, or None for all interactions.
         wall_ms: wall clock, which the repeated statements will be dated with.
         most: how many notices of one author the window keeps.
+        lost: forgets that other devices have pushed out (`tastemesh.gossip.retractions`), and that
+            are said again with this.
         epoch: in which this device writes. What lies between two forgets there is known here, and
             of another device's may not have been heard: it would be lost.
     """
     gone: dict[tuple[int, int], Record] = {}
     again: list[Said] = []
-    lost = 0
+    count = 0
     for record in records:
         kept = [said for said in record.interactions if item is not None and said.item != item]
         if len(kept) == len(record.interactions):
             continue
         gone[record.slot] = record
         again.extend(_redated(said, record.created_ms, wall_ms) for said in kept)
-        lost += len(record.interactions) - len(kept)
+        count += len(record.interactions) - len(kept)
     forgets = _ranges(gone)
+    if forgets and lost:
+        forgets = tuple(merged((*forgets, *lost)))
     if sum(len(record.notices) for record in records) + len(forgets) > most:
         forgets, between = _fewer(forgets, [r for r in records if r.slot not in gone], most, epoch)
         again += _as_it_stands(between, records, wall_ms)
         gone.update((record.slot, record) for record in between)
-    return Plan(forgets, tuple(again), len(gone), lost)
+    return Plan(forgets, tuple(again), len(gone), count)
+
+
+def without(records: Iterable[Record], forgets: Iterable[Forget]) -> list[Record]:
+    """Return the records that no forget takes back: what came back meanwhile is not said again."""
+    goes = covering(forgets)
+    return [record for record in records if record.notices or not goes(*record.slot)]
+
+
+def rejoined(
+    records: Sequence[Record],
+    lost: Sequence[Forget],
+    said_here: Container[bytes],
+    wall_ms: int,
+    most: int,
+    share: int,
+    epoch: int,
+) -> tuple[tuple[Forget, ...], tuple[Said, ...]]:
+    """Work out how to say again what other devices have pushed out.
+
+    All that this device took back and no other says, in as many ranges as what the others hold
+    leaves room for; what these have no room for beside it, they say again in theirs.
+
+    Args:
+        records: one author's own records, in any order, without what is lost.
+        lost: this device's forgets that the window had no room for; some may be covered by others'.
+        said_here: ids of the records with notices that this node signed.
+        wall_ms: wall clock, which the repeated statements will be dated with.
+        most: how many notices of one author the window keeps.
+        share: how many ranges may be said whatever the others hold.
+        epoch: in which this device writes. Only there anything is joined over what lies between:
+            another device's may not have been heard, or be taken back by what it has lost itself.
+
+    Returns:
+        The forgets and what goes with them and is said again; nothing where the quota has no room
+        for all of them.
+    """
+    notices = [record for record in records if record.notices]
+    theirs = merged(_forgets(record for record in notices if record.id not in said_here))
+    ours = (*lost, *_forgets(record for record in notices if record.id in said_here))
+    mine = uncovered(ours, theirs)
+    taken = len(theirs) + sum(isinstance(s, Rotation) for record in notices for s in record.notices)
+    others = [record for record in records if not record.notices and record.epoch == epoch]
+    room = max(most - taken, share, 1)
+    elsewhere = merged(said for said in mine if said.epoch != epoch)
+    here = [said for said in mine if said.epoch == epoch]
+    forgets, between = _fewer(here, others, max(room - len(elsewhere), 1))
+    forgets = (*elsewhere, *forgets)
+    if len(forgets) > most:
+        return (), ()
+    return forgets, tuple(_as_it_stands(between, records, wall_ms))
 
 
 def handed_over(
-    records: Sequence[Record], cut: Slot, said_here: Container[bytes], wall_ms: int, most: int
+    records: Sequence[Record],
+    cut: Slot,
+    said_here: Container[bytes],
+    wall_ms: int,
+    most: int,
+    lost: Iterable[Forget] = (),
 ) -> tuple[tuple[Forget, ...], tuple[Said, ...]]:
     """Work out what a new key has to say again, so that what its author says goes on to hold.
 
@@ -121,6 +181,7 @@ def handed_over(
             a thief's, who would have his victim take back what he likes.
         wall_ms: wall clock, which the repeated statements will be dated with.
         most: how many notices of one author the window keeps.
+        lost: this node's forgets that other devices have pushed out.
 
     Returns:
         What to say beside the announcement, and what to say then.
@@ -129,11 +190,11 @@ def handed_over(
     standing = [record for record in records if record.slot <= cut]
     voided = [
         Forget(said.epoch, said.first_seq, min(said.last_seq, _last_seq(said.epoch, cut)))
-        for said in _forgets(record for record in void if record.id in said_here)
+        for said in (*_forgets(record for record in void if record.id in said_here), *lost)
         if said.first_seq <= _last_seq(said.epoch, cut)
     ]
-    held = _merged(_forgets(standing))
-    forgets = tuple(each for each in _merged(voided) if not any(_within(each, h) for h in held))
+    held = _forgets(standing)
+    forgets = tuple(uncovered(merged(voided), held))
     between: list[Record] = []
     if sum(len(record.notices) for record in standing) + 1 + len(forgets) > most:
         goes = covering(forgets)
@@ -188,7 +249,7 @@ def _fewer(
     Returns:
         The forgets, and the records that go with them.
     """
-    apart = _merged((*forgets, *_forgets(others)))
+    apart = merged((*forgets, *_forgets(others)))
     live = [record for record in others if not record.notices]
     gaps = [_between(lower, upper, live) for lower, upper in pairwise(apart)]
     closable = sorted(
@@ -208,23 +269,6 @@ def _fewer(
 
 def _forgets(records: Iterable[Record]) -> list[Forget]:
     return [said for record in records for said in record.notices if isinstance(said, Forget)]
-
-
-def _merged(forgets: Iterable[Forget]) -> list[Forget]:
-    """Return ranges that cover what these do, rising, none of which meets another."""
-    apart: list[Forget] = []
-    for each in sorted(forgets, key=lambda said: (said.epoch, said.first_seq)):
-        last = apart[-1] if apart else None
-        if last is None or last.epoch != each.epoch or last.last_seq + 1 < each.first_seq:
-            apart.append(each)
-        else:
-            last_seq = max(last.last_seq, each.last_seq)
-            apart[-1] = Forget(last.epoch, last.first_seq, last_seq)
-    return apart
-
-
-def _within(inner: Forget, outer: Forget) -> bool:
-    return outer.covers(inner.epoch, inner.first_seq) and outer.covers(inner.epoch, inner.last_seq)
 
 
 def _last_seq(epoch: int, cut: Slot) -> int:

@@ -18,6 +18,7 @@ from tastemesh.node.journal import Journal
 from tastemesh.node.people import People
 from tastemesh.node.ranker import Ranker
 from tastemesh.node.settings import NodeConfig
+from tastemesh.node.tasks import end
 from tastemesh.node.voices import Voices
 
 
@@ -41,6 +42,12 @@ class Live:
         self._clock = clock
         self._archiving = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
+        self._keeping = asyncio.create_task(self.voices.keep(), name="tastemesh-keeping")
+
+    async def stop(self) -> None:
+        """End what goes on in the background, but for the driver."""
+        await end(self._keeping)
+        await self.ranker.stop()
 
     def check_loop(self) -> None:
         """Check that the caller runs in the node's event loop: nothing here is safe elsewhere.

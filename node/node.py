@@ -82,7 +82,7 @@ class Node:
         async with AsyncExitStack() as stack:
             parts = await assemble(self.config, self._clock, self._announcer.tell, stack)
             live = Live(self.config, self._clock, parts)
-            stack.push_async_callback(live.ranker.stop)
+            stack.push_async_callback(live.stop)
             stack.push_async_callback(self._watcher.stop)
             stack.callback(self._announcer.close)
             self._stack, self._entered = stack.pop_all(), live

@@ -10,22 +10,37 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+import structlog
 from msgspec import structs
 
-from tastemesh.errors import InternalError, UsageError
+from tastemesh.errors import InternalError, StorageError, UsageError
 from tastemesh.gossip import inputs
 from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.private import kept
-from tastemesh.gossip.record import Endorsement
+from tastemesh.gossip.record import Endorsement, Forget, Record
+from tastemesh.gossip.tombstones import uncovered
 from tastemesh.node.archive import Archive
 from tastemesh.node.assembly import Parts
 from tastemesh.node.clock import Clock
 from tastemesh.node.driver import Committed, LocalInput
-from tastemesh.node.forgetting import Forgotten, check_choice, handed_over, plan
+from tastemesh.node.forgetting import (
+    Forgotten,
+    check_choice,
+    handed_over,
+    plan,
+    rejoined,
+    without,
+)
 from tastemesh.node.history import Imported, sifted
 from tastemesh.node.plays import Play, as_id, as_units, check_flag, record_ids, several
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.sharing import NOTHING_SHARED, Sharing
+
+_log = structlog.get_logger(__name__)
+
+# Between looks at what other devices have pushed out, seconds: an application may open a node for
+# less than a minute, and what is not said again before it ends is forgotten (guess).
+REJOIN_S = 10.0
 
 # Private interactions handed in before anything else has its turn: 3 ms, 8 where as many older ones
 # go for them (measured).
@@ -49,6 +64,19 @@ class Voices:
         self._driver = parts.driver
         self._archive = archive
         self._turns: dict[bytes, asyncio.Lock] = {}  # by local user, so no more than there are
+
+    async def keep(self) -> None:
+        """See to it, until cancelled, that what users took back stays so; see `rejoin`."""
+        while True:
+            await asyncio.sleep(REJOIN_S)
+            for author in self._core.engine.authorship.losing:
+                try:
+                    await self.rejoin(author)
+                except StorageError as error:
+                    _log.warning("cannot say again what was taken back", fault=str(error))
+                except Exception:  # of ours: the others' is not to be left undone
+                    self._driver.internal_error_count += 1
+                    _log.exception("internal error", event_type="rejoin")
 
     async def record(self, plays: Sequence[Play], *, private: bool, identity: str) -> list[str]:
         """Say plays; return the records' ids."""
@@ -82,8 +110,10 @@ class Voices:
         async with self._alone(author):
             wall_ms = self._clock.wall_ms()
             most = self._config.limits.author_notice_count
+            held, lost = await self._held(author)
+            lost = self._out_of_force(author, lost)
             epoch = self._core.engine.authorship.epoch(author)
-            taken = plan(await self._archive.records_of(author), item, wall_ms, most, epoch)
+            taken = plan(held, item, wall_ms, most, lost, epoch)
             await self._driver.has_room()
             private = self._core.private_count(author, item)
             said: list[LocalInput] = []
@@ -97,18 +127,48 @@ class Voices:
             records=taken.record_count, interactions=taken.interaction_count, private=private
         )
 
+    async def rejoin(self, author: bytes) -> None:
+        """Say again what a user took back here and other devices of his have pushed out, if any."""
+        authorship, most = self._core.engine.authorship, self._config.limits.author_notice_count
+        if not self._out_of_force(author, authorship.lost_forgets(author)):
+            return
+        share = authorship.rejoining(author, self._clock.now_ms())
+        if share is None:
+            return
+        async with self._alone(author):
+            wall_ms = self._clock.wall_ms()
+            held, lost = await self._held(author)
+            here = await self._store.said_here([each.id for each in held if each.notices])
+            await self._driver.has_room()
+            epoch = authorship.epoch(author)
+            forgets, again = rejoined(held, lost, here, wall_ms, most, share, epoch)
+            if not forgets or not self._out_of_force(author, lost):
+                return
+            done = self._driver.hand_in(inputs.Recorded(author, (*forgets, *again), wall_ms))
+        await done
+
+    async def _held(self, author: bytes) -> tuple[list[Record], tuple[Forget, ...]]:
+        """Return what a user has said and not taken back, and which forgets were pushed out."""
+        records = await self._archive.records_of(author)
+        lost = self._core.engine.authorship.lost_forgets(author)
+        return without(records, lost), lost
+
+    def _out_of_force(self, author: bytes, forgets: tuple[Forget, ...]) -> tuple[Forget, ...]:
+        """Return those forgets that nothing in the window covers."""
+        return tuple(uncovered(forgets, self._core.engine.intake.tombstones.of(author)))
+
     async def rotate(self, *, stolen: bool, identity: str) -> list[str]:
         """Put a user's next key in force; return the ids of the records that say so."""
         check_flag("stolen", stolen)
         author = self._keys.signer(identity).id
         async with self._alone(author):
             wall_ms = self._clock.wall_ms()
-            last, held = self._core.cut(author, stolen), await self._archive.records_of(author)
+            last, (held, lost) = self._core.cut(author, stolen), await self._held(author)
             if not stolen:  # what stands above all that he is known to use, only a thief can say
                 held = [each for each in held if each.slot <= last]
             here = await self._store.said_here([each.id for each in held if each.notices])
             most = self._config.limits.author_notice_count
-            forgets, again = handed_over(held, last, here, wall_ms, most)
+            forgets, again = handed_over(held, last, here, wall_ms, most, lost)
             await self._driver.has_room()
             # No pause from here on: a timer's renewal would be signed by the older key, above the
             # cut. The key file comes first: nothing is ever signed by a key that a crash loses.

@@ -17,7 +17,11 @@ from tastemesh.gossip.lineage import StoredLineage
 from tastemesh.gossip.record import Interaction
 from tastemesh.storage.private import PRIVATE
 
-_RECORDS = "SELECT envelope, first_seen_ms, id FROM records ORDER BY arrival"
+# Of older versions `own` has what others brought, too; but that was seen after its date.
+_RECORDS = """
+SELECT envelope, first_seen_ms, id, own AND first_seen_ms = created_ms
+FROM records ORDER BY arrival
+"""
 _SEQUENCES = "SELECT author, epoch, until FROM own_sequences ORDER BY author, epoch"
 AGAIN = """
 SELECT envelope, first_seen_ms, id, arrival,
@@ -64,10 +68,14 @@ async def restore(db: aiosqlite.Connection, wall_ms: int) -> AsyncIterator[Resto
         )
     )
     async with db.execute(_RECORDS) as rows:
-        while part := tuple(starmap(Stored, await rows.fetchmany(_PART_COUNT))):
+        while part := tuple(starmap(_stored, await rows.fetchmany(_PART_COUNT))):
             for records, said in _in_order(part, private):
                 yield Restored(records, (), said, wall_ms, is_last=False)
     yield Restored(records=(), sequences=(), private=tuple(private), wall_ms=wall_ms)
+
+
+def _stored(envelope: bytes, first_seen_ms: int, record_id: bytes, said_here: int) -> Stored:
+    return Stored(envelope, first_seen_ms, record_id, bool(said_here))
 
 
 def _in_order(

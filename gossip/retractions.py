@@ -1,0 +1,86 @@
+"""What a user took back on this device, and what of it his other devices have pushed out.
+
+Past an author's quota of notices his oldest leave, and whoever was away brings back what they took
+back. One device joins them before that (`tastemesh.node.forgetting`). Two that have not heard each
+other push out each other's, and then the one that said it says it again, in fewer and longer
+ranges. Only that one: another's may be a thief's, and what is said here outlasts a stolen key.
+
+Each time it waits longer before the next, and takes less room where others have filled the quota.
+So devices come to an end with this, and whoever has our key has us say a record an hour at most.
+"""
+
+from itertools import chain
+
+import msgspec
+
+from tastemesh.gossip.limits import DAY_MS, Limits
+from tastemesh.gossip.record import Forget, Record
+from tastemesh.gossip.tombstones import merged, uncovered
+
+# After saying something again: twice as long each time, an hour at most (guess), during which what
+# was taken back may stand again; from the beginning after a day without (guess).
+FIRST_WAIT_MS = 120_000
+LAST_WAIT_MS = 3_600_000
+QUIET_MS = DAY_MS
+# Ranges that are remembered as lost, in quotas: what is held at once is one, and some have been
+# pushed out before them and are another's to say for now (guess).
+_LOST_QUOTAS = 4
+
+_TURNS = 32  # far past the last wait, and one range
+
+
+class Retractions(msgspec.Struct):
+    """The forgets that one of our identities said on this device."""
+
+    held: dict[bytes, tuple[Forget, ...]] = msgspec.field(default_factory=dict)  # in the window
+    lost: list[Forget] = msgspec.field(default_factory=list)  # rising, apart
+    turn_count: int = 0
+    due_ms: int = 0
+
+    def add(self, record: Record) -> None:
+        """Note a record that was said here and is in the window."""
+        said = tuple(each for each in record.notices if isinstance(each, Forget))
+        if said:
+            self.held[record.id] = said
+
+    def let_go(self, record_id: bytes, is_pushed_out: bool, limits: Limits) -> None:
+        """Note that a record left the window.
+
+        Args:
+            record_id: its id.
+            is_pushed_out: whether others of its author's had no room for it, and it is still meant.
+            limits: the author's quota.
+        """
+        said = self.held.pop(record_id, ())
+        if said and is_pushed_out:
+            most = _LOST_QUOTAS * limits.author_notice_count
+            self.lost = merged((*self.still_lost(), *said))[-most:] if most else []
+
+    def still_lost(self) -> tuple[Forget, ...]:
+        """Return what is lost, and forget about what was said again.
+
+        What another device says too may leave with that one's, and would be said again here as a
+        record that came back.
+        """
+        if self.lost:
+            self.lost = uncovered(self.lost, chain.from_iterable(self.held.values()))
+        return tuple(self.lost)
+
+    def turn(self, most: int, now_ms: int) -> int | None:
+        """Return how many ranges may be said whatever others hold, or None where it is too soon.
+
+        Half of the quota the first time, and half of that each time after it: so any number of
+        devices find room beside each other.
+
+        Args:
+            most: the quota.
+            now_ms: monotonic time.
+        """
+        if now_ms < self.due_ms:
+            return None
+        if now_ms >= self.due_ms + QUIET_MS:
+            self.turn_count = 0
+        wait_ms = min(FIRST_WAIT_MS << self.turn_count, LAST_WAIT_MS)
+        self.due_ms = now_ms + wait_ms
+        self.turn_count = min(self.turn_count + 1, _TURNS)
+        return most >> self.turn_count

@@ -1,0 +1,336 @@
+"""Two devices of one user: what either took back stays so, however little they heard each other."""
+
+import asyncio
+import shutil
+from base64 import b64decode
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+from msgspec import structs
+
+import tastemesh
+from tastemesh.gossip import codec, effects, inputs
+from tastemesh.gossip.bundles import pack_bundles
+from tastemesh.gossip.limits import DAY_MS, Limits
+from tastemesh.gossip.record import Forget, Interaction, Record
+from tastemesh.gossip.retractions import LAST_WAIT_MS, Retractions
+from tastemesh.gossip.tombstones import covering, uncovered
+from tastemesh.gossip.topics import records_topic, shard_of
+from tastemesh.node import voices
+from tastemesh.node.forgetting import handed_over, plan, rejoined, without
+from tastemesh.node.settings import NodeConfig
+from tests.brokers import BrokerProcess
+from tests.gossip.cores import NETWORK, Cores, listen, person
+
+ANA = person("ana")
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+# Periods long enough that hours pass in a second.
+FEW = Limits(
+    author_notice_count=8,
+    sync_period_ms=300_000,
+    presence_period_ms=300_000,
+    peer_age_ms=900_000,
+    interest_period_ms=300_000,
+    relay_spread_ms=60_000,
+)
+
+
+class Devices:
+    """Some devices of one user, somebody else's node, and what was said and taken back."""
+
+    def __init__(self, count: int = 2, limits: Limits = FEW) -> None:
+        self.count, self.most = count, limits.author_notice_count
+        self.cores = Cores([*[ANA] * count, person("ben")], limits)
+        for node in range(1, count):
+            self.cores.tell(node, inputs.Restored((), (), (), self.cores.wall_ms, copied=True))
+        self.stands: set[str] = set()
+        self.taken_back: set[tuple[int, int]] = set()
+        self.rejoined_ms: list[int] = []
+
+    def listen(self, node: int, item: str) -> None:
+        self.stands.add(item)
+        self.cores.say(node, listen(item))
+
+    def forget(self, node: int, item: str) -> None:
+        self.stands.remove(item)
+        held, lost = self._held(node)
+        lost = self.out_of_force(node, lost)
+        self.taken_back |= {each.slot for each in held if _has(each, item)}
+        epoch = self.cores.engines[node].authorship.epoch(ANA.id)
+        made = plan(held, item, self.cores.wall_ms, self.most, lost, epoch)
+        self.cores.say(node, *made.statements)
+
+    def pass_time(self, for_ms: int) -> None:
+        """Let time pass, and each device see to what it took back, as `Voices.keep` does."""
+        for _ in range(for_ms // MINUTE_MS):
+            self.cores.pass_time(MINUTE_MS)
+            for node in range(self.count):
+                self.rejoin(node)
+
+    def rejoin(self, node: int) -> None:
+        authorship, (held, lost) = self.cores.engines[node].authorship, self._held(node)
+        if not self.out_of_force(node, lost):
+            return
+        share = authorship.rejoining(ANA.id, self.cores.now_ms)
+        if share is None:
+            return
+        done = self.cores.done[node]
+        here = {each.record.id for each in done if isinstance(each, effects.Persist) and each.own}
+        wall_ms, epoch = self.cores.wall_ms, authorship.epoch(ANA.id)
+        forgets, again = rejoined(held, lost, here, wall_ms, self.most, share, epoch)
+        if forgets:
+            self.rejoined_ms.append(self.cores.now_ms)
+            self.cores.say(node, *forgets, *again)
+
+    def records(self, node: int) -> list[Record]:
+        ids, store = self.cores.engines[node].window.records_of(ANA.id), self.cores.stores[node]
+        return [codec.parse(store[each], NETWORK, self.cores.limits) for each in ids]
+
+    def items(self, node: int) -> list[str]:
+        return sorted(said.item for each in self.records(node) for said in each.interactions)
+
+    def out_of_force(self, node: int, forgets: tuple[Forget, ...]) -> tuple[Forget, ...]:
+        return tuple(uncovered(forgets, self.cores.engines[node].intake.tombstones.of(ANA.id)))
+
+    def _held(self, node: int) -> tuple[list[Record], tuple[Forget, ...]]:
+        lost = self.cores.engines[node].authorship.lost_forgets(ANA.id)
+        return without(self.records(node), lost), lost
+
+    def check(self) -> None:
+        """Check that all nodes hold the same, and nothing that was taken back."""
+        for node in range(self.count + 1):
+            assert self.cores.held(node) == self.cores.held(0)
+            records = self.records(node)
+            assert not self.taken_back.intersection(each.slot for each in records)
+            assert sum(len(each.notices) for each in records) <= self.most
+
+
+def _has(record: Record, item: str) -> bool:
+    return any(said.item == item for said in record.interactions)
+
+
+def without_nodes(*away: int) -> Callable[..., bool]:
+    return lambda sender, reader, *_: not {sender, reader}.intersection(away)
+
+
+@pytest.mark.slow
+def test_what_two_devices_took_back_apart_stays_so_when_they_meet() -> None:
+    """More than the quota between them, and somebody has not heard any of it."""
+    devices = Devices(limits=Limits())
+    cores = devices.cores
+    for n in range(80):
+        cores.now_ms += 1_000
+        for node in (0, 1):
+            devices.listen(node, f"{node}/{n}")
+    devices.pass_time(HOUR_MS // 2)
+    cores.carry = lambda *_: False
+    for n in range(0, 80, 2):
+        cores.now_ms += 1_000
+        for node in (0, 1):
+            devices.forget(node, f"{node}/{n}")
+    cores.carry = without_nodes(2)
+    devices.pass_time(HOUR_MS // 2)
+    cores.carry = lambda *_: True
+    devices.pass_time(2 * HOUR_MS)
+    devices.check()
+    assert devices.items(2) == sorted(devices.stands)
+    assert len(devices.rejoined_ms) == 2
+
+
+@pytest.mark.parametrize(("seed", "count"), [(0, 2), (1, 2), (2, 3), (3, 3)])
+@pytest.mark.parametrize("crosses", [False, True], ids=["own", "any"])
+def test_devices_that_come_and_go_take_back_for_hours_and_come_to_an_end(
+    seed: int, count: int, crosses: bool
+) -> None:
+    """Each what was said on it, or on any of them."""
+    rng, away = Random(seed), set[int]()
+    devices = Devices(count)
+    cores = devices.cores
+    cores.carry = lambda sender, reader, *_: not away & {sender, reader}
+    for n in range(120):
+        if rng.random() < 0.3:
+            devices.pass_time(MINUTE_MS * rng.choice((1, 10)))
+        cores.now_ms += 1_000 * rng.randrange(2)  # some in one millisecond
+        if rng.random() < 0.08:
+            away = {each for each in range(count + 1) if rng.random() < 0.6}
+        node = rng.randrange(count)
+        held = [each for each in devices.items(node) if each in devices.stands]
+        if not crosses:
+            held = [each for each in held if each.startswith(f"{node}/")]
+        if rng.random() < 0.6 or not held:
+            devices.listen(node, f"{node}/{n}")
+        else:
+            devices.forget(node, rng.choice(held))
+    away = set()
+    devices.pass_time(4 * HOUR_MS)
+    said_count = len(devices.rejoined_ms)
+    devices.pass_time(4 * HOUR_MS)
+    devices.check()
+    if not crosses:  # or one device says again what another takes back at that time
+        assert devices.items(count) == sorted(devices.stands)
+    assert said_count == len(devices.rejoined_ms) <= 16
+
+
+def test_a_device_whose_quota_another_one_has_filled_gets_half_of_it() -> None:
+    devices = Devices()
+    cores = devices.cores
+    for n in range(0, 32, 2):
+        for node in (0, 1):
+            devices.listen(node, f"{node}/{n}")
+            devices.listen(node, f"{node}/{n + 1}")
+    cores.carry = lambda *_: False
+    for node in (0, 1):
+        for n in range(0, 32, 2):
+            cores.now_ms += 1_000
+            devices.forget(node, f"{node}/{n}")
+    cores.carry = lambda *_: True
+    devices.pass_time(2 * HOUR_MS)
+    devices.check()
+    assert devices.items(2) == sorted(devices.stands)
+    notices = [said for each in devices.records(2) for said in each.notices]
+    of_epochs = [said.epoch for said in notices if isinstance(said, Forget)]
+    assert sorted(of_epochs.count(epoch) for epoch in set(of_epochs)) == [4, 4]
+
+
+def test_what_a_thief_took_back_is_not_said_again_with_what_he_pushed_out() -> None:
+    devices = Devices(1)
+    cores = devices.cores
+    for n in range(40):
+        devices.listen(0, f"{n}")
+    devices.forget(0, "0")
+    cores.now_ms += 1_000
+    theirs = tuple(Forget(0, seq, seq) for seq in range(10, 10 + 2 * devices.most, 2))
+    stolen = codec.sign_record(ANA, NETWORK, 1, 1, b"", cores.wall_ms, theirs, cores.limits)
+    (bundle,) = pack_bundles([stolen.envelope], cores.limits)
+    cores.hear(0, records_topic(NETWORK, shard_of(ANA.id)), bundle)
+    devices.pass_time(10 * MINUTE_MS)
+    assert len(devices.rejoined_ms) == 1
+    said = [each.record for each in cores.done[0] if isinstance(each, effects.Persist) and each.own]
+    assert {s for each in said for s in each.notices} == {Forget(0, 1, 1)}
+
+
+def test_what_a_thief_covers_with_a_forget_of_all_is_handed_over_to_the_next_key() -> None:
+    devices = Devices(1)
+    cores = devices.cores
+    devices.listen(0, "0")
+    devices.forget(0, "0")
+    cores.now_ms += 1_000
+    theirs = (Forget(0, 1, 2**40), *(Forget(9, seq, seq) for seq in range(1, 2 * devices.most, 2)))
+    stolen = [theirs[start : start + 4] for start in (0, 4)]
+    for seq, said in enumerate(stolen, start=1):
+        record = codec.sign_record(ANA, NETWORK, 1, seq, b"", cores.wall_ms, said, cores.limits)
+        (bundle,) = pack_bundles([record.envelope], cores.limits)
+        cores.hear(0, records_topic(NETWORK, shard_of(ANA.id)), bundle)
+    devices.pass_time(10 * MINUTE_MS)
+    assert devices.rejoined_ms == []  # it is in force
+    lost = cores.engines[0].authorship.lost_forgets(ANA.id)
+    assert lost == (Forget(0, 1, 1),)
+    forgets, _ = handed_over(devices.records(0), (0, 2), (), cores.wall_ms, devices.most, lost)
+    assert forgets == lost
+
+
+def test_a_forget_that_finds_no_room_beside_what_another_device_says_is_said_again() -> None:
+    """At one moment: of one date that of the newer epoch stays."""
+    devices = Devices()
+    for n in range(16):
+        devices.listen(1, f"1/{n}")
+    devices.listen(0, "0")
+    for n in range(0, 16, 2):
+        devices.forget(1, f"1/{n}")
+    devices.forget(0, "0")
+    assert devices.items(0) != sorted(devices.stands)
+    devices.pass_time(HOUR_MS)
+    devices.check()
+    assert devices.items(2) == sorted(devices.stands)
+
+
+def test_a_start_knows_what_was_said_here() -> None:
+    devices = Devices()
+    cores = devices.cores
+    for n in range(20):
+        devices.listen(0, f"{n}")
+    devices.forget(0, "3")
+    again = Cores([ANA], cores.limits)
+    said = [each for each in cores.done[0] if isinstance(each, effects.Persist)]
+    stored = tuple(
+        inputs.Stored(each.record.envelope, each.first_seen_ms, each.record.id, each.own)
+        for each in said
+        if each.record.id in cores.stores[0]
+    )
+    again.tell(0, inputs.Restored(stored, ((ANA.id, 0, 65),), (), cores.wall_ms))
+    theirs = tuple(Forget(1, seq, seq) for seq in range(1, 2 * devices.most, 2))
+    record = codec.sign_record(ANA, NETWORK, 2, 1, b"", cores.wall_ms + 1, theirs, cores.limits)
+    (bundle,) = pack_bundles([record.envelope], cores.limits)
+    again.now_ms = cores.now_ms + 1_000
+    again.hear(0, records_topic(NETWORK, shard_of(ANA.id)), bundle)
+    assert again.engines[0].authorship.lost_forgets(ANA.id) == (Forget(0, 4, 4),)
+
+
+@pytest.mark.broker
+async def test_two_nodes_of_one_user_say_again_what_each_has_the_other_push_out(
+    any_broker: BrokerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voices, "REJOIN_S", 0.1)
+    limits = Limits(author_notice_count=4)
+    alone = [NodeConfig(home=tmp_path / n, limits=limits, offline=True) for n in ("a", "b")]
+    async with tastemesh.open_node(alone[0]) as node:
+        await node.record("before")
+    shutil.copytree(alone[0].home, alone[1].home)
+    gone = set[tuple[int, int]]()
+    for config in alone:
+        async with tastemesh.open_node(config) as node:
+            for n in range(8):
+                await node.record(f"{n}")
+            gone |= {each.slot for each in await _said(node) if _has_any(each, "1", "3", "5")}
+            for n in (1, 3, 5):
+                await node.forget(f"{n}")
+    urls = (any_broker.url,)
+    joined = [structs.replace(config, offline=False, brokers=urls) for config in alone]
+    async with tastemesh.open_node(joined[0]) as node, tastemesh.open_node(joined[1]) as other:
+        await asyncio.gather(node.connected(), other.connected())
+        async with asyncio.timeout(60):
+            while not all([_cover(await _said(each), gone) for each in (node, other)]):
+                await asyncio.sleep(0.1)
+
+
+async def _said(node: tastemesh.Node) -> list[Record]:
+    exported = await node.export()
+    return [codec.parse(b64decode(each), "main", Limits()) for each in exported.records]
+
+
+def _has_any(record: Record, *items: str) -> bool:
+    return any(_has(record, item) for item in items)
+
+
+def _cover(records: list[Record], slots: set[tuple[int, int]]) -> bool:
+    covers = covering(s for each in records for s in each.notices if isinstance(s, Forget))
+    return all(covers(*slot) for slot in slots)
+
+
+def test_whoever_pushes_out_what_is_said_again_has_it_said_once_an_hour_at_most() -> None:
+    kept, now_ms, said = Retractions(), 0, list[tuple[int, int]]()
+    while now_ms < 2 * DAY_MS:
+        share = kept.turn(64, now_ms)
+        if share is not None:
+            said.append((now_ms, share))
+        now_ms += MINUTE_MS
+    assert [share for _, share in said[:8]] == [32, 16, 8, 4, 2, 1, 0, 0]
+    assert len(said) <= 5 + 2 * DAY_MS // LAST_WAIT_MS
+    assert kept.turn(64, now_ms + 2 * DAY_MS) == 32
+
+
+def test_what_came_back_meanwhile_is_not_said_again_beside_what_is_taken_back_next() -> None:
+    def said(seq: int, *items: str) -> Record:
+        of = tuple(Interaction(item, "listen", 10_000) for item in items)
+        return Record(bytes([seq]) * 32, ANA.id, 0, seq, b"", 1_000, of, b"")
+
+    lost = (Forget(0, 1, 1),)
+    records = [said(1, "gone", "stays"), said(2, "stays")]
+    made = plan(without(records, lost), "stays", 2_000, 64, lost)
+    assert made.statements == (Forget(0, 1, 2),)
+    assert plan(without(records, lost), "other", 2_000, 64, lost).statements == ()
+    forgets, again = handed_over(without(records, lost), (0, 1), (), 2_000, 64, lost)
+    assert (forgets, again) == (lost, (Interaction("stays", "listen", 10_000, 1_000),))
