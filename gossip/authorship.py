@@ -192,7 +192,7 @@ class Authorship:
             UsageError: its keys were rotated on another device.
         """
         pen = self._pens[author]
-        if pen.is_outdated if rotates else not pen.may_sign((pen.epoch, pen.next_seq)):
+        if pen.is_outdated if rotates else not pen.may_go_on:
             raise _outdated(author)
 
     def _may_renew(self, author: bytes, again: tuple[Endorsement, ...]) -> bool:
@@ -200,12 +200,14 @@ class Authorship:
         pen = self._pens[author]
         if pen.is_outdated and pen.overrules(again):  # in a new epoch, above what is left to it
             return False
-        return pen.may_sign((pen.epoch, pen.next_seq))
+        return pen.may_go_on
 
     @property
     def losing(self) -> tuple[bytes, ...]:
-        """Ids of the local identities some of whose forgets their other devices pushed out."""
-        return tuple(author for author, pen in self._pens.items() if pen.retractions.lost)
+        """Ids of the local identities that can say again which forgets other devices pushed out."""
+        return tuple(
+            author for author, pen in self._pens.items() if pen.retractions.lost and pen.may_go_on
+        )
 
     def lost_forgets(self, author: bytes) -> tuple[Forget, ...]:
         """Return what an identity of ours took back here, where its other devices pushed that out.

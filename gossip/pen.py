@@ -90,6 +90,11 @@ class Pen(msgspec.Struct):
         known, ours = self.known, self.signer.lineage
         return known not in (None, ours) and (ours is None or not ours.continues(known))
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether the key in force may sign what comes next."""
+        return self.may_sign((self.epoch, self.next_seq))
+
     def may_sign(self, slot: tuple[int, int]) -> bool:
         """Tell whether the key in force may sign a slot; what another device has not cut off."""
         return may_sign(self.known, self.signer.lineage, slot)

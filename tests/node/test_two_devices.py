@@ -22,7 +22,7 @@ from tastemesh.node import voices
 from tastemesh.node.forgetting import handed_over, plan, rejoined, without
 from tastemesh.node.settings import NodeConfig
 from tests.brokers import BrokerProcess
-from tests.gossip.cores import NETWORK, Cores, listen, person
+from tests.gossip.cores import NETWORK, Cores, listen, person, secret
 
 ANA = person("ana")
 MINUTE_MS = 60_000
@@ -245,6 +245,26 @@ def test_a_forget_that_finds_no_room_beside_what_another_device_says_is_said_aga
     devices.pass_time(HOUR_MS)
     devices.check()
     assert devices.items(2) == sorted(devices.stands)
+
+
+def test_a_device_whose_key_was_rotated_elsewhere_has_nothing_to_say_again() -> None:
+    devices = Devices()
+    cores = devices.cores
+    for n in range(16):
+        devices.listen(1, f"1/{n}")
+    devices.listen(0, "0")
+    for n in range(0, 16, 2):
+        devices.forget(1, f"1/{n}")
+    devices.forget(0, "0")
+    authorship = cores.engines[0].authorship
+    assert authorship.losing == (ANA.id,)
+    newer = ANA.rotated(secret("ana next"), secret("after"), (0, 2))
+    said = (listen("b"),)
+    record = codec.sign_record(newer, NETWORK, 1, 1, b"", cores.wall_ms, said, cores.limits)
+    (bundle,) = pack_bundles([record.envelope], cores.limits)
+    cores.hear(0, records_topic(NETWORK, shard_of(ANA.id)), bundle)
+    assert record.id in cores.engines[0].window
+    assert authorship.losing == ()
 
 
 def test_a_start_knows_what_was_said_here() -> None:
