@@ -48,7 +48,7 @@ LAZY = frozenset({"salsa", "userknn"})
 """Systems that learn in no time and work when they are asked, on blocks of `users_at_once`."""
 
 KEPT_BY: Mapping[str, tuple[str, ...]] = {
-    "tastemesh-similarity": ("lambda",),
+    "tastemesh-similarity": ("lambda", "weights"),
     "itemknn": ("shrink",),
     "web3recommend": (),
 }

@@ -141,18 +141,37 @@ def test_the_item_model_is_ease_on_either_side(user_count: int, community: Inter
     assert ItemModel(matrix, 10.0).evidence(profile) == pytest.approx(expected, abs=1e-9)
 
 
-def test_settings_of_one_strength_share_an_item_model(community: Interactions) -> None:
+def test_settings_of_one_strength_and_weighing_share_an_item_model(
+    community: Interactions,
+) -> None:
     system = TastemeshSimilarity()
     models: list[ItemModel | None] = []
-    for parameters in system.grid(endorsed=False):
+    grid = system.grid(endorsed=False)
+    for parameters in grid:
         system.fit(community, None, parameters)
         if system._model not in models:
             models.append(system._model)
     assert None not in models
-    assert len(models) == len({each["lambda"] for each in system.grid(endorsed=False)})
+    assert len(models) == len({(each["lambda"], each["weights"]) for each in grid})
     before = system._model
-    system.fit(msgspec.structs.replace(community), None, system.grid(endorsed=False)[-1])
+    system.fit(msgspec.structs.replace(community), None, grid[-1])
     assert system._model is not before  # other data may be of one size
+
+
+@pytest.mark.parametrize("weights", ["held", "alike"])
+def test_weights_say_nothing_where_holdings_count_alike(
+    weights: str, community: Interactions
+) -> None:
+    """Hours and counts can mislead: some setting of the grid does not look at them."""
+    rows = len(community)
+    hours = np.random.default_rng(0).permutation(np.arange(1, rows + 1)).astype(np.float32)
+    system = TastemeshSimilarity()
+    setting = next(each for each in system.grid(False) if each["weights"] == weights)
+    lists = []
+    for weight in (np.ones(rows, np.float32), hours):
+        system.fit(msgspec.structs.replace(community, weight=weight), None, setting)
+        lists.append(system.rank(EVERYBODY, 10))
+    assert np.array_equal(lists[0], lists[1]) == (weights == "alike")
 
 
 def test_without_room_for_an_item_model_the_open_walk_ranks(
