@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tastemesh.ranking.exploration import explore, similarity_trust
+from tastemesh.ranking.exploration import EXPLORATION, explore, similarity_trust
 from tastemesh.ranking.profile import own_profile
 from tests.ranking.strategies import holdings
 
@@ -58,3 +58,18 @@ def test_who_knows_nothing_sees_what_many_authors_hold() -> None:
     matrix = holdings(WEIGHTS)
     assert explore(matrix, np.zeros(4), [-1], np.zeros(5)).tolist() == [3.0, 3.0, 1.0, 1.0, 1.0]
     assert explore(matrix, np.zeros(4), [0], np.zeros(5)).tolist() == [0.0, 0.0, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("holder_count", "discount"), [(2, 2**-0.2), (30, 30**-0.2), (62, 30**-0.2 * (62 / 30) ** -0.5)]
+)
+def test_rarity_among_items_in_few_hands_says_less(holder_count: int, discount: float) -> None:
+    """One like ego holds item 1 alone, another item 2 with more or fewer beside it."""
+    alike = np.array([[1.0, 0, 0], [1.0, 1, 0], [1.0, 0, 1]])
+    weights = np.vstack([alike, np.tile([0.0, 0, 1], (holder_count - 1, 1))])
+    adoption = np.zeros(len(weights))
+    adoption[1:3] = 1.0
+    matrix = holdings(weights)
+    scores = explore(matrix, adoption, [0], own_profile(matrix, [0]))
+    gain = EXPLORATION.open_gain
+    assert scores[2] / scores[1] == pytest.approx((1.0 + (gain - 1.0) * discount) / gain)
