@@ -264,7 +264,7 @@ def test_a_device_whose_key_was_rotated_elsewhere_has_nothing_to_say_again() -> 
     (bundle,) = pack_bundles([record.envelope], cores.limits)
     cores.hear(0, records_topic(NETWORK, shard_of(ANA.id)), bundle)
     assert record.id in cores.engines[0].window
-    assert authorship.losing == ()
+    assert not authorship.losing
 
 
 def test_a_start_knows_what_was_said_here() -> None:
