@@ -137,7 +137,7 @@ def sifted(
         UsageError: a play's weight or time is out of range.
     """
     for play in plays:
-        as_interaction(play, wall_ms)
+        as_interaction(play, wall_ms, ahead_ms=0)  # as one of now it would not be known again
     unknown = _unknown(plays, records, private)
     held = {False: sum(len(each.interactions) for each in records), True: len(private)}
     room = {each: imported_count(limits, private=each) - held[each] for each in held}

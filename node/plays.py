@@ -14,6 +14,10 @@ from tastemesh.gossip.record import WEIGHT_SCALE, Interaction
 
 _T = TypeVar("_T")
 
+# Who asks from another machine may have a clock that is ahead of the node's: as far as a record's
+# may be (`Limits.skew_ms`), that is now.
+_AHEAD_MS = 120_000
+
 # What the wire format allows, for schemas alone: the core checks it, and names it better.
 ItemId = Annotated[
     str,
@@ -57,7 +61,7 @@ class Play(_OfItem, frozen=True, kw_only=True, forbid_unknown_fields=True):
         item: opaque id, 1 to 256 bytes of UTF-8, no control characters.
         kind: a word; `skip` and `dislike` say "not for me", all others that he holds the item.
         weight: strength in (0, 1].
-        time_s: when, seconds since 1970; None for now.
+        time_s: when, seconds since 1970; None for now, and up to 120 s ahead is taken for it.
     """
 
     kind: Kind = "listen"
@@ -131,8 +135,13 @@ def several(name: str, values: Iterable[_T], things: str) -> list[_T]:
     return list(values)
 
 
-def as_interaction(play: Play, wall_ms: int) -> Interaction:
+def as_interaction(play: Play, wall_ms: int, ahead_ms: int = _AHEAD_MS) -> Interaction:
     """Return a play as the statement that is signed at `wall_ms`.
+
+    Args:
+        play: what was done.
+        wall_ms: wall clock.
+        ahead_ms: how far ahead of it a play may be, at least 0; it is one of now then.
 
     Raises:
         UsageError: a value is of another type, or its weight or time is out of range.
@@ -149,9 +158,9 @@ def as_interaction(play: Play, wall_ms: int) -> Interaction:
         return Interaction(item, kind, units)
     if not isinstance(play.time_s, Real):
         raise UsageError(f"time_s is {play.time_s!r}; expected seconds since 1970")
-    if not 0 <= play.time_s * 1000 <= wall_ms:
+    if not 0 <= play.time_s * 1000 < wall_ms + ahead_ms + 1:  # a clock's seconds are finer than ms
         raise UsageError(f"time_s is {play.time_s}; expected seconds since 1970, not the future")
-    return Interaction(item, kind, units, wall_ms - int(play.time_s * 1000))
+    return Interaction(item, kind, units, max(0, wall_ms - int(play.time_s * 1000)))
 
 
 def record_ids(done: list[Effect]) -> list[str]:
