@@ -5,9 +5,15 @@ once the last were answered a tenth later (measured).
 """
 
 import asyncio
+import fcntl
+import struct
+import termios
+from contextlib import suppress
 from typing import Any, cast
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+_INT = struct.Struct("i")
 
 
 class JoinedWrites:
@@ -28,8 +34,17 @@ class JoinedWrites:
 
     @property
     def taken_bytes(self) -> int:
-        """What the client's system has taken so far."""
-        return self._written_bytes - self._transport.get_write_buffer_size()
+        """What the client's system has taken so far, as closely as ours tells.
+
+        Ours keeps some megabytes, and takes more of us only where a third of that has gone: from
+        who reads 20 KB/s for over a minute nothing (measured). Linux tells how much it keeps.
+        """
+        kept = bytes(_INT.size)
+        with suppress(OSError):
+            kept = fcntl.ioctl(self._transport.get_extra_info("socket"), termios.TIOCOUTQ, kept)
+        (kept_bytes,) = _INT.unpack(kept)
+        waiting_bytes = self._transport.get_write_buffer_size() + int(kept_bytes)
+        return self._written_bytes - waiting_bytes
 
     def write(self, data: bytes) -> None:
         """Send this: with what waits for it, or soon."""

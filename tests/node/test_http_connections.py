@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -80,17 +81,18 @@ class Listener:
 class SlowReader(asyncio.Protocol):
     """Reads a piece, and after a while the next, for longer than a reader may take nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, every_s: float = 0.01) -> None:
         self.done = asyncio.Event()
+        self._every_s = every_s
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._loop = asyncio.get_running_loop()
-        self._until_s = self._loop.time() + 1.5
+        self._until_s = self._loop.time() + 2.5
 
     def data_received(self, data: bytes) -> None:
         self._transport.pause_reading()
-        self._loop.call_later(0.01, self._transport.resume_reading)
+        self._loop.call_later(self._every_s, self._transport.resume_reading)
         if self._loop.time() > self._until_s:
             self.done.set()
 
@@ -183,6 +185,22 @@ async def test_a_slow_reader_and_a_slow_answer_are_waited_for() -> None:
         assert endings == {}
         slow.may_answer.set()
         await heard.heard.wait()
+        transport.abort()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there the system tells what it keeps")
+async def test_one_who_takes_less_than_a_connection_holds_is_no_stalled_reader() -> None:
+    endings = Endings()
+    loop = asyncio.get_running_loop()
+    async with HttpServer(Flood(), 0, Bounds(head_s=0.2, stalled_s=1.0), endings) as server:
+        narrow = socket.socket()
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
+        narrow.setblocking(False)
+        await loop.sock_connect(narrow, (HOST, int(server.url.rpartition(":")[2])))
+        transport, reader = await loop.create_connection(lambda: SlowReader(0.1), sock=narrow)
+        transport.write(REQUEST)
+        await reader.done.wait()
+        assert endings == {}
         transport.abort()
 
 
