@@ -95,17 +95,23 @@ def _daemon(where: object, token: object, ca_file: object) -> Daemon:
             raise ConfigError("token is missing; expected the text of api.token in the node's home")
         if ca_file is not None and not isinstance(ca_file, str | Path):
             raise ConfigError(f"ca_file is {ca_file!r}; expected a file")
-        return AtUrl(where, token, None if ca_file is None else Path(ca_file).absolute())
+        return AtUrl(
+            where, token, None if ca_file is None else _absolute("ca_file", ca_file, "file")
+        )
     if not isinstance(where, str | Path) or not str(where) or "\0" in str(where):
         raise ConfigError(f"where is {where!r}; expected the node's home, or a URL")
     if token is not None:
         raise ConfigError("token is for a URL, http://…; a home has its own, in api.token")
     if ca_file is not None:
         raise ConfigError("ca_file is for a URL, https://…; a home's daemon is on this machine")
+    return OfHome(_absolute("where", where, "folder"))
+
+
+def _absolute(name: str, path: Path | str, thing: str) -> Path:
     try:
-        return OfHome(Path(where).expanduser().absolute())
+        return Path(path).expanduser().absolute()
     except RuntimeError:
-        raise ConfigError(f"where is {where!r}; expected a folder") from None
+        raise ConfigError(f"{name} is {path!r}; expected a {thing}") from None
 
 
 class RemoteNode:

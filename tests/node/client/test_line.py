@@ -237,6 +237,16 @@ def test_an_authority_that_is_none_is_refused_at_once(
         tastemesh.connect(where, token=None if where == "home" else TOKEN, ca_file=given)
 
 
+def test_an_authority_is_found_in_a_home_as_a_node_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_certificates(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    tastemesh.connect("https://127.0.0.1:8765", token=TOKEN, ca_file="~/ca.pem")
+    with pytest.raises(ConfigError, match="expected a file"):
+        tastemesh.connect("https://127.0.0.1:8765", token=TOKEN, ca_file="~nobody-of-this-name/a")
+
+
 async def test_an_authority_of_ones_own_is_trusted_where_its_file_is_named(tmp_path: Path) -> None:
     make_certificates(tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
