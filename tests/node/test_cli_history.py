@@ -1,10 +1,16 @@
 """A history brought in, written out, and proved to somebody else, by commands and a real daemon."""
 
+import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tastemesh.node.cli import main
+from tastemesh.node.cli.client import ask
+from tastemesh.node.home import WINDOW_FILE
 from tests.brokers import BrokerProcess
 from tests.node.daemons import Shell, running
 
@@ -115,6 +121,24 @@ async def test_a_home_is_backed_up_while_it_runs_and_restored(
         told = await shell("export", tmp_path / "said.json", "--home", second)
         assert told.startswith("wrote 1 interaction,")
     assert (await shell.attempt("restore", file, "--home", second))[0] == 2
+
+
+async def test_a_backup_that_was_broken_off_is_no_hindrance_to_the_next(
+    shell: Shell, tmp_path: Path, nats_broker: BrokerProcess
+) -> None:
+    home = tmp_path / "home"
+    await shell.init(home, nats_broker.url)
+    with closing(sqlite3.connect(home / WINDOW_FILE)) as window:
+        window.execute("CREATE TABLE ballast AS SELECT zeroblob(150000000)")  # half a second
+    async with running(home):
+        # What a command leaves behind that ends meanwhile: the daemon goes on with it.
+        first = asyncio.create_task(asyncio.to_thread(ask, home, "POST", "/v1/backup"))
+        while not list(home.glob("window.backup*")):
+            await asyncio.sleep(0)
+        command = ["backup", str(tmp_path / "home.zip"), "--home", str(home)]
+        assert await asyncio.to_thread(main, command) == 0
+        await first
+    assert not (home / "window.backup").exists()
 
 
 async def test_settings_are_shown_with_where_they_come_from(shell: Shell, tmp_path: Path) -> None:
