@@ -33,7 +33,7 @@ class Retractions(msgspec.Struct):
     """The forgets that one of our identities said on this device."""
 
     held: dict[bytes, tuple[Forget, ...]] = msgspec.field(default_factory=dict)  # in the window
-    lost: list[Forget] = msgspec.field(default_factory=list)  # rising, apart
+    lost: list[Forget] = msgspec.field(default_factory=list)  # and maybe said again since
     turn_count: int = 0
     due_ms: int = 0
 
@@ -53,8 +53,10 @@ class Retractions(msgspec.Struct):
         """
         said = self.held.pop(record_id, ())
         if said and is_pushed_out:
+            self.lost += said  # many leave at once, so they are looked through only where asked for
             most = _LOST_QUOTAS * limits.author_notice_count
-            self.lost = merged((*self.still_lost(), *said))[-most:] if most else []
+            if len(self.lost) > most:
+                self.lost = list(self.still_lost()[-most:]) if most else []
 
     def still_lost(self) -> tuple[Forget, ...]:
         """Return what is lost, and forget about what was said again.
@@ -63,7 +65,8 @@ class Retractions(msgspec.Struct):
         record that came back.
         """
         if self.lost:
-            self.lost = uncovered(self.lost, chain.from_iterable(self.held.values()))
+            still = uncovered(self.lost, chain.from_iterable(self.held.values()))
+            self.lost = merged(still)
         return tuple(self.lost)
 
     def turn(self, most: int, now_ms: int) -> int | None:

@@ -41,7 +41,7 @@ def covering(forgets: Iterable[Forget]) -> Callable[[int, int], bool]:
 def merged(forgets: Iterable[Forget]) -> list[Forget]:
     """Return ranges that cover what these do, rising, none of which meets another."""
     apart: list[Forget] = []
-    for each in sorted(forgets, key=lambda said: (said.epoch, said.first_seq)):
+    for each in sorted(forgets, key=_start):
         last = apart[-1] if apart else None
         if last is None or last.epoch != each.epoch or last.last_seq + 1 < each.first_seq:
             apart.append(each)
@@ -52,13 +52,21 @@ def merged(forgets: Iterable[Forget]) -> list[Forget]:
 
 
 def uncovered(forgets: Iterable[Forget], inforce: Iterable[Forget]) -> list[Forget]:
-    """Return those forgets of which others, taken together, leave something out."""
+    """Return those forgets of which others, taken together, leave something out.
+
+    It costs O(log n) each, as `covering` does.
+    """
     joined = merged(inforce)
-    return [each for each in forgets if not any(_within(each, outer) for outer in joined)]
+
+    def is_within(inner: Forget) -> bool:
+        at = bisect_right(joined, _start(inner), key=_start)
+        return at > 0 and joined[at - 1].covers(inner.epoch, inner.last_seq)
+
+    return [each for each in forgets if not is_within(each)]
 
 
-def _within(inner: Forget, outer: Forget) -> bool:
-    return outer.covers(inner.epoch, inner.first_seq) and outer.covers(inner.epoch, inner.last_seq)
+def _start(said: Forget) -> tuple[int, int]:
+    return said.epoch, said.first_seq
 
 
 class Tombstones:
