@@ -70,9 +70,10 @@ class Voices:
         while True:
             await asyncio.sleep(REJOIN_S)
             for author in self._core.engine.authorship.losing:
+                await asyncio.sleep(0)  # of 10,000 users to look at each takes a second
                 try:
                     await self.rejoin(author)
-                except StorageError as error:
+                except (StorageError, UsageError) as error:  # or just rotated elsewhere
                     _log.warning("cannot say again what was taken back", fault=str(error))
                 except Exception:  # of ours: the others' is not to be left undone
                     self._driver.internal_error_count += 1

@@ -13,7 +13,8 @@ from msgspec import structs
 import tastemesh
 from tastemesh.gossip import codec, effects, inputs
 from tastemesh.gossip.bundles import pack_bundles
-from tastemesh.gossip.limits import DAY_MS, Limits
+from tastemesh.gossip.limits import DAY_MS, Limits, RejectReason
+from tastemesh.gossip.lineage import Lineage, Step
 from tastemesh.gossip.record import Forget, Interaction, Record
 from tastemesh.gossip.retractions import LAST_WAIT_MS, Retractions
 from tastemesh.gossip.tombstones import covering, uncovered
@@ -23,6 +24,7 @@ from tastemesh.node.forgetting import handed_over, plan, rejoined, without
 from tastemesh.node.settings import NodeConfig
 from tests.brokers import BrokerProcess
 from tests.gossip.cores import NETWORK, Cores, listen, person, secret
+from tests.gossip.counting import calls_of
 
 ANA = person("ana")
 MINUTE_MS = 60_000
@@ -314,6 +316,47 @@ async def test_two_nodes_of_one_user_say_again_what_each_has_the_other_push_out(
         async with asyncio.timeout(60):
             while not all([_cover(await _said(each), gone) for each in (node, other)]):
                 await asyncio.sleep(0.1)
+
+
+async def test_a_key_that_is_rotated_elsewhere_while_its_user_says_something_again_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voices, "REJOIN_S", 0.0)
+    async with tastemesh.open_node(NodeConfig(home=tmp_path, offline=True)) as node:
+        await node.record("before")
+        signer, authorship = node._live.keys.signer("me"), node._live.core.engine.authorship
+        pushed_out = Record(bytes(32), signer.id, 0, 9, b"", 1_000, (Forget(0, 7, 7),), b"")
+        authorship.note_refused(pushed_out, RejectReason.AUTHOR_QUOTA)
+        turn = node._live.voices._turn(signer.id)
+        while not turn.locked():
+            await asyncio.sleep(0)
+        lineage = Lineage(
+            signer.public.key, signer.public.next_digest, (Step(b"", b"", 0, 1, b""),)
+        )
+        authorship.note_rotated(lineage)
+        while turn.locked():
+            await asyncio.sleep(0)
+        assert not authorship.losing
+        assert node.status()["internal_errors"] == 0
+
+
+async def test_what_many_users_have_lost_is_looked_at_a_user_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is in force, as another device says it too: of 10,000 users it took a second."""
+    monkeypatch.setattr(voices, "REJOIN_S", 0.0)
+    async with tastemesh.open_node(NodeConfig(home=tmp_path, offline=True)) as node:
+        engine, count = node._live.core.engine, 50
+        for user in await node.add_identities([f"user-{n}" for n in range(count)]):
+            author = bytes.fromhex(user.id)
+            said = Record(bytes(32), author, 0, 9, b"", 1_000, (Forget(0, 7, 7),), b"")
+            engine.intake.tombstones.add(said)
+            engine.authorship.note_refused(said, RejectReason.AUTHOR_QUOTA)
+        assert len(engine.authorship.losing) == count
+        with calls_of() as calls:
+            for _ in range(20):
+                await asyncio.sleep(0)
+        assert calls.count < 20 * 10 * count
 
 
 async def _said(node: tastemesh.Node) -> list[Record]:
