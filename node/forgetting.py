@@ -86,25 +86,28 @@ def plan(
         wall_ms: wall clock, which the repeated statements will be dated with.
         most: how many notices of one author the window keeps.
         lost: forgets that other devices have pushed out (`tastemesh.gossip.retractions`), and that
-            are said again with this.
+            are said again with this. What they took back may have come back.
         epoch: in which this device writes. What lies between two forgets there is known here, and
             of another device's may not have been heard: it would be lost.
     """
     gone: dict[tuple[int, int], Record] = {}
     again: list[Said] = []
     count = 0
+    came_back = covering(lost)
     for record in records:
         kept = [said for said in record.interactions if item is not None and said.item != item]
         if len(kept) == len(record.interactions):
             continue
         gone[record.slot] = record
-        again.extend(_redated(said, record.created_ms, wall_ms) for said in kept)
+        if not came_back(*record.slot):  # or what stands beside it was said again
+            again.extend(_redated(said, record.created_ms, wall_ms) for said in kept)
         count += len(record.interactions) - len(kept)
     forgets = _ranges(gone)
     if forgets and lost:
         forgets = tuple(merged((*forgets, *lost)))
     if sum(len(record.notices) for record in records) + len(forgets) > most:
-        forgets, between = _fewer(forgets, [r for r in records if r.slot not in gone], most, epoch)
+        others = [record for record in without(records, lost) if record.slot not in gone]
+        forgets, between = _fewer(forgets, others, most, epoch)
         again += _as_it_stands(between, records, wall_ms)
         gone.update((record.slot, record) for record in between)
     return Plan(forgets, tuple(again), len(gone), count)

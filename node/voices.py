@@ -111,10 +111,10 @@ class Voices:
         async with self._alone(author):
             wall_ms = self._clock.wall_ms()
             most = self._config.limits.author_notice_count
-            held, lost = await self._held(author)
-            lost = self._out_of_force(author, lost)
-            epoch = self._core.engine.authorship.epoch(author)
-            taken = plan(held, item, wall_ms, most, lost, epoch)
+            held = await self._archive.records_of(author)
+            authorship = self._core.engine.authorship
+            lost = self._out_of_force(author, authorship.lost_forgets(author))
+            taken = plan(held, item, wall_ms, most, lost, authorship.epoch(author))
             await self._driver.has_room()
             private = self._core.private_count(author, item)
             said: list[LocalInput] = []
@@ -190,7 +190,8 @@ class Voices:
         plays = several("plays", plays, "plays")
         sharing = self._sharing(private)
         async with self._alone(author):
-            said = await self._archive.records_of(author), await self._store.private_of(author)
+            published, _ = await self._held(author)
+            said = published, await self._store.private_of(author)
             wall_ms, limits = self._clock.wall_ms(), self._config.limits
             others = self._others(author, plays, sharing)
             # In a thread: to look at 100,000 plays takes a fifth of a second and more.

@@ -58,7 +58,7 @@ class Devices:
 
     def forget(self, node: int, item: str) -> None:
         self.stands.remove(item)
-        held, lost = self._held(node)
+        held, lost = self.records(node), self._held(node)[1]
         lost = self.out_of_force(node, lost)
         self.taken_back |= {each.slot for each in held if _has(each, item)}
         epoch = self.cores.engines[node].authorship.epoch(ANA.id)
@@ -340,6 +340,26 @@ async def test_a_key_that_is_rotated_elsewhere_while_its_user_says_something_aga
         assert node.status()["internal_errors"] == 0
 
 
+@pytest.mark.parametrize("imports", [False, True])
+async def test_what_came_back_is_taken_back_at_once_and_counts_for_no_history(
+    imports: bool, tmp_path: Path
+) -> None:
+    async with tastemesh.open_node(NodeConfig(home=tmp_path, offline=True)) as node:
+        await node.record("0", time_s=1_600_000_000.0)
+        (came_back,) = await _said(node)
+        taken = (Forget(*came_back.slot, came_back.seq),)
+        pushed_out = Record(bytes(32), came_back.author, 0, 9, b"", 1_000, taken, b"")
+        node._live.core.engine.authorship.note_refused(pushed_out, RejectReason.AUTHOR_QUOTA)
+        if imports:
+            play = tastemesh.Play(item="0", time_s=1_600_000_000.0)
+            assert len((await node.import_history([play])).records) == 1
+            await node._live.voices.rejoin(came_back.author)
+            assert [said.item for said in (await node.export()).interactions] == ["0"]
+        else:
+            assert (await node.forget("0")).records == 1
+        assert came_back.slot not in {each.slot for each in await _said(node)}
+
+
 async def test_what_many_users_have_lost_is_looked_at_a_user_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -392,8 +412,10 @@ def test_what_came_back_meanwhile_is_not_said_again_beside_what_is_taken_back_ne
 
     lost = (Forget(0, 1, 1),)
     records = [said(1, "gone", "stays"), said(2, "stays")]
-    made = plan(without(records, lost), "stays", 2_000, 64, lost)
+    made = plan(records, "stays", 2_000, 64, lost)
     assert made.statements == (Forget(0, 1, 2),)
     assert plan(without(records, lost), "other", 2_000, 64, lost).statements == ()
+    assert plan(records, "gone", 2_000, 64, lost).statements == lost
+    assert plan(records, None, 2_000, 64, lost).statements == (Forget(0, 1, 2),)
     forgets, again = handed_over(without(records, lost), (0, 1), (), 2_000, 64, lost)
     assert (forgets, again) == (lost, (Interaction("stays", "listen", 10_000, 1_000),))
