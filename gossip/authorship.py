@@ -227,8 +227,9 @@ class Authorship:
     def rotate(self, signer: Signer) -> Rotation:
         """Put an identity's next key in force; return what announces it.
 
-        It begins in the epoch behind the cut, wherever the older keys have come to: what they
-        signed there, a thief may have, and is void.
+        It begins in the next epoch of this device's behind the cut, wherever the older keys have
+        come to: what they signed there, a thief may have, and is void. Not in one of another
+        device's: that would take its older numbers there for the new key's, once it has the file.
 
         Raises:
             UsageError: the identity is not local, the signer has no newer key, its cut leaves no
@@ -245,7 +246,7 @@ class Authorship:
         if steps[-1].cut_epoch >= MAX_EPOCH:
             raise UsageError(f"cut {steps[-1].cut}; expected an epoch below {MAX_EPOCH}")
         pen.signer = signer
-        pen.turn_to(steps[-1].cut_epoch + 1)
+        pen.turn_to(pen.epoch_from(steps[-1].cut_epoch + 1))
         # What has left for others has nobody take it out once it is void: it would be said again.
         holds = signer.lineage.holds
         pen.vouching = {i: r for i, r in pen.vouching.items() if holds(r.lineage, r.slot)}

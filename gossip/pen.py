@@ -23,7 +23,7 @@ EPOCH_LANES = 1 << 20
 
 # How near the last epoch and the last number of an epoch a record of ours that we did not write may
 # bring us: who has our key must not be able to use them up. Once round the lanes goes for a restore
-# at the most, and one epoch for a rotation; and nobody writes 2^32 records.
+# or a rotation at the most; and nobody writes 2^32 records.
 EPOCHS_LEFT = EPOCH_LANES << 8
 NUMBERS_LEFT = 1 << 32
 
@@ -111,7 +111,10 @@ class Pen(msgspec.Struct):
         no clock, however wrong, leaves no epoch for the next time or for a rotation.
         """
         by_clock = min(wall_ms // 1000 * EPOCH_LANES, MAX_EPOCH - EPOCHS_LEFT)
-        lowest = max(self.last[0] + 1, by_clock)
+        return self.epoch_from(max(self.last[0] + 1, by_clock))
+
+    def epoch_from(self, lowest: int) -> int:
+        """Return the first epoch of its lane that is not below another one."""
         return min(lowest + (self.lane - lowest) % EPOCH_LANES, MAX_EPOCH)
 
     def overrules(self, statements: Iterable[Said]) -> bool:
