@@ -212,7 +212,8 @@ class Node:
             identity: local name of the user.
 
         Raises:
-            UsageError: it is an item and everything, or neither; or nobody has this name.
+            UsageError: it is an item and everything, or neither; or nobody has this name; or his
+                keys were rotated on another device, and only what is private is deleted.
             StorageError: the records cannot be read, or the node stopped before the commit.
         """
         return await self._live.voices.forget(item, everything=everything, identity=identity)

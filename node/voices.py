@@ -118,10 +118,10 @@ class Voices:
             await self._driver.has_room()
             private = self._core.private_count(author, item)
             said: list[LocalInput] = []
+            if private:  # first: it goes, too, where his key was rotated elsewhere
+                said.append(inputs.ForgotPrivate(author, item))
             if taken.forgets:
                 said.append(inputs.Recorded(author, taken.statements, wall_ms))
-            if private:
-                said.append(inputs.ForgotPrivate(author, item))
             done = self._driver.hand_in(*said)
         await done
         return Forgotten(

@@ -11,12 +11,14 @@ import pytest
 from msgspec import structs
 
 import tastemesh
+from tastemesh.errors import UsageError
 from tastemesh.gossip import codec, effects, inputs
 from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.limits import DAY_MS, Limits, RejectReason
 from tastemesh.gossip.lineage import Lineage, Step
 from tastemesh.gossip.record import Forget, Interaction, Record
 from tastemesh.gossip.retractions import LAST_WAIT_MS, Retractions
+from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.tombstones import covering, uncovered
 from tastemesh.gossip.topics import records_topic, shard_of
 from tastemesh.node import voices
@@ -330,14 +332,28 @@ async def test_a_key_that_is_rotated_elsewhere_while_its_user_says_something_aga
         turn = node._live.voices._turn(signer.id)
         while not turn.locked():
             await asyncio.sleep(0)
-        lineage = Lineage(
-            signer.public.key, signer.public.next_digest, (Step(b"", b"", 0, 1, b""),)
-        )
-        authorship.note_rotated(lineage)
+        authorship.note_rotated(_elsewhere(signer))
         while turn.locked():
             await asyncio.sleep(0)
         assert not authorship.losing
         assert node.status()["internal_errors"] == 0
+
+
+async def test_what_is_private_goes_from_a_device_whose_key_was_rotated_elsewhere(
+    tmp_path: Path,
+) -> None:
+    async with tastemesh.open_node(NodeConfig(home=tmp_path, offline=True)) as node:
+        await node.record("published")
+        await node.record("private", private=True)
+        keys, core = node._live.keys, node._live.core
+        core.engine.authorship.note_rotated(_elsewhere(keys.signer("me")))
+        with pytest.raises(UsageError, match="rotated on another device"):
+            await node.forget(everything=True)
+        assert core.private_count(keys.signer("me").id, None) == 0
+
+
+def _elsewhere(signer: Signer) -> Lineage:
+    return Lineage(signer.public.key, signer.public.next_digest, (Step(b"", b"", 0, 1, b""),))
 
 
 @pytest.mark.parametrize("imports", [False, True])
