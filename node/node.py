@@ -195,11 +195,7 @@ class Node:
         return await self._live.voices.endorse(weights, identity=identity)
 
     async def forget(
-        self,
-        item: str | None = None,
-        *,
-        everything: bool = False,
-        identity: str = DEFAULT_IDENTITY,
+        self, item: str | None = None, *, everything: bool = False, identity: str = DEFAULT_IDENTITY
     ) -> Forgotten:
         """Take back what a local user did with an item, or with all; returns once committed.
 
