@@ -40,7 +40,7 @@ class JoinedWrites:
         who reads 20 KB/s for over a minute nothing (measured). Linux tells how much it keeps.
         """
         kept = bytes(_INT.size)
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # no such system, or closed already
             kept = fcntl.ioctl(self._transport.get_extra_info("socket"), termios.TIOCOUTQ, kept)
         (kept_bytes,) = _INT.unpack(kept)
         waiting_bytes = self._transport.get_write_buffer_size() + int(kept_bytes)
