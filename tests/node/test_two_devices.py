@@ -236,8 +236,8 @@ def test_what_a_thief_covers_with_a_forget_of_all_is_handed_over_to_the_next_key
     assert forgets == lost
 
 
-def test_a_forget_that_finds_no_room_beside_what_another_device_says_is_said_again() -> None:
-    """At one moment: of one date that of the newer epoch stays."""
+def refused() -> Devices:
+    """Device 0 took "0" back as device 1 filled the quota: of one date the newer epoch's stay."""
     devices = Devices()
     for n in range(16):
         devices.listen(1, f"1/{n}")
@@ -245,6 +245,11 @@ def test_a_forget_that_finds_no_room_beside_what_another_device_says_is_said_aga
     for n in range(0, 16, 2):
         devices.forget(1, f"1/{n}")
     devices.forget(0, "0")
+    return devices
+
+
+def test_a_forget_that_finds_no_room_beside_what_another_device_says_is_said_again() -> None:
+    devices = refused()
     assert devices.items(0) != sorted(devices.stands)
     devices.pass_time(HOUR_MS)
     devices.check()
@@ -252,14 +257,8 @@ def test_a_forget_that_finds_no_room_beside_what_another_device_says_is_said_aga
 
 
 def test_a_device_whose_key_was_rotated_elsewhere_has_nothing_to_say_again() -> None:
-    devices = Devices()
+    devices = refused()
     cores = devices.cores
-    for n in range(16):
-        devices.listen(1, f"1/{n}")
-    devices.listen(0, "0")
-    for n in range(0, 16, 2):
-        devices.forget(1, f"1/{n}")
-    devices.forget(0, "0")
     authorship = cores.engines[0].authorship
     assert authorship.losing == (ANA.id,)
     newer = ANA.rotated(secret("ana next"), secret("after"), (0, 2))
