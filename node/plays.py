@@ -10,13 +10,14 @@ from msgspec import Meta
 from tastemesh.errors import UsageError
 from tastemesh.gossip.effects import Effect, Persist
 from tastemesh.gossip.identity import format_id, parse_id
+from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import WEIGHT_SCALE, Interaction
 
 _T = TypeVar("_T")
 
 # Who asks from another machine may have a clock that is ahead of the node's: as far as a record's
 # may be (`Limits.skew_ms`), that is now.
-_AHEAD_MS = 120_000
+_AHEAD_MS = Limits().skew_ms
 
 # What the wire format allows, for schemas alone: the core checks it, and names it better.
 ItemId = Annotated[

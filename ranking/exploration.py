@@ -33,7 +33,7 @@ from tastemesh.ranking.evidence import open_walk
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
 from tastemesh.ranking.products import entries
-from tastemesh.ranking.salsa import rank
+from tastemesh.ranking.salsa import others_heard, rank
 
 # Measured on MovieLens; eta below 1, because with trust in proportion to likeness an item that few
 # hold should not send all it has to them. Gains of open evidence of 5, 10 and 20 differ by less
@@ -131,8 +131,7 @@ def _evidence(
     taken_s: NDArray[np.int32] | None,
 ) -> NDArray[np.float64]:
     """Return open evidence, popularity discounted less where few hold an item."""
-    others = heard.copy()
-    others[[ego for ego in egos if ego >= 0]] = 0.0
+    others = others_heard(heard, egos, len(heard))
     plain = msgspec.structs.replace(parameters, open_popularity_exponent=0.0)
     volumes = np.maximum(matrix.spread(others), 1.0)
     discount = np.maximum(volumes, _FEW) ** -parameters.open_popularity_exponent

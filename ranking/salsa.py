@@ -116,7 +116,7 @@ def rank(
         items *= (1.0 + held / parameters.kappa) ** -parameters.popularity_exponent
     if parameters.open_gain > 1.0:
         if evidence is None:
-            others = _others(standing, egos, user_count)
+            others = others_heard(standing, egos, user_count)
             evidence = open_walk(matrix, profile, parameters, others, taken_s)
         items = lifted(items, evidence, parameters.open_gain)
     return Scores(
@@ -131,10 +131,16 @@ def rank(
     )
 
 
-def _others(
+def others_heard(
     standing: NDArray[np.float64] | None, egos: Sequence[int], user_count: int
 ) -> NDArray[np.float64]:
-    """Return everybody's standing but ego's, which tells it nothing new."""
+    """Return everybody's standing but ego's, which tells it nothing new.
+
+    Args:
+        standing: float64[users] in [0, 1]; None for 1 for everybody.
+        egos: ego's user numbers, public and private; -1 is skipped.
+        user_count: n.
+    """
     others = np.ones(user_count) if standing is None else standing.copy()
     others[[ego for ego in egos if ego >= 0]] = 0.0
     return others

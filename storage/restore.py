@@ -18,10 +18,8 @@ from tastemesh.gossip.record import Interaction
 from tastemesh.storage.private import PRIVATE
 
 # Of older versions `own` has what others brought, too; but that was seen after its date.
-_RECORDS = """
-SELECT envelope, first_seen_ms, id, own AND first_seen_ms = created_ms
-FROM records ORDER BY arrival
-"""
+SAID_HERE = "own AND first_seen_ms = created_ms"
+_RECORDS = f"SELECT envelope, first_seen_ms, id, {SAID_HERE} FROM records ORDER BY arrival"  # noqa: S608 (ours)
 _SEQUENCES = "SELECT author, epoch, until FROM own_sequences ORDER BY author, epoch"
 AGAIN = """
 SELECT envelope, first_seen_ms, id, arrival,

@@ -31,7 +31,7 @@ from tastemesh.storage.frames import check_log
 from tastemesh.storage.lookup import look_up
 from tastemesh.storage.migrations import check_origin, migrate, read_pragma, shipped_migrations
 from tastemesh.storage.private import Numbered, Place, all_of, before
-from tastemesh.storage.restore import AGAIN, joined, restore
+from tastemesh.storage.restore import AGAIN, SAID_HERE, joined, restore
 from tastemesh.storage.salvage import COPIED, Salvage, salvage_of
 from tastemesh.storage.statistics import Statistics, optimize, statistics_of
 from tastemesh.storage.values import check_values
@@ -312,9 +312,8 @@ class Store:
         Raises:
             StorageError: it cannot be read, or is closed.
         """
-        # Of older versions `own` has what others brought, too; but that was seen after its date.
         async with self._alone() as db:
-            rows = await look_up(db, "id, own AND first_seen_ms = created_ms", record_ids)
+            rows = await look_up(db, f"id, {SAID_HERE}", record_ids)
         return frozenset(record_id for record_id, is_ours in rows if is_ours)
 
     async def private_of(self, author: bytes) -> list[tuple[Interaction, int]]:
