@@ -122,6 +122,29 @@ def explore(
     return _filled(scores, matrix, heard, egos)
 
 
+def explore_beside(
+    matrix: HoldingMatrix,
+    egos: Sequence[int],
+    profile: NDArray[np.float64],
+    standing: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Score what everybody holds beside some items, for an ego that endorses nobody.
+
+    Whom ego has followed says nothing about items that it may not hold, so anybody is heard.
+
+    Args:
+        matrix: who holds what.
+        egos: as for `explore`.
+        profile: float64[items]; the items, summing to 1 or 0.
+        standing: as for `explore`.
+
+    Returns:
+        As `explore`.
+    """
+    evidence = _evidence(matrix, standing, egos, profile, EXPLORATION, None)
+    return _filled(evidence, matrix, standing, egos)
+
+
 def _evidence(
     matrix: HoldingMatrix,
     heard: NDArray[np.float64],

@@ -39,6 +39,22 @@ def own_profile(matrix: HoldingMatrix, egos: Sequence[int]) -> NDArray[np.float6
     return profile / total if total > 0 else profile
 
 
+def even_profile(items: NDArray[np.int32], item_count: int) -> NDArray[np.float64]:
+    """Weigh some items alike, as if ego held just these.
+
+    Args:
+        items: distinct numbers; -1 is skipped.
+        item_count: n.
+
+    Returns:
+        float64[items], summing to 1, or to 0 where no item is known.
+    """
+    known = items[(items >= 0) & (items < item_count)]
+    profile = np.zeros(item_count)
+    profile[known] = 1.0 / max(1, len(known))
+    return profile
+
+
 def recent_profile(
     view: View,
     matrix: HoldingMatrix,

@@ -41,7 +41,7 @@ class Asked(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         trust: ego's trust by contact.
         egos: ego's user numbers, public and private; -1 is skipped.
-        profile: ego's taste over items that it holds, rising.
+        profile: ego's taste over some items, rising.
         standing: who is heard in open evidence, and how much.
     """
 
@@ -126,7 +126,7 @@ def push(
         trust: ego's trust by contact.
         egos: ego's user numbers, public and private; -1 is skipped.
         parameters: how mass moves and votes.
-        profile: ego's taste over some of its own items, summing to 1 or 0. Default: its weights.
+        profile: ego's taste over some items, rising, summing to 1 or 0. Default: its weights.
         standing: users and how much each is heard in open evidence, in [0, 1]. Default: nobody.
         taken_s: as for `tastemesh.ranking.salsa.rank`.
         residual: trust that may be left out, 0 to 1.
@@ -168,6 +168,7 @@ def push(
         np.searchsorted(users, present).tolist(),
         parameters,
         profile=taste,
+        has_profile=bool(profile[1].any()),
         standing=audience,
         taken_s=taken_s,
     )

@@ -75,7 +75,7 @@ def _pushed_together(
             *rows, volumes, scale, len(items), voices, says, says_ends, says_taste,
             p.open_exponent, p.open_doubt, brought,
         )  # fmt: skip
-    rhos = np.array([p.rho if len(taste) else 0.0 for _, taste in tastes])
+    rhos = np.array([p.rho if each.profile[1].any() else 0.0 for each in asked])
     mass = (1.0 - rhos)[:, np.newaxis] * tau
     amounts = np.divide(mass, volumes, out=np.zeros(tau.shape), where=volumes > 0.0)
     # In one piece: glibc keeps what was freed up to twice the largest piece. In three pieces a pass
@@ -99,6 +99,7 @@ def _pushed_together(
     )  # fmt: skip
     found: list[Found] = []
     for number in range(len(asked)):
+        scores[number, tastes[number][0]] = 0.0
         finished(
             ends, columns, own[number], scale,
             held[number], heard[number], evidence[number], most[number],

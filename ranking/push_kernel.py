@@ -40,7 +40,7 @@ def pushed(
         trust: ego's trust by contact.
         egos: ego's user numbers.
         parameters: without a cap on contacts, and hearing what came before as what came after.
-        profile: ego's taste over its own items, rising.
+        profile: ego's taste over some items, rising.
         standing: who is heard in open evidence, and how much.
     """
     p = parameters
@@ -64,8 +64,9 @@ def pushed(
         ends, columns, weights, reference.user_sums[users] * matrix.scale,
         matrix.scale, tau, voices, own, taste, numbers, tastes,
         shares.indptr, share_users, share_data,
-        p.rho, p.kappa, p.eta, p.alpha, p.rounds, p.theta, p.popularity_exponent,
-        p.contact_exponent, p.open_gain, p.open_exponent, p.open_doubt, p.open_popularity_exponent,
+        p.rho if profile[1].any() else 0.0, p.kappa, p.eta, p.alpha, p.rounds, p.theta,
+        p.popularity_exponent, p.contact_exponent, p.open_gain, p.open_exponent, p.open_doubt,
+        p.open_popularity_exponent,
         held, passed, scores, hub_mass, votes,
     )  # fmt: skip
     return users, items, scores, held, passed, hub_mass, votes, started
@@ -179,11 +180,6 @@ def _rank(
 ) -> float:
     """Rank; fills the last five arrays, and returns `tastemesh.ranking.salsa.Scores.started`."""
     user_count, item_count = len(volumes), len(held)
-    has_taste = False
-    for item in range(item_count):
-        has_taste = has_taste or profile[item] != 0.0
-    if not has_taste:
-        rho = 0.0
     mass = (1.0 - rho) * tau
     rates = np.zeros((user_count, _LANES))
     rates[:, 0] = tau
@@ -243,6 +239,9 @@ def _rank(
         indptr, columns, data, votes, tau, share_indptr, share_users, share_data, contact_exponent,
         scores,
     )  # fmt: skip
+    for item in range(item_count):
+        if profile[item] > 0.0:
+            scores[item] = 0.0
     finished(
         indptr, columns, own, scale, held, lanes[:, 2].copy(), lanes[:, 3].copy(), most,
         kappa, popularity_exponent, contact_exponent, open_gain, open_popularity_exponent, scores,

@@ -41,7 +41,7 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What a ranking found, over the number spaces of its matrix.
 
     Attributes:
-        items: float64[items]; at least 0. Ego's own items have 0.
+        items: float64[items]; at least 0. Ego's own items and those of its taste have 0.
         hub_mass: float64[users]; H, mass at each user summed over the rounds.
         votes: float64[users]; what a holding of weight 1 brings, H(v) / W(v)^theta.
         trust: the trust that was used, ego's own rows at 0.
@@ -68,6 +68,7 @@ def rank(
     parameters: SalsaParameters = SalsaParameters(),  # noqa: B008 - frozen
     *,
     profile: NDArray[np.float64] | None = None,
+    has_profile: bool | None = None,
     evidence: NDArray[np.float64] | None = None,
     standing: NDArray[np.float64] | None = None,
     taken_s: NDArray[np.int32] | None = None,
@@ -81,6 +82,8 @@ def rank(
         parameters: how mass moves and votes.
         profile: float64[items]; ego's taste, summing to 1, or to 0 where nothing is known of it.
             `tastemesh.ranking.profile.recent_profile` makes the one to use; default: the weights.
+        has_profile: whether ego has any taste, though it be for what the matrix has not. Default:
+            whether `profile` has.
         evidence: float64[items], at least 0; open evidence of another kind, an item-item model's
             say. Default: `tastemesh.ranking.evidence.open_walk`.
         standing: float64[users] in [0, 1]; how much each is heard in that evidence. Default: 1 for
@@ -106,9 +109,11 @@ def rank(
     trust = trust.without(egos, user_count)
     tau = trust.tau
     held = matrix.spread(tau)
-    hub_mass, passed, started = _propagate(matrix, tau, held, profile, parameters)
+    rho = parameters.rho if (profile.any() if has_profile is None else has_profile) else 0.0
+    hub_mass, passed, started = _propagate(matrix, tau, held, profile, parameters, rho)
     votes = hub_mass * power(matrix.volumes, -parameters.theta)
     items = _votes_by_item(matrix, trust, votes, parameters)
+    items[profile > 0.0] = 0.0
     for ego in egos:
         if ego >= 0:
             items[matrix.row(ego)[0]] = 0.0
@@ -152,9 +157,9 @@ def _propagate(
     held: NDArray[np.float64],
     profile: NDArray[np.float64],
     parameters: SalsaParameters,
+    rho: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Return `Scores.hub_mass`, `Scores.passed` and `Scores.started`."""
-    rho = parameters.rho if profile.any() else 0.0
     start = (1.0 - rho) * tau
     ego_mass, mass = rho, start
     total = start.copy()

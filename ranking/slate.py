@@ -57,6 +57,7 @@ def cut(
     *,
     excluded: NDArray[np.int32],
     key: bytes,
+    candidates: NDArray[np.int32] | None = None,
     unverified: NDArray[np.float64] | None = None,
     unverified_share: float = 0.0,
     variety: Variety | None = None,
@@ -69,6 +70,7 @@ def cut(
         k: length of the list, at least 0.
         excluded: item numbers that are not listed, ego's own and blocked ones; -1 is skipped.
         key: at most 64 bytes, this user's; orders ties.
+        candidates: item numbers that alone may be listed; -1 is skipped. None: all.
         unverified: float64[items]; scores that no trust anchors.
         unverified_share: how much of the list the latter may fill, 0 to 1. They stand evenly
             between the others and never take more than floor(k * share) slots, even if trust finds
@@ -84,11 +86,16 @@ def cut(
     if k < 0 or not 0.0 <= unverified_share <= 1.0:
         raise UsageError(f"k {k}, share {unverified_share}; expected at least 0, and 0 to 1")
     slots = int(k * unverified_share) if unverified is not None else 0
-    anchored = _best(view, scores, k - slots, excluded, key, variety)
+    is_barred = np.zeros(len(scores), np.bool_)
+    if candidates is not None:
+        is_barred[:] = True
+        is_barred[_known(candidates, len(scores))] = False
+    is_barred[_known(excluded, len(scores))] = True
+    anchored = _best(view, scores, k - slots, is_barred, key, variety)
     if unverified is None or not slots:
         return [_listed(view, scores, item, False) for item in anchored]
-    taken = np.concatenate([excluded, np.array(anchored, dtype=np.int32)])
-    loose = _best(view, unverified, slots, taken, key, variety)
+    is_barred[anchored] = True
+    loose = _best(view, unverified, slots, is_barred, key, variety)
     return _interleaved(
         [_listed(view, scores, item, False) for item in anchored],
         [_listed(view, unverified, item, True) for item in loose],
@@ -99,17 +106,20 @@ def _best(
     view: View,
     scores: NDArray[np.float64],
     k: int,
-    excluded: NDArray[np.int32],
+    is_barred: NDArray[np.bool_],
     key: bytes,
     variety: Variety | None,
 ) -> list[int]:
     """Return the numbers of the k best items, ties in the order of their hash."""
-    ranked = scores.copy()
-    ranked[excluded[(excluded >= 0) & (excluded < len(ranked))]] = 0.0
+    ranked = np.where(is_barred, 0.0, scores)
     if variety is None or not variety.strength:
         return _highest(view, ranked, k, key)
     pool = _highest(view, ranked, k * POOL_FACTOR, key)
     return variety.chosen(pool, ranked, k)
+
+
+def _known(items: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    return items[(items >= 0) & (items < count)]
 
 
 def _highest(view: View, ranked: NDArray[np.float64], k: int, key: bytes) -> list[int]:

@@ -60,11 +60,21 @@ class Kernel(Enum):
     EXACT = "exact"
     PUSH = "push"
 
-    def rank(self, matrix: HoldingMatrix, trust: ContactTrust, p: SalsaParameters) -> Scores:
+    def rank(
+        self,
+        matrix: HoldingMatrix,
+        trust: ContactTrust,
+        p: SalsaParameters,
+        profile: NDArray[np.float64] | None = None,
+    ) -> Scores:
         if self is Kernel.EXACT:
-            return rank(matrix, trust, [0], p)
+            return rank(matrix, trust, [0], p, profile=profile)
         everybody = np.arange(matrix.shape[0], dtype=np.int32)
-        pushed = push(matrix, trust, [0], p, standing=(everybody, np.ones(len(everybody))))
+        audience, taste = (everybody, np.ones(len(everybody))), None
+        if profile is not None:
+            liked = np.flatnonzero(profile).astype(np.int32)
+            taste = liked, profile[liked]
+        pushed = push(matrix, trust, [0], p, profile=taste, standing=audience)
         return pushed.spread_out(matrix, trust.without([0], matrix.shape[0]))
 
 

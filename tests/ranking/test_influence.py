@@ -17,6 +17,7 @@ from tastemesh.ranking.influence import (
     trust_needed,
 )
 from tastemesh.ranking.parameters import SalsaParameters
+from tastemesh.ranking.profile import even_profile
 from tastemesh.ranking.salsa import rank
 from tests.ranking.strategies import (
     Kernel,
@@ -30,23 +31,33 @@ from tests.ranking.strategies import (
 ROUNDING = 1 + 1e-6  # weights are float32
 
 attackers = st.lists(st.booleans(), min_size=7, max_size=7)
+likes = st.lists(st.booleans(), min_size=7, max_size=7)
 
 
 kernels = st.sampled_from([Kernel.EXACT, Kernel.PUSH])
 
 
-@given(questions(), parameters, attackers, kernels)
+@given(questions(), parameters, attackers, kernels, st.none() | likes)
 def test_theorem_1(
-    question: Question, p: SalsaParameters, hostile: list[bool], kernel: Kernel
+    question: Question,
+    p: SalsaParameters,
+    hostile: list[bool],
+    kernel: Kernel,
+    like: list[bool] | None,
 ) -> None:
+    """Whether ego's list is to be like what it holds, or like any other items."""
     users = len(question.weights)
     is_hostile = np.array(hostile[:users])
     is_hostile[0] = False
     tau = question.shares.sum(axis=0)
     epsilon = float(tau[is_hostile].sum())
     leads = max(1, int((question.shares[:, is_hostile] > 0).any(axis=1).sum()))
-    has_profile = bool(question.profile.any())
-    scores = kernel.rank(question.matrix, question.trust, p)
+    profile = question.profile
+    if like is not None:
+        asked = np.flatnonzero(like[: len(profile)]).astype(np.int32)
+        profile = even_profile(asked, len(profile))
+    has_profile = bool(profile.any())
+    scores = kernel.rank(question.matrix, question.trust, p, profile)
     hub = hub_bound(epsilon, p, has_profile=has_profile)
     assert scores.hub_mass[is_hostile].sum() <= hub * ROUNDING
     only_theirs = ~(question.weights[~is_hostile] > 0).any(axis=0)

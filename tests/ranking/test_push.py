@@ -57,17 +57,20 @@ def test_what_is_left_out_is_within_the_residual_and_carried_no_more_than_the_bo
     assert exact.hub_mass[missing].sum() <= bound * (1 + 1e-6)
 
 
-@given(questions(), parameters)
+@given(questions(), parameters, st.data(), st.booleans())
 def test_a_taste_given_item_by_item_is_the_one_over_all_items(
-    question: Question, p: SalsaParameters
+    question: Question, p: SalsaParameters, data: st.DataObject, compiled: bool
 ) -> None:
-    own = np.flatnonzero(question.profile).astype(np.int32)
-    taste = np.zeros(question.matrix.shape[1])
-    taste[own] = question.profile[own] ** 2
-    taste /= taste.sum() or 1.0
-    nobody = np.zeros(question.matrix.shape[0])
+    """A taste for ego's own items, or for any others."""
+    matrix = with_kernel(question.matrix, compiled)
+    liking = hnp.arrays(np.float64, matrix.shape[1], elements=st.sampled_from([0.0, 0.5, 1.0]))
+    taste = data.draw(st.just(question.profile**2) | liking)
+    taste = taste / (taste.sum() or 1.0)
+    liked = np.flatnonzero(taste).astype(np.int32)
+    nobody = np.zeros(matrix.shape[0])
     exact = rank(question.matrix, question.trust, [0], p, profile=taste, standing=nobody)
-    pushed = push(question.matrix, question.trust, [0], p, profile=(own, taste[own]))
+    pushed = push(matrix, question.trust, [0], p, profile=(liked, taste[liked]))
+    assert not exact.items[liked].any()
     spread = pushed.spread_out(question.matrix, exact.trust)
     np.testing.assert_allclose(spread.items, exact.items, rtol=1e-12)
 
@@ -85,6 +88,10 @@ def test_each_of_many_gets_what_it_would_get_alone_bit_for_bit(
         shares /= max(len(contacts), 1)
         shares[:, ego] = 0.0
         own = np.flatnonzero(question.weights[ego] if ego >= 0 else np.empty(0)).astype(np.int32)
+        if data.draw(st.booleans()):  # a list like any items
+            own = np.array(
+                sorted(data.draw(st.sets(st.integers(0, matrix.shape[1] - 1)))), np.int32
+            )
         taste = data.draw(hnp.arrays(np.float64, len(own), elements=st.floats(0, 1)))
         heard = data.draw(hnp.arrays(np.float64, user_count, elements=st.sampled_from([0, 0.3])))
         audience = np.flatnonzero(heard).astype(np.int32)

@@ -36,6 +36,23 @@ def test_best_first_without_zeros_and_excluded() -> None:
     assert cut(view_of(5), np.zeros(5), 3, excluded=NOBODY, key=KEY) == []
 
 
+def test_only_candidates_are_listed_and_of_these_none_that_is_excluded() -> None:
+    view, scores = view_of(5), np.array([0.1, 0.5, 0.0, 0.4, 0.3])
+    excluded = np.array([3, -1], dtype=np.int32)
+    asked = np.array([0, 2, 3, -1, 99, 0], dtype=np.int32)
+    listed = cut(view, scores, 10, excluded=excluded, key=KEY, candidates=asked)
+    assert names(listed) == "i0"
+    listed = cut(view, scores, 10, excluded=NOBODY, key=KEY, candidates=asked)
+    assert [(line.item, line.score) for line in listed] == [("i3", 0.4), ("i0", 0.1)]
+    assert cut(view, scores, 10, excluded=NOBODY, key=KEY, candidates=NOBODY) == []
+    loose = np.array([0.0, 0.0, 0.2, 0.9, 0.8])
+    marked = cut(
+        view, scores, 2, excluded=NOBODY, key=KEY,
+        candidates=asked, unverified=loose, unverified_share=0.5,
+    )  # fmt: skip
+    assert names(marked) == "i3 i2?"
+
+
 def test_ties_are_ordered_by_the_key_and_nothing_else() -> None:
     scores = np.full(30, 0.25)
     scores[::2] *= 1 + 1e-13  # the order of additions
