@@ -15,6 +15,7 @@ from tastemesh.node.answers import Advice, AdviceReason, SybilBound
 from tastemesh.node.reach import Reach
 from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import EGOS_A_PASS, Scored, Scorer, ScorerParameters
+from tastemesh.node.wish import ANY, Wish
 from tastemesh.ranking import slate
 from tastemesh.ranking.contacts import CONTACT_LIMIT, POOL
 from tastemesh.ranking.influence import trust_needed
@@ -88,27 +89,42 @@ class Advisor:
         All of them are marked `unverified` where ego has endorsed nobody; else those in the slots
         that `exploration_share` gives away are.
         """
-        scored = self._score(ego, now_s)
-        listed = cut(self._view, scored, k, ego, excluded=self._rejected(ego))
-        return self._with_reasons([(listed, scored)])[0]
+        return self.recommend_many([ego], k, now_s)[0]
 
     def refresh(self) -> None:
         """Take in what came since the last list, which the next one would do first."""
         self._scorer.refresh()
 
-    def recommend_many(self, egos: Sequence[bytes], k: int, now_s: int) -> list[list[Advice]]:
-        """Return what `recommend` returns for each of several egos, for less than each alone."""
+    def recommend_many(
+        self, egos: Sequence[bytes], k: int, now_s: int, wishes: Sequence[Wish] = ()
+    ) -> list[list[Advice]]:
+        """Return what `recommend` returns for each of several egos, for less than each alone.
+
+        Args:
+            egos: ids.
+            k: length of each list.
+            now_s: seconds since 1970.
+            wishes: what each wishes; default: nothing.
+        """
+        wishes = wishes or [ANY] * len(egos)
         basis = self._scorer.basis(now_s)
+        numbered = {each: self._numbered(each) for each in wishes}
         advised: list[list[Advice]] = []
         for start in range(0, len(egos), EGOS_A_PASS):
-            asked = egos[start : start + EGOS_A_PASS]
+            asked, wanted = egos[start : start + EGOS_A_PASS], wishes[start : start + EGOS_A_PASS]
             refused = [self._book.rejected_items(ego) for ego in asked]
-            found = [
-                (cut(self._view, scored, k, ego, excluded=self._rejected(ego)), scored)
-                for ego, scored in zip(
-                    asked, self._scorer.score_many(asked, refused, basis), strict=True
+            likes = [wish.like for wish in wanted]
+            scores = self._scorer.score_many(asked, refused, basis, likes)
+            found = []
+            for ego, wish, scored in zip(asked, wanted, scores, strict=True):
+                candidates, unwanted = numbered[wish]
+                excluded = np.concatenate([unwanted, self._rejected(ego)])
+                found.append(
+                    (
+                        cut(self._view, scored, k, ego, excluded=excluded, candidates=candidates),
+                        scored,
+                    )
                 )
-            ]
             advised += self._with_reasons(found)
         return advised
 
@@ -161,6 +177,13 @@ class Advisor:
     def _score(self, ego: bytes, now_s: int) -> Scored:
         return self._scorer.score(ego, now_s, self._book.rejected_items(ego))
 
+    def _numbered(self, wish: Wish) -> tuple[NDArray[np.int32] | None, NDArray[np.int32]]:
+        """Return the numbers of a wish's candidates, if any, and of what it does not want."""
+        unwanted = self._view.item_numbers([*wish.exclude, *wish.like])
+        if wish.candidates is None:
+            return None, unwanted
+        return self._view.item_numbers(list(wish.candidates)), unwanted
+
     def _rejected(self, ego: bytes) -> NDArray[np.int32]:
         return self._view.item_numbers(self._book.rejected_items(ego))
 
@@ -192,7 +215,13 @@ class Advisor:
 
 
 def cut(
-    view: View, scored: Scored, k: int, ego: bytes, *, excluded: NDArray[np.int32]
+    view: View,
+    scored: Scored,
+    k: int,
+    ego: bytes,
+    *,
+    excluded: NDArray[np.int32],
+    candidates: NDArray[np.int32] | None = None,
 ) -> list[slate.Recommendation]:
     """Cut ego's list from its scores.
 
@@ -202,6 +231,7 @@ def cut(
         k: length of the list.
         ego: id.
         excluded: numbers of items that are not listed, beside ego's own; -1 is skipped.
+        candidates: as in `tastemesh.ranking.slate.cut`.
     """
     own = slate.own_items(scored.matrix, scored.egos)
     return slate.cut(
@@ -210,6 +240,7 @@ def cut(
         k,
         excluded=np.concatenate([own, excluded]).astype(np.int32),
         key=tie_key(ego),
+        candidates=candidates,
         unverified=scored.unverified,
         unverified_share=scored.unverified_share,
         variety=scored.variety,

@@ -39,7 +39,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         ego: id.
         egos: its user numbers, public and private; -1 where it holds nothing.
         rejected: items that it said no to.
-        profile: float64[items]; its taste.
+        profile: float64[items]; its taste, or what it wishes its list to be like.
+        wishes: whether it is the latter.
         trust: by contact.
         voices: float64[users]; everybody's standing.
     """
@@ -48,5 +49,6 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     egos: list[int]
     rejected: Sequence[str]
     profile: NDArray[np.float64]
+    wishes: bool
     trust: ContactTrust
     voices: NDArray[np.float64]

@@ -30,6 +30,7 @@ from tastemesh.node.reached import STEP_MS, SWEEP_PERIOD_MS, Reached
 from tastemesh.node.record_book import RecordBook, Rejection
 from tastemesh.node.scorer import ScorerParameters, private_shadow
 from tastemesh.node.vouching import Vouching
+from tastemesh.node.wish import Wish
 from tastemesh.ranking.columns import NUMBER_MAX
 from tastemesh.ranking.view import View
 from tastemesh.ranking.workers import ONE_WORKER, Workers
@@ -38,9 +39,7 @@ from tastemesh.reputation.paths import shortest_path
 
 # Local users whose bound `status` reports, the first ones: each costs a ranking.
 BOUNDED_EGOS = 16
-
 _REACHED_TIMER = "reached"
-
 _OUTLIVED = (EvictReason.AUTHOR_QUOTA, EvictReason.WINDOW, EvictReason.AGE)
 
 
@@ -312,18 +311,21 @@ class Core:
     # --- questions -------------------------------------------------------------------------
 
     def recommend(self, ego: bytes, k: int, wall_ms: int) -> list[Advice]:
-        """Return the best items that `ego` does not have, with reasons.
-
-        Args:
-            ego: a local identity.
-            k: length of the list; fewer when less is known.
-            wall_ms: wall clock, for the age of interactions.
-        """
+        """Return the list of one local identity; see `recommend_many`."""
         return self._advisor.recommend(ego, k, wall_ms // 1000)
 
-    def recommend_many(self, egos: Sequence[bytes], k: int, wall_ms: int) -> list[list[Advice]]:
-        """Return the list of each of several local identities, as `recommend` does, for less."""
-        return self._advisor.recommend_many(egos, k, wall_ms // 1000)
+    def recommend_many(
+        self, egos: Sequence[bytes], k: int, wall_ms: int, wishes: Sequence[Wish] = ()
+    ) -> list[list[Advice]]:
+        """Return the best items that each of some local identities does not have, with reasons.
+
+        Args:
+            egos: local identities; of several each costs less.
+            k: length of each list; fewer when less is known.
+            wall_ms: wall clock, for the age of interactions.
+            wishes: of each; default: none.
+        """
+        return self._advisor.recommend_many(egos, k, wall_ms // 1000, wishes)
 
     def refresh(self) -> None:
         """Take in what came since the last list, which the next one would do first."""

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from tastemesh.errors import ConfigError, UsageError
 from tastemesh.gossip.identity import format_id
@@ -14,6 +14,7 @@ from tastemesh.node.forgetting import Forgotten
 from tastemesh.node.history import Export, Imported
 from tastemesh.node.keys import check_name, create_key, load_key, remove_unfinished, rotate_key
 from tastemesh.node.plays import Play, check_text
+from tastemesh.node.wish import Wishes
 
 if TYPE_CHECKING:
     from tastemesh.node.node import Node
@@ -194,9 +195,9 @@ class LocalIdentity:
         """See `Node.export`."""
         return await self._node.export(identity=self.name)
 
-    async def recommend(self, k: int = 10) -> list[Advice]:
+    async def recommend(self, k: int = 10, **wishes: Unpack[Wishes]) -> list[Advice]:
         """See `Node.recommend`."""
-        return await self._node.recommend(k, identity=self.name)
+        return await self._node.recommend(k, identity=self.name, **wishes)
 
     async def explain(self, item: str) -> Advice | None:
         """See `Node.explain`."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self, Unpack, cast
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip.identity import format_id
@@ -33,6 +33,7 @@ from tastemesh.node.people import People
 from tastemesh.node.plays import Play, as_id, check_text, several
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.watch import Watcher
+from tastemesh.node.wish import Wishes, wished
 
 
 def open_node(config: NodeConfig | Path | str) -> "Node":
@@ -266,36 +267,38 @@ class Node:
 
     # --- asking ----------------------------------------------------------------------------
 
-    async def recommend(self, k: int = 10, *, identity: str = DEFAULT_IDENTITY) -> list[Advice]:
-        """Return the best items a user does not have yet, with reasons; see `lists`.
-
-        Args:
-            k: length of the list, 1 to 1,000; fewer when less is known.
-            identity: local name of the user.
-        """
-        return (await self.lists([identity], k))[identity].lines
+    async def recommend(
+        self, k: int = 10, *, identity: str = DEFAULT_IDENTITY, **wishes: Unpack[Wishes]
+    ) -> list[Advice]:
+        """Return the best items a user does not have yet, with reasons; see `lists`."""
+        return (await self.lists([identity], k, **wishes))[identity].lines
 
     async def recommend_many(
-        self, identities: Sequence[str], k: int = 10
+        self, identities: Sequence[str], k: int = 10, **wishes: Unpack[Wishes]
     ) -> dict[str, list[Advice]]:
         """Return the lists of several local users; see `lists`. Costs less than one by one."""
-        return {name: found.lines for name, found in (await self.lists(identities, k)).items()}
+        found = await self.lists(identities, k, **wishes)
+        return {name: listed.lines for name, listed in found.items()}
 
-    async def lists(self, identities: Sequence[str], k: int = 10) -> dict[str, Listed]:
+    async def lists(
+        self, identities: Sequence[str], k: int = 10, **wishes: Unpack[Wishes]
+    ) -> dict[str, Listed]:
         """Return some users' lists; who would have to wait gets his last one, a minute old at most.
 
         Args:
             identities: local names of the users.
-            k: length of each list, 1 to 1,000.
+            k: length of each list, 1 to 1,000; fewer when less is known.
+            **wishes: `candidates`, `exclude` and `like`, for all; see `Wishes`. Such lists are made
+                when they are asked for.
 
         Raises:
             UsageError: a value is wrong.
         """
-        live = self._live
+        live, wish = self._live, wished(**wishes)
         check_length(k)
         names = list(dict.fromkeys(several("identities", identities, "names")))
         egos = [live.keys.signer(name).id for name in names]
-        return dict(zip(names, await live.ranker.lists(egos, k), strict=True))
+        return dict(zip(names, await live.ranker.lists(egos, k, wish), strict=True))
 
     async def backup(self, path: Path | str) -> None:
         """Copy the window, as of now, to a new file; see `backup_home` for all that a home has.

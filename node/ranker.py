@@ -29,6 +29,7 @@ from tastemesh.node.clock import Clock
 from tastemesh.node.core import Core
 from tastemesh.node.kernels import KERNELS
 from tastemesh.node.tasks import end
+from tastemesh.node.wish import ANY, Wish
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ CROWD = 8
 # Lines of lists that are kept, some 30 MB: ten lines for each of two thousand users.
 KEPT_LINES = 20_000
 
-_Question = tuple[bytes, int]  # who asks, for how many
+_Question = tuple[bytes, int, Wish]  # who asks, for how many, of which items
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -123,8 +124,8 @@ class Ranker:
         self._asked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def lists(self, egos: Sequence[bytes], k: int) -> list[Listed]:
-        """Return the list of each of some local identities, at most `k` long.
+    async def lists(self, egos: Sequence[bytes], k: int, wish: Wish = ANY) -> list[Listed]:
+        """Return the list of each of some local identities, at most `k` long, as all wish it.
 
         Raises:
             TastemeshError: the node was closed meanwhile.
@@ -132,7 +133,7 @@ class Ranker:
         is_busy = bool(self._waiting or self._aged or self._is_resting)
         found: list[Listed | asyncio.Future[Listed]] = []
         for ego in egos:
-            question = ego, k
+            question = ego, k, wish
             kept = self._recent(question) if is_busy or question in self._made else None
             if kept is not None:
                 found.append(self._give(question, kept))
@@ -192,7 +193,8 @@ class Ranker:
         self._made = frozenset(asked)
         if not asked:
             return 0.0  # all were given what was kept
-        egos, (_, length) = [ego for ego, _ in asked], asked[0]
+        egos, (_, length, _) = [each[0] for each in asked], asked[0]
+        wishes = [each[2] for each in asked]
         clock_s, taken_s = asyncio.get_running_loop().time, 0.0
         try:
             for ego in egos:
@@ -202,13 +204,14 @@ class Ranker:
                     taken_s += clock_s() - began_s
                     await asyncio.sleep(0)
             began_s, began_ms = clock_s(), self._clock.now_ms()
-            lists = self._core.recommend_many(egos, length, self._clock.wall_ms())
+            lists = self._core.recommend_many(egos, length, self._clock.wall_ms(), wishes)
         except Exception as error:  # a bug of ours, as above
             self._fail(asked, error)
             return taken_s
         self._note_cost(len(asked), self._clock.now_ms() - began_ms)
         for question, lines in zip(asked, lists, strict=True):
-            self._keep(question, lines)
+            if question[2] == ANY:  # of others nobody asks for the same again
+                self._keep(question, lines)
             waiting = self._pop(question)
             if waiting is not None:
                 waiting.set_result(Listed(lines, 0))

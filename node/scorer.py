@@ -8,7 +8,7 @@ and an identity that no chain of them reaches changes nothing. For one that has 
 anchored, and the whole list is exploration, to be marked `unverified`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -23,7 +23,7 @@ from tastemesh.ranking.contacts import ContactTrust, Shares, gather_trusts
 from tastemesh.ranking.diversity import STRENGTH_MAX, Variety
 from tastemesh.ranking.holdings import HoldingMatrix
 from tastemesh.ranking.parameters import SalsaParameters
-from tastemesh.ranking.profile import RECENCY_HALF_LIFE_ITEMS, recent_profiles
+from tastemesh.ranking.profile import RECENCY_HALF_LIFE_ITEMS, even_profile, recent_profiles
 from tastemesh.ranking.push import Asked, Pushed, push_many
 from tastemesh.ranking.salsa import Scores
 from tastemesh.ranking.slate import own_items
@@ -174,7 +174,7 @@ class Scorer:
             ego: id.
             rejected: items that ego said no to.
         """
-        (asked,) = self._questions([ego], [rejected], self.basis(0))
+        (asked,) = self._questions([ego], [rejected], self.basis(0), [()])
         return asked.trust
 
     def refresh(self) -> tuple[HoldingMatrix, Arrivals]:
@@ -234,7 +234,11 @@ class Scorer:
         return scored
 
     def score_many(
-        self, egos: Sequence[bytes], rejected: Sequence[Sequence[str]], basis: Basis
+        self,
+        egos: Sequence[bytes],
+        rejected: Sequence[Sequence[str]],
+        basis: Basis,
+        likes: Sequence[Collection[str]] = (),
     ) -> Iterator[Scored]:
         """Score every item for each of several egos, in their order; as `score` does, bit for bit.
 
@@ -242,17 +246,24 @@ class Scorer:
             egos: ids.
             rejected: items that each said no to.
             basis: of this moment.
+            likes: items that each one's list shall be like, as if it held no others; empty for
+                those that it holds. Default: for all.
         """
+        likes = likes or [()] * len(egos)
         for start in range(0, len(egos), EGOS_A_PASS):
             asked = slice(start, start + EGOS_A_PASS)
-            questions = self._questions(egos[asked], rejected[asked], basis)
+            questions = self._questions(egos[asked], rejected[asked], basis, likes[asked])
             asks = [_asked(question, basis.matrix) for question in questions]
             pushed = push_many(basis.matrix, asks, self.parameters.ranking, self._workers)
             for question, found in zip(questions, pushed, strict=True):
                 yield self._answered(question, found, basis)
 
     def _questions(
-        self, egos: Sequence[bytes], rejected: Sequence[Sequence[str]], basis: Basis
+        self,
+        egos: Sequence[bytes],
+        rejected: Sequence[Sequence[str]],
+        basis: Basis,
+        likes: Sequence[Collection[str]],
     ) -> list[Question]:
         """Return each ego's question; what all have in common is found in one pass."""
         reaches = [self.reach(ego) for ego in egos]
@@ -279,17 +290,21 @@ class Scorer:
             self._view.user_count,
         )
         profiles = recent_profiles(self._view, basis.matrix, users, self.parameters.recency_items)
+        for profile, like in zip(profiles, likes, strict=True):
+            if like:
+                profile[:] = even_profile(self._view.item_numbers(list(like)), len(profile))
         return [
             Question(
                 ego=ego,
                 egos=numbers,
                 rejected=refused,
                 profile=profile,
+                wishes=bool(like),
                 trust=trust,
                 voices=heard_by,
             )
-            for ego, numbers, refused, profile, trust, heard_by in zip(
-                egos, users, rejected, profiles, trusts, voices, strict=True
+            for ego, numbers, refused, profile, like, trust, heard_by in zip(
+                egos, users, rejected, profiles, likes, trusts, voices, strict=True
             )
         ]
 
@@ -335,7 +350,8 @@ class Scorer:
 
 
 def _asked(question: Question, matrix: HoldingMatrix) -> Asked:
-    own = own_items(matrix, question.egos)
+    known = np.flatnonzero(question.profile).astype(np.int32)
+    own = known if question.wishes else own_items(matrix, question.egos)
     heard = np.flatnonzero(question.voices).astype(np.int32)
     return Asked(
         trust=question.trust,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tastemesh.node.basis import Basis, Question
-from tastemesh.ranking.exploration import explore, heard_holders
+from tastemesh.ranking.exploration import explore, explore_beside, heard_holders
 from tastemesh.ranking.view import View
 from tastemesh.reputation.adoption import adoption, surprise
 from tastemesh.reputation.luck import skilled
@@ -17,6 +17,8 @@ def explored(
     view: View, voices: NDArray[np.float64], question: Question, basis: Basis
 ) -> NDArray[np.float64]:
     """Score every item for ego by what it took up after others; see `ranking/exploration.py`.
+
+    Where it wishes for what goes with some items, by what everybody holds beside these.
 
     Args:
         view: the window as arrays.
@@ -28,6 +30,8 @@ def explored(
         float64[items].
     """
     matrix, arrivals, egos = basis.matrix, basis.arrivals, question.egos
+    if question.wishes:
+        return explore_beside(matrix, egos, question.profile, voices)
     counts = heard_holders(matrix, voices)
     surprises = surprise(counts, float(np.count_nonzero(matrix.volumes * voices)))
     followed = adoption(

@@ -35,6 +35,32 @@ def recommend(
             help="Write the signed records behind the list, for tastemesh verify.",
         ),
     ] = None,
+    like: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--like",
+            metavar="ITEM",
+            help="What goes with this item, in place of what you have; once for each.",
+        ),
+    ] = None,
+    candidates: Annotated[
+        typer.FileText | None,
+        typer.Option(
+            "--candidates",
+            metavar="FILE",
+            encoding="utf-8-sig",
+            help="List nothing but these: an item a line, - for standard input.",
+        ),
+    ] = None,
+    exclude: Annotated[
+        typer.FileText | None,
+        typer.Option(
+            "--exclude",
+            metavar="FILE",
+            encoding="utf-8-sig",
+            help="List none of these: an item a line, - for standard input.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     identity: Identity = "me",
 ) -> None:
@@ -45,18 +71,21 @@ def recommend(
 
     Example: tastemesh recommend -k 5 --explain
     """
-    query: dict[str, object] = {
-        "k": k,
-        "explain": "true" if explain or as_json else "false",
-        "identity": identity,
+    wishes = {
+        "like": like or [],
+        "candidates": _items("--candidates", candidates) if candidates else None,
+        "exclude": _items("--exclude", exclude) if exclude else [],
     }
-    answer = ask(home, "GET", "/v1/recommendations", query=query)
+    answer = _list(home, identity, k, wishes, explain=explain or as_json)
     if evidence is not None:
         _write_evidence(home, evidence, answer["recommendations"], identity)
     if as_json:
         _print_json(answer)
         return
     lines = answer["recommendations"]
+    if not lines and (candidates or exclude):
+        typer.echo("nothing speaks for what is left of the items")
+        return
     if not lines:
         typer.echo(
             "nothing to recommend yet: record what you like and endorse somebody. What those have "
@@ -82,7 +111,11 @@ def recommend(
             "unverified: nobody whom you trust stands behind these, so fake identities could have "
             "put them here. What those have whom you endorse takes their place."
         )
-    elif len(lines) < k and not any(line["unverified"] for line in lines):
+    elif (
+        len(lines) < k
+        and not (candidates or exclude)
+        and not any(line["unverified"] for line in lines)
+    ):
         typer.echo(f"{len(lines)} of {k}: those whom your trust reaches have no more that you lack")
     if explain:
         known = ask(home, "GET", "/v1/status")
@@ -102,6 +135,30 @@ def status(home: Home, as_json: AsJson = False) -> None:
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         typer.echo(f"{name:{width}}  {printable(value)}")
+
+
+def _list(
+    home: Path, identity: str, k: int, wishes: dict[str, Any], *, explain: bool
+) -> dict[str, Any]:
+    """Return the answer to `GET /v1/recommendations`, where something is wished, too."""
+    path = "/v1/recommendations"
+    if not any(wishes.values()) and wishes["candidates"] is None:
+        query = {"k": k, "explain": str(explain).lower(), "identity": identity}
+        told: dict[str, Any] = ask(home, "GET", path, query=query)
+        return told
+    body = {"identities": [identity], "k": k, "explain": explain, **wishes}
+    lists = ask(home, "POST", path, body=body, changes=False)
+    return {
+        "recommendations": lists["recommendations"][identity],
+        "age_s": lists["ages_s"][identity],
+    }
+
+
+def _items(option: str, file: typer.FileText) -> list[str]:
+    try:
+        return [line for line in file.read().splitlines() if line]
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"{option} {file.name}: expected text in UTF-8, an item a line") from None
 
 
 def _write_evidence(home: Path, file: Path, lines: list[dict[str, Any]], identity: str) -> None:

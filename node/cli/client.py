@@ -27,6 +27,7 @@ def ask(
     *,
     query: dict[str, object] | None = None,
     body: dict[str, object] | None = None,
+    changes: bool = True,
 ) -> Any:
     """Send one request and return the answer.
 
@@ -36,6 +37,7 @@ def ask(
         path: from `/v1/` on.
         query: parameters of the URL.
         body: sent as JSON.
+        changes: False for a POST that only asks.
 
     Raises:
         UsageError: the daemon found a value wrong.
@@ -45,7 +47,9 @@ def ask(
     content = encoded(body) if body else None
     try:
         with _patience():
-            told = line.ask(method, path, query=query, content=content, changes=method != "GET")
+            told = line.ask(
+                method, path, query=query, content=content, changes=changes and method != "GET"
+            )
         return json.loads(told) if told else None
     except ValueError as error:
         raise line.foreign(error) from None

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 from urllib.parse import quote
 
 from tastemesh.errors import ConfigError, UsageError
@@ -53,6 +53,7 @@ from tastemesh.node.http.bodies import (
 )
 from tastemesh.node.identities import DEFAULT_IDENTITY
 from tastemesh.node.plays import Play, check_text, several
+from tastemesh.node.wish import Wishes, wished
 
 # A list takes tenths of a second; with the extra `fast` a machine's first one half a minute
 # (measured). Past 30 s a worker is taken for dead, as gunicorn does unless told otherwise.
@@ -256,20 +257,37 @@ class RemoteNode:
 
     # --- asking ----------------------------------------------------------------------------
 
-    def recommend(self, k: int = 10, *, identity: str = DEFAULT_IDENTITY) -> list[Advice]:
+    def recommend(
+        self, k: int = 10, *, identity: str = DEFAULT_IDENTITY, **wishes: Unpack[Wishes]
+    ) -> list[Advice]:
         """See `Node.recommend`."""
-        return self.lists([identity], k)[identity].lines
+        return self.lists([identity], k, **wishes)[identity].lines
 
-    def recommend_many(self, identities: Sequence[str], k: int = 10) -> dict[str, list[Advice]]:
+    def recommend_many(
+        self, identities: Sequence[str], k: int = 10, **wishes: Unpack[Wishes]
+    ) -> dict[str, list[Advice]]:
         """See `Node.recommend_many`."""
-        return {name: found.lines for name, found in self.lists(identities, k).items()}
+        found = self.lists(identities, k, **wishes)
+        return {name: listed.lines for name, listed in found.items()}
 
-    def lists(self, identities: Sequence[str], k: int = 10) -> dict[str, Listed]:
-        """See `Node.lists`."""
+    def lists(
+        self, identities: Sequence[str], k: int = 10, **wishes: Unpack[Wishes]
+    ) -> dict[str, Listed]:
+        """See `Node.lists`; all that is wished in a megabyte."""
+        wish = wished(**wishes)
+        candidates = None if wish.candidates is None else list(wish.candidates)
         names = unique(several("identities", identities, "names"))
         found: dict[str, Listed] = {}
         for portion in portions(names, BATCH_COUNT) if names else ():
-            wanted = ManyLists(identities=portion, k=k, explain=True, backing=False)
+            wanted = ManyLists(
+                identities=portion,
+                k=k,
+                explain=True,
+                backing=False,
+                candidates=candidates,
+                exclude=list(wish.exclude),
+                like=list(wish.like),
+            )
             told = self._speaker.post(
                 "/v1/recommendations", wanted, RecommendationLists, changes=False
             )

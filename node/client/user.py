@@ -1,13 +1,14 @@
 """One local user of a daemon's node: the calls without naming him each time."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from tastemesh.node.answers import Advice
 from tastemesh.node.evidence import Evidence
 from tastemesh.node.forgetting import Forgotten
 from tastemesh.node.history import Export, Imported
 from tastemesh.node.plays import Play
+from tastemesh.node.wish import Wishes
 
 if TYPE_CHECKING:
     from tastemesh.node.client.remote import RemoteNode
@@ -72,9 +73,9 @@ class RemoteIdentity:
         """See `Node.export`."""
         return self._node.export(identity=self.name)
 
-    def recommend(self, k: int = 10) -> list[Advice]:
+    def recommend(self, k: int = 10, **wishes: Unpack[Wishes]) -> list[Advice]:
         """See `Node.recommend`."""
-        return self._node.recommend(k, identity=self.name)
+        return self._node.recommend(k, identity=self.name, **wishes)
 
     def explain(self, item: str) -> Advice | None:
         """See `Node.explain`."""

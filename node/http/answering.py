@@ -20,9 +20,6 @@ from tastemesh.node.http.operation import Operation
 
 _LOGGER = logging.getLogger(__name__)
 
-# Larger than any interaction in JSON with each byte of its item escaped.
-BODY_BYTES = 64 * 1024
-
 
 class Answering:
     """The ASGI application of one path.
@@ -77,7 +74,8 @@ class Answering:
             if name == "query":
                 found[name] = query
             elif name == "body":
-                found[name] = read_body(await _content(request), operation.body)
+                content = await _content(request, operation.body_bytes)
+                found[name] = read_body(content, operation.body)
             elif name == "item":
                 found[name] = unquote(request.path_params["item"], errors="strict")
             else:
@@ -183,7 +181,7 @@ def _placed(error: msgspec.DecodeError, whole: str) -> str:
     return f"{place.rstrip('`').removeprefix('$').removeprefix('.') or whole}: {text}"
 
 
-async def _content(request: Request) -> bytes:
+async def _content(request: Request, most_bytes: int) -> bytes:
     """Return the body.
 
     Raises:
@@ -192,8 +190,8 @@ async def _content(request: Request) -> bytes:
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
-        if len(content) > BODY_BYTES:
-            raise HTTPException(413, f"the body has more than {BODY_BYTES} bytes")
+        if len(content) > most_bytes:
+            raise HTTPException(413, f"the body has more than {most_bytes} bytes")
     return bytes(content)
 
 

@@ -117,6 +117,16 @@ class ManyLists(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     k: ListLength = 10
     explain: Explained = False
     backing: Backed = True
+    candidates: Annotated[
+        list[str] | None,
+        Meta(description="the only items that may be listed, in stock say; null for all"),
+    ] = None
+    exclude: Annotated[
+        list[str], Meta(description="items that are not listed, those shown already say")
+    ] = []
+    like: Annotated[
+        list[str], Meta(description="rank as if the users held just these; empty for their own")
+    ] = []
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -19,7 +19,7 @@ _MEANINGS = {
     400: "A value is wrong, or a parameter is not known; the text names it.",
     401: "The token is missing or wrong.",
     403: "A page of another origin asked.",
-    413: "The body is larger than 64 KiB.",
+    413: "The body is too large; the text says how large it may be.",
     421: "The host is no loopback name.",
     429: "Too many requests; `Retry-After` says when to try again.",
     500: "A fault of ours; the daemon's log has it.",

@@ -18,6 +18,9 @@ import msgspec
 
 Handler = Callable[..., Awaitable[object]]
 
+# Larger than any interaction in JSON with each byte of its item escaped.
+BODY_BYTES = 64 * 1024
+
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """See the module.
@@ -34,6 +37,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         query: struct of the address's parameters, or None.
         body: struct of the body, or None.
         is_open: answers without the token.
+        body_bytes: how large a body may be.
     """
 
     method: str
@@ -47,6 +51,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     query: type[msgspec.Struct] | None
     body: type[msgspec.Struct] | None
     is_open: bool
+    body_bytes: int
 
     @property
     def description(self) -> str:
@@ -72,7 +77,7 @@ def get(
         is_open: see `Operation`.
     """
     return lambda handler: _operation(
-        "GET", path, summary, handler, 200, answer, refusals or {}, is_open
+        "GET", path, summary, handler, 200, answer, refusals or {}, is_open, 0
     )
 
 
@@ -83,6 +88,7 @@ def post(
     status: int = 201,
     answer: Any = None,
     refusals: Mapping[int, Any] | None = None,
+    body_bytes: int = BODY_BYTES,
 ) -> Callable[[Handler], Operation]:
     """Make a handler answer POST on a path; see `get`.
 
@@ -92,9 +98,10 @@ def post(
         status: of a success.
         answer: as for `get`.
         refusals: see `Operation`.
+        body_bytes: see `Operation`.
     """
     return lambda handler: _operation(
-        "POST", path, summary, handler, status, answer, refusals or {}, False
+        "POST", path, summary, handler, status, answer, refusals or {}, False, body_bytes
     )
 
 
@@ -107,6 +114,7 @@ def _operation(
     answer: Any,
     refusals: Mapping[int, Any],
     is_open: bool,
+    body_bytes: int,
 ) -> Operation:
     hints = get_type_hints(handler, include_extras=True)
     returned = hints.pop("return")
@@ -122,4 +130,5 @@ def _operation(
         query=hints.get("query"),
         body=hints.get("body"),
         is_open=is_open,
+        body_bytes=body_bytes,
     )

@@ -23,10 +23,13 @@ from tastemesh.node.http.bodies import (
 )
 from tastemesh.node.http.operation import get, post
 from tastemesh.node.node import Node
+from tastemesh.node.wish import Wishes
 
 # Lines written before anything else has its turn. Who stands behind a line takes 10 to 100 us
 # (measured).
 LINES_A_TURN = 100
+
+_WISHES_BYTES = 1024 * 1024  # of a body: as many candidates as may be, of 100 bytes each
 
 CHUNK_BYTES = 64 * 1024  # of an answer that are sent together: a send takes 30 us (guess)
 
@@ -53,10 +56,16 @@ async def recommend(node: Node, query: Wanted) -> Response:
     "Recommend items to several users",
     status=200,
     answer=RecommendationLists,
+    body_bytes=_WISHES_BYTES,
 )
 async def recommend_many(node: Node, body: ManyLists) -> StreamingResponse:
-    """Return the lists of several local users, each as `GET` returns one, written as they come."""
-    found = await node.lists(body.identities, body.k)
+    """Return the lists of several local users, each as `GET` returns one, written as they come.
+
+    With `candidates` nothing else is listed, and nothing of `exclude`: at most 10,000 items each.
+    With `like`, at most 64 items, the users' own taste makes room for what goes with these.
+    """
+    wishes = Wishes(candidates=body.candidates, exclude=body.exclude, like=body.like)
+    found = await node.lists(body.identities, body.k, **wishes)
     written = _written(node, found, body.explain, backing=body.backing)
     return StreamingResponse(written, media_type="application/json")
 

@@ -15,7 +15,7 @@ came out. Undone are
 Two options that are off by default are here as well: `diverse` and `exploring`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -111,11 +111,15 @@ class _Crowd(Scorer):
     """Hears open evidence from everybody alike, endorsed or not."""
 
     def _questions(
-        self, egos: Sequence[bytes], rejected: Sequence[Sequence[str]], basis: Basis
+        self,
+        egos: Sequence[bytes],
+        rejected: Sequence[Sequence[str]],
+        basis: Basis,
+        likes: Sequence[Collection[str]],
     ) -> list[Question]:
         return [
             msgspec.structs.replace(asked, voices=np.ones_like(asked.voices))
-            for asked in super()._questions(egos, rejected, basis)
+            for asked in super()._questions(egos, rejected, basis, likes)
         ]
 
 

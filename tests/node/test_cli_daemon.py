@@ -38,6 +38,19 @@ async def test_two_homes_recommend_each_others_items(shell: Shell, tmp_path: Pat
             assert "\n1 of 10: those whom your trust reaches have no more that you lack" in shown
             full = await shell("recommend", "-k", 1, "--home", ann.home)
             assert "those whom your trust reaches" not in full
+            some, none = tmp_path / "some.txt", tmp_path / "none.txt"
+            some.write_text("\ufeffof bob\r\nand others\n\n", "utf-8")
+            none.write_bytes(b"\xff")
+            for wish in (["--like", "both/like this"], ["--candidates", some]):
+                assert "of bob" in await shell("recommend", *wish, "--home", ann.home)
+            listed = ["recommend", "--exclude", some, "--home", ann.home]
+            assert "nothing speaks for what is left" in await shell(*listed)
+            answer = json.loads(await shell(*listed, "--json"))
+            assert (answer["recommendations"], answer["age_s"]) == ([], 0)
+            for file, told in ((none, "expected text in UTF-8"), ("no.txt", "No such file")):
+                wrong = ["recommend", "--candidates", file, "--home", ann.home]
+                status, _, said = await shell.attempt(*wrong)
+                assert (status, told in said) == (2, True)
             assert names[0] in await shell("status", "--home", ann.home)
     finally:
         broker.terminate()

@@ -74,6 +74,45 @@ async def test_who_stands_behind_items_is_told_apart_from_a_list(
     ]
 
 
+async def test_a_list_may_be_of_candidates_or_like_an_item(
+    node: Node, client: httpx.AsyncClient
+) -> None:
+    for n in range(6):
+        await node.record(f"song {n}", identity="ana")
+    await node.endorse(node.identities["ana"])
+    await node.endorse(node.identities["ana"], identity="ben")
+
+    async def listed(**wishes: object) -> dict[str, set[str]]:
+        body = {"identities": ["me", "ben"], **wishes}
+        answer = await client.post("/v1/recommendations", json=body)
+        assert answer.status_code == 200
+        lists = answer.json()["recommendations"]
+        return {name: {line["item"] for line in lines} for name, lines in lists.items()}
+
+    ids = [f"{n:0100}" for n in range(9_998)]  # a body of a megabyte
+    some = {"song 1", "song 2"}
+    assert await listed(candidates=[*some, *ids]) == {"me": some, "ben": some}
+    assert await listed(candidates=[]) == {"me": set(), "ben": set()}
+    rest = {f"song {n}" for n in range(6)} - some
+    assert await listed(exclude=[*some, *ids], candidates=None) == {"me": rest, "ben": rest}
+    assert await listed(like=["song 1"], exclude=["song 2"]) == {"me": rest, "ben": rest}
+    refusals: list[tuple[dict[str, object], int, str]] = [
+        (
+            {"candidates": [*ids, "a", "b", "c"]},
+            400,
+            "candidates has 10001 items; expected at most",
+        ),
+        ({"like": ids[:65]}, 400, "like has 65 items; expected at most 64"),
+        ({"like": "song 1"}, 400, "like: Expected `array`, got `str`"),
+        ({"likes": []}, 400, "likes"),
+        ({"exclude": ["x" * 2**20]}, 413, "the body has more than 1048576 bytes"),
+    ]
+    for wrong, status, told in refusals:
+        answer = await client.post("/v1/recommendations", json={"identities": ["me"], **wrong})
+        assert answer.status_code == status
+        assert told in answer.json()["error"]
+
+
 async def test_a_status_without_bounds_costs_no_ranking(
     node: Node, client: httpx.AsyncClient
 ) -> None:

@@ -9,6 +9,8 @@ from tastemesh.node.advice import Advisor
 from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import Scorer, private_shadow
 from tastemesh.node.threads import Threads
+from tastemesh.node.wish import ANY, LIKE_COUNT, Wish
+from tastemesh.ranking.evidence import FEATURE_LIMIT
 from tastemesh.ranking.view import View
 from tastemesh.reputation.graph import EndorsementGraph
 from tastemesh.sim.community import synthetic_community
@@ -56,6 +58,59 @@ def test_each_gets_the_list_that_he_would_get_alone(seed: int) -> None:
     assert all(lines[0].unverified for lines in alone[:USERS:5])
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_each_gets_what_he_wishes_as_alone(seed: int) -> None:
+    view, graph, book = community(seed)
+    view.append(person(USERS), ["nobody's"], 1.0, NOW_S, book.enter(bytes(32)))
+    advisor, items = Advisor(view, graph, book), view.item_ids(np.arange(40, dtype=np.int32))
+    wishes = [
+        ANY,
+        Wish(candidates=frozenset(items[:20])),
+        Wish(exclude=frozenset(items[:20])),
+        Wish(like=frozenset(items[3:5])),
+        Wish(candidates=frozenset(items[2:9]), like=frozenset([items[3], "unheard of"])),
+        Wish(like=frozenset(["nobody's"])),
+    ]
+    egos = [person(number) for number in range(USERS + 2) for _ in wishes]
+    together = advisor.recommend_many(egos, 7, NOW_S, wishes * (USERS + 2))
+    for ego, wish, lines in zip(egos, wishes * (USERS + 2), together, strict=True):
+        assert advisor.recommend_many([ego], 7, NOW_S, [wish])[0] == lines
+        listed = {line.item for line in lines}
+        assert not listed & (wish.exclude | wish.like)
+        assert wish.candidates is None or listed <= wish.candidates
+        user = view.user_number(ego)
+        own = view.item_ids(view.matrix(NOW_S).row(user)[0]) if user >= 0 else ()
+        assert not listed & set(own)
+
+
+def test_a_list_of_candidates_is_the_whole_list_without_the_others() -> None:
+    view, graph, book = community(4)
+    advisor, ego = Advisor(view, graph, book), person(7)
+    whole = advisor.recommend(ego, 1000, NOW_S)
+    chosen = frozenset(line.item for line in whole[::3])
+    (listed,) = advisor.recommend_many([ego], 1000, NOW_S, [Wish(candidates=chosen)])
+    assert listed == whole[::3]
+    (rest,) = advisor.recommend_many([ego], 1000, NOW_S, [Wish(exclude=chosen)])
+    assert rest == [line for line in whole if line.item not in chosen]
+
+
+@pytest.mark.parametrize("ego", [person(7), person(5)], ids=["anchored", "marked"])
+def test_what_goes_with_an_item_is_what_one_who_holds_just_that_one_would_get(ego: bytes) -> None:
+    view, graph, book = community(4)
+    own = view.item_ids(view.matrix(NOW_S).row(view.user_number(ego))[0])
+    advisor = Advisor(view, graph, book)
+    scenes = []
+    for item in ("song:a-05", "song:b-05"):
+        (lines,) = advisor.recommend_many([ego], 5, NOW_S, [Wish(like=frozenset([item]))])
+        assert len(lines) == 5
+        assert not {line.item for line in lines} & {item, *own}
+        assert all(line.unverified == (ego == person(5)) for line in lines)
+        scenes.append(sum(line.item.startswith(item[:6]) for line in lines))
+    assert min(scenes) >= 3  # songs of a scene have its name
+    (unheard,) = advisor.recommend_many([ego], 5, NOW_S, [Wish(like=frozenset(["unheard of"]))])
+    assert len(unheard) == 5  # as of one of whom nothing is known
+
+
 def test_what_walks_found_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     view, graph, _ = community(3)
     asked = Scorer(view, graph)
@@ -68,3 +123,7 @@ def test_what_walks_found_is_remembered_within_bounds(monkeypatch: pytest.Monkey
     again = bounded.reach(person(1))
     assert again is not first[1]
     np.testing.assert_array_equal(again.mass.toarray(), first[1].mass.toarray())
+
+
+def test_a_list_is_like_no_more_items_than_evidence_asks_about() -> None:
+    assert LIKE_COUNT == FEATURE_LIMIT

@@ -13,6 +13,7 @@ from tastemesh.gossip.signer import Signer
 from tastemesh.node import ranker as ranker_module
 from tastemesh.node.answers import Advice
 from tastemesh.node.core import Core
+from tastemesh.node.kernels import KERNELS
 from tastemesh.node.ranker import (
     BATCH_AT_ONCE,
     CROWD,
@@ -24,9 +25,16 @@ from tastemesh.node.ranker import (
 )
 from tastemesh.node.scorer import Scorer
 from tastemesh.node.tasks import end
+from tastemesh.node.wish import ANY, Wish
 from tastemesh.reputation.walks import WalkMass
 
 WALL_MS = 1_700_000_000_000
+
+
+@pytest.fixture(autouse=True)
+async def compiled_before() -> None:
+    """Kernels are made by rankings of their own, which none of the tests is about."""
+    await KERNELS.ready()
 
 
 class Stopped:
@@ -90,7 +98,9 @@ async def test_who_asks_after_a_batch_is_not_kept_waiting_by_all_of_it(
     passes: list[list[bytes]] = []
     rank = core.recommend_many
 
-    def noted(_: Core, asked: Sequence[bytes], k: int, wall_ms: int) -> list[list[Advice]]:
+    def noted(
+        _: Core, asked: Sequence[bytes], k: int, wall_ms: int, wishes: Sequence[Wish] = ()
+    ) -> list[list[Advice]]:
         passes.append(list(asked))
         return rank(asked, k, wall_ms)
 
@@ -117,7 +127,9 @@ async def test_of_lists_that_take_long_fewer_are_made_at_once_until_they_do_not(
     rank = core.recommend_many
     cost_ms = 20
 
-    def slow(_: Core, asked: Sequence[bytes], k: int, wall_ms: int) -> list[list[Advice]]:
+    def slow(
+        _: Core, asked: Sequence[bytes], k: int, wall_ms: int, wishes: Sequence[Wish] = ()
+    ) -> list[list[Advice]]:
         sizes.append(len(asked))
         clock.passed_ms += cost_ms * len(asked)
         return rank(asked, k, wall_ms)
@@ -142,7 +154,9 @@ async def test_of_long_lists_a_pass_makes_no_more_lines_than_of_one_of_the_longe
     sizes: list[int] = []
     rank = core.recommend_many
 
-    def noted(_: Core, asked: Sequence[bytes], k: int, wall_ms: int) -> list[list[Advice]]:
+    def noted(
+        _: Core, asked: Sequence[bytes], k: int, wall_ms: int, wishes: Sequence[Wish] = ()
+    ) -> list[list[Advice]]:
         sizes.append(len(asked))
         return rank(asked, k, wall_ms)
 
@@ -281,9 +295,9 @@ async def test_who_has_a_list_and_asks_in_the_same_instant_gets_it_before_the_ra
     for _ in range(2):  # it has asked, and its ranking is about to begin
         await asyncio.sleep(0)
     assert (await lists(ranker, [ana.id], 5))[0] is before
-    assert (eva.id, 5) not in ranker._kept
+    assert (eva.id, 5, ANY) not in ranker._kept
     await first
-    assert (eva.id, 5) in ranker._kept
+    assert (eva.id, 5, ANY) in ranker._kept
 
 
 @pytest.mark.parametrize(("others", "is_kept"), [(CROWD - 1, False), (CROWD, True)])
@@ -316,7 +330,7 @@ async def test_where_a_crowd_came_lately_one_who_is_alone_may_be_the_first_of_an
     await asyncio.gather(*(lists(ranker, [ana.id], 5) for _ in range(1 + CROWD)))
     assert ranker._task is not None
     await ranker._task
-    kept = ranker._kept[ana.id, 5].lines
+    kept = ranker._kept[ana.id, 5, ANY].lines
     first = asyncio.create_task(lists(ranker, [ana.id], 5))
     for _ in range(9):  # long after which a ranking would have begun
         await asyncio.sleep(0)
@@ -430,7 +444,7 @@ async def test_nothing_is_made_anew_in_the_midst_of_a_crowd_unless_it_goes_on_fo
     assert (given.lines is not first.lines) == is_over
     assert ranker._task is not None
     await ranker._task
-    assert ranker._kept[ana.id, 5].lines is not first.lines
+    assert ranker._kept[ana.id, 5, ANY].lines is not first.lines
 
 
 async def test_kept_lists_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

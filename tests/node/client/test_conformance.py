@@ -20,6 +20,7 @@ from tastemesh.node.client.journal import RemoteJournal
 from tastemesh.node.client.remote import RemoteNode, RemotePeople
 from tastemesh.node.client.user import RemoteIdentity
 from tastemesh.node.events import Event
+from tastemesh.node.wish import Wishes
 from tests.node.daemons import offline_home, serving
 
 AnyNode = SyncNode | RemoteNode
@@ -124,6 +125,18 @@ def asked(node: AnyNode, answers: list[Any]) -> None:
         answers += [page, rest, node.journal.endorsements(identity=name)]
     answers += [node.recommend_many(["ana", "me", "ana"], 3), node.recommend_many([])]
     answers += [{n: found.lines for n, found in node.lists(["ben", "ana"], 2).items()}]
+    wishes: list[Wishes] = [
+        {"candidates": []},
+        {"candidates": ["b 3", Text("b 9"), "song 1", "unheard"], "like": ["b 5"]},
+        {"exclude": (f"b {n}" for n in range(100))},
+        {"like": {"b 3", "unheard"}},
+        {"like": ["unheard"], "exclude": ["a\nb"]},
+    ]
+    for wish in wishes:
+        found = node.lists(["me", *USERS], 4, **wish)
+        answers += [{name: listed.lines for name, listed in found.items()}]
+        answers += [node.recommend(identity="ana", **wish), node.recommend_many(["ana"], **wish)]
+        answers += [node.identity("ana").recommend(3, **wish)]
     answers += [node.people.behind(["b 3", "song 1", "unheard"], identity="me")]
     answers += [node.people.behind([]), node.people.equivocators]
     answers += [node.is_connected, node.storage_fault]
@@ -173,6 +186,12 @@ WRONG: list[Callable[[AnyNode], object]] = [
     lambda node: node.recommend(2.5),  # type: ignore[arg-type]
     lambda node: node.recommend(identity="nobody"),
     lambda node: node.recommend_many("ana"),
+    lambda node: node.recommend(candidates="b 3"),
+    lambda node: node.recommend(exclude=5),  # type: ignore[arg-type]
+    lambda node: node.recommend(like=["\ud800"]),
+    lambda node: node.recommend(like=[5]),  # type: ignore[list-item]
+    lambda node: node.recommend(like=map(str, range(65))),
+    lambda node: node.recommend_many([], candidates=map(str, range(10_001))),
     lambda node: node.explain(5),  # type: ignore[arg-type]
     lambda node: node.explain("a", identity="nobody"),
     lambda node: node.explain("a", identity="\ud800"),
