@@ -18,7 +18,8 @@ const ITEM_BYTES = 256; // of an id, as the node takes it
 const PRIVATE = "tastemesh.private";
 const IDENTITY = "tastemesh.identity";
 
-const context = { identity: "me", ego: "", k: 10, contacts: 0 };
+const LENGTH = 10; // of a list, until more is asked for
+const context = { identity: "me", ego: "", k: LENGTH, contacts: 0, like: null }; // like: an item, in place of what one has
 let drawn = {}; // what each part shows, as text: nothing is drawn twice
 let asked = 0; // looks at the node begun so far
 let shown = 0; // the newest of them that was drawn
@@ -43,6 +44,12 @@ const actions = {
     return `Forgotten: ${number === 1 ? "one thing" : `${number} things`} that you said.`;
   }),
   renamed: () => refresh(true),
+  like: async (item) => {
+    Object.assign(context, { like: item, k: LENGTH });
+    await see();
+    byId("for-you").focus();
+    byId("for-you").scrollIntoView({ block: "nearest" });
+  },
 };
 
 async function act(doing) {
@@ -78,24 +85,30 @@ function draw(part, data, drawing) {
 /** Ask for everything and draw what has changed. */
 async function refresh(isAnew = false) {
   if (isAnew) drawn = {};
-  const { identity, k } = context;
+  const { identity, k, like } = context;
   asked += 1;
   const number = asked;
-  const [lists, around] = await Promise.all([
-    ask("/v1/recommendations", { identity, k, explain: "true" }),
+  const [lines, around] = await Promise.all([
+    list(identity, k, like),
     ask("/v1/neighbourhood", { identity }),
     refreshNode(isAnew),
   ]);
-  if (identity !== context.identity || number < shown) return; // a later look was answered sooner
+  if (identity !== context.identity || like !== context.like || number < shown) return; // a later look was answered sooner
   shown = number;
   context.ego = around.people[0].identity;
   context.contacts = around.people.filter((person) => person.weight > 0).length;
   byId("own-id").textContent = shortId(context.ego);
   byId("own-id").title = context.ego;
-  const lines = lists.recommendations;
-  draw("list", [lines, context.contacts, k], () => drawList(lines, context, actions));
+  draw("list", [lines, context.contacts, k, like], () => drawList(lines, context, actions));
   draw("people", around, () => drawPeople(around, context, actions));
   await loadHistory(context, actions);
+}
+
+/** The lines of a list: for what the user has, or like one item. */
+async function list(identity, k, like) {
+  if (like === null) return (await ask("/v1/recommendations", { identity, k, explain: "true" })).recommendations;
+  const found = await tell("/v1/recommendations", { identities: [identity], k, explain: true, like: [like] });
+  return found.recommendations[identity];
 }
 
 let nodeMs = -STATUS_MS;
@@ -168,7 +181,7 @@ async function switchTo(name) {
     byId("identity").value = context.identity;
     return announce(fault.message, true);
   }
-  context.identity = name;
+  Object.assign(context, { identity: name, like: null });
   sessionStorage.setItem(IDENTITY, name);
   drawn = {};
   followEvents();

@@ -2,6 +2,7 @@
 
 import { ask, Refused } from "./api.js";
 import { announce, byId, el, redraw, spelled } from "./dom.js";
+import { moreLike } from "./list.js";
 import { date, itemTitle } from "./sentences.js";
 
 const PAGE = 12;
@@ -62,7 +63,8 @@ function row(line, place, actions) {
       el("p", { class: isCode ? "is-code breaks" : "breaks", dir: "auto", title: line.item },
         spelled(title), kind ? el("span", { class: "kind" }, ` ${kind}`) : null),
       el("p", { class: "hint" }, `${KINDS[line.kind] ?? line.kind}, ${date(line.time_s)}`, line.private ? el("span", { class: "mark" }, "private") : null)),
-    forget(`${place} ${line.item}`, line.item, "Forget", actions));
+    el("div", { class: "acts" },
+      moreLike(`${place} ${line.item}`, line.item, actions), forget(`${place} ${line.item}`, line.item, "Forget", actions)));
 }
 
 /** A button that asks once more: what is forgotten is forgotten by every node. */

@@ -10,7 +10,8 @@ const opened = new Set(); // items whose reasons are shown
 /** Draw the list. `actions.record(item, kind)` says something about an item. */
 export function drawList(lines, context, actions) {
   const isExploration = lines.length > 0 && lines.every((line) => line.unverified);
-  redraw(byId("list-note"), note(lines, isExploration, context));
+  byId("for-you").textContent = context.like === null ? "For you" : `More like ${spelled(itemTitle(context.like).title)}`;
+  redraw(byId("list-note"), [context.like === null ? null : likeness(isExploration, context, actions), note(lines, isExploration, context)]);
   redraw(byId("list"), lines.map((line, place) => item(line, place, isExploration, context, actions)));
   byId("list-more").hidden = lines.length < context.k || context.k >= 100;
   byId("list-end").textContent = ending(lines, context.k);
@@ -22,16 +23,28 @@ function ending(lines, wanted) {
   return "That is all: those whom your trust reaches hold no more that you do not have. More arrives while your node runs.";
 }
 
+/** What a list is that is like an item, and the way back. */
+function likeness(isExploration, context, actions) {
+  const said = isExploration && !context.contacts
+    ? "What strangers have beside this one, without what you have."
+    : "What the people you trust have beside this one, without what you have.";
+  return el("p", { class: "hint" }, said, " ",
+    el("button", { type: "button", class: "quiet", "data-key": "for-you", onclick: () => actions.like(null) }, "Back to your list"));
+}
+
 function note(lines, isExploration, context) {
   if (isExploration && context.contacts) {
     return el("p", { class: "mark-note" }, "Nothing that the people you trust hold is left to show, so these are marked unverified: nobody whom you endorse stands behind them.");
+  }
+  if (isExploration && context.like !== null) {
+    return el("p", { class: "mark-note" }, "You endorse nobody yet, so each item is marked unverified: fake identities could have put it here.");
   }
   if (isExploration) {
     return el("div", { class: "mark-note" },
       el("p", {}, el("strong", {}, "Exploration."), " You endorse nobody yet, so this is only what strangers have: first those whose taste is like yours, then whatever many of them have. Each item is marked unverified: fake identities could have put it here."),
       el("p", {}, "Paste a friend’s id under ", el("a", { href: "#people-title" }, "Your people"), ", and their taste, and that of those they trust, takes its place."));
   }
-  if (lines.length) return null;
+  if (lines.length || context.like !== null) return null;
   const steps = [
     el("li", {}, "Record a few things that you like, above. They say what you have, and what you have is not recommended."),
     el("li", {}, context.contacts
@@ -68,8 +81,14 @@ function item(line, place, isExploration, context, actions) {
     el("p", { class: "because" }, because(line, nameOf)),
     shareBar(line),
     el("p", { class: "acts" },
-      say("like", "like", "I like it"), say("had", "listen", "I know it"), say("no", "dislike", "Not for me"), toggle),
+      say("like", "like", "I like it"), say("had", "listen", "I know it"), say("no", "dislike", "Not for me"),
+      moreLike(line.item, line.item, actions), toggle),
     panel);
+}
+
+/** A button that asks for what goes with an item. */
+export function moreLike(key, item, actions) {
+  return el("button", { type: "button", class: "quiet", "data-key": `more ${key}`, "aria-label": `More like this: ${spelled(item)}`, onclick: () => actions.like(item) }, "More like this");
 }
 
 function shareBar(line) {
@@ -109,7 +128,7 @@ function why(line, context) {
         el("thead", {}, el("tr", {}, ["You endorse", "Share", "Who has it", "Signed records"].map((head) => el("th", { scope: "col", class: head === "Share" ? "number" : null }, head)))),
         el("tbody", {}, rows))),
     id,
-    el("p", {}, el("button", {
+    context.like !== null ? null : el("p", {}, el("button", { // which is of the list for what one has
       type: "button", class: "quiet", "data-key": `evidence ${line.item}`, "aria-label": `Save the evidence: ${spelled(line.item)}`, onclick: () => saveEvidence(line.item, context.identity),
     }, "Save the evidence"), el("span", { class: "hint" }, " signed records that anybody can check: tastemesh verify")),
   ];

@@ -391,6 +391,34 @@ async def test_what_is_recorded_leaves_the_list_and_can_be_forgotten(house: Hous
         await becomes(page, ["a", "b", "c", SCRIPT_ITEM.removeprefix("x:")])
 
 
+async def test_a_list_may_be_like_an_item_and_there_is_a_way_back(house: House) -> None:
+    (dan,) = await house.node.add_identities(["dan"])
+    await dan.record_many([Play(item=f"song:{name}") for name in ("b", "d", "e")])
+    async with opened(house, "browses", endorses=("ben", "dan")) as page:
+        await becomes(page, ["b", "a", "d", "e"])
+        await page.get_by_role("button", name="More like this: song:a").click()
+        await becomes(page, ["b", "d", "e"])
+        heading = page.get_by_role("heading", name="More like a")
+        assert await heading.evaluate("(it) => document.activeElement === it")
+        await page.get_by_text("What the people you trust have beside this one").wait_for()
+        await page.get_by_role("button", name="Why: song:b").click()
+        assert await page.get_by_role("button", name="Save the evidence").count() == 0
+        await dan.record("song:f")
+        await becomes(page, ["b", "d", "e", "f"])  # it goes on like this
+        await page.get_by_role("button", name="I know it: song:e").click()
+        await becomes(page, ["b", "d", "f"])
+        await page.get_by_role("button", name="Back to your list").click()
+        await page.get_by_role("heading", name="For you").wait_for()
+        await page.locator("#history").get_by_role("button", name="More like this: song:e").click()
+        await page.get_by_role("heading", name="More like e").wait_for()
+    for user in (dan, house.node.identity("browses")):  # others hold nothing else, for other tests
+        await user.forget(everything=True)
+    async with opened(house, "strolls", endorses=()) as page:
+        await page.get_by_role("button", name="More like this: song:a").click()
+        await page.get_by_text("What strangers have beside this one").wait_for()
+        await page.get_by_text("You endorse nobody yet, so each item is marked").wait_for()
+
+
 async def test_an_id_that_is_too_long_is_refused_and_not_cut(house: House) -> None:
     async with opened(house, "records") as page:
         before = await house.node.export(identity="records")
