@@ -41,8 +41,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from tastemesh.errors import TransportError
-from tastemesh.node.address import BrokerAddress
+from tastemesh.errors import ConfigError, TransportError
+from tastemesh.node.address import BrokerAddress, TlsFiles
 from tastemesh.node.inbox import Inbox
 from tastemesh.node.mqtt_settings import MqttSettings
 from tastemesh.node.outbox import Outbox, Parcel
@@ -81,7 +81,7 @@ class Link:
         address: the broker.
         client_id: as `MqttTransport` has it.
         settings: bounds and times.
-        tls: for `mqtts://`, else None.
+        tls: for `mqtts://`, else None. Read for each connection: certificates are renewed.
         inbox: where events go.
         rng: jitter of the backoff, so that a restarted broker is not met by all clients at once.
     """
@@ -91,7 +91,7 @@ class Link:
         address: BrokerAddress,
         client_id: str,
         settings: MqttSettings,
-        tls: ssl.SSLContext | None,
+        tls: TlsFiles | None,
         inbox: Inbox,
         rng: np.random.Generator,
     ) -> None:
@@ -179,8 +179,9 @@ class Link:
     async def _hold_session(self) -> None:
         """One session, from CONNECT to its end, which is always an exception."""
         try:
-            client = self._new_client()
-        except _FAILURES as error:
+            tls = await asyncio.to_thread(self._tls.context) if self._tls else None
+            client = self._new_client(tls)
+        except (ConfigError, *_FAILURES) as error:
             raise TransportError(f"{self._address}: {error}") from error
         # Private, here and in `_close`: aiomqtt has no public way to the callback and the socket.
         paho = self._client = client._client
@@ -217,7 +218,7 @@ class Link:
             _look_at(first_end)
             await self._close(client, paho)
 
-    def _new_client(self) -> aiomqtt.Client:
+    def _new_client(self, tls: ssl.SSLContext | None) -> aiomqtt.Client:
         settings = self._settings
         newer = settings.protocol == "5"
         properties = None
@@ -238,7 +239,7 @@ class Link:
             keepalive=settings.keepalive_s,
             timeout=settings.answer_s,
             max_inflight_messages=settings.window_count,
-            tls_context=self._tls,
+            tls_context=tls,
             logger=_PAHO_LOGGER,
         )
         # aiomqtt counts its own pending calls with a list per call, and warns past 10.

@@ -63,7 +63,8 @@ class MqttTransport:
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"MQTT broker {name} is configured more than once")
-        tls = settings.tls.context() if any(each.secure for each in addresses) else None
+        if any(each.secure for each in addresses):
+            settings.tls.context()  # a wrong file is told at once
         rng = rng or np.random.default_rng()
         self._settings = settings
         self._inbox = Inbox(
@@ -71,7 +72,7 @@ class MqttTransport:
         )
         self._links = {
             each.name: Link(
-                each, client_id, settings, tls if each.secure else None, self._inbox, rng
+                each, client_id, settings, settings.tls if each.secure else None, self._inbox, rng
             )
             for each in addresses
         }

@@ -29,7 +29,7 @@ from tests.brokers import (
     mosquitto_program,
     nats_command,
 )
-from tests.node.transport_conformance import Client, TransportConformance
+from tests.node.transport_conformance import DEADLINE_S, Client, TransportConformance
 
 pytestmark = pytest.mark.broker
 
@@ -411,6 +411,39 @@ async def test_tls_verifies_both_ends(tmp_path: Path) -> None:
         async with Client(make_mqtt(url, tls=TlsFiles(ca_file=ca_file), answer_s=1.0)) as a:
             await a.until_count(Disconnected, 1)  # no certificate of our own
             assert not a.of(Connected)
+
+
+async def test_tls_files_that_were_renewed_are_used_from_the_next_connection_on(
+    tmp_path: Path,
+) -> None:
+    """A certificate lives for months at most, and a node for longer."""
+    make_certificates(tmp_path)
+    port = free_port()
+    tls = {
+        "cert_file": str(tmp_path / "server.pem"),
+        "key_file": str(tmp_path / "server.key"),
+        "ca_file": str(tmp_path / "ca.pem"),
+        "verify": True,
+    }
+    command = nats_command(tmp_path, port, mqtt={"tls": tls})
+    ours = TlsFiles(
+        ca_file=tmp_path / "ca.pem",
+        certificate_file=tmp_path / "client.pem",
+        key_file=tmp_path / "client.key",
+    )
+    async with (
+        BrokerProcess("nats", command, port, tmp_path / "log", open=False) as broker,
+        Client(make_mqtt(f"mqtts://127.0.0.1:{port}", tls=ours)) as a,
+    ):
+        await a.connected()
+        await broker.kill()
+        (tmp_path / "client.pem").write_text("half a")  # while it is written anew
+        async with asyncio.timeout(DEADLINE_S):
+            while not any("client.pem" in lost.reason for lost in a.of(Disconnected)):
+                await a.take()
+        make_certificates(tmp_path)  # by another authority, too
+        await broker.start()
+        await a.until_count(Connected, 2)
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
