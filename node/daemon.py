@@ -25,7 +25,7 @@ _LOGGER = logging.getLogger(__name__)
 async def run_daemon(
     configuration: Configuration, greet: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Run until SIGTERM or SIGINT, then stop cleanly.
+    """Run until SIGTERM, SIGINT or SIGHUP, then stop cleanly.
 
     Args:
         configuration: the settings in force.

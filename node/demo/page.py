@@ -13,7 +13,7 @@ from tastemesh.node.stop_signals import stop_event
 async def serve_page(
     node: Node, names: Mapping[str, str], port: int, greet: Callable[[str], None]
 ) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM, SIGINT or SIGHUP.
 
     Args:
         node: whose dashboard.
