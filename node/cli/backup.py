@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -30,7 +31,8 @@ def backup(
     Example: tastemesh backup ~/tastemesh-2026-11.zip
     """
     if not (home / "keys").exists():
-        raise UsageError(f"{home} is no home yet; make one with: tastemesh init --home {home}")
+        command = f"tastemesh init --home {quote(str(home))}"
+        raise UsageError(f"{home} is no home yet; make one with: {command}")
     if file.exists():
         raise UsageError(f"{file} exists already; a backup replaces nothing")
     with _alone(home):
@@ -55,7 +57,7 @@ def restore(
     Example: tastemesh restore ~/tastemesh-2026-11.zip --home ~/second
     """
     restore_archive(file, home)
-    typer.echo(f"restored to {home}; run it with: tastemesh run --home {home}")
+    typer.echo(f"restored to {home}; run it with: tastemesh run --home {quote(str(home))}")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -58,7 +59,7 @@ def init(
     typer.echo(f"home      {home}")
     identity = format_id(signer.id)
     typer.echo(f"identity  {identity}")
-    typer.echo(f"run it    tastemesh run --home {home}")
+    typer.echo(f"run it    tastemesh run --home {quote(str(home))}")
     typer.echo(f"friends   tastemesh endorse {identity}")
 
 

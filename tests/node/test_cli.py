@@ -1,6 +1,7 @@
 """The command line without a daemon: help, wrong usage, start-up cost."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -338,3 +339,20 @@ def test_time_is_seconds_or_iso() -> None:
 def test_nothing_from_the_network_moves_the_cursor() -> None:
     assert printable("a\x1b[2J\u202eb\nc") == "a\\x1b[2J\\u202eb\\nc"
     assert printable("Björk – [red]") == "Björk – [red]"
+
+
+def test_a_command_that_is_told_names_the_home_as_a_shell_reads_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a Mac the usual home is below "Application Support"."""
+    home, copy = tmp_path / "Application Support", tmp_path / "a copy"
+
+    def told(*words: object) -> list[str]:
+        main([str(word) for word in words])
+        both = "".join(capsys.readouterr())
+        return next(shlex.split(line) for line in both.splitlines() if "--home" in line)
+
+    assert told("backup", tmp_path / "x.zip", "--home", home)[-1] == str(home)
+    assert told("init", "--home", home)[-1] == str(home)
+    main(["backup", str(tmp_path / "x.zip"), "--home", str(home)])
+    assert told("restore", tmp_path / "x.zip", "--home", copy)[-1] == str(copy)
