@@ -138,6 +138,9 @@ def test_the_unit_is_one(tmp_path: Path) -> None:
     text = (ROOT / "deploy" / "tastemesh.service").read_text()
     assert re.search(r"^ExecStart=\S+/tastemesh run$", text, re.MULTILINE)
     assert "Type=notify" in text
+    # Reading a window of millions of statements, or salvaging one, takes longer than the 90 s after
+    # which systemd ends what is not ready, to start it again, for ever.
+    assert re.search(r"^TimeoutStartSec=infinity$", text, re.MULTILINE)
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
     unit = tmp_path / "tastemesh.service"  # it insists that the program is there
