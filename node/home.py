@@ -13,7 +13,7 @@ from tastemesh.gossip.effects import ReserveSequence
 from tastemesh.gossip.envelope import open_envelope
 from tastemesh.gossip.inputs import Restored
 from tastemesh.gossip.limits import Limits
-from tastemesh.node.seal import is_replaced
+from tastemesh.node.seal import is_replaced, is_sealed, seal
 from tastemesh.node.settings import BROKER_PORT, EMBEDDED_BROKER_URL, NodeConfig
 from tastemesh.node.shared_broker import share_broker
 from tastemesh.storage.salvage import COPIED, finish_salvage, salvage
@@ -43,7 +43,18 @@ async def open_window(config: NodeConfig, own: Collection[bytes]) -> Store:
         StorageError: it cannot be opened, or another process uses it.
     """
     path = config.home / WINDOW_FILE
-    was_replaced = is_replaced(path)
+    was_sealed, was_replaced = is_sealed(path), is_replaced(path)
+    try:
+        return await _open_known(path, config, own, was_replaced=was_replaced)
+    except BaseException:  # a start that is broken off, too
+        if was_sealed and not was_replaced:
+            seal(path)  # it is the one that was left; SQLite has written on it in closing it
+        raise
+
+
+async def _open_known(
+    path: Path, config: NodeConfig, own: Collection[bytes], *, was_replaced: bool
+) -> Store:
     finish_salvage(path)
     try:
         store = await _open_sound(path, config)

@@ -24,6 +24,15 @@ def seal(window: Path) -> None:
         _path(window).write_text(str(window.stat().st_mtime_ns))
 
 
+def is_sealed(window: Path) -> bool:
+    """Tell whether there is a note: neither while a node runs nor after it was killed.
+
+    Args:
+        window: its file.
+    """
+    return _path(window).exists()
+
+
 def is_replaced(window: Path) -> bool:
     """Tell whether a window that is not open yet is another one than was left here.
 

@@ -25,6 +25,7 @@ from tastemesh.errors import StorageCause, StorageError, UsageError
 from tastemesh.gossip.inputs import Restored, Stored
 from tastemesh.gossip.record import Interaction
 from tastemesh.storage.batch import STORED, StorageEffect, fold
+from tastemesh.storage.connecting import connect
 from tastemesh.storage.failures import check_pages, gone, reported
 from tastemesh.storage.files import bytes_on_disk, claim, claim_copy, discard, is_there, places_of
 from tastemesh.storage.frames import check_log
@@ -101,7 +102,7 @@ class Store:
         with reported(path):
             claim(path)
             check_log(path)
-            db = await aiosqlite.connect(path, timeout=busy_timeout_ms / 1000, isolation_level=None)
+            db = await connect(path, busy_timeout_ms)
             store = cls(db, path, disk_bytes)
             try:
                 await store._prepare()

@@ -1,0 +1,50 @@
+"""A start that is ended before the node is ready: it takes minutes where the window is large."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+import tastemesh
+from tastemesh.errors import ConfigError
+from tastemesh.node.home import WINDOW_FILE
+from tastemesh.node.seal import is_replaced, seal
+
+
+async def sealed_long_ago(home: Path) -> Path:
+    """Make a home, left a minute ago; return its window."""
+    async with tastemesh.open_node(tastemesh.NodeConfig(home=home, offline=True)) as node:
+        await node.record("song:1")
+    window = home / WINDOW_FILE
+    then_ns = window.stat().st_mtime_ns - 60 * 10**9
+    os.utime(window, ns=(then_ns, then_ns))
+    seal(window)
+    return window
+
+
+@pytest.mark.parametrize("step_count", [1, 2, 4, 8, 16, 32, 64])
+async def test_a_start_that_is_broken_off_does_not_take_the_window_for_another(
+    tmp_path: Path, step_count: int
+) -> None:
+    window = await sealed_long_ago(tmp_path)
+    config = tastemesh.NodeConfig(home=tmp_path, offline=True)
+    opening = asyncio.create_task(tastemesh.open_node(config).__aenter__())
+    for _ in range(step_count):
+        await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.wait((opening,))
+    if not opening.cancelled():
+        await opening.result().__aexit__(None, None, None)
+    assert not is_replaced(window)
+
+
+async def test_a_start_that_is_refused_does_not_take_the_window_for_another(
+    tmp_path: Path,
+) -> None:
+    window = await sealed_long_ago(tmp_path)
+    elsewhere = tastemesh.NodeConfig(home=tmp_path, offline=True, network="elsewhere")
+    with pytest.raises(ConfigError, match="belongs to 'main'"):
+        async with tastemesh.open_node(elsewhere):
+            pass
+    assert not is_replaced(window)
