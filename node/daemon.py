@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 
 from tastemesh.errors import TastemeshError
 from tastemesh.node.allocation import give_back_memory
@@ -16,7 +17,7 @@ from tastemesh.node.http.endings import Endings
 from tastemesh.node.http.rates import RateLimits, Rates
 from tastemesh.node.http.server import HttpServer
 from tastemesh.node.http.stream import Streams
-from tastemesh.node.node import open_node
+from tastemesh.node.node import Node, open_node
 from tastemesh.node.stop_signals import stop_event
 
 _LOGGER = logging.getLogger(__name__)
@@ -41,14 +42,13 @@ async def run_daemon(
     streams = Streams()
     endings = Endings()
     with stop_event() as stopped:
-        async with (
-            open_node(configuration.node_config()) as node,
-            HttpServer(
-                create_app(node, token, streams=streams, rates=rates, endings=endings),
-                port,
-                endings=endings,
-            ) as server,
-        ):
+        async with AsyncExitStack() as stack:
+            node = await _opened(open_node(configuration.node_config()), stack, stopped)
+            if node is None:
+                _LOGGER.info("stopping", extra={"before": "the node was ready"})
+                return
+            app = create_app(node, token, streams=streams, rates=rates, endings=endings)
+            server = await stack.enter_async_context(HttpServer(app, port, endings=endings))
             with announced(home, Endpoint(pid=os.getpid(), http=server.url)):
                 notify_supervisor("READY=1")
                 _LOGGER.info("ready", extra={"home": str(home), "http": server.url})
@@ -71,6 +71,18 @@ async def run_daemon(
             if ended:
                 raise TastemeshError(f"{ended[0]} ended by itself; the log has the cause")
             _LOGGER.info("stopping")
+
+
+async def _opened(node: Node, stack: AsyncExitStack, stopped: asyncio.Event) -> Node | None:
+    """Open a node, which takes minutes where its window is large; None if we are to stop first."""
+    opening = asyncio.create_task(stack.enter_async_context(node))
+    stop = asyncio.create_task(stopped.wait())
+    await asyncio.wait((opening, stop), return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if not opening.done():
+        opening.cancel()
+        await asyncio.wait((opening,))
+    return None if opening.cancelled() else opening.result()
 
 
 def dashboard_url(

@@ -2,14 +2,33 @@
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 import tastemesh
 from tastemesh.errors import ConfigError
+from tastemesh.node.config import Configuration, Settings
+from tastemesh.node.daemon import run_daemon
 from tastemesh.node.home import WINDOW_FILE
 from tastemesh.node.seal import is_replaced, seal
+
+
+async def test_a_stop_signal_is_heeded_before_the_node_is_ready(tmp_path: Path) -> None:
+    settings = Settings(offline=True, http_port=0)
+    sources = dict.fromkeys(Settings.__struct_fields__, "default")
+    greeted: list[str] = []
+    daemon = asyncio.create_task(
+        run_daemon(Configuration(home=tmp_path, settings=settings, sources=sources), greeted.append)
+    )
+    await asyncio.sleep(0)  # it has begun
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(60):
+        await daemon
+    assert greeted == []
+    async with tastemesh.open_node(tastemesh.NodeConfig(home=tmp_path, offline=True)) as node:
+        assert await node.record("song:1")  # nothing holds the home any more
 
 
 async def sealed_long_ago(home: Path) -> Path:
