@@ -357,6 +357,7 @@ def _asked(question: Question, matrix: HoldingMatrix) -> Asked:
         trust=question.trust,
         egos=question.egos,
         profile=(own, question.profile[own]),
+        has_profile=question.wishes or bool(question.profile.any()),
         standing=(heard, question.voices[heard]),
     )
 

@@ -135,7 +135,7 @@ def explore_beside(
     Args:
         matrix: who holds what.
         egos: as for `explore`.
-        profile: float64[items]; the items, summing to 1 or 0.
+        profile: float64[items]; the items, summing to 1 or less.
         standing: as for `explore`.
 
     Returns:

@@ -62,7 +62,7 @@ def cut_arrays(
     np.cumsum(matrix.indptr[users + 1] - matrix.indptr[users], out=ends[1:])
     count = int(ends[-1])
     columns, weights = np.empty(count, np.int32), np.empty(count, np.float32)
-    items, places = np.empty(count, np.int32), np.empty(len(asked), np.int32)
+    items, places = np.empty(count + len(asked), np.int32), np.empty(len(asked), np.int32)
     # One mark an item of the window. Zeroed memory comes from the system as it is touched, so the
     # cost follows what the rows touch; a mark is the new number and 1.
     marks = np.zeros(matrix.shape[1], np.int32)
@@ -138,7 +138,12 @@ def _cut(
             weights[at] = data[entry]
             at += 1
     for number in range(len(asked)):
-        places[number] = marks[asked[number]] - 1
+        item = asked[number]
+        if marks[item] == 0:
+            items[found] = item
+            found += 1
+            marks[item] = found
+        places[number] = marks[item] - 1
     return found
 
 

@@ -149,7 +149,7 @@ def cut(
     *,
     compiled: bool | None = None,
 ) -> tuple[Sparse, NDArray[np.int32], NDArray[np.int32]]:
-    """Return some users' rows, the items in them renumbered.
+    """Return some users' rows, the items renumbered that are in them or asked for.
 
     Args:
         by_user: CSR [users, items].
@@ -159,22 +159,17 @@ def cut(
 
     Returns:
         CSR [m, n]; the item behind each of its columns, int32[n]; and the new number of each item
-        asked for, -1 where no row has it.
+        asked for.
     """
     if is_compiled(compiled):
         from tastemesh.ranking.product_kernel import cut_rows
 
         return cut_rows(by_user, users, asked)
     rows = by_user[users]
-    items, columns = np.unique(rows.indices, return_inverse=True)
-    place = np.searchsorted(items, asked)
-    place[place == len(items)] = 0
-    found = items[place] == asked if len(items) else np.zeros(len(asked), np.bool_)
-    numbers = np.where(found, place, -1).astype(np.int32)
-    small: Sparse = sp.csr_array(
-        (rows.data, columns.astype(np.int32), rows.indptr), shape=(len(users), len(items))
-    )
-    return small, items.astype(np.int32), numbers
+    items = np.union1d(rows.indices, asked)
+    columns = np.searchsorted(items, rows.indices).astype(np.int32)
+    small: Sparse = sp.csr_array((rows.data, columns, rows.indptr), shape=(len(users), len(items)))
+    return small, items.astype(np.int32), np.searchsorted(items, asked).astype(np.int32)
 
 
 def vote(

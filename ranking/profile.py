@@ -43,15 +43,16 @@ def even_profile(items: NDArray[np.int32], item_count: int) -> NDArray[np.float6
     """Weigh some items alike, as if ego held just these.
 
     Args:
-        items: distinct numbers; -1 is skipped.
+        items: distinct numbers; -1 for one that nobody holds.
         item_count: n.
 
     Returns:
-        float64[items], summing to 1, or to 0 where no item is known.
+        float64[items], summing to 1, or to less where nobody holds some: what is known of an item
+        changes nothing for the others, so no stranger does who takes it up.
     """
     known = items[(items >= 0) & (items < item_count)]
     profile = np.zeros(item_count)
-    profile[known] = 1.0 / max(1, len(known))
+    profile[known] = 1.0 / max(1, len(items))
     return profile
 
 

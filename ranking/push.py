@@ -42,12 +42,14 @@ class Asked(msgspec.Struct, frozen=True, eq=False):
         trust: ego's trust by contact.
         egos: ego's user numbers, public and private; -1 is skipped.
         profile: ego's taste over some items, rising.
+        has_profile: whether ego has any taste, though it be for what nobody holds.
         standing: who is heard in open evidence, and how much.
     """
 
     trust: ContactTrust
     egos: Sequence[int]
     profile: Sparse
+    has_profile: bool
     standing: Sparse
 
 
@@ -115,6 +117,7 @@ def push(
     parameters: SalsaParameters = SalsaParameters(),  # noqa: B008 - frozen
     *,
     profile: Sparse | None = None,
+    has_profile: bool | None = None,
     standing: Sparse = _NOBODY,
     taken_s: NDArray[np.int32] | None = None,
     residual: float = 0.0,
@@ -126,7 +129,8 @@ def push(
         trust: ego's trust by contact.
         egos: ego's user numbers, public and private; -1 is skipped.
         parameters: how mass moves and votes.
-        profile: ego's taste over some items, rising, summing to 1 or 0. Default: its weights.
+        profile: ego's taste over some items, rising, summing to 1 or less. Default: its weights.
+        has_profile: as for `tastemesh.ranking.salsa.rank`.
         standing: users and how much each is heard in open evidence, in [0, 1]. Default: nobody.
         taken_s: as for `tastemesh.ranking.salsa.rank`.
         residual: trust that may be left out, 0 to 1.
@@ -140,12 +144,14 @@ def push(
     trust, standing, left_out = _without_least(trust, present, standing, residual)
     if profile is None:
         profile = _by_weights(matrix, present)
+    if has_profile is None:
+        has_profile = bool(profile[1].any())
     is_timeless = taken_s is None or parameters.open_backward == 1.0
     is_plain = parameters.contact_share_max == 1.0 and is_timeless
     if is_plain and products.is_compiled(matrix.compiled):
         from tastemesh.ranking.push_kernel import pushed
 
-        found = pushed(matrix, trust, present, parameters, profile, standing)
+        found = pushed(matrix, trust, present, parameters, profile, has_profile, standing)
         return Pushed(*found, parameters, left_out)
     heard, voices = standing
     trusted = trust.shares.indices[trust.shares.data > 0]
@@ -157,7 +163,7 @@ def push(
     by_item = cast("products.Sparse", rows.T)
     weights = Weights(rows, by_item, reference.user_sums[users], np.empty(0))
     taste = np.zeros(len(items))
-    taste[places[places >= 0]] = profile[1][places >= 0]
+    taste[places] = profile[1]
     audience = np.zeros(len(users))
     audience[np.searchsorted(users, heard)] = voices
     if taken_s is not None:
@@ -168,7 +174,7 @@ def push(
         np.searchsorted(users, present).tolist(),
         parameters,
         profile=taste,
-        has_profile=bool(profile[1].any()),
+        has_profile=has_profile,
         standing=audience,
         taken_s=taken_s,
     )
@@ -210,7 +216,13 @@ def push_many(
         return [Pushed(*each, parameters, 0.0) for each in found]
     return [
         push(
-            matrix, each.trust, each.egos, parameters, profile=each.profile, standing=each.standing
+            matrix,
+            each.trust,
+            each.egos,
+            parameters,
+            profile=each.profile,
+            has_profile=each.has_profile,
+            standing=each.standing,
         )
         for each in asked
     ]

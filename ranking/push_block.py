@@ -75,7 +75,7 @@ def _pushed_together(
             *rows, volumes, scale, len(items), voices, says, says_ends, says_taste,
             p.open_exponent, p.open_doubt, brought,
         )  # fmt: skip
-    rhos = np.array([p.rho if each.profile[1].any() else 0.0 for each in asked])
+    rhos = np.array([p.rho if each.has_profile else 0.0 for each in asked])
     mass = (1.0 - rhos)[:, np.newaxis] * tau
     amounts = np.divide(mass, volumes, out=np.zeros(tau.shape), where=volumes > 0.0)
     # In one piece: glibc keeps what was freed up to twice the largest piece. In three pieces a pass
@@ -143,8 +143,7 @@ def _tastes(asked: Sequence[Asked], places: Ints) -> list[Sparse]:
         taste = each.profile[1]
         at = places[done : done + len(taste)]
         done += len(taste)
-        is_met = (at >= 0) & (taste > 0.0)
-        tastes.append((at[is_met], taste[is_met]))
+        tastes.append((at[taste > 0.0], taste[taste > 0.0]))
     return tastes
 
 

@@ -31,6 +31,7 @@ def pushed(
     egos: NDArray[np.int32],
     parameters: SalsaParameters,
     profile: Sparse,
+    has_profile: bool,
     standing: Sparse,
 ) -> Found:
     """Return `tastemesh.ranking.push.Pushed`, from its users to what was started.
@@ -41,6 +42,7 @@ def pushed(
         egos: ego's user numbers.
         parameters: without a cap on contacts, and hearing what came before as what came after.
         profile: ego's taste over some items, rising.
+        has_profile: see `tastemesh.ranking.push.Asked`.
         standing: who is heard in open evidence, and how much.
     """
     p = parameters
@@ -52,10 +54,10 @@ def pushed(
     )
     reference = matrix.reference
     ends, columns, weights, items, places = cut_arrays(reference.by_user, users, profile[0])
-    is_met = (places >= 0) & (profile[1] > 0.0)
+    weighs = profile[1] > 0.0
     taste = np.zeros(len(items))
-    taste[places[is_met]] = profile[1][is_met]
-    numbers, tastes = features(places[is_met], profile[1][is_met])
+    taste[places] = profile[1]
+    numbers, tastes = features(places[weighs], profile[1][weighs])
     own = marks[egos] - 1
     voices[own] = 0.0
     held, passed, scores = np.zeros(len(items)), np.zeros(len(items)), np.zeros(len(items))
@@ -64,7 +66,7 @@ def pushed(
         ends, columns, weights, reference.user_sums[users] * matrix.scale,
         matrix.scale, tau, voices, own, taste, numbers, tastes,
         shares.indptr, share_users, share_data,
-        p.rho if profile[1].any() else 0.0, p.kappa, p.eta, p.alpha, p.rounds, p.theta,
+        p.rho if has_profile else 0.0, p.kappa, p.eta, p.alpha, p.rounds, p.theta,
         p.popularity_exponent, p.contact_exponent, p.open_gain, p.open_exponent, p.open_doubt,
         p.open_popularity_exponent,
         held, passed, scores, hub_mass, votes,

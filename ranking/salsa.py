@@ -80,7 +80,7 @@ def rank(
         trust: ego's trust by contact; for at most as many users as the matrix has.
         egos: ego's user numbers, public and private; -1 is skipped. Trust in them is ignored.
         parameters: how mass moves and votes.
-        profile: float64[items]; ego's taste, summing to 1, or to 0 where nothing is known of it.
+        profile: float64[items]; ego's taste, summing to 1, or to less where not all is known of it.
             `tastemesh.ranking.profile.recent_profile` makes the one to use; default: the weights.
         has_profile: whether ego has any taste, though it be for what the matrix has not. Default:
             whether `profile` has.

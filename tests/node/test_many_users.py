@@ -6,6 +6,7 @@ import pytest
 from tastemesh.gossip.record import Interaction
 from tastemesh.node import reach
 from tastemesh.node.advice import Advisor
+from tastemesh.node.answers import Advice
 from tastemesh.node.record_book import RecordBook
 from tastemesh.node.scorer import Scorer, private_shadow
 from tastemesh.node.threads import Threads
@@ -109,6 +110,30 @@ def test_what_goes_with_an_item_is_what_one_who_holds_just_that_one_would_get(eg
     assert min(scenes) >= 3  # songs of a scene have its name
     (unheard,) = advisor.recommend_many([ego], 5, NOW_S, [Wish(like=frozenset(["unheard of"]))])
     assert len(unheard) == 5  # as of one of whom nothing is known
+
+
+@pytest.mark.parametrize("like", [["rare"], ["rare", "song:a-05"]])
+@pytest.mark.parametrize("is_private", [False, True])
+def test_who_alone_holds_what_a_list_is_to_be_like_changes_no_list_that_he_is_not_heard_in(
+    like: list[str], is_private: bool
+) -> None:
+    """Without trust nobody is heard in an anchored list; what is private, not in a marked one."""
+    wish = Wish(like=frozenset(like))
+    found: list[list[Advice]] = []
+    for is_held in (False, True):
+        view, graph, book = community(4)
+        advisor = Advisor(view, graph, book)
+        if is_held:
+            number = book.enter(bytes(32))
+            holder = private_shadow(person(3)) if is_private else b"\xff" * 32
+            view.append(holder, ["rare"], 1.0, NOW_S, number)
+        if is_private:
+            advisor.note_private(private_shadow(person(3)))
+        egos = [person(7), person(5)] if is_private else [person(7)]
+        for each in (egos, egos[:1]):
+            found += advisor.recommend_many(each, 10, NOW_S, [wish] * len(each))
+    assert found[: len(found) // 2] == found[len(found) // 2 :]
+    assert len(found[0]) == 10
 
 
 def test_what_walks_found_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:

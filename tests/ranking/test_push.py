@@ -73,6 +73,7 @@ def test_a_taste_given_item_by_item_is_the_one_over_all_items(
     assert not exact.items[liked].any()
     spread = pushed.spread_out(question.matrix, exact.trust)
     np.testing.assert_allclose(spread.items, exact.items, rtol=1e-12)
+    np.testing.assert_allclose(spread.passed, exact.passed, rtol=1e-12)
 
 
 @given(questions(), parameters, st.data(), st.booleans())
@@ -100,6 +101,7 @@ def test_each_of_many_gets_what_it_would_get_alone_bit_for_bit(
                 trust=trust_of(shares),
                 egos=[ego, -1],
                 profile=(own, taste),
+                has_profile=bool(taste.any()) or data.draw(st.booleans()),
                 standing=(audience, heard[audience]),
             )
         )
@@ -133,6 +135,7 @@ def test_egos_of_many_and_of_no_contacts_get_what_each_would_get_alone(
                 trust=trust_of(shares / max(shares.sum(), 1.0)),
                 egos=[ego, -1],
                 profile=(own.astype(np.int32), taste),
+                has_profile=bool(taste.any()),
                 standing=(heard.astype(np.int32), random.random(len(heard))),
             )
         )
@@ -148,7 +151,10 @@ def check_each_alone(matrix: HoldingMatrix, asked: list[Asked], p: SalsaParamete
         return [*(getattr(scores, name).tobytes() for name in named), scores.started]
 
     for each, found in zip(asked, push_many(matrix, asked, p), strict=True):
-        alone = push(matrix, each.trust, each.egos, p, profile=each.profile, standing=each.standing)
+        alone = push(
+            matrix, each.trust, each.egos, p,
+            profile=each.profile, has_profile=each.has_profile, standing=each.standing,
+        )  # fmt: skip
         assert spread(found, each) == spread(alone, each)
 
 
