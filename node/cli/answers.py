@@ -67,10 +67,14 @@ def recommend(
     """List items that you do not have yet.
 
     Items marked "unverified" stand on nobody whom you trust. With --explain it also says what
-    strangers would need to get onto your list.
+    strangers would need to get onto your list, where that is not narrowed or like an item.
 
     Example: tastemesh recommend -k 5 --explain
     """
+    if like and evidence is not None:
+        raise UsageError("--evidence is of a list for what you have; leave --like out")
+    if candidates and exclude and candidates.name == exclude.name == "<stdin>":
+        raise UsageError("--candidates and --exclude are both -; standard input is read once")
     wishes = {
         "like": like or [],
         "candidates": _items("--candidates", candidates) if candidates else None,
@@ -117,7 +121,7 @@ def recommend(
         and not any(line["unverified"] for line in lines)
     ):
         typer.echo(f"{len(lines)} of {k}: those whom your trust reaches have no more that you lack")
-    if explain:
+    if explain and not (like or candidates or exclude):
         known = ask(home, "GET", "/v1/status")
         typer.echo(bound_in_words(known["sybil_bound"].get(known["identities"][identity])))
 
@@ -156,7 +160,7 @@ def _list(
 
 def _items(option: str, file: typer.FileText) -> list[str]:
     try:
-        return [line for line in file.read().splitlines() if line]
+        return [line for line in file.read().split("\n") if line]
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"{option} {file.name}: expected text in UTF-8, an item a line") from None
 
