@@ -70,10 +70,10 @@ def wished(
 
 def _items(name: str, items: Iterable[str], most: int) -> frozenset[str]:
     found = several(name, items, "items")
+    if len(found) > most:  # before they are looked at: in a body there can be 300,000
+        raise UsageError(f"{name} has {len(found)} items; expected at most {most}")
     for item in found:
         check_text(f"an item of {name}", item)
-    if len(found) > most:
-        raise UsageError(f"{name} has {len(found)} items; expected at most {most}")
     try:
         "".join(found).encode()
     except UnicodeEncodeError:

@@ -9,6 +9,7 @@ from tastemesh.node.answers import Advice, Backing
 from tastemesh.node.history import SaidEndorsement
 from tastemesh.node.identities import DEFAULT_IDENTITY
 from tastemesh.node.plays import ItemId, Kind, PastTime, Play, Strength
+from tastemesh.node.wish import ITEM_COUNT, LIKE_COUNT
 
 IdentityName = Annotated[str, Meta(description="local name of the user", max_length=64)]
 
@@ -119,13 +120,24 @@ class ManyLists(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     backing: Backed = True
     candidates: Annotated[
         list[str] | None,
-        Meta(description="the only items that may be listed, in stock say; null for all"),
+        Meta(
+            description="the only items that may be listed, in stock say; null for all",
+            extra_json_schema={"maxItems": ITEM_COUNT},
+        ),
     ] = None
     exclude: Annotated[
-        list[str], Meta(description="items that are not listed, those shown already say")
+        list[str],
+        Meta(
+            description="items that are not listed, those shown already say",
+            extra_json_schema={"maxItems": ITEM_COUNT},
+        ),
     ] = []
     like: Annotated[
-        list[str], Meta(description="rank as if the users held just these; empty for their own")
+        list[str],
+        Meta(
+            description="rank as if the users held just these; empty for their own",
+            extra_json_schema={"maxItems": LIKE_COUNT},
+        ),
     ] = []
 
 

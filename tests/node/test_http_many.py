@@ -8,8 +8,10 @@ import httpx
 import msgspec
 import pytest
 
+from tastemesh.errors import UsageError
 from tastemesh.node.node import Node, open_node
 from tastemesh.node.settings import NodeConfig
+from tastemesh.node.wish import ITEM_COUNT, LIKE_COUNT, wished
 
 
 @pytest.fixture
@@ -111,6 +113,20 @@ async def test_a_list_may_be_of_candidates_or_like_an_item(
         answer = await client.post("/v1/recommendations", json={"identities": ["me"], **wrong})
         assert answer.status_code == status
         assert told in answer.json()["error"]
+
+
+async def test_how_many_items_a_list_may_be_asked_for_is_in_the_schema(
+    client: httpx.AsyncClient,
+) -> None:
+    schema = (await client.get("/openapi.json")).json()
+    asked = schema["components"]["schemas"]["ManyLists"]["properties"]
+    most = {name: asked[name].get("maxItems") for name in ("candidates", "exclude", "like")}
+    assert most == {"candidates": ITEM_COUNT, "exclude": ITEM_COUNT, "like": LIKE_COUNT}
+
+
+def test_too_many_items_are_refused_before_each_is_looked_at() -> None:
+    with pytest.raises(UsageError, match="like has 65 items"):
+        wished(like=[5] * 65)  # type: ignore[list-item]
 
 
 async def test_a_status_without_bounds_costs_no_ranking(
