@@ -17,6 +17,7 @@ as more come; of a crowd all who have a list get it, who came first, too.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
@@ -112,6 +113,7 @@ class Ranker:
         self._clock = clock
         self._waiting: dict[_Question, asyncio.Future[Listed]] = {}
         self._batched: dict[_Question, None] = {}  # those of the waiting that came in a batch
+        self._hopes: Counter[_Question] = Counter()  # how many await each that is not kept
         self._kept: dict[_Question, _Kept] = {}
         self._kept_lines = 0
         self._aged: dict[_Question, None] = {}  # kept ones that were given and are to be made anew
@@ -141,8 +143,14 @@ class Ranker:
                 found.append(self._wait(question, in_batch=len(egos) >= CROWD))
         if (self._waiting or self._aged) and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._run(), name="tastemesh-ranker")
-        # Shielded: whoever gives up must not take the answer from others who wait for it.
-        return [each if isinstance(each, Listed) else await asyncio.shield(each) for each in found]
+        try:
+            # Shielded: whoever gives up must not take the answer from others who wait for it.
+            return [
+                each if isinstance(each, Listed) else await asyncio.shield(each) for each in found
+            ]
+        finally:
+            if wish != ANY:
+                self._leave([(ego, k, wish) for ego in egos])
 
     async def stop(self) -> None:
         """Stop; whoever still waits is told."""
@@ -163,8 +171,24 @@ class Ranker:
     def _wait(self, question: _Question, *, in_batch: bool) -> asyncio.Future[Listed]:
         if in_batch and question not in self._waiting:
             self._batched[question] = None
+        if question[2] != ANY:
+            self._hopes[question] += 1
         self._asked.set()
         return self._waiting.setdefault(question, asyncio.get_running_loop().create_future())
+
+    def _leave(self, questions: Sequence[_Question]) -> None:
+        """Forget questions for which nobody waits any more: their lists would not be kept.
+
+        There is no end of wishes. Those of a page whose readers give up would be ranked one and
+        all, before whoever asks next.
+        """
+        for question in questions:
+            self._hopes[question] -= 1
+            if not self._hopes[question]:
+                del self._hopes[question]
+                waiting = self._pop(question)
+                if waiting is not None:
+                    waiting.cancel()
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

@@ -224,6 +224,22 @@ async def test_who_gives_up_takes_the_answer_from_nobody() -> None:
     assert len(await patient) == 1
 
 
+async def test_what_nobody_waits_for_any_more_is_not_ranked_where_it_would_not_be_kept() -> None:
+    ana, ben = people(2)
+    ranker = Ranker(peer([ana, ben]), Stopped())
+    wishes = [Wish(like=frozenset([f"{n}"])) for n in range(2)]
+    hasty = [asyncio.create_task(ranker.lists([ana.id, ben.id], 5, wish)) for wish in wishes]
+    patient = asyncio.create_task(ranker.lists([ana.id], 5, wishes[0]))
+    await asyncio.sleep(0)
+    assert len(ranker._waiting) == 4
+    for each in hasty:
+        each.cancel()
+    await asyncio.wait(hasty)
+    assert list(ranker._waiting) == [(ana.id, 5, wishes[0])]
+    assert len((await patient)[0].lines) == 1
+    assert not ranker._hopes
+
+
 async def test_who_waits_when_the_node_closes_is_told() -> None:
     (ana,) = people(1)
     ranker = Ranker(peer([ana]), Stopped())
