@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
 from tastemesh.ranking.influence import (
@@ -37,6 +38,13 @@ likes = st.lists(st.booleans(), min_size=7, max_size=7)
 kernels = st.sampled_from([Kernel.EXACT, Kernel.PUSH])
 
 
+def taste(question: Question, like: list[bool] | None) -> NDArray[np.float64]:
+    """Ego's own, or one for any items, some of which nobody may hold."""
+    if like is None:
+        return question.profile
+    return even_profile(np.flatnonzero(like).astype(np.int32), len(question.profile))
+
+
 @given(questions(), parameters, attackers, kernels, st.none() | likes)
 def test_theorem_1(
     question: Question,
@@ -52,10 +60,7 @@ def test_theorem_1(
     tau = question.shares.sum(axis=0)
     epsilon = float(tau[is_hostile].sum())
     leads = max(1, int((question.shares[:, is_hostile] > 0).any(axis=1).sum()))
-    profile = question.profile
-    if like is not None:
-        asked = np.flatnonzero(like[: len(profile)]).astype(np.int32)
-        profile = even_profile(asked, len(profile))
+    profile = taste(question, like)
     has_profile = bool(profile.any())
     scores = kernel.rank(question.matrix, question.trust, p, profile)
     hub = hub_bound(epsilon, p, has_profile=has_profile)
@@ -128,17 +133,22 @@ def test_theorem_1_holds_whatever_they_hold_next(
     assert bound <= sybil_bound(epsilon, p, contacts=leads, has_profile=has_profile) * ROUNDING
 
 
-@given(questions(), parameters, attackers, kernels)
+@given(questions(), parameters, attackers, kernels, st.none() | likes)
 def test_theorem_2(
-    question: Question, p: SalsaParameters, hostile: list[bool], kernel: Kernel
+    question: Question,
+    p: SalsaParameters,
+    hostile: list[bool],
+    kernel: Kernel,
+    like: list[bool] | None,
 ) -> None:
     p = msgspec.structs.replace(p, eta=1.0, contact_share_max=1.0)
     is_hostile = np.array(hostile[: len(question.weights)])
     is_hostile[0] = False
     honest_shares = np.where(is_hostile, 0.0, question.shares)
     epsilon = float(question.shares.sum() - honest_shares.sum())
-    attacked = kernel.rank(question.matrix, question.trust, p).items
-    clean = kernel.rank(question.matrix, trust_of(honest_shares), p).items
+    profile = taste(question, like)
+    attacked = kernel.rank(question.matrix, question.trust, p, profile).items
+    clean = kernel.rank(question.matrix, trust_of(honest_shares), p, profile).items
     assert (attacked * ROUNDING >= share_kept(epsilon, p) * clean).all()
 
 
