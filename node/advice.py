@@ -108,7 +108,7 @@ class Advisor:
         """
         wishes = wishes or [ANY] * len(egos)
         basis = self._scorer.basis(now_s)
-        numbered = {each: self._numbered(each) for each in wishes}
+        numbered = {each: self._numbered(each) for each in dict.fromkeys(wishes)}
         advised: list[list[Advice]] = []
         for start in range(0, len(egos), EGOS_A_PASS):
             asked, wanted = egos[start : start + EGOS_A_PASS], wishes[start : start + EGOS_A_PASS]

@@ -1,7 +1,10 @@
 """Lists of many local users in one go are the lists that each would get alone."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tastemesh.gossip.record import Interaction
 from tastemesh.node import reach
@@ -24,10 +27,20 @@ def person(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
 
-def community(seed: int) -> tuple[View, EndorsementGraph, RecordBook]:
+class Looked(View):
+    """A window that counts the items whose numbers are looked up."""
+
+    looked_up = 0
+
+    def item_numbers(self, items: Sequence[str]) -> NDArray[np.int32]:
+        self.looked_up += len(items)
+        return super().item_numbers(items)
+
+
+def community(seed: int) -> tuple[Looked, EndorsementGraph, RecordBook]:
     """Friends with tastes; every fifth endorses nobody, every fourth says no to something."""
     plays, friends = synthetic_community(USERS, seed)
-    view, graph, book = View(), EndorsementGraph(), RecordBook()
+    view, graph, book = Looked(), EndorsementGraph(), RecordBook()
     for at, (user, item) in enumerate(zip(plays.user.tolist(), plays.item.tolist(), strict=True)):
         number = book.enter(at.to_bytes(32, "big"))
         view.append(person(user), [plays.item_ids[item]], 1.0, NOW_S - 10_000 + at, number)
@@ -93,6 +106,13 @@ def test_a_list_of_candidates_is_the_whole_list_without_the_others() -> None:
     assert listed == whole[::3]
     (rest,) = advisor.recommend_many([ego], 1000, NOW_S, [Wish(exclude=chosen)])
     assert rest == [line for line in whole if line.item not in chosen]
+
+
+def test_what_several_wish_alike_is_looked_up_once() -> None:
+    view, graph, book = community(4)
+    advisor, wish = Advisor(view, graph, book), Wish(candidates=frozenset(map(str, range(10_000))))
+    advisor.recommend_many([person(n) for n in range(20)], 7, NOW_S, [wish] * 20)
+    assert 10_000 <= view.looked_up < 20_000
 
 
 @pytest.mark.parametrize("ego", [person(7), person(5)], ids=["anchored", "marked"])
