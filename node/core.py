@@ -158,7 +158,7 @@ class Core:
             for author in self.engine.authorship.authors:
                 done.extend(self._trim_private(author))
         if now_ms >= self._sweep_due_ms and self._is_trust_due(event):
-            self._reached.sweep(self.engine.authorship.authors, self.endorsements.digest())
+            self._reached.sweep(self.engine.authorship.authors, self.endorsements.version)
             if self._reached.is_busy:
                 self._sweep_due_ms = now_ms + SWEEP_PERIOD_MS
                 self._reached.step()

@@ -45,21 +45,21 @@ class Reached:
         self._is_told = True  # all of the union, and nobody else
         self._found: dict[bytes, None] = {}
         self._waiting: list[bytes] = []
-        self._swept = b""
+        self._swept: tuple[int, int] | None = None
 
     @property
     def is_busy(self) -> bool:
         """Whether users are waiting to be looked at, or somebody to be told."""
         return bool(self._waiting) or not self._is_told
 
-    def sweep(self, users: Sequence[bytes], state: bytes) -> None:
+    def sweep(self, users: Sequence[bytes], version: int) -> None:
         """Begin to look at all users anew, unless nothing changed or one is going on already.
 
         Args:
             users: the local identities.
-            state: digest of the endorsements.
+            version: of the endorsement graph.
         """
-        state += len(users).to_bytes(4, "big")
+        state = version, len(users)
         if not self._waiting and state != self._swept:
             self._swept = state
             self._found = {}
@@ -83,7 +83,6 @@ class Reached:
         fresh = {user: None}
         if has_endorsed:
             fresh.update(dict.fromkeys(self._reached_by(user)))
-            self._swept = b""  # even where it is taken back before the next sweep
         self._add(fresh)
 
     def _add(self, found: dict[bytes, None]) -> None:

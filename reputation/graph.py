@@ -15,11 +15,12 @@ Three properties hold for statements in any order, as long as the store was neve
 - an index keeps its meaning as long as any statement names its identity; it is reused afterwards.
 
 What a record says waits until somebody asks, and is then taken in together with what else waits.
-Adding an endorsement costs O(1) and a hash, or O(out_edge_limit) once an author's row is full; a
+Adding an endorsement costs O(1), or O(out_edge_limit) once an author's row is full; a
 snapshot of n identities and e edges costs O(n log n + e log e) and is kept until something changes.
 Whoever keeps what he found in one asks `changed_since`, and looks again only if it concerns him.
 """
 
+import hashlib
 import math
 from array import array
 from collections import deque
@@ -32,7 +33,6 @@ from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip.record import WEIGHT_SCALE, Record, Vouch
-from tastemesh.reputation.digest import WeightDigest
 from tastemesh.reputation.identities import Identities
 from tastemesh.reputation.replaced import Order, Replaced
 from tastemesh.reputation.rows import EndorsementArrays
@@ -93,8 +93,8 @@ class EndorsementGraph:
     """
 
     __slots__ = (
-        "_arrays", "_authors", "_changed", "_digest", "_free_slots", "_identities", "_orders",
-        "_replaced", "_rows", "_subjects", "_units", "_version", "_waiting", "limits",
+        "_arrays", "_authors", "_changed", "_free_slots", "_identities", "_orders", "_replaced",
+        "_rows", "_subjects", "_units", "_version", "_waiting", "limits",
     )  # fmt: skip
 
     def __init__(self, limits: EndorsementLimits | None = None) -> None:
@@ -108,7 +108,6 @@ class EndorsementGraph:
         self._orders: list[Order] = []
         self._free_slots: list[int] = []
         self._replaced = Replaced(self.limits.edge_limit)
-        self._digest = WeightDigest()
         self._arrays: EndorsementArrays | None = None
         self._changed: deque[tuple[bytes, int]] = deque(maxlen=_CHANGE_COUNT)
         self._version = 0
@@ -276,12 +275,17 @@ class EndorsementGraph:
         return np.array(sorted(s for s, slot in row.items() if self._units[slot] < 0), np.int32)
 
     def digest(self) -> bytes:
-        """32 bytes that name the weights held, whatever their order of arrival.
-
-        See `tastemesh.reputation.digest` for what they are good for.
-        """
+        """32 bytes that name the weights held, whatever their order of arrival: O(e log e)."""
         self._absorb()
-        return self._digest.value()
+        ids = self._identities.ids
+        held = sorted(
+            (ids[author], ids[subject], units)
+            for author, subject, units in zip(
+                self._authors, self._subjects, self._units, strict=True
+            )
+            if units
+        )
+        return hashlib.sha256(msgspec.msgpack.encode(held)).digest()
 
     def csr(self) -> EndorsementArrays:
         """The positive endorsements as arrays; the same object until something changes."""
@@ -318,12 +322,8 @@ class EndorsementGraph:
         self._orders[slot] = order
         if units == self._units[slot]:
             return False
-        author = self._authors[slot]
-        pair = self._identities.ids[author], self._identities.ids[self._subjects[slot]]
-        self._digest.remove(*pair, self._units[slot])
-        self._digest.add(*pair, units)
         self._units[slot] = units
-        self._note_change(author)
+        self._note_change(self._authors[slot])
         return True
 
     def _insert(self, author: bytes, subject: bytes, order: Order, units: int) -> None:
@@ -340,19 +340,18 @@ class EndorsementGraph:
             self._subjects.append(subject_index)
             self._units.append(units)
             self._orders.append(order)
-        self._rows.setdefault(author_index, {})[subject_index] = slot
+        row = self._rows.get(author_index)
+        if row is None:
+            row = self._rows[author_index] = {}
+        row[subject_index] = slot
         if units:
-            self._digest.add(author, subject, units)
             self._note_change(author_index)
         self._arrays = None
 
     def _drop(self, slot: int) -> None:
         author, subject = self._authors[slot], self._subjects[slot]
         self._replaced.drop_where(slot, lambda _order: True)
-        units = self._units[slot]
-        if units:
-            ids = self._identities.ids
-            self._digest.remove(ids[author], ids[subject], units)
+        if self._units[slot]:
             self._note_change(author)
         self._units[slot] = 0
         self._free_slots.append(slot)

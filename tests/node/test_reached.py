@@ -10,6 +10,7 @@ from tastemesh.gossip.window import Window
 from tastemesh.node import reached as reached_module
 from tastemesh.node.core import Core
 from tastemesh.node.reached import MOVED_AT_ONCE, Reached
+from tastemesh.reputation.graph import EndorsementGraph
 
 WALL_MS = 1_700_000_000_000
 
@@ -32,7 +33,7 @@ def friends_of(user: bytes) -> list[bytes]:
 
 def test_a_sweep_goes_one_user_a_step_and_what_is_found_counts_at_once() -> None:
     reached = Reached(friends_of, nothing_of)
-    reached.sweep(USERS, b"state")
+    reached.sweep(USERS, 1)
     steps = 0
     while reached.is_busy:
         assert stepped(reached)
@@ -51,11 +52,11 @@ def test_nothing_is_walked_again_while_nothing_changed() -> None:
 
     reached = Reached(walk, nothing_of)
     for _ in range(2):
-        reached.sweep(USERS[:2], b"state")
+        reached.sweep(USERS[:2], 1)
         while reached.is_busy:
             stepped(reached)
     assert walked == USERS[:2]
-    reached.sweep(USERS[:2], b"another")
+    reached.sweep(USERS[:2], 2)
     assert reached.is_busy
     while reached.is_busy:
         assert not stepped(reached)  # the same people
@@ -65,11 +66,11 @@ def test_nothing_is_walked_again_while_nothing_changed() -> None:
 def test_whoever_is_reached_no_longer_goes_at_the_end_of_a_sweep() -> None:
     friends = {user: friends_of(user) for user in USERS}
     reached = Reached(friends.__getitem__, nothing_of)
-    reached.sweep(USERS, b"before")
+    reached.sweep(USERS, 1)
     while reached.is_busy:
         stepped(reached)
     friends[USERS[0]] = []
-    reached.sweep(USERS, b"after")
+    reached.sweep(USERS, 2)
     for _ in range(len(USERS) - 1):
         assert not stepped(reached)
         assert b"friend" + USERS[0] in reached.told
@@ -79,15 +80,20 @@ def test_whoever_is_reached_no_longer_goes_at_the_end_of_a_sweep() -> None:
 
 def test_who_was_endorsed_and_no_longer_is_goes_with_the_next_sweep() -> None:
     """Though the endorsements are what they were when the last one began."""
-    friends: dict[bytes, list[bytes]] = {USERS[0]: []}
-    reached = Reached(friends.__getitem__, nothing_of)
-    reached.sweep(USERS[:1], b"state")
+    graph = EndorsementGraph()
+
+    def endorsed_by(user: bytes) -> list[bytes]:
+        return [subject for subject, said in graph.said_by(user).items() if said.weight_q]
+
+    reached = Reached(endorsed_by, nothing_of)
+    reached.sweep(USERS[:1], graph.version)
     stepped(reached)
-    for friends[USERS[0]] in ([b"friend"], []):
+    for seq, weight in enumerate((1.0, 0.0)):
+        graph.endorse(USERS[0], b"friend", weight, epoch=0, seq=seq)
         reached.look_at(USERS[0], has_endorsed=True)
         reached.news()
     assert b"friend" in reached.told
-    reached.sweep(USERS[:1], b"state")
+    reached.sweep(USERS[:1], graph.version)
     stepped(reached)
     assert reached.told == {USERS[0]}
 
@@ -128,7 +134,7 @@ def test_of_a_crowd_that_comes_into_reach_some_are_told_at_once_and_all_in_the_e
     assert reached.told == {USERS[1], *crowd}
     assert steps == 5
     friends[USERS[1]] = []
-    reached.sweep(USERS[1:3], b"state")
+    reached.sweep(USERS[1:3], 1)
     while reached.is_busy:
         reached.step()
         gained, lost = reached.news()
