@@ -206,6 +206,8 @@ class Core:
         record = accepted.record
         if record.endorsements:
             self._vouch(record)
+        if not record.interactions:  # the view has nothing of it, and needs no number for it
+            return
         held_ms = min(record.created_ms, accepted.first_seen_ms)
         self._make_numbers()
         number = self._book.enter(record.id)
