@@ -210,8 +210,10 @@ class Admission:
         if objection is not None:
             self._overrule(record)
             raise objection
+        if record.lineage is None:
+            return self.admit(record, event.wall_ms)
         learnt = self._learn(record)
-        objection = self._intake.objection(record) if record.lineage is not None else None
+        objection = self._intake.objection(record)
         if objection is not None:  # what its lineage does not void
             if shard is None:
                 self._overrule(record)

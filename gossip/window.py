@@ -223,7 +223,9 @@ class Window:
             statements,
             author in self._reached,
         )
-        if not self._fits_quota(entry, shelf):
+        held = shelf.weights[kind] if shelf is not None else 0
+        has_room = held + entry.weight <= self._quotas[kind]
+        if not (has_room or self._fits_quota(entry, shelf)):
             if shelf is not None:
                 shelf.left_out = True
             return RejectReason.AUTHOR_QUOTA, []
@@ -233,7 +235,7 @@ class Window:
         if shelf is None:
             shelf = self._shelves[author] = Shelf([], {}, [0] * len(Kind))
         self._insert(entry, shelf)
-        left = self._over_quota(shelf, kind)
+        left = [] if has_room else self._over_quota(shelf, kind)
         if total <= most:
             return None, left
         while self.statement_count > most:
@@ -345,14 +347,12 @@ class Window:
 
     def _over_quota(self, shelf: Shelf, kind: Kind) -> list[tuple[Gone, EvictReason]]:
         """Remove and return an author's oldest records, until the rest fit into a quota."""
-        most, gone = self._quotas[kind], list[tuple[Gone, EvictReason]]()
-        if shelf.weights[kind] <= most:
-            return gone
+        gone: list[tuple[Gone, EvictReason]] = []
         shelf.left_out = True
         for key in tuple(shelf.keys):
             if self._entries[key[-1]].kind is kind:
                 gone.append((self._remove(key[-1]), EvictReason.AUTHOR_QUOTA))
-                if shelf.weights[kind] <= most:
+                if shelf.weights[kind] <= self._quotas[kind]:
                     break
         return gone
 
