@@ -90,7 +90,7 @@ class Sync:
         "_answered_us", "_asked", "_asked_count", "_began_amid", "_behind", "_due", "_exchanges",
         "_guests", "_items", "_limits", "_network", "_node", "_opened_round",
         "_paid_bytes", "_partners", "_passed", "_peers", "_period_began_ms", "_present", "_read",
-        "_rounds", "_shipments", "_uncompared", "_vain_rounds",
+        "_rounds", "_shipments", "_uncompared", "_vain_rounds", "_wrapped",
     )  # fmt: skip
 
     def __init__(
@@ -109,6 +109,8 @@ class Sync:
         self._guests = Guests(limits, peers)
         self._exchanges = Exchanges(limits, seed)
         self._shipments = Shipments(limits)
+        payload_bytes = limits.payload_bytes - inbox.WRAPPER_BYTES
+        self._wrapped = msgspec.structs.replace(limits, payload_bytes=payload_bytes)
         self._present = present
         self._asked_count = 0
         self._items = reconcile.ItemSet()
@@ -380,16 +382,13 @@ class Sync:
     def deliver(self, event: Fetched, now_ms: int) -> list[Effect]:
         """Send fetched records to the peer that lacks them, as many as it may be sent."""
         envelopes = self._shipments.fit(event.topic, event.envelopes, now_ms)
-        room = msgspec.structs.replace(
-            self._limits, payload_bytes=self._limits.payload_bytes - inbox.WRAPPER_BYTES
-        )
         return [
             Send(
                 event.topic,
                 inbox.written(inbox.Message(inbox.BUNDLE, self._node, bundle, 0)),
                 event.broker,
             )
-            for bundle in pack_bundles(envelopes, room)
+            for bundle in pack_bundles(envelopes, self._wrapped)
         ]
 
     def convince(self, peer: bytes, proof: bytes, broker: str) -> Send:
