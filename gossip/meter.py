@@ -118,14 +118,15 @@ class Meter:
     def withheld(self) -> tuple[bytes, ...]:
         """Return the authors whom chance does not explain, most records missing first."""
         looked_at = [(a, t) for a, t in self._authors.items() if t.expected >= _LEAST_COUNT]
+        suspects = [each for each in looked_at if each[1].missing]
+        if not suspects:
+            return ()
         null = _Null()
         for tally in self._authors.values():
             if not tally.is_bare:
                 null.take(tally, 1)
         named: list[tuple[int, bytes]] = []
-        for author, tally in looked_at:
-            if not tally.missing:
-                continue
+        for author, tally in suspects:
             if not tally.is_bare:
                 null.take(tally, -1)  # himself apart
             chance = null.tail(tally.missing, tally.expected, NAMED_PROBABILITY / len(looked_at))
