@@ -204,7 +204,7 @@ class Peers:
                     self._sampled[number] = left[first]
 
     def _offer(self, node: bytes) -> None:
-        digests = b"".join(blake2b(node, key=key).digest() for key in self._keys)
+        digests = b"".join([blake2b(node, key=key).digest() for key in self._keys])
         hashes = np.frombuffer(digests, np.uint32)
         for number in (hashes < self._least).nonzero()[0].tolist():
             self._least[number] = hashes[number]

@@ -45,7 +45,7 @@ class MemoryStore:
                     self._records[record.id] = (record, change.first_seen_ms)
                     if self._shelf is not None:
                         self._shelf.put(record)
-            case effects.Accepted():  # as common, and none of a store's business
+            case effects.Accepted() | effects.PeerSeen():  # as common, and nothing to a store
                 pass
             case effects.Evict():
                 for record_id in change.record_ids:
