@@ -124,6 +124,11 @@ class Window:
         shelf = self._shelves.get(author)
         return shelf.weights[Kind.INTERACTIONS] if shelf else 0
 
+    def record_count(self, author: bytes) -> int:
+        """Return how many of one author's records are held."""
+        shelf = self._shelves.get(author)
+        return len(shelf.keys) if shelf else 0
+
     def records_of(self, author: bytes) -> tuple[bytes, ...]:
         """Return the ids of one author's records, oldest first."""
         shelf = self._shelves.get(author)

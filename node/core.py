@@ -91,7 +91,7 @@ class Core:
         self.disowned_revision = 0
         """`revision` as of the last record that left because it must not be used, not for room."""
         self._said: dict[bytes, int] = {}
-        self._reached = Reached(self._advisor.reached, self.engine.window.records_of)
+        self._reached = Reached(self._advisor.reached, self.engine.window.record_count)
         self._sweep_due_ms = 0
         self._engine_handle, self._receive = self.engine.handle, self.engine.receive
 

@@ -29,16 +29,16 @@ class Reached:
 
     Args:
         reached_by: returns whom one user's trust reaches.
-        records_of: returns what the window has of an author.
+        record_count: returns how many records the window has of an author.
     """
 
     def __init__(
         self,
         reached_by: Callable[[bytes], Sequence[bytes]],
-        records_of: Callable[[bytes], Sequence[bytes]],
+        record_count: Callable[[bytes], int],
     ) -> None:
         self._reached_by = reached_by
-        self._records_of = records_of
+        self._record_count = record_count
         self._union: dict[bytes, None] = {}
         self.told: set[bytes] = set()
         """Who of those reached, and of the users, has been told."""
@@ -107,7 +107,7 @@ class Reached:
                 if room <= 0:
                     break
                 moving.append(author)
-                room -= 1 + len(self._records_of(author))
+                room -= 1 + self._record_count(author)
         self.told.update(moved[0])
         self.told.difference_update(moved[1])
         self._is_told = self.told == self._union.keys()

@@ -197,7 +197,7 @@ class Lost(Core):
             node=person("node"), signers=(ANA, BEN), network=NETWORK, limits=LIMITS, seed=b""
         )
         self.left = until
-        self._reached = Reached(self._walk, self.records_of)
+        self._reached = Reached(self._walk, self.engine.window.record_count)
 
     def _walk(self, who: bytes) -> list[bytes]:
         self.left -= 1

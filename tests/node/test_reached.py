@@ -17,8 +17,8 @@ WALL_MS = 1_700_000_000_000
 USERS = [bytes([n]) * 32 for n in range(10)]
 
 
-def nothing_of(_: bytes) -> list[bytes]:
-    return []
+def nothing_of(_: bytes) -> int:
+    return 0
 
 
 def stepped(reached: Reached) -> bool:
@@ -120,7 +120,7 @@ def test_an_endorsement_counts_at_once_for_its_author_only() -> None:
 def test_of_a_crowd_that_comes_into_reach_some_are_told_at_once_and_all_in_the_end() -> None:
     crowd = {n.to_bytes(32, "big"): [b"record"] * (n % 7) for n in range(5_000)}
     friends = {USERS[1]: list(crowd), USERS[2]: []}
-    reached = Reached(friends.__getitem__, lambda author: crowd.get(author, []))
+    reached = Reached(friends.__getitem__, lambda author: len(crowd.get(author, [])))
     reached.look_at(USERS[1], has_endorsed=True)
     steps = 0
     while reached.is_busy:
@@ -156,8 +156,9 @@ def test_a_core_tells_its_window_of_a_crowd_step_by_step(monkeypatch: pytest.Mon
     ana, *crowd = (each.id for each in people)
     for each in crowd:
         core.handle(inputs.Recorded(each, (Interaction("song", "listen", 10_000),), WALL_MS), 0)
-    core._reached = Reached(core._advisor.reached, core.records_of)  # of this moment on
-    core.engine.window.move((), tuple(sorted(crowd)))
+    window = core.engine.window
+    core._reached = Reached(core._advisor.reached, window.record_count)  # of this moment on
+    window.move((), tuple(sorted(crowd)))
     friends = tuple(Endorsement(each, 10_000) for each in crowd)
     moved: list[int] = []
     move = Window.move
