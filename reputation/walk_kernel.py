@@ -42,7 +42,37 @@ def trace_compiled(
     Returns:
         All first hits, walk by walk.
     """
-    walk, node, contact = _run(
+    walk, node, contact, _ = _walks(arrays, ego, units, blocked, keys, parameters, True)
+    return walks.Trace(walk=walk, node=node, contact=contact)
+
+
+def hit_compiled(
+    arrays: EndorsementArrays,
+    ego: int,
+    units: NDArray[np.int64],
+    blocked: NDArray[np.bool_],
+    keys: tuple[int, int],
+    parameters: WalkParameters,
+) -> NDArray[np.intp]:
+    """Makes the same walks as `trace_compiled`, and notes nothing on the way but whom they hit.
+
+    Returns:
+        Indices, rising.
+    """
+    is_hit = _walks(arrays, ego, units, blocked, keys, parameters, False)[3]
+    return np.flatnonzero(is_hit & ~blocked)
+
+
+def _walks(
+    arrays: EndorsementArrays,
+    ego: int,
+    units: NDArray[np.int64],
+    blocked: NDArray[np.bool_],
+    keys: tuple[int, int],
+    parameters: WalkParameters,
+    is_traced: bool,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
+    return _run(
         arrays.offsets,
         arrays.subjects,
         arrays.cumulative,
@@ -54,8 +84,8 @@ def trace_compiled(
         np.uint64(walks.stop_threshold(parameters.alpha)),
         parameters.walk_count,
         parameters.step_limit,
+        is_traced,
     )
-    return walks.Trace(walk=walk, node=node, contact=contact)
 
 
 @numba.njit(inline="always")
@@ -77,9 +107,11 @@ def _walk(
     threshold: np.uint64,
     walk_count: int,
     step_limit: int,
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    hits = np.empty((3, 4 * walk_count), np.int32)
+    is_traced: bool,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
+    hits = np.empty((3, 4 * walk_count if is_traced else 0), np.int32)
     used = 0
+    is_hit = np.zeros(len(units), np.bool_)  # or blocked, and on the way
     last_walk = np.full(len(units), -1, np.int32)  # the last walk that came by, per identity
     for walk in range(walk_count):
         stream = _mix(np.uint64(walk) * _GOLDEN + walk_key) ^ step_key
@@ -103,7 +135,8 @@ def _walk(
             if at == ego:
                 contact = edge - offsets[ego]
             at = subjects[edge]
-            if blocked[at] or last_walk[at] == walk:
+            is_hit[at] = True
+            if not is_traced or blocked[at] or last_walk[at] == walk:
                 continue
             last_walk[at] = walk
             if used == hits.shape[1]:
@@ -112,7 +145,7 @@ def _walk(
                 hits = longer
             hits[0, used], hits[1, used], hits[2, used] = walk, at, contact
             used += 1
-    return hits[0, :used], hits[1, :used], hits[2, :used]
+    return hits[0, :used], hits[1, :used], hits[2, :used], is_hit
 
 
 _run = compiled(_walk)

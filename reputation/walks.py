@@ -140,6 +140,13 @@ def whom_walks_hit(
     Returns:
         Indices of the identities whose `walk_mass` is above 0, rising.
     """
+    index = graph.index_of(ego)
+    if index is not None and is_compiled(None):
+        from tastemesh.reputation.walk_kernel import hit_compiled
+
+        arrays = graph.csr()
+        start = _start(arrays, index, graph.walls(ego), seed)
+        return hit_compiled(arrays, index, *start, parameters)
     return np.flatnonzero(np.bincount(_traced(graph, ego, seed, parameters).node))
 
 
@@ -179,18 +186,25 @@ def trace_walks(
     """
     if not 0 <= ego < len(arrays.ids):
         raise UsageError(f"ego index {ego}; expected 0 to {len(arrays.ids) - 1}")
+    start = _start(arrays, ego, walls, seed)
+    if is_compiled(compiled):
+        from tastemesh.reputation.walk_kernel import trace_compiled
+
+        return trace_compiled(arrays, ego, *start, parameters)
+    return _trace_numpy(arrays, ego, *start, parameters)
+
+
+def _start(
+    arrays: EndorsementArrays, ego: int, walls: NDArray[np.int32], seed: bytes
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], tuple[int, int]]:
+    """Return the weight that leaves each identity, who is never hit, and what keys the draws."""
     units = np.diff(arrays.cumulative[arrays.offsets])
     units[walls] = 0  # nothing leaves a wall
     blocked = np.zeros(len(arrays.ids), np.bool_)
     blocked[walls] = True
     blocked[ego] = True
     digest = hashlib.sha256(_SEED_DOMAIN + seed).digest()
-    keys = int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:16], "big")
-    if is_compiled(compiled):
-        from tastemesh.reputation.walk_kernel import trace_compiled
-
-        return trace_compiled(arrays, ego, units, blocked, keys, parameters)
-    return _trace_numpy(arrays, ego, units, blocked, keys, parameters)
+    return units, blocked, (int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:16], "big"))
 
 
 def stop_threshold(alpha: float) -> int:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tastemesh.errors import UsageError
+from tastemesh.ranking import compiling
 from tastemesh.reputation.graph import EndorsementGraph, EndorsementLimits
 from tastemesh.reputation.parameters import WalkParameters
-from tastemesh.reputation.walks import WalkMass, trace_walks, walk_mass
+from tastemesh.reputation.walks import WalkMass, trace_walks, walk_mass, whom_walks_hit
 from tests.hash_seeds import printed
 
 Edge = tuple[bytes, bytes, float]
@@ -226,6 +227,16 @@ def test_compiled_walks_are_the_same_bit_for_bit(edges: list[Edge], seed: bytes)
     assert compiled.walk.tolist() == plain.walk[by_walk].tolist()
     assert compiled.node.tolist() == plain.node[by_walk].tolist()
     assert compiled.contact.tolist() == plain.contact[by_walk].tolist()
+
+
+@given(edges_among(HONEST, HONEST), st.binary(max_size=3))
+def test_whom_walks_hit_has_a_mass_and_nobody_else(edges: list[Edge], seed: bytes) -> None:
+    graph = graph_of(edges)
+    mass = walk_mass(graph, EGO, seed=seed, parameters=FEW).mass
+    for is_postponed in (True, False):
+        compiling.postpone(is_postponed)
+        hit = whom_walks_hit(graph, EGO, seed=seed, parameters=FEW)
+        assert hit.tolist() == np.flatnonzero(mass).tolist()
 
 
 def test_kernels_agree_on_a_large_graph_with_long_walks() -> None:
