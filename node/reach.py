@@ -57,7 +57,7 @@ class Reach(msgspec.Struct, frozen=True, eq=False):
 
 
 class Hit(msgspec.Struct, frozen=True, eq=False):
-    """Whom an ego's endorsements reach, without how much: half the work (measured).
+    """Whom an ego's endorsements reach, without how much: a third of the work (measured).
 
     Attributes:
         ids: identity of each index.
