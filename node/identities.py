@@ -31,7 +31,8 @@ class KeyRing:
         passphrase: opens them; empty for unencrypted ones.
 
     Raises:
-        ConfigError: a key cannot be read or written.
+        ConfigError: a key cannot be read.
+        StorageError: a key cannot be written.
     """
 
     def __init__(self, folder: Path, passphrase: str) -> None:
@@ -56,7 +57,7 @@ class KeyRing:
         """Make the node's own key anew: a copied home is another node, with the same users.
 
         Raises:
-            ConfigError: the key cannot be written.
+            StorageError: the key cannot be written.
         """
         self.node = create_key(self._path(_NODE_KEY), self._passphrase, replace=True)
 
@@ -91,7 +92,8 @@ class KeyRing:
         key may have signed elsewhere, and only a start looks for what it has said.
 
         Raises:
-            ConfigError: the name cannot be a file's, or the key cannot be written or was brought.
+            ConfigError: the name cannot be a file's, or the key was brought.
+            StorageError: the key cannot be written.
         """
         self.check(name)
         with self._lock:
@@ -120,7 +122,7 @@ class KeyRing:
 
         Raises:
             UsageError: nobody has this name, or he has rotated too often.
-            ConfigError: the key cannot be written; the older one stays in force.
+            StorageError: the key cannot be written; the older one stays in force.
         """
         with self._lock:
             steps = self.signer(name).lineage

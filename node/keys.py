@@ -20,9 +20,10 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tastemesh.errors import ConfigError, UsageError
+from tastemesh.errors import ConfigError, StorageError, UsageError
 from tastemesh.gossip.lineage import Lineage, Slot
 from tastemesh.gossip.signer import Signer
+from tastemesh.storage.failures import cause_of
 from tastemesh.storage.files import sync_folder
 
 _PEM = re.compile(
@@ -58,7 +59,8 @@ def create_key(path: Path, passphrase: str = "", *, replace: bool = False) -> Si
         replace: give up the identity that the file holds.
 
     Raises:
-        ConfigError: the file exists or cannot be written.
+        ConfigError: the file exists.
+        StorageError: it cannot be written.
     """
     secrets = [Ed25519PrivateKey.generate() for _ in ("current", "next")]
     try:
@@ -72,7 +74,7 @@ def create_key(path: Path, passphrase: str = "", *, replace: bool = False) -> Si
     except FileExistsError:
         raise ConfigError(f"{path} exists already; a key is never overwritten") from None
     except OSError as error:
-        raise ConfigError(f"cannot write the key file {path}: {error.strerror}") from None
+        raise _unwritten(path, error) from None
     return load_key(path, passphrase)
 
 
@@ -85,7 +87,8 @@ def rotate_key(path: Path, passphrase: str, cut: Slot) -> Signer:
         cut: the last slot that the older keys hold for.
 
     Raises:
-        ConfigError: the file cannot be read or written; it is as it was then.
+        ConfigError: the file cannot be read.
+        StorageError: it cannot be written; it is as it was then.
     """
     signer = load_key(path, passphrase)
     _, following = _secrets(path, passphrase)
@@ -97,8 +100,13 @@ def rotate_key(path: Path, passphrase: str, cut: Slot) -> Signer:
             written.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise ConfigError(f"cannot write the key file {path}: {error.strerror}") from None
+        raise _unwritten(path, error) from None
     return load_key(path, passphrase)
+
+
+def _unwritten(path: Path, error: OSError) -> StorageError:
+    text = f"cannot write the key file {path}: {error.strerror}"
+    return StorageError(text, cause_of(error))
 
 
 def _encoded(secrets: list[Ed25519PrivateKey], passphrase: str) -> bytes:

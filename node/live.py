@@ -108,8 +108,9 @@ class Live:
         A caller who gives up leaves nobody half made, with a key and no place in the network.
 
         Raises:
-            ConfigError: a name cannot be a file's, and nobody is made; or a key cannot be written,
-                and those before it are made.
+            ConfigError: a name cannot be a file's, and nobody is made; or a key was brought, and
+                those before it are made.
+            StorageError: a key cannot be written, and those before it are made.
         """
         for name in names:
             self.keys.check(name)

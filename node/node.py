@@ -228,8 +228,8 @@ class Node:
 
         Raises:
             UsageError: nobody has this name, or he has rotated too often.
-            ConfigError: the key file cannot be written; the older key stays in force.
-            StorageError: the records cannot be read, or the node stopped before the commit.
+            StorageError: the key file cannot be written, and the older key stays in force; or the
+                records cannot be read, or the node stopped before the commit.
         """
         return await self._live.voices.rotate(stolen=stolen, identity=identity)
 
@@ -377,7 +377,8 @@ class Node:
         `add_identities` keeps the event loop free meanwhile.
 
         Raises:
-            ConfigError: the name cannot be a file's, or the key cannot be written or was brought.
+            ConfigError: the name cannot be a file's, or the key was brought.
+            StorageError: the key cannot be written.
         """
         live = self._live
         return LocalIdentity(self, name, live.join(name, live.keys.make(name)).id)
@@ -387,8 +388,9 @@ class Node:
 
         Raises:
             UsageError: it is one text, which would be a user a letter.
-            ConfigError: a name cannot be a file's, and nobody is made; or a key cannot be written,
-                or was brought while the node runs, and those before it are made.
+            ConfigError: a name cannot be a file's, and nobody is made; or a key was brought while
+                the node runs, and those before it are made.
+            StorageError: a key cannot be written, and those before it are made.
         """
         wanted = several("names", names, "names")
         made = await self._live.make(wanted)

@@ -86,10 +86,14 @@ def gone(path: Path) -> StorageError:
     return StorageError(text, StorageCause.GONE)
 
 
+def cause_of(error: OSError) -> StorageCause:
+    """Return what the system's refusal is counted under."""
+    return _BY_ERRNO.get(error.errno or 0, StorageCause.IO)
+
+
 def _told(path: Path, error: BaseException) -> tuple[StorageCause, str]:
     if isinstance(error, OSError):
-        cause = _BY_ERRNO.get(error.errno or 0, StorageCause.IO)
-        return cause, error.strerror or str(error)
+        return cause_of(error), error.strerror or str(error)
     code = getattr(error, "sqlite_errorcode", None)
     if isinstance(error, UnicodeDecodeError) or (code is None and _UNREADABLE in str(error)):
         return StorageCause.DAMAGED, f"is damaged, as text in it is: {_RECOVER}"

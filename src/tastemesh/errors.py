@@ -11,7 +11,7 @@
     ├── RemoteProtocolError         what a peer sent is not a valid record; carries a RejectReason
     ├── TransportError              a broker cannot be reached or refused us
     ├── DaemonError                 a node's daemon does not run, answer, or let us in
-    ├── StorageError                the window's database cannot be read or written
+    ├── StorageError                the window's database cannot be read or written, or a key stored
     ├── InternalError               a fault of ours, half way through an input; has what was done
     └── DataError                   a bad line in a file; names file, line and what was expected
 """
@@ -98,7 +98,7 @@ class StorageCause(StrEnum):
 
 
 class StorageError(TastemeshError):
-    """The database cannot be opened, read or written; the text names the file and the cause.
+    """The database cannot be opened, read or written, or a key stored; names file and cause.
 
     Args:
         text: what is wrong and what to do.

@@ -12,6 +12,7 @@ from tastemesh.errors import UsageError
 from tastemesh.node.node import Node, open_node
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.wish import ITEM_COUNT, LIKE_COUNT, wished
+from tests.node.full import full_at
 
 
 @pytest.fixture
@@ -136,3 +137,18 @@ async def test_a_status_without_bounds_costs_no_ranking(
     bare = (await client.get("/v1/status", params={"bounds": False})).json()
     assert (len(full["sybil_bound"]), bare["sybil_bound"]) == (3, {})
     assert bare.keys() == full.keys()
+
+
+async def test_a_key_that_a_full_disk_has_no_room_for_is_no_fault_of_who_asked(
+    client: httpx.AsyncClient,
+) -> None:
+    asked: list[tuple[str, dict[str, object]]] = [
+        ("identities", {"name": "cem"}),
+        ("identities/many", {"names": ["dan"]}),
+        ("rotate", {}),
+    ]
+    for path, body in asked:
+        with full_at(0):
+            reply = await client.post(f"/v1/{path}", json=body)
+        assert (reply.status_code, "cannot write the key file" in reply.text) == (503, True)
+        assert (await client.post(f"/v1/{path}", json=body)).status_code == 201

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tastemesh.errors import ConfigError
+from tastemesh.errors import ConfigError, StorageError
 from tastemesh.node.identities import KeyRing
 from tastemesh.node.keys import create_key, load_key, rotate_key
 from tests.node.full import full_at
@@ -17,7 +17,7 @@ def test_a_key_that_a_full_disk_cut_short_leaves_nothing(tmp_path: Path) -> None
     ring = KeyRing(tmp_path, "")
     held = ring.make("there").id
     for byte_count in (0, 100):
-        with full_at(byte_count), pytest.raises(ConfigError, match=r"cannot write the key file"):
+        with full_at(byte_count), pytest.raises(StorageError, match=r"cannot write the key file"):
             ring.make("full")
         assert sorted(each.name for each in tmp_path.iterdir()) == [
             "me.key",
@@ -33,7 +33,7 @@ def test_a_rotation_that_a_full_disk_cut_short_changes_nothing(tmp_path: Path) -
     path = tmp_path / "me.key"
     made = create_key(path, "secret")
     before = path.read_bytes()
-    with full_at(100), pytest.raises(ConfigError, match=r"cannot write the key file"):
+    with full_at(100), pytest.raises(StorageError, match=r"cannot write the key file"):
         rotate_key(path, "secret", (0, 3))
     assert [each.name for each in tmp_path.iterdir()] == ["me.key"]
     assert path.read_bytes() == before
