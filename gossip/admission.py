@@ -118,8 +118,10 @@ class Admission:
         if not self._intake.lineages.holds(record.author, record.lineage, record.slot):
             return [*done, effects.Evict((record.id,), EvictReason.REVOKED)]
         refusal, freed = self._place(record, stored.first_seen_ms, stored.said_here)
-        if refusal is not None:  # the limits have become tighter
-            return [*done, effects.Evict((record.id,), EvictReason.WINDOW)]
+        if refusal is not None:
+            if stored.said_here and self._authorship.note_refused(record, refusal):
+                return done  # it waits there to be said again
+            return [*done, effects.Evict((record.id,), EvictReason.WINDOW)]  # tighter limits
         return [*done, effects.Accepted(record, stored.first_seen_ms, own), *freed]
 
     def _discard(self, record_id: bytes, detail: str) -> list[Effect]:
@@ -257,8 +259,8 @@ class Admission:
             detail = "a number is taken"
             return [*learnt, self._rejected.refuse(refusal, record.author, detail), *freed]
         if refusal is not None:
-            if said_here:
-                self._authorship.note_refused(record, refusal)
+            if said_here and self._authorship.note_refused(record, refusal):
+                learnt.append(effects.Persist(record, first_seen_ms, said_here))
             self._sync.pass_over(record)
             return [*learnt, self._rejected.refuse(refusal, record.author, "not kept")]
         own = record.author in self._authorship
@@ -289,7 +291,10 @@ class Admission:
             self._review()
         horizon_ms = self._horizon.advance(now_ms, wall_ms, self.window.oldest_ms)
         aged = self.window.expire(horizon_ms, wall_ms)
-        return self._leave([(gone, EvictReason.AGE) for gone in aged])
+        done = self._leave([(gone, EvictReason.AGE) for gone in aged])
+        over = self._authorship.give_up(wall_ms - self._limits.window_age_ms)
+        over = tuple(each for each in over if each not in self.window)  # somebody brought it again
+        return [*done, effects.Evict(over, EvictReason.AUTHOR_QUOTA)] if over else done
 
     def _place(
         self, record: Record, first_seen_ms: int, said_here: bool
@@ -356,11 +361,17 @@ class Admission:
             if not together:
                 continue
             crowded_out = reason in (EvictReason.AUTHOR_QUOTA, EvictReason.WINDOW)
+            aside: list[bytes] = []
             for gone in together:
                 self._sync.remove(gone, pass_over=crowded_out)
                 self._intake.tombstones.remove(gone.author, gone.record_id)
-                self._authorship.let_go(gone, reason)
-            done.append(effects.Evict(tuple(gone.record_id for gone in together), reason))
+                if self._authorship.let_go(gone, reason):
+                    aside.append(gone.record_id)
+            others = tuple(gone.record_id for gone in together if gone.record_id not in aside)
+            if others:
+                done.append(effects.Evict(others, reason))
+            if aside:
+                done.append(effects.Evict(tuple(aside), EvictReason.SET_ASIDE))
         return done
 
     # --- equivocation ----------------------------------------------------------------------

@@ -126,15 +126,21 @@ class Authorship:
         pen.next_seq = record.seq + 1
         pen.prev, pen.prev_seq = record.id, record.seq
 
-    def note_refused(self, record: Record, why: RejectReason) -> None:
-        """Note that the window refused what was said here, as another device's is dated later."""
-        pen = self._pens.get(record.author)
-        if pen is not None:
-            pen.retractions.add(record)
-            is_pushed_out = why is RejectReason.AUTHOR_QUOTA
-            pen.retractions.let_go(record.id, is_pushed_out, self._limits)
+    def note_refused(self, record: Record, why: RejectReason) -> bool:
+        """Note that the window refused what was said here, as another device's is dated later.
 
-    def let_go(self, gone: Gone, why: EvictReason) -> None:
+        Returns:
+            Whether it is to be said again, and must not be lost until then.
+        """
+        pen = self._pens.get(record.author)
+        if pen is None:
+            return False
+        pen.retractions.add(record)
+        is_pushed_out = why is RejectReason.AUTHOR_QUOTA
+        limits = self._limits
+        return pen.retractions.let_go(record.id, record.created_ms, is_pushed_out, limits)
+
+    def let_go(self, gone: Gone, why: EvictReason) -> bool:
         """Note that a record left the window.
 
         What it says of others is said again where it had to make room for others, or a busy crowd
@@ -146,13 +152,21 @@ class Authorship:
         Args:
             gone: held until now.
             why: it left.
+
+        Returns:
+            Whether it takes something back and is to be said again.
         """
         pen = self._pens.get(gone.author)
-        if pen is not None:
-            is_pushed_out = why is EvictReason.AUTHOR_QUOTA
-            pen.retractions.let_go(gone.record_id, is_pushed_out, self._limits)
-        said = pen.vouching.get(gone.record_id) if pen is not None else None
-        if pen is None or said is None or why is EvictReason.WINDOW:
+        if pen is None:
+            return False
+        is_pushed_out = why is EvictReason.AUTHOR_QUOTA
+        limits = self._limits
+        again = pen.retractions.let_go(gone.record_id, gone.created_ms, is_pushed_out, limits)
+        self._stop_vouching(pen, gone, why)
+        return again
+
+    def _stop_vouching(self, pen: Pen, gone: Gone, why: EvictReason) -> None:
+        if gone.record_id not in pen.vouching or why is EvictReason.WINDOW:
             return
         if why is EvictReason.AUTHOR_QUOTA:
             pen.crowded.add(gone.record_id)
@@ -216,6 +230,19 @@ class Authorship:
         """
         return self._pens[author].retractions.still_lost()
 
+    def give_up(self, before_ms: int) -> tuple[bytes, ...]:
+        """Return the ids of records that the store need not keep any more to have them said again.
+
+        Args:
+            before_ms: what was taken back before this date is older than every window.
+        """
+        found: list[bytes] = []
+        for pen in self._pens.values():
+            pen.retractions.give_up(before_ms)
+            found += pen.retractions.over
+            pen.retractions.over.clear()
+        return tuple(found)
+
     def rejoining(self, author: bytes, now_ms: int) -> int | None:
         """Begin a turn of saying what is lost again; see `Retractions.turn`."""
         return self._pens[author].retractions.turn(self._limits.author_notice_count, now_ms)
@@ -250,7 +277,7 @@ class Authorship:
         # What has left for others has nobody take it out once it is void: it would be said again.
         holds = signer.lineage.holds
         pen.vouching = {i: r for i, r in pen.vouching.items() if holds(r.lineage, r.slot)}
-        pen.retractions.lost.clear()  # what still counts of it is said with the rotation
+        pen.retractions.give_up(MAX_INT64)  # what still counts of it is said with the rotation
         return Rotation(len(steps))
 
     def sign_again(self, opened: Opened, author: bytes, slot: tuple[int, int]) -> bytes | None:

@@ -21,12 +21,19 @@ class EvictReason(StrEnum):
     """Why a record left the window."""
 
     AUTHOR_QUOTA = "author-quota"
+    SET_ASIDE = "set-aside"  # for the same; a forget that is said again, and stored until then
     WINDOW = "window"
     AGE = "age"
     FORGOTTEN = "forgotten"
     REVOKED = "revoked"
     CONVICTED = "convicted"
     DAMAGED = "damaged"
+
+
+UNDOING = frozenset(
+    {EvictReason.FORGOTTEN, EvictReason.REVOKED, EvictReason.CONVICTED, EvictReason.DAMAGED}
+)
+"""Those for which what a record said counts no more; else it has only left."""
 
 
 class Subscribe(Effect, frozen=True):
@@ -184,7 +191,7 @@ class AcceptedPrivate(Effect, frozen=True):
 
 
 class Evict(Effect, frozen=True):
-    """Delete these records: they left the window.
+    """Delete these records, but for those that are set aside: they left the window.
 
     Attributes:
         record_ids: their ids.

@@ -7,9 +7,11 @@ ranges. Only that one: another's may be a thief's, and what is said here outlast
 
 Each time it waits longer before the next, and takes less room where others have filled the quota.
 So devices come to an end with this, and whoever has our key has us say a record an hour at most.
+What is lost stays in the store until then: a device that ends meanwhile finds it at its next start.
 """
 
 from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 
@@ -29,11 +31,20 @@ _LOST_QUOTAS = 4
 _TURNS = 32  # far past the last wait, and one range
 
 
+class _Lost(NamedTuple):
+    """What a record took back, with the author's date of it."""
+
+    created_ms: int
+    forgets: tuple[Forget, ...]
+
+
 class Retractions(msgspec.Struct):
     """The forgets that one of our identities said on this device."""
 
     held: dict[bytes, tuple[Forget, ...]] = msgspec.field(default_factory=dict)  # in the window
-    lost: list[Forget] = msgspec.field(default_factory=list)  # and maybe said again since
+    # By record, which stays in the store until then, and maybe said again since.
+    lost: dict[bytes, _Lost] = msgspec.field(default_factory=dict)
+    over: list[bytes] = msgspec.field(default_factory=list)  # records that were lost, to delete
     turn_count: int = 0
     due_ms: int = 0
 
@@ -43,20 +54,36 @@ class Retractions(msgspec.Struct):
         if said:
             self.held[record.id] = said
 
-    def let_go(self, record_id: bytes, is_pushed_out: bool, limits: Limits) -> None:
+    def let_go(
+        self, record_id: bytes, created_ms: int, is_pushed_out: bool, limits: Limits
+    ) -> bool:
         """Note that a record left the window.
 
         Args:
             record_id: its id.
+            created_ms: the author's date of it.
             is_pushed_out: whether others of its author's had no room for it, and it is still meant.
             limits: the author's quota.
+
+        Returns:
+            Whether it is to be said again.
         """
-        said = self.held.pop(record_id, ())
-        if said and is_pushed_out:
-            self.lost += said  # many leave at once, so they are looked through only where asked for
-            most = _LOST_QUOTAS * limits.author_notice_count
-            if len(self.lost) > most:
-                self.lost = list(self.still_lost()[-most:]) if most else []
+        before = self.lost.pop(record_id, None)  # it came again from somebody
+        said = self.held.pop(record_id, before.forgets if before else ())
+        if not said or not is_pushed_out:
+            return False
+        # Many leave at once, so they are looked through only where asked for.
+        self.lost[record_id] = _Lost(created_ms, said)
+        most = _LOST_QUOTAS * limits.author_notice_count
+        if self._lost_count > most:
+            self.still_lost()
+            while self._lost_count > most:
+                self._give_up(next(iter(self.lost)))
+        return record_id in self.lost
+
+    @property
+    def _lost_count(self) -> int:
+        return sum(len(each.forgets) for each in self.lost.values())
 
     def still_lost(self) -> tuple[Forget, ...]:
         """Return what is lost, and forget about what was said again.
@@ -64,10 +91,25 @@ class Retractions(msgspec.Struct):
         What another device says too may leave with that one's, and would be said again here as a
         record that came back.
         """
-        if self.lost:
-            still = uncovered(self.lost, chain.from_iterable(self.held.values()))
-            self.lost = merged(still)
-        return tuple(self.lost)
+        if not self.lost:
+            return ()
+        said = chain.from_iterable(each.forgets for each in self.lost.values())
+        still = uncovered(said, chain.from_iterable(self.held.values()))
+        lost = set(still)
+        for record_id, each in tuple(self.lost.items()):
+            if lost.isdisjoint(each.forgets):
+                self._give_up(record_id)
+        return tuple(merged(still))
+
+    def give_up(self, before_ms: int) -> None:
+        """Forget about what was lost of records from before a date."""
+        for record_id, each in tuple(self.lost.items()):
+            if each.created_ms < before_ms:
+                self._give_up(record_id)
+
+    def _give_up(self, record_id: bytes) -> None:
+        del self.lost[record_id]
+        self.over.append(record_id)
 
     def turn(self, most: int, now_ms: int) -> int | None:
         """Return how many ranges may be said whatever others hold, or None where it is too soon.

@@ -40,7 +40,7 @@ from tastemesh.reputation.paths import shortest_path
 # Local users whose bound `status` reports, the first ones: each costs a ranking.
 BOUNDED_EGOS = 16
 _REACHED_TIMER = "reached"
-_OUTLIVED = (EvictReason.AUTHOR_QUOTA, EvictReason.WINDOW, EvictReason.AGE)
+_OUTLIVED = frozenset(EvictReason) - effects.UNDOING
 
 
 class Core:

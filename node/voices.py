@@ -39,7 +39,7 @@ from tastemesh.node.sharing import NOTHING_SHARED, Sharing
 _log = structlog.get_logger(__name__)
 
 # Between looks at what other devices have pushed out, seconds: an application may open a node for
-# less than a minute, and what is not said again before it ends is forgotten (guess).
+# less than a minute, and what is not said again before it ends waits for its next start (guess).
 REJOIN_S = 10.0
 
 # Private interactions handed in before anything else has its turn: 3 ms, 8 where as many older ones

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Protocol
 
 from tastemesh.gossip import effects, inputs
-from tastemesh.gossip.effects import Effect
+from tastemesh.gossip.effects import Effect, EvictReason
 from tastemesh.gossip.lineage import StoredLineage
 from tastemesh.gossip.record import Interaction, Record
 from tastemesh.node.core import Core
@@ -46,6 +46,8 @@ class MemoryStore:
                     if self._shelf is not None:
                         self._shelf.put(record)
             case effects.Accepted() | effects.PeerSeen():  # as common, and nothing to a store
+                pass
+            case effects.Evict(reason=EvictReason.SET_ASIDE):
                 pass
             case effects.Evict():
                 for record_id in change.record_ids:

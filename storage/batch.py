@@ -195,6 +195,8 @@ def fold(changes: Sequence[StorageEffect]) -> Batch:
         match change:
             case Persist():
                 batch.records.setdefault(change.record.id, change)
+            case Evict(reason=EvictReason.SET_ASIDE):
+                pass
             case Evict():
                 for record_id in change.record_ids:
                     batch.records.pop(record_id, None)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 from tastemesh.gossip import effects, inputs
-from tastemesh.gossip.effects import Effect
+from tastemesh.gossip.effects import Effect, EvictReason
 from tastemesh.gossip.engine import GossipEngine
 from tastemesh.gossip.inbox import INTRODUCED, Message, introduction, written
 from tastemesh.gossip.limits import Limits
@@ -84,6 +84,7 @@ class Cores:
             for n, (node, who) in enumerate(zip(self.nodes, people, strict=True))
         ]
         self.stores: list[dict[bytes, bytes]] = [{} for _ in people]
+        self.aside: list[dict[bytes, bytes]] = [{} for _ in people]  # and what waits there
         self.done: list[list[Effect]] = [[] for _ in people]
         self.now_ms = 0
         self.carry: Callable[[int, int, effects.Send, str], bool] = lambda *_: True
@@ -131,11 +132,15 @@ class Cores:
 
     def _carry_out(self, number: int, effect: Effect) -> None:
         match effect:
-            case effects.Persist():
-                self.stores[number][effect.record.id] = effect.record.envelope
+            case effects.Persist(record=record):
+                is_held = record.id in self.engines[number].window
+                (self.stores if is_held else self.aside)[number][record.id] = record.envelope
             case effects.Evict():
+                store, aside = self.stores[number], self.aside[number]
                 for record_id in effect.record_ids:
-                    self.stores[number].pop(record_id, None)
+                    envelope = store.pop(record_id, None) or aside.pop(record_id, b"")
+                    if effect.reason is EvictReason.SET_ASIDE:
+                        aside[record_id] = envelope
             case effects.SetTimer():
                 self._timers.append((self.now_ms + effect.delay_ms, number, effect.timer))
             case effects.Fetch():

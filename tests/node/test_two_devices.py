@@ -297,23 +297,26 @@ async def test_two_nodes_of_one_user_say_again_what_each_has_the_other_push_out(
     any_broker: BrokerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(voices, "REJOIN_S", 0.1)
-    limits = Limits(author_notice_count=4)
-    alone = [NodeConfig(home=tmp_path / n, limits=limits, offline=True) for n in ("a", "b")]
-    async with tastemesh.open_node(alone[0]) as node:
-        await node.record("before")
-    shutil.copytree(alone[0].home, alone[1].home)
-    gone = set[tuple[int, int]]()
-    for config in alone:
-        async with tastemesh.open_node(config) as node:
-            for n in range(8):
-                await node.record(f"{n}")
-            gone |= {each.slot for each in await _said(node) if _has_any(each, "1", "3", "5")}
-            for n in (1, 3, 5):
-                await node.forget(f"{n}")
-    urls = (any_broker.url,)
-    joined = [structs.replace(config, offline=False, brokers=urls) for config in alone]
+    joined, gone = await _apart(tmp_path, any_broker)
     async with tastemesh.open_node(joined[0]) as node, tastemesh.open_node(joined[1]) as other:
         await asyncio.gather(node.connected(), other.connected())
+        async with asyncio.timeout(60):
+            while not all([_cover(await _said(each), gone) for each in (node, other)]):
+                await asyncio.sleep(0.1)
+
+
+@pytest.mark.broker
+async def test_what_was_pushed_out_of_a_node_is_said_again_by_its_next_start(
+    nats_broker: BrokerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voices, "REJOIN_S", 3_600.0)
+    joined, gone = await _apart(tmp_path, nats_broker)
+    async with tastemesh.open_node(joined[0]) as node, tastemesh.open_node(joined[1]) as other:
+        async with asyncio.timeout(60):
+            while not any(each._live.core.engine.authorship.losing for each in (node, other)):
+                await asyncio.sleep(0.1)
+    monkeypatch.setattr(voices, "REJOIN_S", 0.1)
+    async with tastemesh.open_node(joined[0]) as node, tastemesh.open_node(joined[1]) as other:
         async with asyncio.timeout(60):
             while not all([_cover(await _said(each), gone) for each in (node, other)]):
                 await asyncio.sleep(0.1)
@@ -392,6 +395,27 @@ async def test_what_many_users_have_lost_is_looked_at_a_user_at_a_time(
             for _ in range(20):
                 await asyncio.sleep(0)
         assert calls.count < 20 * 10 * count
+
+
+async def _apart(
+    folder: Path, broker: BrokerProcess
+) -> tuple[list[NodeConfig], set[tuple[int, int]]]:
+    """Have two homes of one user take back apart more than the quota; return them, and what."""
+    limits = Limits(author_notice_count=4)
+    alone = [NodeConfig(home=folder / n, limits=limits, offline=True) for n in ("a", "b")]
+    async with tastemesh.open_node(alone[0]) as node:
+        await node.record("before")
+    shutil.copytree(alone[0].home, alone[1].home)
+    gone = set[tuple[int, int]]()
+    for config in alone:
+        async with tastemesh.open_node(config) as node:
+            for n in range(8):
+                await node.record(f"{n}")
+            gone |= {each.slot for each in await _said(node) if _has_any(each, "1", "3", "5")}
+            for n in (1, 3, 5):
+                await node.forget(f"{n}")
+    urls = (broker.url,)
+    return [structs.replace(each, offline=False, brokers=urls) for each in alone], gone
 
 
 async def _said(node: tastemesh.Node) -> list[Record]:
