@@ -29,6 +29,10 @@ BATCH_COUNT = 64
 # Numbers reserved at a time: one durable commit in 64 records; at most 64 numbers lost a restart.
 RESERVE_COUNT = 64
 
+# Reserved up to here is an epoch that was this device's before its home was copied, and in which
+# the other one may go on.
+SHARED = 1 << 61
+
 # What a record needs beside its statements: header, ids, keys and signature come to under 300.
 _OVERHEAD_BYTES = 512
 _STATEMENT_BYTES = 48  # the most that a statement needs beside its item id
@@ -77,7 +81,11 @@ class Authorship:
         device may have rotated it, and its file was brought here.
         """
         pen = self._pens.get(author)
-        if pen is not None and (epoch, until) >= (pen.epoch, pen.next_seq):
+        if pen is None:
+            return
+        if until < SHARED:
+            pen.own.add(epoch)
+        if (epoch, until) >= (pen.epoch, pen.next_seq):
             pen.epoch, pen.next_seq, pen.reserved = epoch, until, until
             pen.is_resumed = True
 
@@ -96,8 +104,10 @@ class Authorship:
         for author, pen in self._pens.items():
             if everybody or not pen.is_resumed:
                 pen.turn_to(pen.fresh_epoch(wall_ms))
-                if everybody:
-                    done.append(ReserveSequence(author, pen.epoch, 1))
+            if everybody:
+                done += [ReserveSequence(author, epoch, SHARED) for epoch in sorted(pen.own)]
+                done.append(ReserveSequence(author, pen.epoch, 1))
+                pen.own.clear()
         return done
 
     def witness(self, record: Record, *, said_here: bool = False) -> None:
@@ -247,9 +257,10 @@ class Authorship:
         """Begin a turn of saying what is lost again; see `Retractions.turn`."""
         return self._pens[author].retractions.turn(self._limits.author_notice_count, now_ms)
 
-    def epoch(self, author: bytes) -> int:
-        """Return the epoch in which an identity of ours writes on this device."""
-        return self._pens[author].epoch
+    def epochs(self, author: bytes) -> frozenset[int]:
+        """Return those in which an identity of ours wrote on this device, and on no other."""
+        pen = self._pens[author]
+        return frozenset((*pen.own, pen.epoch))
 
     def rotate(self, signer: Signer) -> Rotation:
         """Put an identity's next key in force; return what announces it.
@@ -352,6 +363,7 @@ class Authorship:
         if seq > pen.reserved:
             pen.reserved = seq - 1 + RESERVE_COUNT
             effects.append(ReserveSequence(author, pen.epoch, pen.reserved))
+            pen.own.add(pen.epoch)
         pen.next_seq, pen.prev, pen.prev_seq = seq, prev, seq - 1
         return effects, records
 

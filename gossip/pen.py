@@ -40,6 +40,7 @@ class Pen(msgspec.Struct):
     vouching: dict[bytes, Record] = msgspec.field(default_factory=dict)
     crowded: set[bytes] = msgspec.field(default_factory=set)
     retractions: Retractions = msgspec.field(default_factory=Retractions)
+    own: set[int] = msgspec.field(default_factory=set)  # epochs that no other device writes in
     epoch: int = 0
     next_seq: int = 1
     reserved: int = 1  # numbers below this one are committed as used

@@ -73,7 +73,7 @@ def plan(
     wall_ms: int,
     most: int,
     lost: Sequence[Forget] = (),
-    epoch: int | None = None,
+    epochs: Container[int] = (),
 ) -> Plan:
     """Work out how to take an item back, or everything.
 
@@ -87,8 +87,8 @@ def plan(
         most: how many notices of one author the window keeps.
         lost: forgets that other devices have pushed out (`tastemesh.gossip.retractions`), and that
             are said again with this. What they took back may have come back.
-        epoch: in which this device writes. What lies between two forgets there is known here, and
-            of another device's may not have been heard: it would be lost.
+        epochs: in which this device alone wrote. What lies between two forgets there is known here,
+            and of another device's may not have been heard: it would be lost.
     """
     gone: dict[tuple[int, int], Record] = {}
     again: list[Said] = []
@@ -107,7 +107,7 @@ def plan(
         forgets = tuple(merged((*forgets, *lost)))
     if sum(len(record.notices) for record in records) + len(forgets) > most:
         others = [record for record in without(records, lost) if record.slot not in gone]
-        forgets, between = _fewer(forgets, others, most, epoch)
+        forgets, between = _fewer(forgets, others, most, epochs)
         again += _as_it_stands(between, records, wall_ms)
         gone.update((record.slot, record) for record in between)
     return Plan(forgets, tuple(again), len(gone), count)
@@ -126,7 +126,7 @@ def rejoined(
     wall_ms: int,
     most: int,
     share: int,
-    epoch: int,
+    epochs: Container[int],
 ) -> tuple[tuple[Forget, ...], tuple[Said, ...]]:
     """Work out how to say again what other devices have pushed out.
 
@@ -140,8 +140,8 @@ def rejoined(
         wall_ms: wall clock, which the repeated statements will be dated with.
         most: how many notices of one author the window keeps.
         share: how many ranges may be said whatever the others hold.
-        epoch: in which this device writes. Only there anything is joined over what lies between:
-            another device's may not have been heard, or be taken back by what it has lost itself.
+        epochs: in which this device alone wrote. Only there anything is joined over what lies
+            between: another's may not have been heard, or be taken back by what it lost itself.
 
     Returns:
         The forgets and what goes with them and is said again; nothing where the quota has no room
@@ -152,10 +152,10 @@ def rejoined(
     ours = (*lost, *_forgets(record for record in notices if record.id in said_here))
     mine = uncovered(ours, theirs)
     taken = len(theirs) + sum(isinstance(s, Rotation) for record in notices for s in record.notices)
-    others = [record for record in records if not record.notices and record.epoch == epoch]
+    others = [record for record in records if not record.notices and record.epoch in epochs]
     room = max(most - taken, share, 1)
-    elsewhere = merged(said for said in mine if said.epoch != epoch)
-    here = [said for said in mine if said.epoch == epoch]
+    elsewhere = merged(said for said in mine if said.epoch not in epochs)
+    here = [said for said in mine if said.epoch in epochs]
     forgets, between = _fewer(here, others, max(room - len(elsewhere), 1))
     forgets = (*elsewhere, *forgets)
     if len(forgets) > most:
@@ -242,12 +242,12 @@ def _ranges(slots: Iterable[tuple[int, int]]) -> tuple[Forget, ...]:
 
 
 def _fewer(
-    forgets: Sequence[Forget], others: Sequence[Record], most: int, first: int | None = None
+    forgets: Sequence[Forget], others: Sequence[Record], most: int, first: Container[int] = ()
 ) -> tuple[tuple[Forget, ...], list[Record]]:
     """Join new forgets and those that are held until there are no more than `most`, if it can be.
 
-    Those are joined between which the fewest records lie, of an epoch that comes `first` before
-    all others. These go with them, but for those that cannot be taken back: with a notice in them.
+    Those are joined between which the fewest records lie, of epochs that come `first` before all
+    others. These go with them, but for those that cannot be taken back: with a notice in them.
 
     Returns:
         The forgets, and the records that go with them.
@@ -256,7 +256,7 @@ def _fewer(
     live = [record for record in others if not record.notices]
     gaps = [_between(lower, upper, live) for lower, upper in pairwise(apart)]
     closable = sorted(
-        (apart[n].epoch != first, len(gap), n) for n, gap in enumerate(gaps) if gap is not None
+        (apart[n].epoch not in first, len(gap), n) for n, gap in enumerate(gaps) if gap is not None
     )
     closed = {n for *_, n in closable[: max(0, len(apart) - most)]}
     joined = apart[:1]

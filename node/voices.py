@@ -114,7 +114,7 @@ class Voices:
             held = await self._archive.records_of(author)
             authorship = self._core.engine.authorship
             lost = self._out_of_force(author, authorship.lost_forgets(author))
-            taken = plan(held, item, wall_ms, most, lost, authorship.epoch(author))
+            taken = plan(held, item, wall_ms, most, lost, authorship.epochs(author))
             await self._driver.has_room()
             private = self._core.private_count(author, item)
             said: list[LocalInput] = []
@@ -141,8 +141,8 @@ class Voices:
             held, lost = await self._held(author)
             here = await self._store.said_here([each.id for each in held if each.notices])
             await self._driver.has_room()
-            epoch = authorship.epoch(author)
-            forgets, again = rejoined(held, lost, here, wall_ms, most, share, epoch)
+            epochs = authorship.epochs(author)
+            forgets, again = rejoined(held, lost, here, wall_ms, most, share, epochs)
             if not forgets or not self._out_of_force(author, lost):
                 return
             done = self._driver.hand_in(inputs.Recorded(author, (*forgets, *again), wall_ms))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tastemesh.errors import UsageError
 from tastemesh.gossip import effects, inputs
-from tastemesh.gossip.authorship import BATCH_COUNT, RESERVE_COUNT, Authorship
+from tastemesh.gossip.authorship import BATCH_COUNT, RESERVE_COUNT, SHARED, Authorship
 from tastemesh.gossip.codec import parse, sign_record
 from tastemesh.gossip.effects import ReserveSequence
 from tastemesh.gossip.limits import DAY_MS, Limits
@@ -154,6 +154,25 @@ def test_a_key_that_is_disowned_on_another_device_leaves_the_epoch_that_it_was_u
     again.start_epochs(WALL_MS, everybody=False)
     _, (ours,) = again.write(SIGNER.id, (listen("there again"),), WALL_MS)
     assert ours.epoch not in {each.epoch for each in theirs}
+
+
+def test_a_copy_knows_that_the_epochs_from_before_may_be_the_originals() -> None:
+    """Also at its later starts; what it or the original begins by itself is its own."""
+    original = author()
+    original.write(SIGNER.id, (listen("a"),), WALL_MS)
+    assert original.epochs(SIGNER.id) == {0}
+    copy = author()
+    copy.resume(SIGNER.id, 0, 1 + RESERVE_COUNT)
+    begun = copy.start_epochs(WALL_MS)
+    copy.write(SIGNER.id, (listen("b"),), WALL_MS)
+    epoch = copy.last_slot(SIGNER.id)[0]
+    kept = {(each.epoch, each.until) for each in begun if isinstance(each, ReserveSequence)}
+    assert kept == {(0, SHARED), (epoch, 1)}
+    again = author()
+    for row in sorted(kept):
+        again.resume(SIGNER.id, *row)
+    again.start_epochs(WALL_MS, everybody=False)
+    assert copy.epochs(SIGNER.id) == again.epochs(SIGNER.id) == {epoch}
 
 
 def test_what_a_forget_lets_stand_again_is_renewed() -> None:

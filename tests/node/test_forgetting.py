@@ -85,7 +85,7 @@ def test_what_another_device_may_have_said_between_its_forgets_is_not_taken_back
     own = [record(n, "x" if n % 2 else "y") for n in range(1, 4)]
     theirs = (Forget(7, 1, 1), Forget(7, 4, 4))
     notice = msgspec.structs.replace(record(9), epoch=7, statements=theirs)
-    made = plan([*own, notice], "x", 5_000, 3, epoch=0)
+    made = plan([*own, notice], "x", 5_000, 3, epochs=[0])
     assert made.forgets == (Forget(0, 1, 3), *theirs)
     assert made.again == (Interaction("y", "listen", 10_000, 4_000),)
 

@@ -16,7 +16,7 @@ from tastemesh.gossip import codec, effects, inputs
 from tastemesh.gossip.bundles import pack_bundles
 from tastemesh.gossip.limits import DAY_MS, Limits, RejectReason
 from tastemesh.gossip.lineage import Lineage, Step
-from tastemesh.gossip.record import Forget, Interaction, Record
+from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record
 from tastemesh.gossip.retractions import LAST_WAIT_MS, Retractions
 from tastemesh.gossip.signer import Signer
 from tastemesh.gossip.tombstones import covering, uncovered
@@ -63,8 +63,8 @@ class Devices:
         held, lost = self.records(node), self._held(node)[1]
         lost = self.out_of_force(node, lost)
         self.taken_back |= {each.slot for each in held if _has(each, item)}
-        epoch = self.cores.engines[node].authorship.epoch(ANA.id)
-        made = plan(held, item, self.cores.wall_ms, self.most, lost, epoch)
+        epochs = self.cores.engines[node].authorship.epochs(ANA.id)
+        made = plan(held, item, self.cores.wall_ms, self.most, lost, epochs)
         self.cores.say(node, *made.statements)
 
     def pass_time(self, for_ms: int) -> None:
@@ -83,8 +83,8 @@ class Devices:
             return
         done = self.cores.done[node]
         here = {each.record.id for each in done if isinstance(each, effects.Persist) and each.own}
-        wall_ms, epoch = self.cores.wall_ms, authorship.epoch(ANA.id)
-        forgets, again = rejoined(held, lost, here, wall_ms, self.most, share, epoch)
+        wall_ms, epochs = self.cores.wall_ms, authorship.epochs(ANA.id)
+        forgets, again = rejoined(held, lost, here, wall_ms, self.most, share, epochs)
         if forgets:
             self.rejoined_ms.append(self.cores.now_ms)
             self.cores.say(node, *forgets, *again)
@@ -197,6 +197,32 @@ def test_a_device_whose_quota_another_one_has_filled_gets_half_of_it() -> None:
     notices = [said for each in devices.records(2) for said in each.notices]
     of_epochs = [said.epoch for said in notices if isinstance(said, Forget)]
     assert sorted(of_epochs.count(epoch) for epoch in set(of_epochs)) == [4, 4]
+
+
+def test_what_was_taken_back_in_an_epoch_that_a_device_has_left_is_joined_all_the_same() -> None:
+    devices, ben = Devices(), person("ben").id
+    cores = devices.cores
+    for node, weight_q in ((1, 10_000), (0, 5_000)):
+        devices.listen(node, f"{node}")
+        cores.say(node, Endorsement(ben, weight_q))
+    for n in range(17):
+        for node in (0, 1):
+            devices.listen(node, f"{node}/{n}")
+    devices.pass_time(HOUR_MS // 2)
+    cores.carry = lambda *_: False
+    for n in range(0, 16, 2):
+        for node in (0, 1):
+            cores.now_ms += 1_000
+            devices.forget(node, f"{node}/{n}")
+    cores.say(1, Endorsement(ben, 1_000))  # above what the other says in a later epoch
+    assert len(cores.engines[1].authorship.epochs(ANA.id)) == 2
+    cores.carry = lambda *_: True
+    devices.pass_time(4 * HOUR_MS)
+    said_count = len(devices.rejoined_ms)
+    devices.pass_time(8 * HOUR_MS)
+    devices.check()
+    assert devices.items(2) == sorted(devices.stands)
+    assert said_count == len(devices.rejoined_ms) <= 3
 
 
 def test_what_a_thief_took_back_is_not_said_again_with_what_he_pushed_out() -> None:

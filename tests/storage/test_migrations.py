@@ -7,6 +7,7 @@ import aiosqlite
 import pytest
 
 from tastemesh.errors import StorageError
+from tastemesh.gossip.authorship import SHARED
 from tastemesh.gossip.record import Interaction
 from tastemesh.storage.files import log_of
 from tastemesh.storage.migrations import (
@@ -163,12 +164,19 @@ CREATE TABLE lineages (
 PRAGMA user_version = 4;
 """
 )
-PROOFS = {1: (), 2: (b"\x00\xff",), 3: (b"\x00\xff",), 4: (b"\x00\xff",)}
-
-
-@pytest.mark.parametrize(
-    ("version", "made"), [(1, VERSION_1), (2, VERSION_2), (3, VERSION_3), (4, VERSION_4)]
+VERSION_5 = (
+    VERSION_4
+    + """
+DROP INDEX private_by_author;
+CREATE INDEX private_by_date ON private_interactions (author, wall_ms - ago_ms + 18014398509481984);
+PRAGMA user_version = 5;
+"""
 )
+VERSIONS = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5]
+PROOFS = {1: (), **dict.fromkeys(range(2, 6), (b"\x00\xff",))}
+
+
+@pytest.mark.parametrize(("version", "made"), list(enumerate(VERSIONS, start=1)))
 async def test_what_every_earlier_version_wrote_is_read_and_goes_on(
     path: Path, version: int, made: str
 ) -> None:
@@ -196,6 +204,17 @@ async def test_what_every_earlier_version_wrote_is_read_and_goes_on(
     async with await Store.open(fresh):
         pass
     assert schema(path) == schema(fresh)
+
+
+async def test_only_the_last_epoch_of_an_older_version_counts_as_nobody_elses(path: Path) -> None:
+    run(path, "SELECT 1")
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.executescript(VERSION_5)
+        db.execute("INSERT INTO own_sequences VALUES (x'a1', 0, 65), (x'a2', 2, 65)")
+    async with await Store.open(path) as store:
+        await store.check_values()
+        found = (await store.load(0)).sequences
+    assert found == ((b"\xa1", 0, SHARED), (b"\xa1", 3, 129), (b"\xa2", 2, 65))
 
 
 async def test_a_database_that_has_come_to_its_bound_is_brought_up(path: Path) -> None:
