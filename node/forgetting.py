@@ -170,6 +170,7 @@ def handed_over(
     wall_ms: int,
     most: int,
     lost: Iterable[Forget] = (),
+    epochs: Container[int] = (),
 ) -> tuple[tuple[Forget, ...], tuple[Said, ...]]:
     """Work out what a new key has to say again, so that what its author says goes on to hold.
 
@@ -185,6 +186,7 @@ def handed_over(
         wall_ms: wall clock, which the repeated statements will be dated with.
         most: how many notices of one author the window keeps.
         lost: this node's forgets that other devices have pushed out.
+        epochs: in which this device alone wrote; see `plan`.
 
     Returns:
         What to say beside the announcement, and what to say then.
@@ -202,7 +204,7 @@ def handed_over(
     if sum(len(record.notices) for record in standing) + 1 + len(forgets) > most:
         goes = covering(forgets)
         others = [record for record in standing if record.notices or not goes(*record.slot)]
-        forgets, between = _fewer(forgets, others, most - 1)
+        forgets, between = _fewer(forgets, others, most - 1, epochs)
     again = _as_it_stands(between, records, wall_ms)
     return forgets, (*repeated(void, wall_ms), *again)
 

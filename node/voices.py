@@ -169,7 +169,8 @@ class Voices:
                 held = [each for each in held if each.slot <= last]
             here = await self._store.said_here([each.id for each in held if each.notices])
             most = self._config.limits.author_notice_count
-            forgets, again = handed_over(held, last, here, wall_ms, most, lost)
+            epochs = self._core.engine.authorship.epochs(author)
+            forgets, again = handed_over(held, last, here, wall_ms, most, lost, epochs)
             await self._driver.has_room()
             # No pause from here on: a timer's renewal would be signed by the older key, above the
             # cut. The key file comes first: nothing is ever signed by a key that a crash loses.

@@ -16,7 +16,7 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record
 from tastemesh.gossip.statements import MAX_EPOCH
 from tastemesh.node.core import Core
-from tastemesh.node.forgetting import plan, repeated
+from tastemesh.node.forgetting import handed_over, plan, repeated
 from tastemesh.node.keys import create_key, load_key, rotate_key
 from tastemesh.node.plays import Play
 from tastemesh.reputation.graph import EndorsementGraph
@@ -88,6 +88,9 @@ def test_what_another_device_may_have_said_between_its_forgets_is_not_taken_back
     made = plan([*own, notice], "x", 5_000, 3, epochs=[0])
     assert made.forgets == (Forget(0, 1, 3), *theirs)
     assert made.again == (Interaction("y", "listen", 10_000, 4_000),)
+    mine = (Forget(0, 1, 1), Forget(0, 3, 3))
+    held = [own[1], msgspec.structs.replace(record(4), statements=mine), notice]
+    assert handed_over(held, (7, 9), (), 5_000, 4, epochs=[0]) == (made.forgets, made.again)
 
 
 def test_what_was_said_too_often_for_the_quota_of_notices_is_not_brought_back() -> None:
