@@ -110,13 +110,16 @@ class Admission:
             record = self._reader.parse_known(opened)
         except RemoteProtocolError as error:
             return self._discard(stored.record_id, error.detail)
-        own = record.author in self._authorship
+        author, own = record.author, record.author in self._authorship
         # Whom trust reaches is not known yet: nobody's stored rotations go for others'.
-        done = self._learn(record) if self._intake.lineages.has_room(record.author) else []
-        if record.author in self._intake.proofs and not own:
+        done = self._learn(record) if self._intake.lineages.has_room(author) else []
+        if author in self._intake.proofs and not own:
             return [*done, effects.Evict((record.id,), EvictReason.CONVICTED)]
-        if not self._intake.lineages.holds(record.author, record.lineage, record.slot):
+        if not self._intake.lineages.holds(author, record.lineage, record.slot):
             return [*done, effects.Evict((record.id,), EvictReason.REVOKED)]
+        if own and not record.notices and self._intake.tombstones.cover(author, *record.slot):
+            # It came back while the forget of it was set aside, for which there is room now.
+            return [*done, effects.Evict((record.id,), EvictReason.FORGOTTEN)]
         refusal, freed = self._place(record, stored.first_seen_ms, stored.said_here)
         if refusal is not None:
             if stored.said_here and self._authorship.note_refused(record, refusal):

@@ -318,6 +318,25 @@ def test_a_start_knows_what_was_said_here() -> None:
     assert again.engines[0].authorship.lost_forgets(ANA.id) == (Forget(0, 4, 4),)
 
 
+def test_what_came_back_goes_at_a_start_that_finds_room_for_the_forget_of_it() -> None:
+    devices = Devices()
+    cores = devices.cores
+    cores.carry = without_nodes(2)
+    devices.listen(0, "0")
+    (said,) = devices.records(0)
+    devices.forget(0, "0")
+    rows = [
+        inputs.Stored(each.record.envelope, each.first_seen_ms, each.record.id, each.own)
+        for each in cores.done[0]
+        if isinstance(each, effects.Persist) and each.record.notices
+    ]
+    again = Cores([ANA], cores.limits)
+    rows.append(inputs.Stored(said.envelope, cores.wall_ms, said.id))
+    again.tell(0, inputs.Restored(tuple(rows), (), (), cores.wall_ms))
+    assert effects.Evict((said.id,), effects.EvictReason.FORGOTTEN) in again.done[0]
+    assert said.id not in again.engines[0].window
+
+
 @pytest.mark.broker
 async def test_two_nodes_of_one_user_say_again_what_each_has_the_other_push_out(
     any_broker: BrokerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
