@@ -95,10 +95,11 @@ class Retractions(msgspec.Struct):
             return ()
         said = chain.from_iterable(each.forgets for each in self.lost.values())
         still = uncovered(said, chain.from_iterable(self.held.values()))
-        lost = set(still)
-        for record_id, each in tuple(self.lost.items()):
-            if lost.isdisjoint(each.forgets):
+        lost, later = set(still), set[Forget]()
+        for record_id, each in reversed(tuple(self.lost.items())):
+            if lost.isdisjoint(each.forgets) or later.issuperset(each.forgets):
                 self._give_up(record_id)
+            later.update(each.forgets)
         return tuple(merged(still))
 
     def give_up(self, before_ms: int) -> None:

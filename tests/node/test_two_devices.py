@@ -489,6 +489,16 @@ def test_whoever_pushes_out_what_is_said_again_has_it_said_once_an_hour_at_most(
     assert kept.turn(64, now_ms + 2 * DAY_MS) == 32
 
 
+def test_what_is_pushed_out_again_and_again_is_set_aside_once() -> None:
+    kept, said = Retractions(), (Forget(0, 7, 7),)
+    for n in range(9):
+        kept.add(Record(bytes([n]) * 32, ANA.id, 1, n, b"", n, said, b""))
+        assert kept.let_go(bytes([n]) * 32, n, True, FEW)
+        assert kept.still_lost() == said
+    assert list(kept.lost) == [bytes([8]) * 32]
+    assert len(kept.over) == 8  # for the store to delete
+
+
 def test_what_came_back_meanwhile_is_not_said_again_beside_what_is_taken_back_next() -> None:
     def said(seq: int, *items: str) -> Record:
         of = tuple(Interaction(item, "listen", 10_000) for item in items)
