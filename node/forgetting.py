@@ -4,6 +4,7 @@ A record carries up to 64 interactions and is forgotten whole. So what stands be
 is to go is said again, in new records and with the dates that it had.
 """
 
+from bisect import bisect_left
 from collections.abc import Container, Iterable, Sequence
 from itertools import pairwise
 from operator import attrgetter
@@ -249,7 +250,8 @@ def _fewer(
     """Join new forgets and those that are held until there are no more than `most`, if it can be.
 
     Those are joined between which the fewest records lie, of epochs that come `first` before all
-    others. These go with them, but for those that cannot be taken back: with a notice in them.
+    others; of others between which the fewest numbers lie of which nothing is known here. What lies
+    between goes with them, but for what cannot be taken back: with a notice in it.
 
     Returns:
         The forgets, and the records that go with them.
@@ -257,8 +259,15 @@ def _fewer(
     apart = merged((*forgets, *_forgets(others)))
     live = [record for record in others if not record.notices]
     gaps = [_between(lower, upper, live) for lower, upper in pairwise(apart)]
+    slots = sorted(record.slot for record in others)
+    unknown = [
+        0 if lower.epoch in first else _unknown_count(lower, upper, slots)
+        for lower, upper in pairwise(apart)
+    ]
     closable = sorted(
-        (apart[n].epoch not in first, len(gap), n) for n, gap in enumerate(gaps) if gap is not None
+        (apart[n].epoch not in first, unknown[n], len(gap), n)
+        for n, gap in enumerate(gaps)
+        if gap is not None
     )
     closed = {n for *_, n in closable[: max(0, len(apart) - most)]}
     joined = apart[:1]
@@ -292,6 +301,12 @@ def _between(lower: Forget, upper: Forget, records: Sequence[Record]) -> list[Re
     found = [record for record in records if first < record.slot < last]
     sayable = all(isinstance(said, Said) for record in found for said in record.statements)
     return found if sayable else None
+
+
+def _unknown_count(lower: Forget, upper: Forget, slots: Sequence[Slot]) -> int:
+    """Return how many numbers between two forgets of one epoch are none of these, which rise."""
+    first, last = (lower.epoch, lower.last_seq + 1), (upper.epoch, upper.first_seq)
+    return upper.first_seq - first[1] - (bisect_left(slots, last) - bisect_left(slots, first))
 
 
 def _as_it_stands(some: Sequence[Record], records: Sequence[Record], wall_ms: int) -> list[Said]:

@@ -88,6 +88,14 @@ def test_what_another_device_may_have_said_between_its_forgets_is_not_taken_back
     made = plan([*own, notice], "x", 5_000, 3, epochs=[0])
     assert made.forgets == (Forget(0, 1, 3), *theirs)
     assert made.again == (Interaction("y", "listen", 10_000, 4_000),)
+    far = tuple(Forget(8, seq, seq) for seq in (1, 3))
+    near = [*(msgspec.structs.replace(record(n), epoch=8) for n in (2,)), record(5, "x")]
+    known = msgspec.structs.replace(record(9), epoch=7, statements=(*theirs, *far))
+    assert plan([*near, known], "x", 5_000, 4).forgets == (
+        Forget(0, 5, 5),
+        *theirs,
+        Forget(8, 1, 3),
+    )
     mine = (Forget(0, 1, 1), Forget(0, 3, 3))
     held = [own[1], msgspec.structs.replace(record(4), statements=mine), notice]
     assert handed_over(held, (7, 9), (), 5_000, 4, epochs=[0]) == (made.forgets, made.again)
