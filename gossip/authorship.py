@@ -265,9 +265,11 @@ class Authorship:
     def rotate(self, signer: Signer) -> Rotation:
         """Put an identity's next key in force; return what announces it.
 
-        It begins in the next epoch of this device's behind the cut, wherever the older keys have
-        come to: what they signed there, a thief may have, and is void. Not in one of another
-        device's: that would take its older numbers there for the new key's, once it has the file.
+        It begins in the next epoch of this device's behind the cut and all that it has written in,
+        wherever the older keys have come to: what they signed there, a thief may have, and is void.
+        Not in one of another device's: that would take its older numbers there for the new key's,
+        once it has the file. Nor in one of its own again: what another device has taken back there,
+        where the cut leaves that in force, would take back what the new key says.
 
         Raises:
             UsageError: the identity is not local, the signer has no newer key, its cut leaves no
@@ -284,7 +286,7 @@ class Authorship:
         if steps[-1].cut_epoch >= MAX_EPOCH:
             raise UsageError(f"cut {steps[-1].cut}; expected an epoch below {MAX_EPOCH}")
         pen.signer = signer
-        pen.turn_to(pen.epoch_from(steps[-1].cut_epoch + 1))
+        pen.turn_to(pen.epoch_from(max(steps[-1].cut_epoch, pen.epoch) + 1))
         # What has left for others has nobody take it out once it is void: it would be said again.
         holds = signer.lineage.holds
         pen.vouching = {i: r for i, r in pen.vouching.items() if holds(r.lineage, r.slot)}
