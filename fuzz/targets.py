@@ -137,6 +137,7 @@ class Core:
         self.now_ms = 0
         self._clock_off_ms = 0
         self._store: dict[bytes, inputs.Stored] = {}
+        self._aside: dict[bytes, inputs.Stored] = {}
         self._lineages: dict[bytes, StoredLineage] = {}
         self._until = (0, 1)  # the last reservation of a sequence
         self._records: list[Record] = []
@@ -372,7 +373,8 @@ class Core:
                 match effect:
                     case effects.Persist(record=record, first_seen_ms=first_seen_ms):
                         stored = inputs.Stored(record.envelope, first_seen_ms, record.id)
-                        self._store[record.id] = stored
+                        is_held = record.id in self.engine.window
+                        (self._store if is_held else self._aside)[record.id] = stored
                     case effects.PersistLineage(known=known, let_off=let_off):
                         self._lineages.pop(let_off, None)
                         self._lineages[known.author] = known
@@ -382,7 +384,10 @@ class Core:
                         self._until = effect.epoch, effect.until
                     case effects.Evict(record_ids=ids):
                         for record_id in ids:
-                            del self._store[record_id]
+                            store = self._store if record_id in self._store else self._aside
+                            stored = store.pop(record_id)
+                            if effect.reason is effects.EvictReason.SET_ASIDE:
+                                self._aside[record_id] = stored
                     case effects.Fetch():
                         found = tuple(
                             self._store[each].envelope

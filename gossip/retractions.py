@@ -79,7 +79,10 @@ class Retractions(msgspec.Struct):
             self.still_lost()
             while self._lost_count > most:
                 self._give_up(next(iter(self.lost)))
-        return record_id in self.lost
+        if record_id in self.lost:
+            return True
+        self.over.remove(record_id)  # it goes with what lets it go
+        return False
 
     @property
     def _lost_count(self) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from itertools import chain, count
 from typing import Literal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -330,6 +331,7 @@ def _has(record: Record, item: str) -> bool:
     return any(said.item == item for said in record.interactions)
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(
     st.lists(
