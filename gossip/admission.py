@@ -371,10 +371,9 @@ class Admission:
                 if self._authorship.let_go(gone, reason):
                     aside.append(gone.record_id)
             others = tuple(gone.record_id for gone in together if gone.record_id not in aside)
-            if others:
-                done.append(effects.Evict(others, reason))
-            if aside:
-                done.append(effects.Evict(tuple(aside), EvictReason.SET_ASIDE))
+            for ids, why in ((others, reason), (tuple(aside), EvictReason.SET_ASIDE)):
+                if ids:
+                    done.append(effects.Evict(ids, why))
         return done
 
     # --- equivocation ----------------------------------------------------------------------

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tastemesh.errors import InternalError
 from tastemesh.gossip import effects, inputs
-from tastemesh.gossip.effects import Effect, EvictReason
+from tastemesh.gossip.effects import Effect
 from tastemesh.gossip.engine import GossipEngine
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.limits import Limits
@@ -40,7 +40,6 @@ from tastemesh.reputation.paths import shortest_path
 # Local users whose bound `status` reports, the first ones: each costs a ranking.
 BOUNDED_EGOS = 16
 _REACHED_TIMER = "reached"
-_OUTLIVED = frozenset(EvictReason) - effects.UNDOING
 
 
 class Core:
@@ -206,12 +205,11 @@ class Core:
         record = accepted.record
         if record.endorsements:
             self._vouch(record)
-        if not record.interactions:  # the view has nothing of it, and needs no number for it
-            return
-        held_ms = min(record.created_ms, accepted.first_seen_ms)
-        self._make_numbers()
-        number = self._book.enter(record.id)
-        self._hold(record.author, number, record.interactions, held_ms, accepted.own)
+        if record.interactions:  # of others the view has nothing, and needs no number for them
+            held_ms = min(record.created_ms, accepted.first_seen_ms)
+            self._make_numbers()
+            number = self._book.enter(record.id)
+            self._hold(record.author, number, record.interactions, held_ms, accepted.own)
 
     def _vouch(self, record: Record) -> None:
         self.endorsements.endorse_record(record)
@@ -271,14 +269,14 @@ class Core:
     def _let_go(self, evicted: effects.Evict) -> list[Rejection]:
         """Follow what left; return our own rejections in it that nobody took back."""
         outlived: list[Rejection] = []
-        if evicted.reason not in _OUTLIVED:
+        if evicted.reason in effects.UNDOING:
             self.disowned_revision = self.revision
         for record_id in evicted.record_ids:
             voucher = self._book.strike_endorsements(record_id)
             if voucher is not None:
                 author, (epoch, seq) = voucher
                 self.endorsements.remove_range(author, epoch=epoch, first_seq=seq, last_seq=seq)
-            if evicted.reason in _OUTLIVED:
+            if evicted.reason not in effects.UNDOING:
                 outlived += self._book.only_rejections(record_id)
             number = self._book.strike(record_id)
             if number is not None:

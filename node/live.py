@@ -10,16 +10,20 @@ import msgspec
 from tastemesh.errors import StorageError, TastemeshError, UsageError
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.signer import Signer
+from tastemesh.node.advice import check_length
+from tastemesh.node.answers import Listed
 from tastemesh.node.archive import Archive
 from tastemesh.node.assembly import Parts
 from tastemesh.node.backup import archive_open_home
 from tastemesh.node.clock import StepWatch
 from tastemesh.node.journal import Journal
 from tastemesh.node.people import People
+from tastemesh.node.plays import several
 from tastemesh.node.ranker import Ranker
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.tasks import end
 from tastemesh.node.voices import Voices
+from tastemesh.node.wish import Wish
 
 
 class Live:
@@ -101,6 +105,13 @@ class Live:
         signer = self.keys.join(name, made)
         self.core.add_identity(signer)
         return signer
+
+    async def lists(self, identities: Sequence[str], k: int, wish: Wish) -> dict[str, Listed]:
+        """Return some users' lists; see `tastemesh.node.node.Node.lists`."""
+        check_length(k)
+        names = list(dict.fromkeys(several("identities", identities, "names")))
+        egos = [self.keys.signer(name).id for name in names]
+        return dict(zip(names, await self.ranker.lists(egos, k, wish), strict=True))
 
     async def make(self, names: Sequence[str]) -> list[Signer]:
         """Return the keys of local users, made in a thread and joined where they are new.

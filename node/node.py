@@ -294,11 +294,7 @@ class Node:
         Raises:
             UsageError: a value is wrong.
         """
-        live, wish = self._live, wished(**wishes)
-        check_length(k)
-        names = list(dict.fromkeys(several("identities", identities, "names")))
-        egos = [live.keys.signer(name).id for name in names]
-        return dict(zip(names, await live.ranker.lists(egos, k, wish), strict=True))
+        return await self._live.lists(identities, k, wished(wishes))
 
     async def backup(self, path: Path | str) -> None:
         """Copy the window, as of now, to a new file; see `backup_home` for all that a home has.

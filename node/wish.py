@@ -22,15 +22,16 @@ class Wishes(TypedDict, total=False):
     Attributes:
         candidates: the only items that may be listed, what is in stock say; at most 10,000. None
             for all. A list of candidates is them ranked, without those that nothing speaks for.
-        exclude: items that are not listed, what was shown already say; at most 10,000.
+        exclude: items that are not listed, what was shown already say; at most 10,000. None for
+            none.
         like: rank as if the user held just these, each as much as the other: what goes with an
             item, or with what a visitor looked at; at most 64. Whom he trusts decides as ever. They
-            are not listed. Empty for what he holds.
+            are not listed. Empty, or None, for what he holds.
     """
 
     candidates: Iterable[str] | None
-    exclude: Iterable[str]
-    like: Iterable[str]
+    exclude: Iterable[str] | None
+    like: Iterable[str] | None
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -45,31 +46,28 @@ ANY = Wish()
 """Nothing is wished."""
 
 
-def wished(
-    *,
-    candidates: Iterable[str] | None = None,
-    exclude: Iterable[str] = (),
-    like: Iterable[str] = (),
-) -> Wish:
+def wished(wishes: Wishes) -> Wish:
     """Check what an application wishes.
 
-    Args:
-        candidates: see `Wishes`, as the others.
-        exclude: see there.
-        like: see there.
-
     Raises:
-        UsageError: it is no collection of texts, or there are too many.
+        TypeError: there is no such wish.
+        UsageError: one is no collection of texts, or has too many.
     """
+    for name in wishes:
+        if name not in Wishes.__annotations__:
+            raise TypeError(
+                f"unknown argument {name!r}; expected {', '.join(Wishes.__annotations__)}"
+            )
+    candidates = wishes.get("candidates")
     return Wish(
         None if candidates is None else _items("candidates", candidates, ITEM_COUNT),
-        _items("exclude", exclude, ITEM_COUNT),
-        _items("like", like, LIKE_COUNT),
+        _items("exclude", wishes.get("exclude"), ITEM_COUNT),
+        _items("like", wishes.get("like"), LIKE_COUNT),
     )
 
 
-def _items(name: str, items: Iterable[str], most: int) -> frozenset[str]:
-    found = several(name, items, "items")
+def _items(name: str, items: Iterable[str] | None, most: int) -> frozenset[str]:
+    found = several(name, () if items is None else items, "items")
     if len(found) > most:  # before they are looked at: in a body there can be 300,000
         raise UsageError(f"{name} has {len(found)} items; expected at most {most}")
     for item in found:

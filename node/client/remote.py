@@ -274,7 +274,7 @@ class RemoteNode:
         self, identities: Sequence[str], k: int = 10, **wishes: Unpack[Wishes]
     ) -> dict[str, Listed]:
         """See `Node.lists`; all that is wished in a megabyte."""
-        wish = wished(**wishes)
+        wish = wished(wishes)
         candidates = None if wish.candidates is None else list(wish.candidates)
         names = unique(several("identities", identities, "names"))
         found: dict[str, Listed] = {}

@@ -11,7 +11,7 @@ import pytest
 from tastemesh.errors import UsageError
 from tastemesh.node.node import Node, open_node
 from tastemesh.node.settings import NodeConfig
-from tastemesh.node.wish import ITEM_COUNT, LIKE_COUNT, wished
+from tastemesh.node.wish import ANY, ITEM_COUNT, LIKE_COUNT, wished
 from tests.node.full import full_at
 
 
@@ -127,7 +127,13 @@ async def test_how_many_items_a_list_may_be_asked_for_is_in_the_schema(
 
 def test_too_many_items_are_refused_before_each_is_looked_at() -> None:
     with pytest.raises(UsageError, match="like has 65 items"):
-        wished(like=[5] * 65)  # type: ignore[list-item]
+        wished({"like": [5] * 65})  # type: ignore[list-item]
+
+
+def test_a_wish_that_there_is_not_is_named() -> None:
+    with pytest.raises(TypeError, match="'candidate'; expected candidates, exclude, like"):
+        wished({"candidate": ["a"]})  # type: ignore[typeddict-unknown-key]
+    assert wished({"candidates": None, "exclude": None, "like": None}) == ANY
 
 
 async def test_a_status_without_bounds_costs_no_ranking(
