@@ -20,10 +20,9 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tastemesh.errors import ConfigError, StorageError, UsageError
+from tastemesh.errors import ConfigError, StorageCause, StorageError, UsageError
 from tastemesh.gossip.lineage import Lineage, Slot
 from tastemesh.gossip.signer import Signer
-from tastemesh.storage.failures import cause_of
 from tastemesh.storage.files import sync_folder
 
 _PEM = re.compile(
@@ -106,7 +105,7 @@ def rotate_key(path: Path, passphrase: str, cut: Slot) -> Signer:
 
 def _unwritten(path: Path, error: OSError) -> StorageError:
     text = f"cannot write the key file {path}: {error.strerror}"
-    return StorageError(text, cause_of(error))
+    return StorageError(text, StorageCause.of(error))
 
 
 def _encoded(secrets: list[Ed25519PrivateKey], passphrase: str) -> bytes:

@@ -1,6 +1,5 @@
 """What SQLite and the operating system report, told as one `StorageError` that says what to do."""
 
-import errno
 import os
 import shutil
 import sqlite3
@@ -50,14 +49,6 @@ _CAUSES = {
     sqlite3.SQLITE_IOERR: (StorageCause.IO, "could not be read or written by the system"),
 }
 
-_BY_ERRNO = {
-    errno.ENOSPC: StorageCause.DISK_FULL,
-    errno.EDQUOT: StorageCause.DISK_FULL,
-    errno.EROFS: StorageCause.READ_ONLY,
-    errno.EACCES: StorageCause.READ_ONLY,
-    errno.EPERM: StorageCause.READ_ONLY,
-}
-
 
 def damaged(path: Path, problem: str) -> StorageError:
     """Return the error for a file that fails its integrity check, with the check's last line."""
@@ -86,14 +77,9 @@ def gone(path: Path) -> StorageError:
     return StorageError(text, StorageCause.GONE)
 
 
-def cause_of(error: OSError) -> StorageCause:
-    """Return what the system's refusal is counted under."""
-    return _BY_ERRNO.get(error.errno or 0, StorageCause.IO)
-
-
 def _told(path: Path, error: BaseException) -> tuple[StorageCause, str]:
     if isinstance(error, OSError):
-        return cause_of(error), error.strerror or str(error)
+        return StorageCause.of(error), error.strerror or str(error)
     code = getattr(error, "sqlite_errorcode", None)
     if isinstance(error, UnicodeDecodeError) or (code is None and _UNREADABLE in str(error)):
         return StorageCause.DAMAGED, f"is damaged, as text in it is: {_RECOVER}"

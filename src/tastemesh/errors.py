@@ -1,4 +1,4 @@
-"""Every exception that tastemesh raises on purpose. Imports nothing, importable by all.
+"""Every exception that tastemesh raises on purpose. Imports nothing of ours, importable by all.
 
 ::
 
@@ -16,6 +16,7 @@
     └── DataError                   a bad line in a file; names file, line and what was expected
 """
 
+import errno
 from enum import StrEnum
 from typing import Any
 
@@ -95,6 +96,20 @@ class StorageCause(StrEnum):
     GONE = "gone"
     IO = "io"
     OTHER = "other"
+
+    @classmethod
+    def of(cls, error: OSError) -> "StorageCause":
+        """Return what a refusal of the system's is counted under."""
+        return _BY_ERRNO.get(error.errno or 0, cls.IO)
+
+
+_BY_ERRNO = {
+    errno.ENOSPC: StorageCause.DISK_FULL,
+    errno.EDQUOT: StorageCause.DISK_FULL,
+    errno.EROFS: StorageCause.READ_ONLY,
+    errno.EACCES: StorageCause.READ_ONLY,
+    errno.EPERM: StorageCause.READ_ONLY,
+}
 
 
 class StorageError(TastemeshError):
