@@ -115,16 +115,10 @@ class Advisor:
             refused = [self._book.rejected_items(ego) for ego in asked]
             likes = [wish.like for wish in wanted]
             scores = self._scorer.score_many(asked, refused, basis, likes)
-            found = []
-            for ego, wish, scored in zip(asked, wanted, scores, strict=True):
-                candidates, unwanted = numbered[wish]
-                excluded = np.concatenate([unwanted, self._rejected(ego)])
-                found.append(
-                    (
-                        cut(self._view, scored, k, ego, excluded=excluded, candidates=candidates),
-                        scored,
-                    )
-                )
+            found = [
+                (self._cut(scored, k, ego, *numbered[wish]), scored)
+                for ego, wish, scored in zip(asked, wanted, scores, strict=True)
+            ]
             advised += self._with_reasons(found)
         return advised
 
@@ -183,6 +177,17 @@ class Advisor:
         if wish.candidates is None:
             return None, unwanted
         return self._view.item_numbers(list(wish.candidates)), unwanted
+
+    def _cut(
+        self,
+        scored: Scored,
+        k: int,
+        ego: bytes,
+        candidates: NDArray[np.int32] | None,
+        unwanted: NDArray[np.int32],
+    ) -> list[slate.Recommendation]:
+        excluded = np.concatenate([unwanted, self._rejected(ego)])
+        return cut(self._view, scored, k, ego, excluded=excluded, candidates=candidates)
 
     def _rejected(self, ego: bytes) -> NDArray[np.int32]:
         return self._view.item_numbers(self._book.rejected_items(ego))
