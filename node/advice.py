@@ -4,7 +4,7 @@ This is where the pure packages meet: `reputation` says who counts, `ranking` wh
 window. Results are plain values with the signed records behind them by id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -122,11 +122,20 @@ class Advisor:
             advised += self._with_reasons(found)
         return advised
 
-    def explain(self, ego: bytes, item: str, now_s: int) -> Advice | None:
-        """Return one item's score and reasons, or None if nothing speaks for it."""
+    def explain(
+        self, ego: bytes, item: str, now_s: int, like: Collection[str] = ()
+    ) -> Advice | None:
+        """Return one item's score and reasons, or None if nothing speaks for it.
+
+        Args:
+            ego: id.
+            item: its id.
+            now_s: seconds since 1970.
+            like: what the list is like that the item is on; empty for what ego holds.
+        """
         if self._view.item_number(item) < 0:
             return None  # what nobody holds costs no ranking
-        scored = self._score(ego, now_s)
+        scored = self._score(ego, now_s, like)
         number = self._view.item_number(item)
         scores, is_loose = scored.scores.items, False
         if scores[number] <= 0 and scored.unverified is not None:
@@ -168,8 +177,10 @@ class Advisor:
         has_profile = any(scored.matrix.volumes[own] > 0 for own in scored.egos if own >= 0)
         return trust_needed(last, scored.scores, contacts=contacts, has_profile=has_profile)
 
-    def _score(self, ego: bytes, now_s: int) -> Scored:
-        return self._scorer.score(ego, now_s, self._book.rejected_items(ego))
+    def _score(self, ego: bytes, now_s: int, like: Collection[str] = ()) -> Scored:
+        basis = self._scorer.basis(now_s)
+        (scored,) = self._scorer.score_many([ego], [self._book.rejected_items(ego)], basis, [like])
+        return scored
 
     def _numbered(self, wish: Wish) -> tuple[NDArray[np.int32] | None, NDArray[np.int32]]:
         """Return the numbers of a wish's candidates, if any, and of what it does not want."""

@@ -5,7 +5,7 @@ protocol accepts and lets go. Questions (`recommend`, `explain`, `status`) chang
 daemon and the simulator run this class as a peer, and nothing else.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -335,9 +335,9 @@ class Core:
         """Return `revision` as of the last thing that a local identity said; 0 before."""
         return self._said.get(ego, 0)
 
-    def explain(self, ego: bytes, item: str, wall_ms: int) -> Advice | None:
-        """Return an item's score and reasons for `ego`, or None if nothing speaks for it."""
-        return self._advisor.explain(ego, item, wall_ms // 1000)
+    def explain(self, ego: bytes, item: str, wall_ms: int, like: Collection[str]) -> Advice | None:
+        """Return an item's score and reasons for `ego`, or None; see `Advisor.explain`."""
+        return self._advisor.explain(ego, item, wall_ms // 1000, like)
 
     def has_reach(self, ego: bytes) -> bool:
         """Tell whether `reach` is known, and costs no walk."""

@@ -1,7 +1,7 @@
 """The local identities of a node: their keys on disk, and one user's side of the node."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -201,10 +201,10 @@ class LocalIdentity:
         """See `Node.recommend`."""
         return await self._node.recommend(k, identity=self.name, **wishes)
 
-    async def explain(self, item: str) -> Advice | None:
+    async def explain(self, item: str, *, like: Iterable[str] = ()) -> Advice | None:
         """See `Node.explain`."""
-        return await self._node.explain(item, identity=self.name)
+        return await self._node.explain(item, identity=self.name, like=like)
 
-    async def evidence(self, item: str) -> Evidence | None:
+    async def evidence(self, item: str, *, like: Iterable[str] = ()) -> Evidence | None:
         """See `Node.evidence`."""
-        return await self._node.evidence(item, identity=self.name)
+        return await self._node.evidence(item, identity=self.name, like=like)

@@ -11,14 +11,16 @@ from tastemesh.errors import StorageError, TastemeshError, UsageError
 from tastemesh.gossip.identity import format_id
 from tastemesh.gossip.signer import Signer
 from tastemesh.node.advice import check_length
-from tastemesh.node.answers import Listed
+from tastemesh.node.answers import Advice, Listed
 from tastemesh.node.archive import Archive
 from tastemesh.node.assembly import Parts
 from tastemesh.node.backup import archive_open_home
 from tastemesh.node.clock import StepWatch
+from tastemesh.node.evidence import Evidence
 from tastemesh.node.journal import Journal
+from tastemesh.node.kernels import KERNELS
 from tastemesh.node.people import People
-from tastemesh.node.plays import several
+from tastemesh.node.plays import check_text, several
 from tastemesh.node.ranker import Ranker
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.tasks import end
@@ -112,6 +114,20 @@ class Live:
         names = list(dict.fromkeys(several("identities", identities, "names")))
         egos = [self.keys.signer(name).id for name in names]
         return dict(zip(names, await self.ranker.lists(egos, k, wish), strict=True))
+
+    async def explain(self, item: str, name: str, like: frozenset[str]) -> Advice | None:
+        """Return why a user is recommended an item; see `tastemesh.node.node.Node.explain`."""
+        check_text("item", item)
+        await KERNELS.ready()
+        ego = self.keys.signer(name).id
+        return self.core.explain(ego, item, self._clock.wall_ms(), like)
+
+    async def evidence(self, item: str, name: str, like: frozenset[str]) -> Evidence | None:
+        """Return the records behind it; see `tastemesh.node.node.Node.evidence`."""
+        advice = await self.explain(item, name, like)
+        if advice is None:
+            return None
+        return await self.archive.evidence(self.keys.signer(name).id, advice)
 
     async def make(self, names: Sequence[str]) -> list[Signer]:
         """Return the keys of local users, made in a thread and joined where they are new.

@@ -27,10 +27,9 @@ from tastemesh.node.history import Export, Imported, exported
 from tastemesh.node.identities import DEFAULT_IDENTITY as DEFAULT_IDENTITY
 from tastemesh.node.identities import LocalIdentity
 from tastemesh.node.journal import Journal
-from tastemesh.node.kernels import KERNELS
 from tastemesh.node.live import Live
 from tastemesh.node.people import People
-from tastemesh.node.plays import Play, as_id, check_text, several
+from tastemesh.node.plays import Play, as_id, several
 from tastemesh.node.settings import NodeConfig
 from tastemesh.node.watch import Watcher
 from tastemesh.node.wish import Wishes, wished
@@ -320,22 +319,23 @@ class Node:
         """
         await self._live.backup_home(path)
 
-    async def explain(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Advice | None:
-        """Return an item's score and reasons for the user, or None if nothing speaks for it."""
-        live = self._live
-        check_text("item", item)
-        await KERNELS.ready()
-        return live.core.explain(live.keys.signer(identity).id, item, self._clock.wall_ms())
+    async def explain(
+        self, item: str, *, identity: str = DEFAULT_IDENTITY, like: Iterable[str] = ()
+    ) -> Advice | None:
+        """Return an item's score and reasons for the user, or None if nothing speaks for it.
 
-    async def evidence(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Evidence | None:
-        """Return the signed records behind an item's score, or None if nothing speaks for it.
+        With `like`, those of a list that was wished to be like that; see `Wishes`.
+        """
+        return await self._live.explain(item, identity, wished({"like": like}).like)
+
+    async def evidence(
+        self, item: str, *, identity: str = DEFAULT_IDENTITY, like: Iterable[str] = ()
+    ) -> Evidence | None:
+        """Return the signed records behind what `explain` says, or None where that says nothing.
 
         Anybody can check them without this node: `tastemesh.node.evidence.verify`.
         """
-        advice = await self.explain(item, identity=identity)
-        if advice is None:
-            return None
-        return await self._live.archive.evidence(self._live.keys.signer(identity).id, advice)
+        return await self._live.evidence(item, identity, wished({"like": like}).like)
 
     def status(self, *, bounds: bool = True) -> dict[str, Any]:
         """Return what the node is doing, ready for JSON.

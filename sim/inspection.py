@@ -174,7 +174,7 @@ def why_listed(path: Path, node: int, item: str, progress: Told) -> list[str]:
     replay.run(progress)
     peer = replay.peers[node]
     wall_ms = EPOCH_MS + round(trace.header.scenario.seconds * 1000) + peer.skew_ms
-    found = peer.core.explain(replay.user_of(node), item, wall_ms)
+    found = peer.core.explain(replay.user_of(node), item, wall_ms, ())
     if found is None:
         raise UsageError(f"item {item!r}: nothing speaks for it on {station_name(node)}")
     return _reasons(replay, found, arrivals, node)

@@ -71,8 +71,6 @@ def recommend(
 
     Example: tastemesh recommend -k 5 --explain
     """
-    if like and evidence is not None:
-        raise UsageError("--evidence is of a list for what you have; leave --like out")
     if candidates and exclude and candidates.name == exclude.name == "<stdin>":
         raise UsageError("--candidates and --exclude are both -; standard input is read once")
     wishes = {
@@ -82,7 +80,7 @@ def recommend(
     }
     answer = _list(home, identity, k, wishes, explain=explain or as_json)
     if evidence is not None:
-        _write_evidence(home, evidence, answer["recommendations"], identity)
+        _write_evidence(home, evidence, answer["recommendations"], identity, like or [])
     if as_json:
         _print_json(answer)
         return
@@ -165,9 +163,16 @@ def _items(option: str, file: typer.FileText) -> list[str]:
         raise UsageError(f"{option} {file.name}: expected text in UTF-8, an item a line") from None
 
 
-def _write_evidence(home: Path, file: Path, lines: list[dict[str, Any]], identity: str) -> None:
+def _write_evidence(
+    home: Path, file: Path, lines: list[dict[str, Any]], identity: str, like: list[str]
+) -> None:
     pieces = [
-        ask(home, "GET", "/v1/evidence", query={"item": line["item"], "identity": identity})
+        ask(
+            home,
+            "GET",
+            "/v1/evidence",
+            query={"item": line["item"], "identity": identity, "like": like},
+        )
         for line in lines
     ]
     try:

@@ -296,17 +296,23 @@ class RemoteNode:
                 found[name] = Listed([_advice(line) for line in lines], age_ms)
         return found
 
-    def explain(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Advice | None:
+    def explain(
+        self, item: str, *, identity: str = DEFAULT_IDENTITY, like: Iterable[str] = ()
+    ) -> Advice | None:
         """See `Node.explain`."""
         check_text("item", item)
+        query = {"identity": identity, "like": list(wished({"like": like}).like)}
         path = f"/v1/recommendations/{quote(item, safe='', errors='surrogatepass')}"
-        found = self._found(path, ShownAdvice, identity=identity) if item else None  # no such path
+        found = self._found(path, ShownAdvice, **query) if item else None  # no such path
         return None if found is None else _advice(found)
 
-    def evidence(self, item: str, *, identity: str = DEFAULT_IDENTITY) -> Evidence | None:
+    def evidence(
+        self, item: str, *, identity: str = DEFAULT_IDENTITY, like: Iterable[str] = ()
+    ) -> Evidence | None:
         """See `Node.evidence`."""
         check_text("item", item)
-        return self._found("/v1/evidence", Evidence, item=item, identity=identity)
+        query = {"identity": identity, "like": list(wished({"like": like}).like)}
+        return self._found("/v1/evidence", Evidence, item=item, **query)
 
     def status(self, *, bounds: bool = True) -> dict[str, Any]:
         """See `Node.status`."""

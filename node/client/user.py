@@ -1,6 +1,6 @@
 """One local user of a daemon's node: the calls without naming him each time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Unpack
 
 from tastemesh.node.answers import Advice
@@ -77,10 +77,10 @@ class RemoteIdentity:
         """See `Node.recommend`."""
         return self._node.recommend(k, identity=self.name, **wishes)
 
-    def explain(self, item: str) -> Advice | None:
+    def explain(self, item: str, *, like: Iterable[str] = ()) -> Advice | None:
         """See `Node.explain`."""
-        return self._node.explain(item, identity=self.name)
+        return self._node.explain(item, identity=self.name, like=like)
 
-    def evidence(self, item: str) -> Evidence | None:
+    def evidence(self, item: str, *, like: Iterable[str] = ()) -> Evidence | None:
         """See `Node.evidence`."""
-        return self._node.evidence(item, identity=self.name)
+        return self._node.evidence(item, identity=self.name, like=like)

@@ -128,15 +128,15 @@ function why(line, context) {
         el("thead", {}, el("tr", {}, ["You endorse", "Share", "Who has it", "Signed records"].map((head) => el("th", { scope: "col", class: head === "Share" ? "number" : null }, head)))),
         el("tbody", {}, rows))),
     id,
-    context.like !== null ? null : el("p", {}, el("button", { // which is of the list for what one has
-      type: "button", class: "quiet", "data-key": `evidence ${line.item}`, "aria-label": `Save the evidence: ${spelled(line.item)}`, onclick: () => saveEvidence(line.item, context.identity),
+    el("p", {}, el("button", {
+      type: "button", class: "quiet", "data-key": `evidence ${line.item}`, "aria-label": `Save the evidence: ${spelled(line.item)}`, onclick: () => saveEvidence(line.item, context),
     }, "Save the evidence"), el("span", { class: "hint" }, " signed records that anybody can check: tastemesh verify")),
   ];
 }
 
-async function saveEvidence(item, identity) {
+async function saveEvidence(item, { identity, like }) {
   try {
-    const evidence = await ask("/v1/evidence", { item, identity });
+    const evidence = await ask("/v1/evidence", { item, identity, ...(like === null ? {} : { like }) });
     const file = URL.createObjectURL(new Blob([JSON.stringify(evidence, null, 2)], { type: "application/json" }));
     el("a", { href: file, download: "evidence.json" }).click();
     setTimeout(() => URL.revokeObjectURL(file), 60_000);

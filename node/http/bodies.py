@@ -32,6 +32,13 @@ Explained = Annotated[bool, Meta(description="with reasons")]
 Backed = Annotated[
     bool, Meta(description="where there are reasons, with the people behind each item, too")
 ]
+Like = Annotated[
+    list[str],
+    Meta(
+        description="rank as if the user held just these; empty for what he holds",
+        extra_json_schema={"maxItems": LIKE_COUNT},
+    ),
+]
 NewName = Annotated[
     str,
     Meta(
@@ -50,6 +57,12 @@ class Asker(msgspec.Struct, frozen=True, kw_only=True):
     """In an address: whom the question is about."""
 
     identity: IdentityName = DEFAULT_IDENTITY
+
+
+class Likened(Asker, frozen=True, kw_only=True):
+    """In an address: whom the question is about, and what the list is like that it is about."""
+
+    like: Like = []
 
 
 class NewInteraction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -132,13 +145,7 @@ class ManyLists(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             extra_json_schema={"maxItems": ITEM_COUNT},
         ),
     ] = []
-    like: Annotated[
-        list[str],
-        Meta(
-            description="rank as if the users held just these; empty for their own",
-            extra_json_schema={"maxItems": LIKE_COUNT},
-        ),
-    ] = []
+    like: Like = []
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,13 +9,13 @@ from starlette.exceptions import HTTPException
 from tastemesh.node.evidence import Evidence
 from tastemesh.node.history import Export, Imported
 from tastemesh.node.home import WINDOW_COPY
-from tastemesh.node.http.bodies import NOTHING_SPEAKS, Asker, History, Problem
+from tastemesh.node.http.bodies import NOTHING_SPEAKS, Asker, History, Likened, Problem
 from tastemesh.node.http.commits import committed
 from tastemesh.node.http.operation import get, post
 from tastemesh.node.node import Node
 
 
-class Question(Asker, frozen=True, kw_only=True):
+class Question(Likened, frozen=True, kw_only=True):
     """In an address: which item's score is to be proved."""
 
     item: Annotated[str, Meta(description="the item's id")]
@@ -37,7 +37,7 @@ async def export(node: Node, query: Asker) -> Export:
 @get("/v1/evidence", "Prove a recommendation", refusals={404: Problem})
 async def evidence(node: Node, query: Question) -> Evidence:
     """Return the signed records that an item's score rests on, for anybody to check."""
-    found = await node.evidence(query.item, identity=query.identity)
+    found = await node.evidence(query.item, identity=query.identity, like=query.like)
     if found is None:
         raise HTTPException(404, f"{NOTHING_SPEAKS} {query.item!r} here")
     return found

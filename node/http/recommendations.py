@@ -14,6 +14,7 @@ from tastemesh.node.http.bodies import (
     Asker,
     Backed,
     Explained,
+    Likened,
     ListLength,
     ManyLists,
     Problem,
@@ -71,9 +72,9 @@ async def recommend_many(node: Node, body: ManyLists) -> StreamingResponse:
 
 
 @get("/v1/recommendations/{item}", "Explain one item", refusals={404: Problem})
-async def explain_item(node: Node, item: str, query: Asker) -> ShownAdvice:
+async def explain_item(node: Node, item: str, query: Likened) -> ShownAdvice:
     """Return the item's score for the user and whose word it rests on."""
-    found = await node.explain(item, identity=query.identity)
+    found = await node.explain(item, identity=query.identity, like=query.like)
     if found is None:
         raise HTTPException(404, f"{NOTHING_SPEAKS} {item!r} here")
     return _shown(node, [found], True, query.identity)[0]

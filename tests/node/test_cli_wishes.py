@@ -1,6 +1,7 @@
 """`tastemesh recommend` for what is asked for: items from files, and lists like an item."""
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -41,13 +42,17 @@ async def test_a_list_of_items_from_files_or_like_an_item(
         like = await shell(*listed, "--like", "both", "--explain")
         assert "another" in like
         assert BOUND not in like
-        for wrong, told in (
-            (("--like", "both", "--evidence", tmp_path / "new"), "leave --like out"),
-            (("--candidates", "-", "--exclude", "-"), "standard input is read once"),
-        ):
-            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Said(b"another\n")))
-            status, _, said = await shell.attempt(*listed, *wrong)
-            assert (status, told in said) == (2, True)
-        assert not (tmp_path / "new").exists()
+        wrong = *listed, "--candidates", "-", "--exclude", "-"
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Said(b"another\n")))
+        status, _, told = await shell.attempt(*wrong)
+        assert (status, "standard input is read once" in told) == (2, True)
+        proof = tmp_path / "proof.json"
+        shown = await shell(*listed, "--like", "both", "--evidence", proof, "--json")
+        lines = {line["item"]: line["reasons"] for line in json.loads(shown)["recommendations"]}
+        for piece in json.loads(proof.read_text()):
+            grounds = [(each["contact"], each["share"]) for each in piece["grounds"]]
+            reasons = [(each["contact"], each["share"]) for each in lines[piece["item"]]]
+            assert grounds == reasons
+        assert (await shell("verify", proof)).endswith("everything holds\n")
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Said(b"\xef\xbb\xbfanother\r\n")))
         assert "a separator" in await shell(*listed, "--exclude", "-")

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -402,7 +403,11 @@ async def test_a_list_may_be_like_an_item_and_there_is_a_way_back(house: House) 
         assert await heading.evaluate("(it) => document.activeElement === it")
         await page.get_by_text("What the people you trust have beside this one").wait_for()
         await page.get_by_role("button", name="Why: song:b").click()
-        assert await page.get_by_role("button", name="Save the evidence").count() == 0
+        async with page.expect_download() as saving:
+            await page.get_by_role("button", name="Save the evidence: song:b").click()
+        evidence = await house.node.evidence("song:b", identity="browses", like=["song:a"])
+        saved = json.loads(await asyncio.to_thread((await (await saving.value).path()).read_bytes))
+        assert saved == json.loads(msgspec.json.encode(evidence))
         await dan.record("song:f")
         await becomes(page, ["b", "d", "e", "f"])  # it goes on like this
         await page.get_by_role("button", name="I know it: song:e").click()

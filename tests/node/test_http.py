@@ -185,7 +185,7 @@ async def test_a_wrong_parameter_is_named(client: httpx.AsyncClient, query: str)
     ("method", "path", "said"),
     [
         ("GET", "recommendations?lmit=5", "'lmit'; expected identity, k, explain, backing"),
-        ("GET", "recommendations/a?k=5", "'k'; expected identity"),
+        ("GET", "recommendations/a?k=5", "'k'; expected identity, like"),
         ("GET", "equivocators?identity=me", "'identity'; none is known here"),
         ("POST", "rotate?identity=ann", "'identity'; none is known here"),
     ],

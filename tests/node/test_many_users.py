@@ -126,6 +126,8 @@ def test_what_goes_with_an_item_is_what_one_who_holds_just_that_one_would_get(eg
         assert len(lines) == 5
         assert not {line.item for line in lines} & {item, *own}
         assert all(line.unverified == (ego == person(5)) for line in lines)
+        for line in lines:  # the reasons of a line are of the list that it is on
+            assert advisor.explain(ego, line.item, NOW_S, [item]) == line
         scenes.append(sum(line.item.startswith(item[:6]) for line in lines))
     assert min(scenes) >= 3  # songs of a scene have its name
     (unheard,) = advisor.recommend_many([ego], 5, NOW_S, [Wish(like=frozenset(["unheard of"]))])

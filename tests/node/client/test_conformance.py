@@ -137,6 +137,12 @@ def asked(node: AnyNode, answers: list[Any]) -> None:
         answers += [{name: listed.lines for name, listed in found.items()}]
         answers += [node.recommend(identity="ana", **wish), node.recommend_many(["ana"], **wish)]
         answers += [node.identity("ana").recommend(3, **wish)]
+    for like in ([], ["b 5"], {"b 3", "unheard"}, (f"b {n}" for n in range(64))):
+        answers += [node.explain("b 3", identity="ana", like=(liked := list(like)))]
+        answers += [node.identity(name).explain("b 9", like=liked) for name in USERS]
+        proof = node.evidence("b 9", identity="ana", like=liked)
+        proved = proof and [(each.contact, each.share) for each in proof.grounds]
+        answers += [proved, node.identity("me").evidence("b 9", like=liked) is None]
     answers += [node.people.behind(["b 3", "song 1", "unheard"], identity="me")]
     answers += [node.people.behind([]), node.people.equivocators]
     answers += [node.is_connected, node.storage_fault]
@@ -192,6 +198,8 @@ WRONG: list[Callable[[AnyNode], object]] = [
     lambda node: node.recommend(like=[5]),  # type: ignore[list-item]
     lambda node: node.recommend(like=map(str, range(65))),
     lambda node: node.recommend_many([], candidates=map(str, range(10_001))),
+    lambda node: node.explain("b 3", like="b 5"),
+    lambda node: node.evidence("b 3", like=map(str, range(65))),
     lambda node: node.explain(5),  # type: ignore[arg-type]
     lambda node: node.explain("a", identity="nobody"),
     lambda node: node.explain("a", identity="\ud800"),
