@@ -77,11 +77,13 @@ async def _opened(node: Node, stack: AsyncExitStack, stopped: asyncio.Event) -> 
     """Open a node, which takes minutes where its window is large; None if we are to stop first."""
     opening = asyncio.create_task(stack.enter_async_context(node))
     stop = asyncio.create_task(stopped.wait())
-    await asyncio.wait((opening, stop), return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    if not opening.done():
-        opening.cancel()
-        await asyncio.wait((opening,))
+    try:
+        await asyncio.wait((opening, stop), return_when=asyncio.FIRST_COMPLETED)
+    finally:  # who is cancelled leaves no node behind that nobody will close
+        stop.cancel()
+        if not opening.done():
+            opening.cancel()
+            await asyncio.wait((opening,))
     return None if opening.cancelled() else opening.result()
 
 

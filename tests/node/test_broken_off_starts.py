@@ -31,6 +31,23 @@ async def test_a_stop_signal_is_heeded_before_the_node_is_ready(tmp_path: Path) 
         assert await node.record("song:1")  # nothing holds the home any more
 
 
+async def test_a_daemon_that_is_cancelled_before_the_node_is_ready_leaves_none(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(offline=True, http_port=0)
+    sources = dict.fromkeys(Settings.__struct_fields__, "default")
+    daemon = asyncio.create_task(
+        run_daemon(Configuration(home=tmp_path, settings=settings, sources=sources))
+    )
+    await asyncio.sleep(0)  # it has begun
+    daemon.cancel()
+    await asyncio.wait((daemon,))
+    assert daemon.cancelled()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    async with tastemesh.open_node(tastemesh.NodeConfig(home=tmp_path, offline=True)) as node:
+        assert await node.record("song:1")
+
+
 async def sealed_long_ago(home: Path) -> Path:
     """Make a home, left a minute ago; return its window."""
     async with tastemesh.open_node(tastemesh.NodeConfig(home=home, offline=True)) as node:
