@@ -43,12 +43,14 @@ async def open_window(config: NodeConfig, own: Collection[bytes]) -> Store:
         StorageError: it cannot be opened, or another process uses it.
     """
     path = config.home / WINDOW_FILE
-    was_sealed, was_replaced = is_sealed(path), is_replaced(path)
+    was_replaced = is_replaced(path)
     try:
         return await _open_known(path, config, own, was_replaced=was_replaced)
     except BaseException:  # a start that is broken off, too
-        if was_sealed and not was_replaced:
-            seal(path)  # it is the one that was left; SQLite has written on it in closing it
+        # It is the one that was left; SQLite has written on it in closing it. Who had it open has
+        # taken the note away since, or left one.
+        if is_sealed(path) and not was_replaced:
+            seal(path)
         raise
 
 

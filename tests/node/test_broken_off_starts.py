@@ -12,7 +12,7 @@ from tastemesh.errors import ConfigError
 from tastemesh.node.config import Configuration, Settings
 from tastemesh.node.daemon import run_daemon
 from tastemesh.node.home import WINDOW_FILE
-from tastemesh.node.seal import is_replaced, seal
+from tastemesh.node.seal import is_replaced, is_sealed, seal, unseal
 
 
 async def test_a_stop_signal_is_heeded_before_the_node_is_ready(tmp_path: Path) -> None:
@@ -83,4 +83,32 @@ async def test_a_start_that_is_refused_does_not_take_the_window_for_another(
     with pytest.raises(ConfigError, match="belongs to 'main'"):
         async with tastemesh.open_node(elsewhere):
             pass
+    assert not is_replaced(window)
+
+
+async def test_a_start_that_another_forestalled_leaves_no_note_in_its_place(tmp_path: Path) -> None:
+    """It would be of a window that is written, and of no use after that one was killed."""
+    window = await sealed_long_ago(tmp_path)
+    config = tastemesh.NodeConfig(home=tmp_path, offline=True)
+    opening = asyncio.create_task(tastemesh.open_node(config).__aenter__())
+    await asyncio.sleep(0)  # it has begun
+    unseal(window)  # the other is ready
+    opening.cancel()
+    await asyncio.wait((opening,))
+    assert not is_sealed(window)
+
+
+async def test_a_start_that_waited_for_another_to_end_and_is_refused_does_not_spoil_its_note(
+    tmp_path: Path,
+) -> None:
+    window = await sealed_long_ago(tmp_path)
+    note = window.with_suffix(".seal")
+    left = note.read_text()
+    unseal(window)
+    elsewhere = tastemesh.NodeConfig(home=tmp_path, offline=True, network="elsewhere")
+    opening = asyncio.create_task(tastemesh.open_node(elsewhere).__aenter__())
+    await asyncio.sleep(0)  # it has begun
+    note.write_text(left)  # the other ends
+    await asyncio.wait((opening,))
+    assert isinstance(opening.exception(), ConfigError)
     assert not is_replaced(window)
