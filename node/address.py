@@ -55,7 +55,7 @@ class _TlsSocket(ssl.SSLSocket):
 
 
 class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
-    """PEM files for `mqtts://`.
+    """PEM files for `mqtts://`; a path that is not absolute starts at the folder of this moment.
 
     Attributes:
         ca_file: whom to trust in place of the system's authorities.
@@ -69,6 +69,10 @@ class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_field_types(self)
+        for name in self.__struct_fields__:
+            file: Path | None = getattr(self, name)
+            if file:  # they are read again, and the process may change its folder
+                msgspec.structs.force_setattr(self, name, file.absolute())
 
     def context(self) -> ssl.SSLContext:
         """Read the files.

@@ -51,6 +51,17 @@ def test_wrong_urls_are_named(url: str, text: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_tls_files_are_found_again_where_the_process_has_changed_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "junk.pem").write_text("junk")
+    monkeypatch.chdir(tmp_path)
+    files = TlsFiles(ca_file=Path("junk.pem"))
+    monkeypatch.chdir("/")
+    with pytest.raises(ConfigError, match=r"junk\.pem holds no certificate"):
+        files.context()
+
+
 def test_no_text_form_shows_the_password() -> None:
     address = parse_broker_url("mqtts://ann:secret@h:1")
     assert str(address) == "mqtts://h:1"
