@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 from queue import SimpleQueue
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from tastemesh.errors import UsageError
 from tastemesh.sim.trials import Step, Trials
@@ -37,8 +37,11 @@ def main() -> int:
             found = pickle.dumps(error)
         except MemoryError:
             return 1  # of which the first process tells
-        answers.write(found)
-        answers.flush()
+        try:
+            answers.write(found)
+            answers.flush()
+        except BrokenPipeError:  # it has ended, and the thread has not noticed yet
+            _end()
 
 
 def _listen(source: BinaryIO, steps: "SimpleQueue[Step]") -> None:
@@ -47,9 +50,13 @@ def _listen(source: BinaryIO, steps: "SimpleQueue[Step]") -> None:
         while True:
             steps.put(pickle.load(source))  # noqa: S301 - as above
     except (EOFError, OSError, pickle.UnpicklingError):
-        if sys.platform != "win32":
-            os.killpg(0, signal.SIGKILL)  # with what a system has started here
-        os._exit(1)
+        _end()
+
+
+def _end() -> NoReturn:
+    if sys.platform != "win32":
+        os.killpg(0, signal.SIGKILL)  # with what a system has started here
+    os._exit(1)
 
 
 if __name__ == "__main__":

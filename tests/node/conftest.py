@@ -1,7 +1,8 @@
 """Fixtures that several tests of the node share."""
 
 import os
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -17,6 +18,14 @@ def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
     for name in set(os.environ) - set(ENVIRONMENT):
         monkeypatch.delenv(name)
     return Shell(capsys)
+
+
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """SIGHUP is heeded, also where the tests were started by nohup, which has it ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

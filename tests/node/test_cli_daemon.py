@@ -88,6 +88,7 @@ async def test_killed_daemons_and_brokers_come_back_by_themselves(
             await shell.recommended(bob.home, "while the broker was dead")
 
 
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_stop_signal_ends_cleanly(
     shell: Shell, tmp_path: Path, nats_broker: BrokerProcess, number: signal.Signals

@@ -2,9 +2,12 @@ import asyncio
 import os
 import signal
 
+import pytest
+
 from tastemesh.node.stop_signals import stop_event
 
 
+@pytest.mark.usefixtures("terminal")
 async def test_a_closed_terminal_tells_it_twice_and_ends_us_in_order() -> None:
     """The shell sends SIGHUP, and so does the kernel."""
     with stop_event() as stopped:
