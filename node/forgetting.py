@@ -157,7 +157,7 @@ def rejoined(
     room = max(most - taken, share, 1)
     elsewhere = merged(said for said in mine if said.epoch not in epochs)
     here = [said for said in mine if said.epoch in epochs]
-    forgets, between = _fewer(here, others, max(room - len(elsewhere), 1))
+    forgets, between = _fewer(here, others, max(room - len(elsewhere), 1), epochs)
     forgets = (*elsewhere, *forgets)
     if len(forgets) > most:
         return (), ()

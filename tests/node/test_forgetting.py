@@ -16,7 +16,7 @@ from tastemesh.gossip.limits import Limits
 from tastemesh.gossip.record import Endorsement, Forget, Interaction, Record
 from tastemesh.gossip.statements import MAX_EPOCH
 from tastemesh.node.core import Core
-from tastemesh.node.forgetting import handed_over, plan, repeated
+from tastemesh.node.forgetting import handed_over, plan, rejoined, repeated
 from tastemesh.node.keys import create_key, load_key, rotate_key
 from tastemesh.node.plays import Play
 from tastemesh.reputation.graph import EndorsementGraph
@@ -99,6 +99,15 @@ def test_what_another_device_may_have_said_between_its_forgets_is_not_taken_back
     mine = (Forget(0, 1, 1), Forget(0, 3, 3))
     held = [own[1], msgspec.structs.replace(record(4), statements=mine), notice]
     assert handed_over(held, (7, 9), (), 5_000, 4, epochs=[0]) == (made.forgets, made.again)
+
+
+def test_what_others_pushed_out_is_joined_over_forgets_before_what_stands_is_said_again() -> None:
+    theirs = msgspec.structs.replace(record(9), epoch=7, statements=(Forget(7, 1, 1),))
+    ours = msgspec.structs.replace(record(2), statements=(Forget(0, 1, 1),))
+    held = [ours, *(record(n, "y") for n in range(4, 8)), theirs]
+    lost = (Forget(0, 3, 3), Forget(0, 8, 8))
+    forgets, again = rejoined(held, lost, {ours.id}, 5_000, 3, 1, {0})
+    assert (forgets, again) == ((Forget(0, 1, 3), Forget(0, 8, 8)), ())
 
 
 def test_what_was_said_too_often_for_the_quota_of_notices_is_not_brought_back() -> None:
