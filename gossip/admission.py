@@ -295,7 +295,7 @@ class Admission:
         horizon_ms = self._horizon.advance(now_ms, wall_ms, self.window.oldest_ms)
         aged = self.window.expire(horizon_ms, wall_ms)
         done = self._leave([(gone, EvictReason.AGE) for gone in aged])
-        over = self._authorship.give_up(wall_ms - self._limits.window_age_ms)
+        over = self._authorship.give_up(horizon_ms)
         over = tuple(each for each in over if each not in self.window)  # somebody brought it again
         return [*done, effects.Evict(over, EvictReason.AUTHOR_QUOTA)] if over else done
 

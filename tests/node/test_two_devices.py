@@ -242,6 +242,23 @@ def test_what_a_thief_took_back_is_not_said_again_with_what_he_pushed_out() -> N
     assert {s for each in said for s in each.notices} == {Forget(0, 1, 1)}
 
 
+def test_what_was_pushed_out_outlasts_a_clock_that_is_wrong_for_a_minute() -> None:
+    """As the window does."""
+    devices = Devices(1)
+    cores = devices.cores
+    devices.listen(0, "0")
+    devices.forget(0, "0")
+    cores.now_ms += 1_000
+    theirs = tuple(Forget(9, seq, seq) for seq in range(1, 2 * devices.most, 2))
+    other = codec.sign_record(ANA, NETWORK, 1, 1, b"", cores.wall_ms, theirs, cores.limits)
+    (bundle,) = pack_bundles([other.envelope], cores.limits)
+    cores.hear(0, records_topic(NETWORK, shard_of(ANA.id)), bundle)
+    devices.pass_time(MINUTE_MS)
+    before = dict(cores.aside[0])
+    cores.tell(0, inputs.TimerFired("expire", cores.wall_ms + 60 * DAY_MS))
+    assert before == cores.aside[0] != {}
+
+
 def test_what_a_thief_covers_with_a_forget_of_all_is_handed_over_to_the_next_key() -> None:
     devices = Devices(1)
     cores = devices.cores
