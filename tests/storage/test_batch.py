@@ -118,7 +118,7 @@ def test_durable_is_what_no_other_node_has(batch: list[StorageEffect]) -> None:
     for effect in batch:
         if isinstance(effect, Persist):
             kept.setdefault(effect.record.id, effect.own)
-        elif isinstance(effect, Evict):
+        elif isinstance(effect, Evict) and effect.reason is not EvictReason.SET_ASIDE:
             for record_id in effect.record_ids:
                 kept.pop(record_id, None)
     own = any(kept.values())

@@ -68,7 +68,7 @@ class Model:
             case Persist():
                 stored = Stored(change.record.envelope, change.first_seen_ms, change.record.id)
                 self.records.setdefault(change.record.id, stored)
-            case Evict():
+            case Evict() if change.reason is not EvictReason.SET_ASIDE:
                 for record_id in change.record_ids:
                     self.records.pop(record_id, None)
             case ReserveSequence():
