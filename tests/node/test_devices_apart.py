@@ -262,8 +262,15 @@ class Ana:
             self.cores.start(node)
 
     def _restore(self, node: int, backup: Home) -> None:
-        others = set[str]().union(*(self.items(n) for n in range(DEVICES + 1) if n != node))
-        self.stands &= others
+        lineage = self.newest.lineage
+        self.stands &= {
+            said.item
+            for other in range(DEVICES + 1)
+            for record in self.records(other)
+            # The rest goes once somebody hears of the newest key, which said it again on this one.
+            if other != node and (not lineage or lineage.holds(record.lineage, record.slot))
+            for said in record.interactions
+        }
         for item in [each for each, by in self.gone.items() if by == node]:
             self._excuse(item)  # nobody says that again
         self.cores.homes[node] = backup.copy()
