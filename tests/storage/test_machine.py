@@ -66,8 +66,10 @@ class Model:
     def apply(self, change: StorageEffect) -> None:
         match change:
             case Persist():
-                stored = Stored(change.record.envelope, change.first_seen_ms, change.record.id)
-                self.records.setdefault(change.record.id, stored)
+                record, seen_ms = change.record, change.first_seen_ms
+                said_here = change.own and seen_ms == record.created_ms
+                stored = Stored(record.envelope, seen_ms, record.id, said_here)
+                self.records.setdefault(record.id, stored)
             case Evict() if change.reason is not EvictReason.SET_ASIDE:
                 for record_id in change.record_ids:
                     self.records.pop(record_id, None)
