@@ -364,16 +364,16 @@ class Admission:
             if not together:
                 continue
             crowded_out = reason in (EvictReason.AUTHOR_QUOTA, EvictReason.WINDOW)
+            others: list[bytes] = []
             aside: list[bytes] = []
             for gone in together:
                 self._sync.remove(gone, pass_over=crowded_out)
                 self._intake.tombstones.remove(gone.author, gone.record_id)
-                if self._authorship.let_go(gone, reason):
-                    aside.append(gone.record_id)
-            others = tuple(gone.record_id for gone in together if gone.record_id not in aside)
-            for ids, why in ((others, reason), (tuple(aside), EvictReason.SET_ASIDE)):
+                is_again = self._authorship.let_go(gone, reason)
+                (aside if is_again else others).append(gone.record_id)
+            for ids, why in ((others, reason), (aside, EvictReason.SET_ASIDE)):
                 if ids:
-                    done.append(effects.Evict(ids, why))
+                    done.append(effects.Evict(tuple(ids), why))
         return done
 
     # --- equivocation ----------------------------------------------------------------------

@@ -178,9 +178,7 @@ class Advisor:
         return trust_needed(last, scored.scores, contacts=contacts, has_profile=has_profile)
 
     def _score(self, ego: bytes, now_s: int, like: Collection[str] = ()) -> Scored:
-        basis = self._scorer.basis(now_s)
-        (scored,) = self._scorer.score_many([ego], [self._book.rejected_items(ego)], basis, [like])
-        return scored
+        return self._scorer.score(ego, now_s, self._book.rejected_items(ego), like)
 
     def _numbered(self, wish: Wish) -> tuple[NDArray[np.int32] | None, NDArray[np.int32]]:
         """Return the numbers of a wish's candidates, if any, and of what it does not want."""

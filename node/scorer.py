@@ -218,7 +218,7 @@ class Scorer:
         return self._numbered.numbers()
 
     def score(
-        self, ego: bytes, now_s: int, rejected: Sequence[str] = (), basis: Basis | None = None
+        self, ego: bytes, now_s: int, rejected: Sequence[str] = (), like: Collection[str] = ()
     ) -> Scored:
         """Score every item for ego.
 
@@ -226,11 +226,9 @@ class Scorer:
             ego: id.
             now_s: seconds since 1970.
             rejected: items that ego said no to.
-            basis: of this moment; made where None.
+            like: as for `score_many`.
         """
-        if basis is None:
-            basis = self.basis(now_s)
-        (scored,) = self.score_many([ego], [rejected], basis)
+        (scored,) = self.score_many([ego], [rejected], self.basis(now_s), [like])
         return scored
 
     def score_many(

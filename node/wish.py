@@ -53,11 +53,10 @@ def wished(wishes: Wishes) -> Wish:
         TypeError: there is no such wish.
         UsageError: one is no collection of texts, or has too many.
     """
+    known = Wish.__struct_fields__
     for name in wishes:
-        if name not in Wishes.__annotations__:
-            raise TypeError(
-                f"unknown argument {name!r}; expected {', '.join(Wishes.__annotations__)}"
-            )
+        if name not in known:
+            raise TypeError(f"unknown argument {name!r}; expected {', '.join(known)}")
     candidates = wishes.get("candidates")
     return Wish(
         None if candidates is None else _items("candidates", candidates, ITEM_COUNT),

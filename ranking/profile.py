@@ -43,7 +43,7 @@ def even_profile(items: NDArray[np.int32], item_count: int) -> NDArray[np.float6
     """Weigh some items alike, as if ego held just these.
 
     Args:
-        items: distinct numbers; -1 for one that nobody holds.
+        items: their numbers, each item once; -1 for one that nobody holds.
         item_count: n.
 
     Returns:

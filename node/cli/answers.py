@@ -73,11 +73,11 @@ def recommend(
     """
     if candidates and exclude and candidates.name == exclude.name == "<stdin>":
         raise UsageError("--candidates and --exclude are both -; standard input is read once")
-    wishes = {
-        "like": like or [],
-        "candidates": _items("--candidates", candidates) if candidates else None,
-        "exclude": _items("--exclude", exclude) if exclude else [],
-    }
+    wishes: dict[str, list[str]] = {"like": like} if like else {}
+    for name, file in (("candidates", candidates), ("exclude", exclude)):
+        if file is not None:
+            wishes[name] = _items(f"--{name}", file)
+    is_narrowed = "candidates" in wishes or "exclude" in wishes
     answer = _list(home, identity, k, wishes, explain=explain or as_json)
     if evidence is not None:
         _write_evidence(home, evidence, answer["recommendations"], identity, like or [])
@@ -85,7 +85,7 @@ def recommend(
         _print_json(answer)
         return
     lines = answer["recommendations"]
-    if not lines and (candidates or exclude):
+    if not lines and is_narrowed:
         typer.echo("nothing speaks for what is left of the items")
         return
     if not lines:
@@ -113,13 +113,9 @@ def recommend(
             "unverified: nobody whom you trust stands behind these, so fake identities could have "
             "put them here. What those have whom you endorse takes their place."
         )
-    elif (
-        len(lines) < k
-        and not (candidates or exclude)
-        and not any(line["unverified"] for line in lines)
-    ):
+    elif len(lines) < k and not is_narrowed and not any(line["unverified"] for line in lines):
         typer.echo(f"{len(lines)} of {k}: those whom your trust reaches have no more that you lack")
-    if explain and not (like or candidates or exclude):
+    if explain and not wishes:
         known = ask(home, "GET", "/v1/status")
         typer.echo(bound_in_words(known["sybil_bound"].get(known["identities"][identity])))
 
@@ -140,16 +136,11 @@ def status(home: Home, as_json: AsJson = False) -> None:
 
 
 def _list(
-    home: Path, identity: str, k: int, wishes: dict[str, Any], *, explain: bool
+    home: Path, identity: str, k: int, wishes: dict[str, list[str]], *, explain: bool
 ) -> dict[str, Any]:
-    """Return the answer to `GET /v1/recommendations`, where something is wished, too."""
-    path = "/v1/recommendations"
-    if not any(wishes.values()) and wishes["candidates"] is None:
-        query = {"k": k, "explain": str(explain).lower(), "identity": identity}
-        told: dict[str, Any] = ask(home, "GET", path, query=query)
-        return told
+    """Return a list as `GET /v1/recommendations` does, which knows no wishes."""
     body = {"identities": [identity], "k": k, "explain": explain, **wishes}
-    lists = ask(home, "POST", path, body=body, changes=False)
+    lists = ask(home, "POST", "/v1/recommendations", body=body, changes=False)
     return {
         "recommendations": lists["recommendations"][identity],
         "age_s": lists["ages_s"][identity],
